@@ -1,0 +1,447 @@
+//! Every setting of a training run. The same struct is the TOML file, the base of the command line and the model's record.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::views::View;
+
+/// Which of the two sets of defaults a config starts from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// What the paper says.
+    Paper,
+    /// What works best by measurement.
+    #[default]
+    Default,
+}
+
+/// All settings of a training run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The preset that fills in what a config file leaves out.
+    pub preset: Preset,
+    /// The seed from which everything random comes.
+    pub seed: u64,
+    /// What the network sees of a point.
+    pub state: StateConfig,
+    /// The isolation forest and the first questions.
+    pub warm_up: WarmUpConfig,
+    /// The choice of questions.
+    pub query: QueryConfig,
+    /// The spreading of answers to similar windows.
+    pub propagation: PropagationConfig,
+    /// The Q-network and how it learns.
+    pub agent: AgentConfig,
+    /// Where the line between normal and anomaly is drawn.
+    pub threshold: ThresholdConfig,
+}
+
+/// What the network sees of a point: a window of views that ends at it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateConfig {
+    /// The window length ω in points, in `1..=10_000`.
+    pub n_steps: usize,
+    /// The views of each channel, at least one.
+    pub views: Vec<View>,
+}
+
+/// The isolation forest over the training windows, and how many questions its scores choose (paper, section 5.1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WarmUpConfig {
+    /// The number of trees, at least 1.
+    pub n_trees: usize,
+    /// The number of windows that each tree sees, at least 2.
+    pub sample_size: usize,
+    /// N_w: of each series, this many points with the highest scores are asked about, as many with the lowest, and as many
+    /// with scores nearest to .5; fewer of each where the budget is below `3 N_w` a series.
+    pub n_extremes: usize,
+}
+
+/// How the points to ask about are ranked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueryStrategy {
+    /// The smallest `|score − threshold|` first (paper, equation 5).
+    Margin,
+    /// The smallest probability of the likelier action first, `1 − max P` (paper, equation 1), P a softmax of Q.
+    LeastConfidence,
+    /// The highest entropy of the softmax of Q first (paper, equation 3).
+    Entropy,
+    /// In random order.
+    Random,
+    /// The highest scores and the lowest scores in turn.
+    Extremes,
+}
+
+/// The choice of questions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueryConfig {
+    /// The ranking.
+    pub strategy: QueryStrategy,
+    /// N_al, the questions of one round, at least 1.
+    pub per_round: usize,
+    /// The share of a round's questions that is drawn at random, in `[0, 1]`.
+    pub random_share: f64,
+    /// No two questions of one series are nearer to each other than this many points.
+    pub min_distance: usize,
+    /// The largest share of a round that may come from one series, in `(0, 1]`; at least one question always may.
+    pub max_series_share: f64,
+    /// The number of points of each series that are ranked in a round, drawn anew each round, at least 1.
+    pub pool: usize,
+    /// Whether a round asks about one series only, the series taking turns (paper: an episode is one series).
+    pub round_robin: bool,
+}
+
+/// How labels spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PropagationMethod {
+    /// Label propagation with hard clamping (paper, equations 6 and 7).
+    Propagation,
+    /// Label spreading (Zhou et al. 2004).
+    Spreading,
+}
+
+/// The spreading of answers to similar windows (paper, section 5.4).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PropagationConfig {
+    /// N_lp, the pseudo-labels of a round; 0 switches propagation off.
+    pub per_round: usize,
+    /// The method.
+    pub method: PropagationMethod,
+    /// σ of equation 6, in units of the state's distance, above 0.
+    pub sigma: f64,
+    /// α of Zhou et al., how far a label may move from the one given, in `(0, 1)`; only for spreading.
+    pub alpha: f64,
+    /// The largest number of passes, at least 1.
+    pub max_iterations: usize,
+    /// The passes end when no entry changes by more than this in sum, above 0.
+    pub tolerance: f64,
+    /// Up to this many windows the kernel is exact; above, each window is joined to its nearest ones only.
+    pub max_exact: usize,
+    /// The number of nearest windows in the graph above `max_exact`, at least 1.
+    pub n_neighbors: usize,
+    /// The number of unlabelled windows of a series that take part, drawn anew each round.
+    pub pool: usize,
+    /// The weight of a pseudo-label in the loss, in `[0, 1]`, where an expert's is 1.
+    pub weight: f32,
+}
+
+/// For which actions a transition teaches a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Update {
+    /// For the action that was taken (paper, algorithm 1).
+    Taken,
+    /// For both: the label tells the reward of each.
+    Both,
+}
+
+/// The Q-network and how it learns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentConfig {
+    /// The number of networks whose Q-values are averaged, at least 1; with more than one, each leaves out its share of the
+    /// questions, so that each answer has a network that never saw it.
+    pub n_members: usize,
+    /// The LSTM's units, at least 1.
+    pub n_units: usize,
+    /// Whether the head also sees the last step's views.
+    pub skip: bool,
+    /// Units of a hidden layer in the head; 0 for a linear head.
+    pub head_units: usize,
+    /// The share of the head's inputs that is dropped in training, in `[0, 1)`.
+    pub dropout: f32,
+    /// The deviation of the normal noise that is added to the views in training, at least 0.
+    pub noise: f32,
+    /// Decoupled weight decay (AdamW), at least 0.
+    pub weight_decay: f32,
+    /// Adam's learning rate, above 0; the highest one where `one_cycle` is set.
+    pub learning_rate: f32,
+    /// Whether the learning rate rises and falls over the steps of a round (Smith and Topin 2017).
+    pub one_cycle: bool,
+    /// Transitions of a mini-batch, at least 1.
+    pub batch: usize,
+    /// Gradient steps of a round, at least 1.
+    pub steps_per_round: usize,
+    /// Gradient steps after the last answer, at least 1 where `restart` is set.
+    pub final_steps: usize,
+    /// Whether each round trains new networks on all answers, rather than the old ones on.
+    pub restart: bool,
+    /// The target network is copied every this many steps, at least 1 (`r` of algorithm 1).
+    pub target_update: usize,
+    /// The replay buffer's capacity in transitions, at least 1.
+    pub replay_capacity: usize,
+    /// ε at the first step, in `[0, 1]`.
+    pub epsilon_start: f64,
+    /// ε at the last step of its decay, in `[0, epsilon_start]`.
+    pub epsilon_end: f64,
+    /// The number of steps over which ε falls, at least 1.
+    pub epsilon_steps: u64,
+    /// r1: the reward of a true positive; a false negative costs as much. Above 0.
+    pub reward_anomaly: f32,
+    /// r2: the reward of a true negative; a false positive costs as much. Above 0.
+    pub reward_normal: f32,
+    /// Discount γ, in `[0, 1]`.
+    pub gamma: f32,
+    /// The actions that a transition teaches.
+    pub update: Update,
+}
+
+/// How the threshold is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ThresholdMethod {
+    /// 0: the greedy action.
+    Own,
+    /// The score above which the expected F1 over all training points is best, corrected for how questions were chosen.
+    Calibrated,
+}
+
+/// Where the line between normal and anomaly is drawn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ThresholdConfig {
+    /// The method.
+    pub method: ThresholdMethod,
+}
+
+impl Config {
+    /// The settings of a preset.
+    #[must_use]
+    pub fn preset(preset: Preset) -> Self {
+        match preset {
+            Preset::Paper => Self::paper(),
+            Preset::Default => Self::default(),
+        }
+    }
+
+    /// What the paper says (section 6.3); where it is silent, what its released code does. `docs/algorithm.md` lists both.
+    #[must_use]
+    pub fn paper() -> Self {
+        Self {
+            preset: Preset::Paper,
+            seed: 0,
+            state: StateConfig { n_steps: 25, views: vec![View::MinMax] },
+            warm_up: WarmUpConfig { n_trees: 100, sample_size: 256, n_extremes: 5 },
+            query: QueryConfig {
+                strategy: QueryStrategy::Margin,
+                per_round: 5,
+                random_share: 0.0,
+                min_distance: 0,
+                max_series_share: 1.0,
+                pool: 20_000,
+                round_robin: true,
+            },
+            propagation: PropagationConfig {
+                per_round: 100,
+                method: PropagationMethod::Spreading,
+                sigma: 0.05_f64.sqrt(),
+                alpha: 0.2,
+                max_iterations: 30,
+                tolerance: 1e-3,
+                max_exact: 3_000,
+                n_neighbors: 10,
+                pool: 1_000,
+                weight: 1.0,
+            },
+            agent: AgentConfig {
+                n_members: 1,
+                n_units: 128,
+                skip: false,
+                head_units: 0,
+                dropout: 0.0,
+                noise: 0.0,
+                weight_decay: 0.0,
+                learning_rate: 0.01,
+                one_cycle: false,
+                batch: 256,
+                steps_per_round: 10,
+                final_steps: 0,
+                restart: false,
+                target_update: 10,
+                replay_capacity: 1000,
+                epsilon_start: 1.0,
+                epsilon_end: 0.1,
+                epsilon_steps: 500_000,
+                reward_anomaly: 5.0,
+                reward_normal: 1.0,
+                gamma: 0.98,
+                update: Update::Taken,
+            },
+            threshold: ThresholdConfig { method: ThresholdMethod::Own },
+        }
+    }
+
+    /// Reads a TOML text. What it leaves out comes from its `preset` (`default` where it names none).
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for an unknown key, a value of the wrong type, or one outside of its range.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        let wrong = |error: toml::de::Error| {
+            Error::setting("config", "TOML with the keys of `docs/config.md`", error.message())
+        };
+        let given: toml::Table = toml::from_str(text).map_err(wrong)?;
+        let preset = match given.get("preset") {
+            Some(preset) => preset.clone().try_into().map_err(wrong)?,
+            None => Preset::Default,
+        };
+        let mut all = toml::Table::try_from(Self::preset(preset)).expect("a config is a table");
+        merge(&mut all, given);
+        let config: Self = all.try_into().map_err(wrong)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// The config as TOML, every setting written out.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("a config is a table")
+    }
+
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the first setting that is outside of its range.
+    #[expect(clippy::too_many_lines, reason = "one line a setting")]
+    pub fn validate(&self) -> Result<()> {
+        fn check(ok: bool, name: &str, expected: &str, found: impl std::fmt::Display) -> Result<()> {
+            if ok { Ok(()) } else { Err(Error::setting(name, expected, found)) }
+        }
+        let Self { state, warm_up, query, propagation, agent, .. } = self;
+        check((1..=10_000).contains(&state.n_steps), "state.n_steps", "in 1..=10000", state.n_steps)?;
+        check(!state.views.is_empty(), "state.views", "at least one view", "none")?;
+        for view in &state.views {
+            view.validate()?;
+        }
+        check(warm_up.n_trees >= 1, "warm_up.n_trees", "at least 1", warm_up.n_trees)?;
+        check(warm_up.sample_size >= 2, "warm_up.sample_size", "at least 2", warm_up.sample_size)?;
+        check(query.per_round >= 1, "query.per_round", "at least 1", query.per_round)?;
+        check((0.0..=1.0).contains(&query.random_share), "query.random_share", "in [0, 1]", query.random_share)?;
+        let share = query.max_series_share;
+        check(share > 0.0 && share <= 1.0, "query.max_series_share", "in (0, 1]", share)?;
+        check(query.pool >= 1, "query.pool", "at least 1", query.pool)?;
+        let p = propagation;
+        check(p.sigma > 0.0 && p.sigma.is_finite(), "propagation.sigma", "above 0", p.sigma)?;
+        check(p.alpha > 0.0 && p.alpha < 1.0, "propagation.alpha", "in (0, 1)", p.alpha)?;
+        check(p.max_iterations >= 1, "propagation.max_iterations", "at least 1", p.max_iterations)?;
+        check(p.tolerance > 0.0, "propagation.tolerance", "above 0", p.tolerance)?;
+        check(p.n_neighbors >= 1, "propagation.n_neighbors", "at least 1", p.n_neighbors)?;
+        check((0.0..=1.0).contains(&p.weight), "propagation.weight", "in [0, 1]", p.weight)?;
+        let a = agent;
+        check((1..=64).contains(&a.n_members), "agent.n_members", "in 1..=64", a.n_members)?;
+        check((1..=4096).contains(&a.n_units), "agent.n_units", "in 1..=4096", a.n_units)?;
+        check(a.head_units <= 4096, "agent.head_units", "at most 4096", a.head_units)?;
+        check((0.0..1.0).contains(&a.dropout), "agent.dropout", "in [0, 1)", a.dropout)?;
+        check(a.noise >= 0.0 && a.noise.is_finite(), "agent.noise", "at least 0", a.noise)?;
+        check(a.weight_decay >= 0.0 && a.weight_decay < 1.0, "agent.weight_decay", "in [0, 1)", a.weight_decay)?;
+        check(a.learning_rate > 0.0 && a.learning_rate.is_finite(), "agent.learning_rate", "above 0", a.learning_rate)?;
+        check(a.batch >= 1, "agent.batch", "at least 1", a.batch)?;
+        check(a.steps_per_round >= 1, "agent.steps_per_round", "at least 1", a.steps_per_round)?;
+        check(!a.restart || a.final_steps >= 1, "agent.final_steps", "at least 1 with `restart`", a.final_steps)?;
+        check(a.target_update >= 1, "agent.target_update", "at least 1", a.target_update)?;
+        check(a.replay_capacity >= 1, "agent.replay_capacity", "at least 1", a.replay_capacity)?;
+        check((0.0..=1.0).contains(&a.epsilon_start), "agent.epsilon_start", "in [0, 1]", a.epsilon_start)?;
+        let falls = (0.0..=a.epsilon_start).contains(&a.epsilon_end);
+        check(falls, "agent.epsilon_end", "in [0, epsilon_start]", a.epsilon_end)?;
+        check(a.epsilon_steps >= 1, "agent.epsilon_steps", "at least 1", a.epsilon_steps)?;
+        check(
+            a.reward_anomaly > 0.0 && a.reward_anomaly.is_finite(),
+            "agent.reward_anomaly",
+            "above 0",
+            a.reward_anomaly,
+        )?;
+        check(a.reward_normal > 0.0 && a.reward_normal.is_finite(), "agent.reward_normal", "above 0", a.reward_normal)?;
+        check((0.0..=1.0).contains(&a.gamma), "agent.gamma", "in [0, 1]", a.gamma)
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let paper = Self::paper();
+        Self {
+            preset: Preset::Default,
+            seed: 0,
+            state: StateConfig { n_steps: 25, views: View::DEFAULT.to_vec() },
+            warm_up: paper.warm_up,
+            query: QueryConfig {
+                per_round: 50,
+                random_share: 0.2,
+                min_distance: 40,
+                max_series_share: 0.2,
+                pool: 5_000,
+                round_robin: false,
+                ..paper.query
+            },
+            propagation: PropagationConfig { per_round: 0, ..paper.propagation },
+            agent: AgentConfig {
+                n_members: 3,
+                n_units: 48,
+                skip: true,
+                head_units: 48,
+                dropout: 0.2,
+                noise: 0.05,
+                weight_decay: 0.01,
+                learning_rate: 2e-3,
+                one_cycle: true,
+                steps_per_round: 300,
+                final_steps: 1_200,
+                restart: true,
+                replay_capacity: 1_000_000,
+                epsilon_start: 0.0,
+                epsilon_end: 0.0,
+                gamma: 0.0,
+                update: Update::Both,
+                ..paper.agent
+            },
+            threshold: ThresholdConfig { method: ThresholdMethod::Calibrated },
+        }
+    }
+}
+
+/// Puts `given` over `all`, table by table; a key that `all` lacks is kept, so that it is refused by name.
+fn merge(all: &mut toml::Table, given: toml::Table) {
+    for (key, value) in given {
+        match (all.get_mut(&key), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => merge(below, above),
+            (_, value) => {
+                all.insert(key, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_are_valid_and_survive_toml() {
+        for preset in [Preset::Paper, Preset::Default] {
+            let config = Config::preset(preset);
+            assert_eq!(Config::from_toml(&config.to_toml()).unwrap(), config);
+        }
+    }
+
+    #[test]
+    fn a_file_changes_only_what_it_names() {
+        let config = Config::from_toml("preset = 'paper'\n[agent]\ngamma = 0.8").unwrap();
+        let mut expected = Config::paper();
+        expected.agent.gamma = 0.8;
+        assert_eq!(config, expected);
+    }
+
+    #[test]
+    fn wrong_settings_are_named() {
+        let message = |text: &str| Config::from_toml(text).unwrap_err().to_string();
+        assert_eq!(message("[agent]\ngamma = 1.5"), "`agent.gamma` must be in [0, 1], got 1.5");
+        assert!(message("[agent]\ngama = 1.5").contains("unknown field `gama`"));
+        assert!(message("[agent").contains("config"));
+    }
+}

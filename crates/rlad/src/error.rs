@@ -1,0 +1,191 @@
+//! What can go wrong, one variant per thing that a caller can do about it.
+
+use std::path::{Path, PathBuf};
+
+/// The cause below an error, of whatever library it comes from.
+pub type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// An error of this library.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or folder cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file is not of the form that its name or the command says.
+    #[error("`{}` is not {expected}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What it should be, with its article: "a Parquet file".
+        expected: String,
+        /// What the reader of that form said, where it said something.
+        source: Option<Cause>,
+    },
+    /// One cell cannot be understood.
+    #[error("`{}`, row {row}, column `{column}`: expected {expected}, found `{found}`", path.display())]
+    Cell {
+        /// The file.
+        path: PathBuf,
+        /// The row, 1 for the first row of data under the header.
+        row: usize,
+        /// The column's name.
+        column: String,
+        /// What would have been right.
+        expected: String,
+        /// The cell as it stands in the file.
+        found: String,
+    },
+    /// The columns are not there, or cannot be told apart.
+    #[error("`{}`: {expected}, found the columns {}", path.display(), list(found))]
+    Columns {
+        /// The file.
+        path: PathBuf,
+        /// What was looked for, as a clause: "no column named `cpu`".
+        expected: String,
+        /// The columns of the file.
+        found: Vec<String>,
+    },
+    /// Two rows of one series have the same timestamp.
+    #[error("`{}`: series `{series}` has the timestamp {timestamp} twice, in rows {first} and {second}", path.display())]
+    DuplicateTimestamp {
+        /// The file.
+        path: PathBuf,
+        /// The series.
+        series: String,
+        /// The timestamp as it stands in the file.
+        timestamp: String,
+        /// The first of the two rows, 1 for the first row of data.
+        first: usize,
+        /// The second of the two rows.
+        second: usize,
+    },
+    /// There is nothing to work on.
+    #[error("{what} holds no points")]
+    Empty {
+        /// The file, folder or series, in backticks where it is a name.
+        what: String,
+    },
+    /// A setting is outside of its range.
+    #[error("`{name}` must be {expected}, got {found}")]
+    Setting {
+        /// The setting's path in the config file, such as `agent.gamma`.
+        name: String,
+        /// The range.
+        expected: String,
+        /// The value.
+        found: String,
+    },
+    /// A series has other channels than the model was trained on.
+    #[error("series `{series}` has {found} value channels, but {expected} are expected")]
+    Channels {
+        /// The series.
+        series: String,
+        /// How many were expected.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// A model or checkpoint was written by another version of the format.
+    #[error("`{}` has format version {found}, but this program reads version {expected}", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version that this library reads.
+        expected: u32,
+        /// The version in the file.
+        found: String,
+    },
+    /// A model or checkpoint is not what was written.
+    #[error("`{}` is damaged: its content hash is {found}, but {expected} was recorded", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The hash that the file records.
+        expected: String,
+        /// The hash of its content.
+        found: String,
+    },
+    /// An answer does not fit the question that it answers.
+    #[error("the answer to question {question} {problem}")]
+    Answer {
+        /// The question's number.
+        question: u64,
+        /// What is wrong, as a clause: "paints points that were not shown".
+        problem: String,
+    },
+    /// Scores and truth have no point in common, or something that was asked for is not in the data.
+    #[error("{what} is not in {place}")]
+    NotFound {
+        /// What was looked for.
+        what: String,
+        /// Where.
+        place: String,
+    },
+}
+
+/// The result of a call into this library.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// A cell that cannot be understood.
+    pub(crate) fn cell(
+        path: &Path,
+        row: usize,
+        column: &str,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
+        Self::Cell {
+            path: path.to_owned(),
+            row,
+            column: column.to_owned(),
+            expected: expected.into(),
+            found: found.into(),
+        }
+    }
+
+    /// A setting that is outside of its range.
+    pub(crate) fn setting(name: impl Into<String>, expected: impl Into<String>, found: impl std::fmt::Display) -> Self {
+        Self::Setting { name: name.into(), expected: expected.into(), found: found.to_string() }
+    }
+
+    /// What the user may do about it, where there is something to say.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Columns { .. } => {
+                "name the columns with `--time-column`, `--value-column`, `--series-column` and `--label-column`"
+            }
+            Self::DuplicateTimestamp { .. } => {
+                "keep one of the two rows; if the file holds several series, name their column with `--series-column`"
+            }
+            Self::Cell { .. } => {
+                "an empty cell, `NaN` or `null` is a missing value; correct the cell or remove the row"
+            }
+            Self::Version { .. } => "train again with this program, or use the program that wrote the file",
+            Self::Damaged { .. } => {
+                "restore the file from a copy, or train again; a session's answers are safe in its `labels.sqlite`"
+            }
+            Self::Channels { .. } => "score data of the form that the model was trained on",
+            _ => return None,
+        })
+    }
+}
+
+fn list(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,172 @@
+//! Labels, answers and truth.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+/// What a point is. A point without a label is unknown, which is not the same as normal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Label {
+    /// As it should be.
+    Normal,
+    /// Not as it should be.
+    Anomaly,
+}
+
+impl Label {
+    /// The index of the action that is right for this label: 0 for normal, 1 for anomaly.
+    #[must_use]
+    pub const fn action(self) -> usize {
+        match self {
+            Self::Normal => 0,
+            Self::Anomaly => 1,
+        }
+    }
+}
+
+/// A run of points of one series with one label: what an expert painted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// The first point.
+    pub first: usize,
+    /// The last point, at least `first`.
+    pub last: usize,
+    /// What they are.
+    pub label: Label,
+}
+
+/// What an expert says to a question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    /// Labels of some of the points that were shown; a point answer is one span of length one. Spans do not overlap.
+    Spans(Vec<Span>),
+    /// The expert cannot tell. The point is not asked about again and never learned from.
+    Unsure,
+    /// The expert does not want to say. The point is not asked about again and never learned from.
+    Skip,
+}
+
+/// The true labels of one series, for oracles and metrics only: nothing that learns takes this type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Truth {
+    labels: Vec<Option<Label>>,
+}
+
+impl Truth {
+    /// The truth of a series, one entry a point; `None` where it is unknown.
+    #[must_use]
+    pub const fn new(labels: Vec<Option<Label>>) -> Self {
+        Self { labels }
+    }
+
+    /// The label of each point; `None` where it is unknown.
+    #[must_use]
+    pub fn labels(&self) -> &[Option<Label>] {
+        &self.labels
+    }
+
+    /// The number of anomalous points.
+    #[must_use]
+    pub fn n_anomalies(&self) -> usize {
+        self.labels.iter().filter(|label| **label == Some(Label::Anomaly)).count()
+    }
+}
+
+/// The labels that experts gave to the points of one series, and the points that they would not label.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Labels {
+    labels: BTreeMap<usize, Label>,
+    declined: BTreeMap<usize, ()>,
+}
+
+impl Labels {
+    /// Takes in an answer to a question about `point`. A later label of a point replaces an earlier one.
+    pub fn teach(&mut self, point: usize, answer: &Answer) {
+        match answer {
+            Answer::Spans(spans) => {
+                for span in spans {
+                    for point in span.first..=span.last {
+                        self.labels.insert(point, span.label);
+                        self.declined.remove(&point);
+                    }
+                }
+            }
+            Answer::Unsure | Answer::Skip => {
+                self.declined.insert(point, ());
+                self.labels.remove(&point);
+            }
+        }
+    }
+
+    /// The label of a point, where an expert gave one.
+    #[must_use]
+    pub fn get(&self, point: usize) -> Option<Label> {
+        self.labels.get(&point).copied()
+    }
+
+    /// Whether a point may be asked about: it has no label, and no expert declined to give one.
+    #[must_use]
+    pub fn is_open(&self, point: usize) -> bool {
+        !self.labels.contains_key(&point) && !self.declined.contains_key(&point)
+    }
+
+    /// The labelled points in time order.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, Label)> + '_ {
+        self.labels.iter().map(|(&point, &label)| (point, label))
+    }
+
+    /// The number of labelled points.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether no point is labelled.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+}
+
+/// The maximal runs of points for which `is_anomaly` holds, in time order: the events of a series.
+#[must_use]
+pub fn events(is_anomaly: &[bool]) -> Vec<Range<usize>> {
+    let mut events = Vec::new();
+    let mut start = None;
+    for (point, &anomaly) in is_anomaly.iter().enumerate() {
+        match (anomaly, start) {
+            (true, None) => start = Some(point),
+            (false, Some(first)) => {
+                events.push(first..point);
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    events.extend(start.map(|first| first..is_anomaly.len()));
+    events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_maximal_runs() {
+        assert_eq!(events(&[true, false, true, true]), [0..1, 2..4]);
+        assert!(events(&[false, false]).is_empty());
+        assert!(events(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_declined_point_is_closed_and_unlabelled() {
+        let mut labels = Labels::default();
+        labels.teach(3, &Answer::Unsure);
+        assert!(!labels.is_open(3) && labels.is_empty());
+        labels.teach(4, &Answer::Spans(vec![Span { first: 2, last: 4, label: Label::Anomaly }]));
+        assert_eq!(labels.iter().map(|(point, _)| point).collect::<Vec<_>>(), [2, 3, 4]);
+    }
+}

@@ -1,0 +1,328 @@
+//! A series: its points in time order, and the only index arithmetic of this library.
+//!
+//! A **point** is an index into its series; a window belongs to its last point. Points stand on a grid of **slots**, one
+//! per step of the series' clock, so that views can look back by the clock (*the same time yesterday*) as well as by points.
+//!
+//! **Gaps.** Nothing is written into a gap: a slot without a point stays empty, a window of the last 25 points reaches
+//! over it, and a view that looks back by the clock and finds nothing there is 0, which means *as usual*. So a gap has no
+//! points that could be scored, asked about or learned from, and no value is invented. A point whose every channel is NaN
+//! (missing) keeps its row in the output but is never an anomaly, never asked about and never learned from.
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+
+/// Nanoseconds in a second.
+pub const NANOS_PER_SECOND: i64 = 1_000_000_000;
+/// Nanoseconds in a day.
+pub const NANOS_PER_DAY: i64 = 86_400 * NANOS_PER_SECOND;
+
+/// How the timestamps of a series are written, so that scores are written the same way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TimeFormat {
+    /// No timestamps: the timestamp is the index of the point, and there is no clock.
+    Index,
+    /// Integer seconds since 1970.
+    Seconds,
+    /// Integer milliseconds since 1970.
+    Milliseconds,
+    /// Integer microseconds since 1970.
+    Microseconds,
+    /// Integer nanoseconds since 1970.
+    Nanoseconds,
+    /// RFC 3339, written in UTC.
+    Rfc3339,
+    /// `YYYY-MM-DD HH:MM:SS`, taken as UTC, as NAB writes it.
+    Civil,
+}
+
+/// One time series: its points in strictly increasing time order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    name: String,
+    channels: Vec<String>,
+    time_format: TimeFormat,
+    timestamps: Vec<i64>,
+    step: i64,
+    values: Vec<f64>,
+}
+
+impl Series {
+    /// A series of `timestamps.len()` points.
+    ///
+    /// `timestamps`: nanoseconds since 1970, strictly increasing (indices where `time_format` is [`TimeFormat::Index`]).
+    /// `values`: shape `[n_points, channels.len()]`, row-major; NaN and infinities are missing values and are stored as NaN.
+    /// `step`: the time between two points, in nanoseconds (1 for [`TimeFormat::Index`]); found from the timestamps where
+    /// it is not given, as the most common difference (the smallest of those, where several are as common), and 1 second
+    /// for a series of one point.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] without points; [`Error::Setting`] if the step is below 1.
+    ///
+    /// # Panics
+    /// If the shapes do not agree, or the timestamps do not increase: readers see to both.
+    pub fn new(
+        name: impl Into<String>,
+        channels: Vec<String>,
+        time_format: TimeFormat,
+        timestamps: Vec<i64>,
+        mut values: Vec<f64>,
+        step: Option<i64>,
+    ) -> Result<Self> {
+        let name = name.into();
+        assert_eq!(values.len(), timestamps.len() * channels.len(), "one value a point and channel");
+        assert!(timestamps.is_sorted_by(|a, b| a < b), "timestamps increase");
+        if timestamps.is_empty() || channels.is_empty() {
+            return Err(Error::Empty { what: format!("series `{name}`") });
+        }
+        let step = match step {
+            Some(step) if step < 1 => return Err(Error::setting("step", "at least 1", step)),
+            Some(step) => step,
+            None => most_common_difference(&timestamps).unwrap_or(match time_format {
+                TimeFormat::Index => 1,
+                _ => NANOS_PER_SECOND,
+            }),
+        };
+        for value in &mut values {
+            if !value.is_finite() {
+                *value = f64::NAN;
+            }
+        }
+        Ok(Self { name, channels, time_format, timestamps, step, values })
+    }
+
+    /// The name, unique within a data set.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The names of the value channels, at least one.
+    #[must_use]
+    pub fn channels(&self) -> &[String] {
+        &self.channels
+    }
+
+    /// The number of value channels.
+    #[must_use]
+    pub const fn n_channels(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// The number of points, at least one.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.timestamps.len()
+    }
+
+    /// False: a series has at least one point.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.timestamps.is_empty()
+    }
+
+    /// How its timestamps are written.
+    #[must_use]
+    pub const fn time_format(&self) -> TimeFormat {
+        self.time_format
+    }
+
+    /// The timestamps, strictly increasing: nanoseconds since 1970, or indices.
+    #[must_use]
+    pub fn timestamps(&self) -> &[i64] {
+        &self.timestamps
+    }
+
+    /// The step of its clock, in nanoseconds (or in indices).
+    #[must_use]
+    pub const fn step(&self) -> i64 {
+        self.step
+    }
+
+    /// All values, shape `[n_points, n_channels]`; NaN where one is missing.
+    #[must_use]
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// The values of one point, shape `[n_channels]`.
+    #[must_use]
+    pub fn row(&self, point: usize) -> &[f64] {
+        &self.values[point * self.n_channels()..(point + 1) * self.n_channels()]
+    }
+
+    /// Whether every channel of a point is missing: such a point is never an anomaly, asked about, or learned from.
+    #[must_use]
+    pub fn is_missing(&self, point: usize) -> bool {
+        self.row(point).iter().all(|value| value.is_nan())
+    }
+
+    /// Its clock.
+    #[must_use]
+    pub const fn clock(&self) -> Clock {
+        Clock { step: self.step, has_days: !matches!(self.time_format, TimeFormat::Index) }
+    }
+
+    /// The points of a window of `n_steps` points that ends at `point`; shorter where the series begins within it.
+    #[must_use]
+    pub const fn window(&self, point: usize, n_steps: usize) -> Range<usize> {
+        (point + 1).saturating_sub(n_steps)..point + 1
+    }
+
+    /// The points that are shown with a question about `point`: `before` points before it and `after` behind it, as far as
+    /// the series goes.
+    #[must_use]
+    pub fn around(&self, point: usize, before: usize, after: usize) -> Range<usize> {
+        point.saturating_sub(before)..(point + after + 1).min(self.len())
+    }
+
+    /// The part of the series' points between two fractions of its length, rounded to the nearest point.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a fraction in [0, 1] of a length that fits in memory"
+    )]
+    pub fn part(&self, part: Part) -> Range<usize> {
+        let at = |fraction: f64| (fraction * self.len() as f64).round() as usize;
+        at(part.from)..at(part.to)
+    }
+}
+
+/// The clock of a series: a grid of slots, one a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Clock {
+    /// The step, in nanoseconds where the clock has days, in indices otherwise; at least 1.
+    pub step: i64,
+    /// Whether timestamps are times, so that there are days and weeks.
+    pub has_days: bool,
+}
+
+impl Clock {
+    /// The slot of a timestamp: the nearest multiple of the step, in steps since 1970.
+    #[must_use]
+    pub const fn slot(self, timestamp: i64) -> i64 {
+        (timestamp.saturating_add(self.step / 2)).div_euclid(self.step)
+    }
+
+    /// The number of slots in a day, where there are days and a day has at least two slots.
+    #[must_use]
+    pub fn slots_per_day(self) -> Option<usize> {
+        let slots = NANOS_PER_DAY / self.step;
+        (self.has_days && slots >= 2).then(|| usize::try_from(slots).expect("a day's slots fit"))
+    }
+
+    /// The time of the day of a timestamp as a fraction in `[0, 1)`, in UTC.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a day's nanoseconds fit in an f64")]
+    pub const fn day_fraction(timestamp: i64) -> f64 {
+        timestamp.rem_euclid(NANOS_PER_DAY) as f64 / NANOS_PER_DAY as f64
+    }
+
+    /// The day of the week of a timestamp, in UTC: 0 for Thursday, the first day of 1970.
+    #[must_use]
+    pub const fn weekday(timestamp: i64) -> usize {
+        timestamp.div_euclid(NANOS_PER_DAY).rem_euclid(7) as usize
+    }
+}
+
+fn most_common_difference(timestamps: &[i64]) -> Option<i64> {
+    let mut differences: Vec<i64> = timestamps.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    differences.sort_unstable();
+    differences
+        .chunk_by(|a, b| a == b)
+        .map(|run| (run.len(), run[0]))
+        .reduce(|best, run| if run.0 > best.0 { run } else { best })
+        .map(|(_, difference)| difference)
+}
+
+/// A part of every series, between two fractions of its points: `0.8..` is the last fifth.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Part {
+    /// Where it begins, in `[0, to)`.
+    pub from: f64,
+    /// Where it ends, in `(from, 1]`.
+    pub to: f64,
+}
+
+impl Part {
+    /// Every point.
+    pub const ALL: Self = Self { from: 0.0, to: 1.0 };
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        Self::ALL
+    }
+}
+
+impl std::str::FromStr for Part {
+    type Err = Error;
+
+    /// `FROM..TO`, each a fraction of the points of a series, each may be left out: `..0.8`, `0.8..`.
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || {
+            Error::setting(
+                "part",
+                "two fractions with `0 <= FROM < TO <= 1`, as in `..0.8` or `0.8..`",
+                format!("`{text}`"),
+            )
+        };
+        let (from, to) = text.split_once("..").ok_or_else(wrong)?;
+        let fraction = |text: &str, default: f64| match text.trim() {
+            "" => Ok(default),
+            text => text.parse::<f64>().map_err(|_| wrong()),
+        };
+        let part = Self { from: fraction(from, 0.0)?, to: fraction(to, 1.0)? };
+        if part.from >= 0.0 && part.from < part.to && part.to <= 1.0 { Ok(part) } else { Err(wrong()) }
+    }
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}..{}", self.from, self.to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(timestamps: &[i64]) -> Series {
+        let values = vec![1.0; timestamps.len()];
+        Series::new("s", vec!["value".into()], TimeFormat::Seconds, timestamps.to_vec(), values, None).unwrap()
+    }
+
+    #[test]
+    fn the_step_is_the_most_common_difference() {
+        assert_eq!(series(&[0, 60, 120, 480, 540]).step(), 60);
+        assert_eq!(series(&[0, 60, 120, 420, 720]).step(), 60, "as common: the smaller");
+        assert_eq!(series(&[5]).step(), NANOS_PER_SECOND);
+    }
+
+    #[test]
+    fn a_window_ends_at_its_point() {
+        let series = series(&[0, 1, 2, 3, 4, 5]);
+        assert_eq!(series.window(5, 3), 3..6);
+        assert_eq!(series.window(1, 3), 0..2);
+    }
+
+    #[test]
+    fn parts_cover_a_series_without_overlap() {
+        let series = series(&[0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(series.part("..0.8".parse().unwrap()), 0..6);
+        assert_eq!(series.part("0.8..".parse().unwrap()), 6..7);
+        for wrong in ["0.8", "0.9..0.1", "-1..", "..2", "a..b", "NaN.."] {
+            assert!(wrong.parse::<Part>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn infinities_are_missing() {
+        let series =
+            Series::new("s", vec!["value".into()], TimeFormat::Seconds, vec![0, 1], vec![f64::INFINITY, 1.0], None)
+                .unwrap();
+        assert!(series.is_missing(0) && !series.is_missing(1));
+    }
+}
