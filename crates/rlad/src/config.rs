@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::series::Part;
 use crate::views::View;
 
 /// Which of the two sets of defaults a config starts from.
@@ -24,6 +25,10 @@ pub struct Config {
     pub preset: Preset,
     /// The seed from which everything random comes.
     pub seed: u64,
+    /// The part of each series that is trained on, as `FROM..TO` in fractions of its points.
+    pub part: Part,
+    /// The number of questions that may be asked in all, the warm-up's included, at least 1.
+    pub questions: usize,
     /// What the network sees of a point.
     pub state: StateConfig,
     /// The isolation forest and the first questions.
@@ -52,6 +57,8 @@ pub struct StateConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WarmUpConfig {
+    /// What the forest sees of a point.
+    pub input: ForestInput,
     /// The number of trees, at least 1.
     pub n_trees: usize,
     /// The number of windows that each tree sees, at least 2.
@@ -77,6 +84,26 @@ pub enum QueryStrategy {
     Extremes,
 }
 
+/// What an answer is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AnswerKind {
+    /// The point that was asked about.
+    Point,
+    /// Any part of the points that are shown around it.
+    Range,
+}
+
+/// What the isolation forest sees of a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForestInput {
+    /// The whole window.
+    Window,
+    /// The views of the window's last step.
+    LastStep,
+}
+
 /// The choice of questions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -93,6 +120,13 @@ pub struct QueryConfig {
     pub max_series_share: f64,
     /// The number of points of each series that are ranked in a round, drawn anew each round, at least 1.
     pub pool: usize,
+    /// The number of points that are ranked in a round in all, at least 1: where there are very many series, fewer of each.
+    pub max_pool: usize,
+    /// What an answer is about.
+    pub answers: AnswerKind,
+    /// The number of points that are shown around a question, its own among them and in the middle, at least 1: those that
+    /// a range answer may paint.
+    pub shown: usize,
     /// Whether a round asks about one series only, the series taking turns (paper: an episode is one series).
     pub round_robin: bool,
 }
@@ -228,8 +262,10 @@ impl Config {
         Self {
             preset: Preset::Paper,
             seed: 0,
+            part: Part::ALL,
+            questions: 500,
             state: StateConfig { n_steps: 25, views: vec![View::MinMax] },
-            warm_up: WarmUpConfig { n_trees: 100, sample_size: 256, n_extremes: 5 },
+            warm_up: WarmUpConfig { input: ForestInput::Window, n_trees: 100, sample_size: 256, n_extremes: 5 },
             query: QueryConfig {
                 strategy: QueryStrategy::Margin,
                 per_round: 5,
@@ -237,14 +273,17 @@ impl Config {
                 min_distance: 0,
                 max_series_share: 1.0,
                 pool: 20_000,
+                max_pool: 200_000,
+                answers: AnswerKind::Point,
+                shown: 25,
                 round_robin: true,
             },
             propagation: PropagationConfig {
                 per_round: 100,
-                method: PropagationMethod::Spreading,
+                method: PropagationMethod::Propagation,
                 sigma: 0.05_f64.sqrt(),
                 alpha: 0.2,
-                max_iterations: 30,
+                max_iterations: 200,
                 tolerance: 1e-3,
                 max_exact: 3_000,
                 n_neighbors: 10,
@@ -315,6 +354,7 @@ impl Config {
             if ok { Ok(()) } else { Err(Error::setting(name, expected, found)) }
         }
         let Self { state, warm_up, query, propagation, agent, .. } = self;
+        check(self.questions >= 1, "questions", "at least 1", self.questions)?;
         check((1..=10_000).contains(&state.n_steps), "state.n_steps", "in 1..=10000", state.n_steps)?;
         check(!state.views.is_empty(), "state.views", "at least one view", "none")?;
         for view in &state.views {
@@ -326,6 +366,8 @@ impl Config {
         check((0.0..=1.0).contains(&query.random_share), "query.random_share", "in [0, 1]", query.random_share)?;
         let share = query.max_series_share;
         check(share > 0.0 && share <= 1.0, "query.max_series_share", "in (0, 1]", share)?;
+        check(query.shown >= 1, "query.shown", "at least 1", query.shown)?;
+        check(query.max_pool >= 1, "query.max_pool", "at least 1", query.max_pool)?;
         check(query.pool >= 1, "query.pool", "at least 1", query.pool)?;
         let p = propagation;
         check(p.sigma > 0.0 && p.sigma.is_finite(), "propagation.sigma", "above 0", p.sigma)?;
@@ -368,20 +410,23 @@ impl Default for Config {
         Self {
             preset: Preset::Default,
             seed: 0,
+            part: Part::ALL,
+            questions: 500,
             state: StateConfig { n_steps: 25, views: View::DEFAULT.to_vec() },
-            warm_up: paper.warm_up,
+            warm_up: WarmUpConfig { input: ForestInput::LastStep, ..paper.warm_up },
             query: QueryConfig {
                 per_round: 50,
                 random_share: 0.2,
                 min_distance: 40,
                 max_series_share: 0.2,
                 pool: 5_000,
+                answers: AnswerKind::Range,
                 round_robin: false,
                 ..paper.query
             },
             propagation: PropagationConfig { per_round: 0, ..paper.propagation },
             agent: AgentConfig {
-                n_members: 3,
+                n_members: 5,
                 n_units: 48,
                 skip: true,
                 head_units: 48,

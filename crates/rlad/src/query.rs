@@ -1,6 +1,12 @@
 //! Questions: which points to ask an expert about.
 
+use std::collections::BTreeSet;
+
+use rand::Rng;
+use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
+
+use crate::config::{QueryConfig, QueryStrategy};
 
 /// Why a point is asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,4 +39,163 @@ pub struct Query {
     pub reason: Reason,
     /// The detector's score of the point when it was chosen: the forest's in the warm-up, the agent's after it.
     pub score: f64,
+}
+
+/// A point that may be asked about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Candidate {
+    /// The series.
+    pub(crate) series: usize,
+    /// The point.
+    pub(crate) point: usize,
+    /// The agent's score.
+    pub(crate) score: f64,
+}
+
+/// The points of each series that were asked about, so that no two questions are near to each other.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    points: Vec<BTreeSet<usize>>,
+    min_distance: usize,
+}
+
+impl Asked {
+    /// Nothing asked yet.
+    pub(crate) fn new(n_series: usize, min_distance: usize) -> Self {
+        Self { points: vec![BTreeSet::new(); n_series], min_distance }
+    }
+
+    /// Whether a point is far enough from every question of its series.
+    pub(crate) fn allows(&self, series: usize, point: usize) -> bool {
+        let distance = self.min_distance.saturating_sub(1);
+        self.points[series].range(point.saturating_sub(distance)..=point + distance).next().is_none()
+    }
+
+    /// Records a question.
+    pub(crate) fn insert(&mut self, series: usize, point: usize) {
+        self.points[series].insert(point);
+    }
+}
+
+/// Ranks candidates, the first to ask about first.
+///
+/// With two actions, the softmax of the Q-values is a sigmoid of their difference, which is the score; so least confidence
+/// and entropy both rank by `|score|`, and margin by `|score − threshold|`. The three differ only where the threshold is
+/// not 0. Ties keep the candidates' order.
+pub(crate) fn rank(candidates: &mut [Candidate], strategy: QueryStrategy, threshold: f64, rng: &mut impl Rng) {
+    match strategy {
+        QueryStrategy::Margin => {
+            candidates.sort_by(|a, b| (a.score - threshold).abs().total_cmp(&(b.score - threshold).abs()));
+        }
+        QueryStrategy::LeastConfidence => {
+            candidates.sort_by(|a, b| least_confidence(b.score).total_cmp(&least_confidence(a.score)));
+        }
+        QueryStrategy::Entropy => candidates.sort_by(|a, b| entropy(b.score).total_cmp(&entropy(a.score))),
+        QueryStrategy::Random => candidates.shuffle(rng),
+        QueryStrategy::Extremes => {
+            candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+            let n = candidates.len();
+            let order: Vec<Candidate> =
+                (0..n).map(|i| candidates[if i % 2 == 0 { i / 2 } else { n - 1 - i / 2 }]).collect();
+            candidates.copy_from_slice(&order);
+        }
+    }
+}
+
+/// `1 − max P` for a softmax over the two Q-values with difference `score` (paper, equation 1), in `(0, 0.5]`.
+fn least_confidence(score: f64) -> f64 {
+    1.0 / (1.0 + score.abs().exp())
+}
+
+/// The entropy in nats of a softmax over the two Q-values with difference `score` (paper, equation 3), in `[0, ln 2]`.
+///
+/// `ln(1 + e^-d) + d / (1 + e^d)` for `d = |score|`, which keeps its precision where one action is all but certain.
+fn entropy(score: f64) -> f64 {
+    let d = score.abs();
+    (-d).exp().ln_1p() + d * least_confidence(score)
+}
+
+/// Takes the first `n` of the ranked candidates that are far enough from each other and from what was asked before, at
+/// most [`QueryConfig::max_series_share`] of them from one series; where so few series are left that this would leave
+/// questions unasked, an even share of each.
+pub(crate) fn take(ranked: &[Candidate], n: usize, asked: &mut Asked, n_series: usize, config: &QueryConfig) -> Vec<Candidate> {
+    let share = share_of(n, config.max_series_share).max(n.div_ceil(n_series.max(1))).max(1);
+    let mut counts = vec![0; asked.points.len()];
+    let mut taken = Vec::new();
+    for &candidate in ranked {
+        if taken.len() == n {
+            break;
+        }
+        if counts[candidate.series] < share && asked.allows(candidate.series, candidate.point) {
+            counts[candidate.series] += 1;
+            asked.insert(candidate.series, candidate.point);
+            taken.push(candidate);
+        }
+    }
+    taken
+}
+
+/// A share of `n`, rounded to the nearest.
+#[expect(
+    clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss,
+    reason = "a share in [0, 1] of a number of questions"
+)]
+pub(crate) fn share_of(n: usize, share: f64) -> usize {
+    (n as f64 * share).round() as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::random::{Purpose, stream};
+
+    fn candidates(scores: &[f64]) -> Vec<Candidate> {
+        scores.iter().enumerate().map(|(point, &score)| Candidate { series: 0, point, score }).collect()
+    }
+
+    fn ranked(scores: &[f64], strategy: QueryStrategy, threshold: f64) -> Vec<usize> {
+        let mut candidates = candidates(scores);
+        rank(&mut candidates, strategy, threshold, &mut stream(0, Purpose::Query, 0));
+        candidates.iter().map(|c| c.point).collect()
+    }
+
+    #[test]
+    fn strategies_rank_by_their_formulas() {
+        let scores = [-3.0, 0.5, 2.0, 40.0, -0.1];
+        assert_eq!(ranked(&scores, QueryStrategy::Margin, 0.0), [4, 1, 2, 0, 3]);
+        assert_eq!(ranked(&scores, QueryStrategy::Margin, 2.0), [2, 1, 4, 0, 3]);
+        assert_eq!(ranked(&scores, QueryStrategy::LeastConfidence, 0.0), [4, 1, 2, 0, 3]);
+        assert_eq!(ranked(&scores, QueryStrategy::Entropy, 0.0), [4, 1, 2, 0, 3]);
+        assert_eq!(ranked(&scores, QueryStrategy::Extremes, 0.0), [3, 0, 2, 4, 1]);
+        let mut random = ranked(&scores, QueryStrategy::Random, 0.0);
+        random.sort_unstable();
+        assert_eq!(random, [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn the_entropy_of_even_odds_is_ln_2() {
+        assert!((entropy(0.0) - std::f64::consts::LN_2).abs() < 1e-15);
+        let p = 1.0 / (1.0 + (-1.5_f64).exp());
+        assert!((entropy(1.5) + p * p.ln() + (1.0 - p) * (1.0 - p).ln()).abs() < 1e-15);
+        assert!(entropy(800.0) >= 0.0 && least_confidence(800.0) >= 0.0);
+    }
+
+    #[test]
+    fn questions_keep_their_distance_and_share() {
+        let config = QueryConfig { min_distance: 3, max_series_share: 0.5, ..Config::default().query };
+        let mut asked = Asked::new(2, 3);
+        asked.insert(0, 0);
+        let mut all: Vec<Candidate> = (0..20).map(|point| Candidate { series: 0, point, score: 0.0 }).collect();
+        all.extend((0..4).map(|point| Candidate { series: 1, point, score: 0.0 }));
+        let taken = take(&all, 4, &mut asked, 2, &config);
+        let points: Vec<(usize, usize)> = taken.iter().map(|c| (c.series, c.point)).collect();
+        assert_eq!(points, [(0, 3), (0, 6), (1, 0), (1, 3)]);
+    }
+
+    #[test]
+    fn a_single_series_fills_a_round() {
+        let config = QueryConfig { min_distance: 1, max_series_share: 0.2, ..Config::default().query };
+        assert_eq!(take(&candidates(&[0.0; 10]), 5, &mut Asked::new(1, 1), 1, &config).len(), 5);
+    }
 }

@@ -173,7 +173,7 @@ impl Series {
     /// the series goes.
     #[must_use]
     pub fn around(&self, point: usize, before: usize, after: usize) -> Range<usize> {
-        point.saturating_sub(before)..(point + after + 1).min(self.len())
+        around(point, before, after, &(0..self.len()))
     }
 
     /// The part of the series' points between two fractions of its length, rounded to the nearest point.
@@ -227,6 +227,11 @@ impl Clock {
     }
 }
 
+/// The points from `before` points before `point` to `after` behind it, as far as they lie `within`.
+pub(crate) fn around(point: usize, before: usize, after: usize, within: &Range<usize>) -> Range<usize> {
+    point.saturating_sub(before).max(within.start)..(point + after + 1).min(within.end)
+}
+
 fn most_common_difference(timestamps: &[i64]) -> Option<i64> {
     let mut differences: Vec<i64> = timestamps.windows(2).map(|pair| pair[1] - pair[0]).collect();
     differences.sort_unstable();
@@ -238,7 +243,8 @@ fn most_common_difference(timestamps: &[i64]) -> Option<i64> {
 }
 
 /// A part of every series, between two fractions of its points: `0.8..` is the last fifth.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Part {
     /// Where it begins, in `[0, to)`.
     pub from: f64,
@@ -276,6 +282,20 @@ impl std::str::FromStr for Part {
         };
         let part = Self { from: fraction(from, 0.0)?, to: fraction(to, 1.0)? };
         if part.from >= 0.0 && part.from < part.to && part.to <= 1.0 { Ok(part) } else { Err(wrong()) }
+    }
+}
+
+impl TryFrom<String> for Part {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<Part> for String {
+    fn from(part: Part) -> Self {
+        part.to_string()
     }
 }
 

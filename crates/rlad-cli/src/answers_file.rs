@@ -1,0 +1,109 @@
+//! An expert's answers in a CSV file: `series,start,end,label`, a stretch of a series a row.
+//!
+//! `start` and `end` are timestamps in any form that data may have, both inclusive; a row without an `end` is one point.
+//! `series` may be left out where the data are one series. `label` is `anomaly` or `normal` (1 or 0). Where stretches
+//! overlap, the later row stands, so that a file may say *normal* of a day and *anomaly* of an hour in it.
+
+use std::path::Path;
+
+use rlad::{Error, FileOracle, Series, Span};
+
+use crate::commands::train::label_of;
+
+/// Reads the answers about some series.
+///
+/// # Errors
+/// [`Error::Read`], [`Error::Columns`], or [`Error::Cell`] for the first cell that cannot be understood.
+pub(crate) fn read(path: &Path, series: &[Series]) -> anyhow::Result<FileOracle> {
+    let wrong = |error: csv::Error| Error::Format {
+        path: path.to_owned(),
+        expected: "a CSV file of answers".to_owned(),
+        source: Some(error.into()),
+    };
+    let file = std::fs::File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+    let header: Vec<String> = reader.headers().map_err(wrong)?.iter().map(str::to_lowercase).collect();
+    let column = |name: &str| header.iter().position(|column| column == name);
+    let (Some(start), Some(label)) = (column("start").or_else(|| column("timestamp")), column("label")) else {
+        let expected = "an answers file has the columns `series`, `start`, `end` and `label`".to_owned();
+        return Err(Error::Columns { path: path.to_owned(), expected, found: header }.into());
+    };
+    let (end, name) = (column("end"), column("series"));
+    let mut spans = vec![Vec::new(); series.len()];
+    for (row, record) in reader.records().enumerate() {
+        let record = record.map_err(wrong)?;
+        let cell = |at: Option<usize>| at.and_then(|at| record.get(at)).filter(|cell| !cell.is_empty());
+        let refuse = |column: &str, expected: &str, found: &str| Error::Cell {
+            path: path.to_owned(),
+            row: row + 1,
+            column: column.to_owned(),
+            expected: expected.to_owned(),
+            found: found.to_owned(),
+        };
+        let index = match cell(name) {
+            Some(name) => series
+                .iter()
+                .position(|series| series.name() == name)
+                .ok_or_else(|| refuse("series", "the name of a series of the data", name))?,
+            None if series.len() == 1 => 0,
+            None => return Err(refuse("series", "the name of a series of the data", "").into()),
+        };
+        let series = &series[index];
+        let time = |at: Option<usize>, column: &str| match cell(at) {
+            Some(text) => series
+                .time_format()
+                .parse(text)
+                .ok_or_else(|| refuse(column, "a timestamp in the form of the data", text)),
+            None => Err(refuse(column, "a timestamp in the form of the data", "")),
+        };
+        let first_time = time(Some(start), "start")?;
+        let last_time = if cell(end).is_some() { time(end, "end")? } else { first_time };
+        let text = record.get(label).unwrap_or_default();
+        let label = label_of(text).ok_or_else(|| refuse("label", "`anomaly` or `normal`", text))?;
+        let timestamps = series.timestamps();
+        let first = timestamps.partition_point(|timestamp| *timestamp < first_time);
+        let behind = timestamps.partition_point(|timestamp| *timestamp <= last_time);
+        if first < behind {
+            spans[index].push(Span { first, last: behind - 1, label });
+        }
+    }
+    Ok(FileOracle::new(spans))
+}
+
+#[cfg(test)]
+mod tests {
+    use rlad::TimeFormat;
+
+    use super::*;
+
+    fn answers(text: &str) -> anyhow::Result<FileOracle> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("answers.csv");
+        std::fs::write(&path, text).unwrap();
+        let times = (0..10).map(|i| i * 60 * rlad::NANOS_PER_SECOND).collect();
+        let series = Series::new("cpu", vec!["v".into()], TimeFormat::Seconds, times, vec![0.0; 10], None).unwrap();
+        read(&path, &[series])
+    }
+
+    #[test]
+    fn stretches_become_spans_of_points() {
+        let oracle = answers("series,start,end,label\ncpu,60,170,anomaly\ncpu,540,,normal\n,0,0,1\n").unwrap();
+        let debug = format!("{oracle:?}");
+        assert!(debug.contains("first: 1, last: 2, label: Anomaly"), "{debug}");
+        assert!(debug.contains("first: 9, last: 9, label: Normal"), "{debug}");
+        assert!(debug.contains("first: 0, last: 0, label: Anomaly"), "{debug}");
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_named() {
+        for (text, expected) in [
+            ("start,label\nsoon,anomaly\n", "row 1, column `start`"),
+            ("start,label\n60,perhaps\n", "expected `anomaly` or `normal`, found `perhaps`"),
+            ("series,start,label\ndisk,60,anomaly\n", "found `disk`"),
+            ("a,b\n1,2\n", "found the columns `a`, `b`"),
+        ] {
+            let message = answers(text).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+}

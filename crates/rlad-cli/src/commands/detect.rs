@@ -1,0 +1,178 @@
+//! `rlad detect`: scores data with a trained model.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
+use std::process::ExitCode;
+
+use rlad::{DataSet, Detector, Event, Label, Model, Part, SeriesScores, events};
+use serde_json::Value;
+
+use crate::args::DetectArgs;
+use crate::commands::evaluate::{rows, usual_delay};
+use crate::commands::{open_model, print, read, use_threads};
+use crate::folder::{self, read_history};
+use crate::log::AnswerLog;
+use crate::progress::Progress;
+use crate::report::{AskedQuestion, CurvePoint, MetricRow, ModelFacts, Report, ReportSeries};
+
+/// The exit code of `--check` where a point is anomalous.
+const ANOMALOUS: u8 = 1;
+/// The digits of a model's hash that stand with its scores.
+const HASH_DIGITS: usize = 16;
+
+/// Runs the command.
+pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
+    use_threads(args.threads)?;
+    let model = open_model(&args.model)?;
+    let data = read(&args.data, &args.form)?;
+    let part = args.form.part.unwrap_or_default();
+    let scores = score(&model, &data, part)?;
+    rlad::write_scores(&args.out, &scores)?;
+    let found: Vec<Event> = scores.iter().flat_map(SeriesScores::events).collect();
+    if let Some(path) = &args.events {
+        rlad::write_events(path, &found)?;
+    }
+    if let Some(path) = &args.report {
+        let session = args.model.is_dir().then_some(args.model.as_path());
+        write_report(path, &model, &data, part, session, None)?;
+    }
+    let n_points: usize = scores.iter().map(|scores| scores.scores.len()).sum();
+    let n_anomalous: usize = found.iter().map(|event| event.n_points).sum();
+    print(&format!(
+        "{} series, {n_points} points, {n_anomalous} anomalous in {} events: {}",
+        scores.len(), found.len(), args.out.display()
+    ))?;
+    Ok(if args.check && n_anomalous > 0 { ExitCode::from(ANOMALOUS) } else { ExitCode::SUCCESS })
+}
+
+/// The scores of a part of each series; what lies before the part is read for context.
+pub(crate) fn score(model: &Model, data: &DataSet, part: Part) -> anyhow::Result<Vec<SeriesScores>> {
+    let mut bar = Progress::new("scoring", data.members.iter().map(|member| member.series.len() as u64).sum());
+    let mut n_done = 0;
+    let mut all = Vec::with_capacity(data.members.len());
+    for member in &data.members {
+        let series = &member.series;
+        let points = series.part(part);
+        let mut scores = model.score(series)?;
+        scores.truncate(points.end);
+        scores.drain(..points.start);
+        all.push(SeriesScores {
+            series: series.name().to_owned(),
+            time_format: series.time_format(),
+            timestamps: series.timestamps()[points].to_vec(),
+            scores,
+            threshold: model.threshold(),
+            model: model.hash()[..HASH_DIGITS].to_owned(),
+        });
+        n_done += series.len() as u64;
+        bar.set(n_done);
+    }
+    Ok(all)
+}
+
+/// Writes the report of a model on a part of data. `session` is the folder that holds the questions and the history;
+/// `before` is a detector to compare with: what was known before the questions.
+pub(crate) fn write_report(
+    path: &Path, model: &Model, data: &DataSet, part: Part, session: Option<&Path>, before: Option<&dyn Detector>,
+) -> anyhow::Result<()> {
+    let all = score(model, data, Part::ALL)?;
+    let mut questions = match session {
+        Some(folder) => questions(folder)?,
+        None => HashMap::new(),
+    };
+    let history = session.map(read_history).transpose()?.unwrap_or_default();
+    let series = data
+        .members
+        .iter()
+        .zip(&all)
+        .map(|(member, scores)| {
+            let truth = member.truth.as_ref().map(|truth| {
+                let anomalous: Vec<bool> = truth.labels().iter().map(|label| *label == Some(Label::Anomaly)).collect();
+                events(&anomalous)
+            });
+            let found: Vec<Range<usize>> = events(&scores.anomalies());
+            ReportSeries {
+                series: &member.series,
+                scores: &scores.scores,
+                events: found,
+                truth,
+                questions: questions.remove(member.series.name()).unwrap_or_default(),
+            }
+        })
+        .collect();
+    let report = Report {
+        title: title(data),
+        created: jiff::Timestamp::now(),
+        model: ModelFacts {
+            hash: model.hash()[..HASH_DIGITS].to_owned(),
+            preset: model.config().preset,
+            seed: model.config().seed,
+            n_questions: model.n_questions(),
+            n_labelled: model.n_labelled_points(),
+            threshold: model.threshold(),
+        },
+        metrics: metrics(model, data, part, before)?,
+        curve: history.iter().map(curve_point).collect(),
+        series,
+    };
+    Ok(crate::report::write(path, &report)?)
+}
+
+/// What the report is about, in a few words.
+fn title(data: &DataSet) -> String {
+    match data.members.as_slice() {
+        [only] => only.series.name().to_owned(),
+        members => format!("{} series", members.len()),
+    }
+}
+
+/// The metrics on a part of the data, where there is truth.
+fn metrics(model: &Model, data: &DataSet, part: Part, before: Option<&dyn Detector>) -> anyhow::Result<Vec<MetricRow>> {
+    if !data.members.iter().any(|member| member.truth.is_some()) {
+        return Ok(Vec::new());
+    }
+    let check = super::train::Check { part, data };
+    let after = check.evaluate(model)?;
+    let before = before.map(|detector| check.evaluate(detector)).transpose()?;
+    let delay = usual_delay(data.members.iter().map(|member| &member.series));
+    debug_assert_eq!(delay, after.delay.k, "the report shows the usual delay");
+    let mut table = Vec::new();
+    for (i, (name, metric)) in rows(&after).into_iter().enumerate() {
+        let earlier = before.as_ref().map(|before| rows(before)[i].1);
+        let values = [("precision", metric.precision, earlier.and_then(|m| m.precision)), ("recall", metric.recall, earlier.and_then(|m| m.recall)), ("F1", Some(metric.f1), earlier.map(|m| m.f1))];
+        for (what, after, before) in values {
+            table.push(MetricRow { name: format!("{name}, {what}"), before, after, ..MetricRow::default() });
+        }
+    }
+    Ok(table)
+}
+
+/// A round of the history as a point of the learning curve.
+fn curve_point(round: &Value) -> CurvePoint {
+    CurvePoint {
+        n_questions: round["questions"].as_u64().map_or(0, |n| usize::try_from(n).unwrap_or(usize::MAX)),
+        f1: round["check"]["strict"]["f1"].as_f64(),
+        loss: round["loss"].as_f64(),
+    }
+}
+
+/// The questions of a session with the answers that stand, by the name of their series.
+fn questions(folder: &Path) -> anyhow::Result<HashMap<String, Vec<AskedQuestion>>> {
+    let mut questions: HashMap<String, Vec<AskedQuestion>> = HashMap::new();
+    let path = folder.join(folder::LABELS);
+    if path.exists() {
+        for entry in AnswerLog::open(&path)?.answers()? {
+            if let Some(answer) = entry.answer {
+                questions.entry(entry.series).or_default().push(AskedQuestion {
+                    id: entry.question,
+                    round: entry.round,
+                    point: entry.point,
+                    reason: entry.reason,
+                    answer,
+                });
+            }
+        }
+    }
+    Ok(questions)
+}

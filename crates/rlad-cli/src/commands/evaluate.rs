@@ -1,0 +1,82 @@
+//! `rlad evaluate`: measures scores against the truth.
+
+use std::collections::HashMap;
+use std::process::ExitCode;
+
+use rlad::{Error, Evaluation, Judged, Label, NANOS_PER_SECOND, Series, SeriesScores};
+
+use crate::args::EvaluateArgs;
+use crate::commands::{open_model, print, read, tell};
+
+/// Runs the command.
+pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
+    let scores = rlad::read_scores(&args.scores)?;
+    let truth = read(&args.truth, &args.form)?;
+    let by_name: HashMap<&str, &SeriesScores> = scores.iter().map(|scores| (scores.series.as_str(), scores)).collect();
+    let part = args.form.part.unwrap_or_default();
+    // [series](truth, scores, threshold)
+    let mut joined: Vec<(Vec<Option<Label>>, Vec<f64>, f64)> = Vec::new();
+    let mut series = Vec::new();
+    let mut n_unscored = 0;
+    for member in &truth.members {
+        let (Some(truth), Some(scores)) = (&member.truth, by_name.get(member.series.name())) else { continue };
+        let at: HashMap<i64, f64> = scores.timestamps.iter().copied().zip(scores.scores.iter().copied()).collect();
+        let points = member.series.part(part);
+        let timestamps = &member.series.timestamps()[points.clone()];
+        let found: Vec<f64> = timestamps.iter().map(|timestamp| at.get(timestamp).copied().unwrap_or(f64::NAN)).collect();
+        n_unscored += timestamps.iter().filter(|timestamp| !at.contains_key(timestamp)).count();
+        if n_unscored < timestamps.len() || found.iter().any(|score| !score.is_nan()) {
+            joined.push((truth.labels()[points].to_vec(), found, scores.threshold));
+            series.push(&member.series);
+        }
+    }
+    if joined.is_empty() {
+        let what = "a series with labels and scores at the same timestamps".to_owned();
+        let place = format!("`{}` and the truth", args.scores.display());
+        return Err(Error::NotFound { what, place }.into());
+    }
+    if n_unscored > 0 {
+        tell(&[format!("{n_unscored} points have no row in the scores; they count as no alarm")]);
+    }
+    let judged: Vec<Judged<'_>> = joined
+        .iter()
+        .map(|(truth, scores, threshold)| Judged { truth, scores, threshold: *threshold })
+        .collect();
+    let delay = args.delay.unwrap_or_else(|| usual_delay(series.into_iter()));
+    let evaluation = rlad::evaluate(&judged, delay);
+    let model = args.model.as_deref().map(open_model).transpose()?;
+    if let Some(model) = model.as_ref().filter(|model| scores.iter().any(|scores| !model.hash().starts_with(&scores.model))) {
+        tell(&[format!("the scores are not those of model {}", &model.hash()[..16])]);
+    }
+    if args.json {
+        let mut json = serde_json::to_value(&evaluation)?;
+        if let Some(model) = &model {
+            json["questions"] = model.n_questions().into();
+            json["labelled_points"] = model.n_labelled_points().into();
+        }
+        print(&serde_json::to_string_pretty(&json)?)?;
+    } else {
+        print(&table(&evaluation))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The delay that is usual for series of these steps: 7 points, or 3 where every step is an hour or longer (AIOps 2018).
+pub(crate) fn usual_delay<'a>(mut series: impl Iterator<Item = &'a Series>) -> usize {
+    const HOUR: i64 = 3600 * NANOS_PER_SECOND;
+    if series.all(|series| series.clock().has_days && series.step() >= HOUR) { 3 } else { 7 }
+}
+
+/// The metrics as a table for people.
+pub(crate) fn table(evaluation: &Evaluation) -> String {
+    let mut lines = vec![
+        format!("{} points, {} anomalous", evaluation.points, evaluation.anomalies),
+        format!("{:<34}{:>10}{:>10}{:>10}", "", "precision", "recall", "F1"),
+    ];
+    let share = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{share:.3}"));
+    for (name, metric) in rows(evaluation) {
+        lines.push(format!("{name:<34}{:>10}{:>10}{:>10.3}", share(metric.precision), share(metric.recall), metric.f1));
+    }
+    lines.push(format!("{:<34}{:>30}", "area under precision-recall", share(evaluation.auc_pr)));
+    lines.join("\n")
+}

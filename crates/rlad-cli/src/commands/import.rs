@@ -1,0 +1,27 @@
+//! `rlad import`: turns a published data set into one file.
+
+use std::process::ExitCode;
+
+use rlad::Source;
+
+use crate::args::{DataSet, ImportArgs};
+use crate::commands::{print, tell};
+
+/// Runs the command.
+pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
+    let source = match args.set {
+        DataSet::Nab => Source::Nab,
+        DataSet::Kpi => Source::Kpi,
+        DataSet::YahooS5 => Source::YahooS5,
+        DataSet::TsbAd => Source::TsbAd,
+    };
+    let data = rlad::import(source, &args.source)?;
+    tell(&data.notes);
+    rlad::write_dataset(&args.out, &data)?;
+    let n_points: usize = data.members.iter().map(|member| member.series.len()).sum();
+    let n_anomalies: usize =
+        data.members.iter().filter_map(|member| member.truth.as_ref()).map(rlad::Truth::n_anomalies).sum();
+    let n_series = data.members.len();
+    print(&format!("{n_series} series, {n_points} points, {n_anomalies} anomalous: {}", args.out.display()))?;
+    Ok(ExitCode::SUCCESS)
+}

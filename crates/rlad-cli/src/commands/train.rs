@@ -1,0 +1,382 @@
+//! `rlad train`: asks an expert, learns, and writes the detector.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::bail;
+use rlad::{
+    Answer, Config, DataSet, Detector, Evaluation, Judged, Label, Model, Oracle, Part, Query, Question, Reply, Series, Session,
+    Truth, TruthOracle,
+};
+use serde_json::{Value, json};
+
+use crate::Advice;
+use crate::answers_file;
+use crate::args::{OracleArg, TrainArgs};
+use crate::commands::{print, read, use_threads};
+use crate::folder::{self, Folder, read_config};
+use crate::log::{AnswerLog, Entry};
+use crate::progress::Progress;
+use crate::terminal::Terminal;
+
+/// The exit code of a run that ended well without a detector worth its name: no answer was an anomaly.
+const NOTHING_FOUND: u8 = 1;
+
+/// Runs the command.
+pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
+    use_threads(args.threads)?;
+    if matches!(args.questions.oracle, OracleArg::Terminal) && !Terminal::is_available() {
+        return Err(Advice::error(
+            "there is no terminal to ask at".to_owned(),
+            "let `--oracle truth` answer from the label column, or `--oracle FILE.csv` from a file".to_owned(),
+        ));
+    }
+    let (folder, config) = if args.resume {
+        Folder::open(&args.session)?
+    } else {
+        let config = config(args)?;
+        (Folder::create(&args.session, &config)?, config)
+    };
+    let data = read(&args.data, &args.form)?;
+    let series: Vec<Series> = data.members.iter().map(|member| member.series.clone()).collect();
+    let truths: Vec<Option<&Truth>> = data.members.iter().map(|member| member.truth.as_ref()).collect();
+    let session = begin(&folder, config, &series, args)?;
+    let mut oracle: Box<dyn Oracle + '_> = match &args.questions.oracle {
+        OracleArg::Truth => {
+            if truths.iter().all(Option::is_none) {
+                return Err(Advice::error(
+                    "the data have no labels for `--oracle truth`".to_owned(),
+                    "name their column with `--label-column`, or answer yourself with `--oracle terminal`".to_owned(),
+                ));
+            }
+            let (error_rate, unsure_rate) = (args.questions.error_rate, args.questions.unsure_rate);
+            Box::new(TruthOracle::new(truths.clone(), error_rate, unsure_rate, session.config().seed))
+        }
+        OracleArg::Terminal => Box::new(Terminal::open()?),
+        OracleArg::File(path) => Box::new(answers_file::read(path, &series)?),
+    };
+    let who = match args.questions.oracle {
+        OracleArg::Truth => "truth".to_owned(),
+        OracleArg::File(_) => "file".to_owned(),
+        OracleArg::Terminal => user_name(),
+    };
+    let check = args.check_part.map(|part| Check { part, data: &data });
+    let mut training = Training { session, folder: &folder, series: &series, check, bar: None, history: Vec::new(), who };
+    let trained = training.run(oracle.as_mut(), matches!(args.questions.oracle, OracleArg::Terminal))?;
+    drop(oracle);
+    report(args, &trained)?;
+    Ok(if trained.n_anomalies == 0 { ExitCode::from(NOTHING_FOUND) } else { ExitCode::SUCCESS })
+}
+
+/// The settings: the preset, a file over it, flags over that.
+fn config(args: &TrainArgs) -> anyhow::Result<Config> {
+    let mut config = match &args.config {
+        Some(path) => read_config(path)?,
+        None => Config::preset(args.preset.unwrap_or_default()),
+    };
+    if let Some(preset) = args.preset.filter(|preset| *preset != config.preset) {
+        bail!("`--config` is made from the preset `{:?}`, but `--preset` says `{preset:?}`", config.preset);
+    }
+    let questions = &args.questions;
+    if let Some(part) = args.form.part {
+        config.part = part;
+    }
+    if let Some(n) = questions.n_questions {
+        config.questions = n.get();
+    }
+    if let Some(n) = questions.per_round {
+        config.query.per_round = n.get();
+    }
+    if let Some(strategy) = questions.strategy {
+        config.query.strategy = strategy;
+    }
+    if let Some(answers) = questions.answers {
+        config.query.answers = answers;
+    }
+    if let Some(seed) = args.seed {
+        config.seed = seed;
+    }
+    config.validate()?;
+    Ok(config)
+}
+
+/// A new session, or the one that a folder's checkpoint holds.
+fn begin(folder: &Folder, mut config: Config, series: &[Series], args: &TrainArgs) -> anyhow::Result<Session> {
+    let questions = args.questions.n_questions.map(std::num::NonZeroUsize::get);
+    if let Some(n) = questions.filter(|n| args.resume && *n != config.questions) {
+        config.questions = n;
+        folder.write_config(&config)?;
+    }
+    match folder.checkpoint()? {
+        (path, Some(bytes)) => Ok(Session::resume(&path, &bytes, series, questions)?),
+        (_, None) => Ok(Session::new(config, series)?),
+    }
+}
+
+/// A part of labelled data on which quality is measured, and that is never learned from.
+#[derive(Debug)]
+pub(crate) struct Check<'a> {
+    /// The part of each series.
+    pub(crate) part: Part,
+    /// The data.
+    pub(crate) data: &'a DataSet,
+}
+
+impl Check<'_> {
+    /// The quality of a detector on the part.
+    pub(crate) fn evaluate(&self, detector: &dyn Detector) -> anyhow::Result<Evaluation> {
+        let members: Vec<_> = self.data.members.iter().filter(|member| member.truth.is_some()).collect();
+        let scores: Vec<Vec<f64>> =
+            members.iter().map(|member| detector.score(&member.series)).collect::<Result<_, _>>()?;
+        let judged: Vec<Judged<'_>> = members
+            .iter()
+            .zip(&scores)
+            .filter_map(|(member, scores)| {
+                let part = member.series.part(self.part);
+                let truth = &member.truth.as_ref()?.labels()[part.clone()];
+                Some(Judged { truth, scores: &scores[part], threshold: detector.threshold() })
+            })
+            .collect();
+        Ok(rlad::evaluate(&judged, crate::commands::evaluate::usual_delay(members.iter().map(|m| &m.series))))
+    }
+}
+
+/// A session under way.
+#[derive(Debug)]
+pub(crate) struct Training<'a> {
+    /// The session.
+    pub(crate) session: Session,
+    /// Where it is kept.
+    pub(crate) folder: &'a Folder,
+    /// The data that it learns from.
+    pub(crate) series: &'a [Series],
+    /// Where quality is measured after each round, if it is.
+    pub(crate) check: Option<Check<'a>>,
+    /// The bar, unless somebody answers at the terminal.
+    pub(crate) bar: Option<Progress>,
+    /// One object a round.
+    pub(crate) history: Vec<Value>,
+    /// The name under which answers are logged.
+    pub(crate) who: String,
+}
+
+/// What a training run came to.
+#[derive(Debug)]
+pub(crate) struct Trained {
+    /// The detector.
+    pub(crate) model: Model,
+    /// The last round, as in the history.
+    pub(crate) last: Value,
+    /// Whether the expert stopped before the budget was spent.
+    pub(crate) stopped: bool,
+    /// The points that were labelled as anomalies.
+    pub(crate) n_anomalies: usize,
+    /// The detector's quality on the part that is checked.
+    pub(crate) check: Option<Evaluation>,
+    /// How long it took, in seconds.
+    pub(crate) seconds: f64,
+}
+
+/// What came of asking the questions of a round.
+enum Asked {
+    All(Vec<(u64, Answer)>),
+    Stopped(Vec<(u64, Answer)>),
+}
+
+impl Training<'_> {
+    /// Asks and learns until the budget is spent, nothing is left to ask, or the expert stops; then writes the model.
+    pub(crate) fn run(&mut self, oracle: &mut dyn Oracle, at_terminal: bool) -> anyhow::Result<Trained> {
+        let begun = Instant::now();
+        let log = AnswerLog::open(&self.folder.file(folder::LABELS))?;
+        let logged: BTreeMap<u64, Entry> = log.answers()?.into_iter().map(|entry| (entry.question, entry)).collect();
+        let round = self.session.round() as u64;
+        self.history = folder::read_history(self.folder.path())?;
+        self.history.retain(|line| line["round"].as_u64().is_some_and(|of| of < round));
+        if !at_terminal {
+            self.bar = Some(Progress::new("training", self.session.config().questions as u64));
+        }
+        let stopped = loop {
+            let queries = self.session.query().to_vec();
+            if queries.is_empty() {
+                break false;
+            }
+            match self.ask(&queries, oracle, &log, &logged)? {
+                Asked::All(answers) => {
+                    self.teach(&answers)?;
+                    self.folder.write_checkpoint(&self.session.checkpoint())?;
+                    self.folder.write_history(&self.history)?;
+                }
+                Asked::Stopped(answers) => {
+                    // The checkpoint stays that of the last whole round, so that a resumed session asks the rest of this one.
+                    if !answers.is_empty() {
+                        self.teach(&answers)?;
+                    }
+                    break true;
+                }
+            }
+        };
+        if let Some(bar) = &mut self.bar {
+            bar.set_message("fitting the detector".to_owned());
+        }
+        let model = self.session.finish();
+        self.folder.write_model(model.to_bytes())?;
+        let check = self.check.as_ref().map(|check| check.evaluate(&model)).transpose()?;
+        let last = self.history.last().cloned().unwrap_or(Value::Null);
+        self.bar = None;
+        Ok(Trained {
+            n_anomalies: last["labelled_anomalies"].as_u64().map_or(0, |n| usize::try_from(n).unwrap_or(usize::MAX)),
+            seconds: begun.elapsed().as_secs_f64(),
+            model,
+            last,
+            stopped,
+            check,
+        })
+    }
+
+    /// The answers to the questions of a round: those that the log holds already, and the expert's to the rest. An answer is
+    /// in the log before the next question is asked.
+    fn ask(
+        &mut self, queries: &[Query], oracle: &mut dyn Oracle, log: &AnswerLog, logged: &BTreeMap<u64, Entry>,
+    ) -> anyhow::Result<Asked> {
+        let mut answers: Vec<(u64, Answer)> = Vec::with_capacity(queries.len());
+        let mut from_log = true;
+        while let Some(query) = queries.get(answers.len()) {
+            let series = &self.series[query.series];
+            if let Some(entry) = logged.get(&query.id).filter(|_| from_log) {
+                if entry.series != series.name() || entry.point != query.point {
+                    return Err(Advice::error(
+                        format!(
+                            "the answer log does not fit the session: question {} is about point {} of `{}`, but the log has \
+                             an answer about point {} of `{}`",
+                            query.id, query.point, series.name(), entry.point, entry.series
+                        ),
+                        "the data, the settings or the program have changed; begin a new session in another folder".to_owned(),
+                    ));
+                }
+                if let Some(answer) = &entry.answer {
+                    answers.push((query.id, answer.clone()));
+                    continue;
+                }
+            }
+            from_log = false;
+            let question = Question {
+                query,
+                series,
+                shown: self.session.shown(query),
+                kind: self.session.config().query.answers,
+                n_answered: self.session.answered().len() + answers.len(),
+                budget: self.session.config().questions,
+            };
+            let asked = Instant::now();
+            let reply = oracle.answer(&question)?;
+            let entry = |query: &Query, answer: Option<Answer>| Entry {
+                who: self.who.clone(),
+                time: jiff::Timestamp::now(),
+                question: query.id,
+                round: query.round,
+                series: self.series[query.series].name().to_owned(),
+                point: query.point,
+                timestamp: self.series[query.series].timestamps()[query.point],
+                answer,
+                seconds: asked.elapsed().as_secs_f64(),
+                score: query.score,
+            };
+            match reply {
+                Reply::Answer(answer) => {
+                    log.append(&entry(query, Some(answer.clone())))?;
+                    answers.push((query.id, answer));
+                }
+                // What an earlier round has taught is learned; there is nothing of this round to take back before its first
+                // question.
+                Reply::Undo => {
+                    if answers.pop().is_some() {
+                        log.append(&entry(&queries[answers.len()], None))?;
+                    }
+                }
+                Reply::Stop => return Ok(Asked::Stopped(answers)),
+            }
+        }
+        Ok(Asked::All(answers))
+    }
+
+    /// Learns from the answers of a round and records it.
+    fn teach(&mut self, answers: &[(u64, Answer)]) -> anyhow::Result<()> {
+        let progress = self.session.teach(answers)?;
+        if !progress.loss.is_finite() {
+            return Err(Advice::error(
+                format!("the training diverged in round {}: the loss is {}", progress.round, progress.loss),
+                "set a smaller `agent.learning_rate` in the config; the answers are kept".to_owned(),
+            ));
+        }
+        let mut line = serde_json::to_value(&progress)?;
+        if let Some(check) = &self.check {
+            line["check"] = serde_json::to_value(check.evaluate(&self.session.detector())?)?;
+        }
+        if let Some(bar) = &mut self.bar {
+            bar.set(progress.questions as u64);
+            bar.set_message(format!("round {} loss {:.3}", progress.round, progress.loss));
+        }
+        self.history.push(line);
+        Ok(())
+    }
+}
+
+/// The name of the user at the terminal.
+fn user_name() -> String {
+    std::env::var("USER").or_else(|_| std::env::var("USERNAME")).unwrap_or_else(|_| "unknown".to_owned())
+}
+
+/// Tells what came of the run.
+fn report(args: &TrainArgs, trained: &Trained) -> anyhow::Result<()> {
+    let model = &trained.model;
+    let path = Path::new(&args.session).join(folder::MODEL);
+    if args.json {
+        let result = json!({
+            "model": path,
+            "hash": model.hash(),
+            "questions": model.n_questions(),
+            "labelled_points": model.n_labelled_points(),
+            "labelled_anomalies": trained.n_anomalies,
+            "rounds": trained.last["round"].as_u64().map_or(0, |round| round + 1),
+            "threshold": model.threshold(),
+            "stopped": trained.stopped,
+            "seconds": trained.seconds,
+            "check": trained.check,
+        });
+        return print(&serde_json::to_string_pretty(&result)?);
+    }
+    print(&format!(
+        "{} questions, {} labelled points ({} anomalous), {:.0} s",
+        model.n_questions(), model.n_labelled_points(), trained.n_anomalies, trained.seconds
+    ))?;
+    if let Some(check) = &trained.check {
+        print(&format!("checked on {}: {}", args.check_part.unwrap_or_default(), strict_line(check)))?;
+    }
+    print(&format!("model {} ({})", path.display(), &model.hash()[..16]))?;
+    if trained.stopped {
+        print(&format!("stopped before the last question; go on with `--session {} --resume`", args.session.display()))?;
+    }
+    if trained.n_anomalies == 0 {
+        print("no answer was an anomaly, so the detector knows none: ask more questions, or of other series")?;
+    }
+    Ok(())
+}
+
+/// Strict precision, recall and F1 in one line.
+pub(crate) fn strict_line(evaluation: &Evaluation) -> String {
+    let strict = &evaluation.strict;
+    let precision = strict.precision.map_or_else(|| "–".to_owned(), |precision| format!("{precision:.3}"));
+    let recall = strict.recall.map_or_else(|| "–".to_owned(), |recall| format!("{recall:.3}"));
+    format!("precision {precision}, recall {recall}, F1 {:.3} (strict, point by point)", strict.f1)
+}
+
+/// The label of a text in a file of answers.
+pub(crate) fn label_of(text: &str) -> Option<Label> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "anomaly" | "1" | "true" => Some(Label::Anomaly),
+        "normal" | "0" | "false" => Some(Label::Normal),
+        _ => None,
+    }
+}

@@ -1,0 +1,195 @@
+//! The folder of a session: its settings, answers, checkpoint, history and model.
+//!
+//! ```text
+//! config.toml        every setting of the run
+//! labels.sqlite      the answers, append-only
+//! checkpoint         the state after the last whole round
+//! history.jsonl      one line a round
+//! model.safetensors  the detector
+//! lock               held by the program that trains
+//! ```
+//!
+//! A file is replaced whole or not at all: it is written beside, synced, and renamed.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use rlad::{Config, Error};
+use serde_json::Value;
+
+use crate::Advice;
+
+/// The name of the model's file.
+pub(crate) const MODEL: &str = "model.safetensors";
+/// The name of the answers' file.
+pub(crate) const LABELS: &str = "labels.sqlite";
+const CONFIG: &str = "config.toml";
+const CHECKPOINT: &str = "checkpoint";
+const HISTORY: &str = "history.jsonl";
+const LOCK: &str = "lock";
+
+/// The folder of a session that is being trained; no other program trains it meanwhile.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    /// A new session with these settings.
+    ///
+    /// # Errors
+    /// If the folder holds a session already, or cannot be written.
+    pub(crate) fn create(path: &Path, config: &Config) -> anyhow::Result<Self> {
+        fs::create_dir_all(path).map_err(|source| Error::Write { path: path.to_owned(), source })?;
+        if path.join(CONFIG).exists() {
+            return Err(Advice::error(
+                format!("`{}` holds a session already", path.display()),
+                "go on with it by `--resume`, or name another folder".to_owned(),
+            ));
+        }
+        let folder = Self { path: path.to_owned(), _lock: lock(path)? };
+        folder.write(CONFIG, config.to_toml().as_bytes())?;
+        Ok(folder)
+    }
+
+    /// The session that a folder holds, and its settings.
+    ///
+    /// # Errors
+    /// If it holds none, or its settings cannot be read.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<(Self, Config)> {
+        if !path.join(CONFIG).exists() {
+            return Err(Advice::error(
+                format!("`{}` holds no session", path.display()),
+                "begin one without `--resume`".to_owned(),
+            ));
+        }
+        let folder = Self { path: path.to_owned(), _lock: lock(path)? };
+        let config = read_config(&path.join(CONFIG))?;
+        Ok((folder, config))
+    }
+
+    /// Its path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of one of its files.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Replaces the settings.
+    pub(crate) fn write_config(&self, config: &Config) -> anyhow::Result<()> {
+        self.write(CONFIG, config.to_toml().as_bytes())
+    }
+
+    /// The checkpoint of the last whole round, if there is one, and its path.
+    pub(crate) fn checkpoint(&self) -> anyhow::Result<(PathBuf, Option<Vec<u8>>)> {
+        let path = self.file(CHECKPOINT);
+        match fs::read(&path) {
+            Ok(bytes) => Ok((path, Some(bytes))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((path, None)),
+            Err(source) => Err(Error::Read { path, source }.into()),
+        }
+    }
+
+    /// Replaces the checkpoint.
+    pub(crate) fn write_checkpoint(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        self.write(CHECKPOINT, bytes)
+    }
+
+    /// Replaces the model.
+    pub(crate) fn write_model(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        self.write(MODEL, bytes)
+    }
+
+    /// Replaces the history.
+    pub(crate) fn write_history(&self, rounds: &[Value]) -> anyhow::Result<()> {
+        let lines: Vec<String> = rounds.iter().map(|round| format!("{round}\n")).collect();
+        self.write(HISTORY, lines.concat().as_bytes())
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+        let path = self.file(name);
+        let written = (|| {
+            let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
+            file.write_all(bytes)?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|error| error.error)?;
+            File::open(&self.path)?.sync_all()
+        })();
+        written.map_err(|source| Error::Write { path, source }.into())
+    }
+}
+
+/// The rounds in the history of a session's folder, a JSON object each; none if there is no history.
+///
+/// # Errors
+/// If the file cannot be read or holds something else.
+pub(crate) fn read_history(folder: &Path) -> anyhow::Result<Vec<Value>> {
+    let path = folder.join(HISTORY);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(Error::Read { path, source }.into()),
+    };
+    let line = |line: &str| serde_json::from_str(line);
+    text.lines().map(line).collect::<Result<_, _>>().map_err(|error| {
+        Error::Format { path, expected: "a session's history".to_owned(), source: Some(error.into()) }.into()
+    })
+}
+
+/// The settings in a TOML file.
+///
+/// # Errors
+/// If the file cannot be read, or a setting is unknown or outside of its range.
+pub(crate) fn read_config(path: &Path) -> anyhow::Result<Config> {
+    let text = fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    Config::from_toml(&text).with_context(|| format!("cannot use `{}`", path.display()))
+}
+
+fn lock(path: &Path) -> anyhow::Result<File> {
+    let lock = path.join(LOCK);
+    let file = File::create(&lock).map_err(|source| Error::Write { path: lock.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(Advice::error(
+            format!("the session `{}` is being trained by another program", path.display()),
+            "wait until it ends, or name another folder".to_owned(),
+        )),
+        Err(fs::TryLockError::Error(source)) => Err(Error::Write { path: lock, source }.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_begun_once_and_trained_by_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        assert!(Folder::open(&path).unwrap_err().to_string().contains("holds no session"));
+        let folder = Folder::create(&path, &Config::paper()).unwrap();
+        assert!(Folder::open(&path).unwrap_err().to_string().contains("another program"));
+        drop(folder);
+        assert!(Folder::create(&path, &Config::paper()).unwrap_err().to_string().contains("already"));
+        assert_eq!(Folder::open(&path).unwrap().1, Config::paper());
+    }
+
+    #[test]
+    fn files_are_replaced_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::create(dir.path(), &Config::default()).unwrap();
+        assert_eq!(folder.checkpoint().unwrap().1, None);
+        folder.write_checkpoint(b"long, long ago").unwrap();
+        folder.write_checkpoint(b"now").unwrap();
+        assert_eq!(folder.checkpoint().unwrap().1.unwrap(), b"now");
+        let rounds = [serde_json::json!({"round": 0}), serde_json::json!({"round": 1})];
+        folder.write_history(&rounds).unwrap();
+        assert_eq!(read_history(dir.path()).unwrap(), rounds);
+    }
+}

@@ -1,0 +1,131 @@
+//! The training pool: the views of every series' training part, from which states are cut.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use rand::seq::index;
+use rand::{Rng, RngExt};
+
+use crate::config::StateConfig;
+use crate::error::{Error, Result};
+use crate::series::{Part, Series};
+use crate::views::{Encoded, Scale, View, encode};
+
+/// A point of a series of the pool.
+pub(crate) type PoolPoint = (usize, usize);
+
+/// The views of one series up to the end of its training part.
+#[derive(Clone, Debug)]
+pub(crate) struct PoolSeries {
+    /// The name of the series.
+    pub(crate) name: String,
+    /// Its training points.
+    pub(crate) training: Range<usize>,
+    encoded: Encoded,
+    missing: Vec<bool>,
+}
+
+/// The training pool.
+#[derive(Clone, Debug)]
+pub(crate) struct Pool {
+    /// Its series, in the order of the data.
+    pub(crate) series: Vec<PoolSeries>,
+    /// What the views need to know of each series, by name; empty where no view needs anything.
+    pub(crate) scales: BTreeMap<String, Scale>,
+    /// The number of value channels of every series.
+    pub(crate) n_channels: usize,
+    /// The number of views of a step.
+    pub(crate) n_features: usize,
+    n_steps: usize,
+}
+
+impl Pool {
+    /// The pool of the given part of each series.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] without training points; [`Error::Channels`] if the series differ in their number of channels.
+    pub(crate) fn new(series: &[Series], part: Part, state: &StateConfig) -> Result<Self> {
+        let first = series.first().ok_or_else(|| Error::Empty { what: "the data".to_owned() })?;
+        let n_channels = first.n_channels();
+        let mut pool = Self {
+            series: Vec::with_capacity(series.len()),
+            scales: BTreeMap::new(),
+            n_channels,
+            n_features: View::n_features(&state.views, n_channels),
+            n_steps: state.n_steps,
+        };
+        for series in series {
+            if series.n_channels() != n_channels {
+                let (series, found) = (series.name().to_owned(), series.n_channels());
+                return Err(Error::Channels { series, expected: n_channels, found });
+            }
+            let training = series.part(part);
+            let scale = Scale::fit(series, training.clone());
+            let mut encoded = encode(series, &state.views, &scale);
+            encoded.truncate(training.end);
+            if View::any_needs_scale(&state.views) {
+                pool.scales.insert(series.name().to_owned(), scale);
+            }
+            let missing = (0..training.end).map(|point| series.is_missing(point)).collect();
+            pool.series.push(PoolSeries { name: series.name().to_owned(), training, encoded, missing });
+        }
+        if pool.n_points() == 0 {
+            return Err(Error::Empty { what: format!("the part `{part}` of the data") });
+        }
+        Ok(pool)
+    }
+
+    /// The number of training points, missing ones included.
+    pub(crate) fn n_points(&self) -> usize {
+        self.series.iter().map(|series| series.training.len()).sum()
+    }
+
+    /// Appends the states of some points, shape `[points.len(), n_steps, n_features]`.
+    pub(crate) fn states(&self, points: &[PoolPoint], states: &mut Vec<f32>) {
+        for &(series, point) in points {
+            self.series[series].encoded.gather(point, self.n_steps, states);
+        }
+    }
+
+    /// Appends the last steps of the states of some points, shape `[points.len(), n_features]`.
+    pub(crate) fn last_steps(&self, points: &[PoolPoint], rows: &mut Vec<f32>) {
+        for &(series, point) in points {
+            self.series[series].encoded.gather(point, 1, rows);
+        }
+    }
+
+    /// The state of the next point of the series, where it has one in the training part.
+    pub(crate) fn next(&self, (series, point): PoolPoint) -> Option<PoolPoint> {
+        (point + 1 < self.series[series].training.end).then_some((series, point + 1))
+    }
+
+    /// Whether a point is a training point with a value.
+    pub(crate) fn has(&self, (series, point): PoolPoint) -> bool {
+        self.series.get(series).is_some_and(|s| s.training.contains(&point) && !s.missing[point])
+    }
+
+    /// At most `n` training points of a series that have a value, drawn without replacement, in time order.
+    pub(crate) fn draw(&self, series: usize, n: usize, rng: &mut impl Rng) -> Vec<usize> {
+        let pool = &self.series[series];
+        let mut points: Vec<usize> = if pool.training.len() <= n {
+            pool.training.clone().collect()
+        } else {
+            index::sample(rng, pool.training.len(), n).iter().map(|i| pool.training.start + i).collect()
+        };
+        points.retain(|&point| !pool.missing[point]);
+        points.sort_unstable();
+        points
+    }
+
+    /// One training point, every point of every series as likely as any other.
+    pub(crate) fn draw_one(&self, rng: &mut impl Rng) -> PoolPoint {
+        let mut at = rng.random_range(0..self.n_points());
+        for (i, series) in self.series.iter().enumerate() {
+            if at < series.training.len() {
+                return (i, series.training.start + at);
+            }
+            at -= series.training.len();
+        }
+        unreachable!("a number below the number of points lies in some series")
+    }
+}

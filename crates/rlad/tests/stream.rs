@@ -1,0 +1,105 @@
+//! A stream scores as a batch does, bit for bit.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use rlad::{
+    AnswerKind, Clock, Config, Detector, Model, Oracle, Preset, Question, ReadOptions, Reply, Series, Session, Source, Stream, TimeFormat,
+    Truth, TruthOracle, View, import, read,
+};
+
+/// The shipped series with their truth.
+fn shipped() -> Vec<(Series, Option<Truth>)> {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data");
+    let mut members = import(Source::Nab, &data.join("nab")).unwrap().members;
+    let kpi: Vec<PathBuf> = vec![data.join("kpi")];
+    members.extend(read(&kpi, &ReadOptions::default()).unwrap().members);
+    assert!(members.len() >= 7);
+    members.into_iter().map(|member| (member.series, member.truth)).collect()
+}
+
+/// A model that was trained a little on one shipped series.
+fn train(preset: Preset) -> Model {
+    let mut config = Config { questions: 30, ..Config::preset(preset) };
+    config.agent.n_members = 2;
+    config.agent.n_units = 12;
+    config.agent.steps_per_round = 3;
+    config.agent.final_steps = 3;
+    config.query.per_round = 15;
+    if preset == Preset::Default {
+        // A view that depends on what was fitted takes part as well.
+        config.state.views.push(View::MinMax);
+    }
+    let (series, truth) = shipped().into_iter().find(|(series, _)| series.name().contains("ec2_cpu")).unwrap();
+    let mut session = Session::new(config, std::slice::from_ref(&series)).unwrap();
+    let mut oracle = TruthOracle::new(vec![truth.as_ref()], 0.0, 0.0, 0);
+    loop {
+        let queries = session.query().to_vec();
+        if queries.is_empty() {
+            return session.finish();
+        }
+        let answers: Vec<_> = queries
+            .iter()
+            .map(|query| {
+                let (shown, kind) = (session.shown(query), session.config().query.answers);
+                assert_eq!(kind == AnswerKind::Point, preset == Preset::Paper);
+                let question = Question { query, series: &series, shown, kind, n_answered: 0, budget: 30 };
+                let Reply::Answer(answer) = oracle.answer(&question).unwrap() else { unreachable!() };
+                (query.id, answer)
+            })
+            .collect();
+        session.teach(&answers).unwrap();
+    }
+}
+
+static PAPER: LazyLock<Model> = LazyLock::new(|| train(Preset::Paper));
+static DEFAULT: LazyLock<Model> = LazyLock::new(|| train(Preset::Default));
+
+/// Both ways of scoring a series, which must agree in every bit.
+fn check(model: &Model, series: &Series) {
+    let batch = model.score(series).unwrap();
+    let mut stream = Stream::new(model, series.name(), series.clock());
+    for (point, expected) in batch.iter().enumerate() {
+        let got = stream.push(series.timestamps()[point], series.row(point)).unwrap();
+        assert_eq!(got.is_none(), expected.is_nan(), "{} point {point}", series.name());
+        assert!(got.is_none_or(|got| got.to_bits() == expected.to_bits()), "{} point {point}", series.name());
+    }
+}
+
+#[test]
+fn a_stream_equals_a_batch_on_every_shipped_series() {
+    for (series, _) in shipped() {
+        check(&PAPER, &series);
+        check(&DEFAULT, &series);
+    }
+}
+
+#[test]
+fn a_stream_refuses_what_does_not_fit_and_goes_on() {
+    let clock = Clock { step: 60, has_days: false };
+    let mut stream = Stream::new(&DEFAULT, "s", clock);
+    assert!(stream.push(0, &[1.0]).unwrap().is_some());
+    assert!(stream.push(0, &[1.0]).unwrap_err().to_string().contains("later than 0"));
+    assert!(stream.push(60, &[1.0, 2.0]).unwrap_err().to_string().contains("2 value channels"));
+    assert_eq!(stream.push(60, &[f64::INFINITY]).unwrap(), None);
+    assert!(stream.push(120, &[1.0]).unwrap().is_some());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_stream_equals_a_batch_over_gaps_and_missing_values(
+        steps in prop::collection::vec(prop_oneof![8 => Just(60_i64), 2 => 1_i64..500, 1 => Just(86_400), 1 => Just(4_000_000)], 1..200),
+        values in prop::collection::vec(prop_oneof![8 => -1e3..1e3, 1 => Just(f64::NAN), 1 => -1e300..1e300], 200),
+    ) {
+        let mut now = 1_500_000_000;
+        let timestamps: Vec<i64> = steps.iter().map(|step| { now += step; now * rlad::NANOS_PER_SECOND }).collect();
+        let values = values[..timestamps.len()].to_vec();
+        let series =
+            Series::new("s", vec!["v".into()], TimeFormat::Seconds, timestamps, values, Some(60 * rlad::NANOS_PER_SECOND)).unwrap();
+        check(&PAPER, &series);
+        check(&DEFAULT, &series);
+    }
+}
