@@ -2,6 +2,7 @@
 
 mod config;
 mod error;
+mod iforest;
 mod label;
 mod query;
 mod series;
@@ -12,6 +13,7 @@ pub use config::{
     ThresholdConfig, ThresholdMethod, Update, WarmUpConfig,
 };
 pub use error::{Cause, Error, Result};
+pub use iforest::{IsolationForest, average_path_length};
 pub use label::{Answer, Label, Labels, Span, Truth, events};
 pub use query::{Query, Reason};
 pub use series::{Clock, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Series, TimeFormat};
