@@ -4,6 +4,7 @@ mod config;
 mod error;
 mod iforest;
 mod label;
+mod propagate;
 mod query;
 mod series;
 mod views;
@@ -15,6 +16,7 @@ pub use config::{
 pub use error::{Cause, Error, Result};
 pub use iforest::{IsolationForest, average_path_length};
 pub use label::{Answer, Label, Labels, Span, Truth, events};
+pub use propagate::{Propagation, entropy, propagate};
 pub use query::{Query, Reason};
 pub use series::{Clock, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Series, TimeFormat};
 pub use views::View;
