@@ -3,13 +3,6 @@
 //! Windows are the nodes of a graph whose edges weigh `exp(-d² / σ²)`, d their Euclidean distance; labels flow along the
 //! edges until they settle. What settles at a node is a distribution over normal and anomaly, and its entropy says how sure
 //! the graph is: the windows of least entropy get pseudo-labels first.
-//!
-//! # Deviations from the paper
-//! The paper (Wu and Ortiz 2021, section 5.4) divides a weight by the sum of its *column* (equation 7, as in Zhu and
-//! Ghahramani 2002), then normalises the rows of the labels. That is not the same as dividing by the sum of the *row*: with
-//! columns, a window in a crowd speaks more softly than one that stands alone. Here weights are divided by the sum of their
-//! row, as in scikit-learn's `LabelPropagation`. Both start from 0 for a window without a label. The paper's text calls its
-//! method label propagation, with hard clamping; its released code runs label spreading, which is the default.
 
 mod graph;
 mod neighbors;
@@ -45,6 +38,11 @@ pub struct Propagation {
 /// A window that no label reaches, since none is given or its weights underflow to 0, has `p = .5`, where scikit-learn gives
 /// 0 for each class. So has a window with a value that is not finite, which resembles nothing. Where labels of one class
 /// only are given, whatever they reach is of that class: a caller that wants both must see to it that both are given.
+///
+/// Deviation from the paper: equation 7 divides a weight by the sum of its *column*, as Zhu and Ghahramani do, and only then
+/// are the rows of F divided by their sums. That is not the same as dividing by the sum of the *row*: with columns, a
+/// window in a crowd speaks more softly than one that stands alone. Rows are used here, as in scikit-learn. The paper names
+/// label propagation, with the labelled rows set back; its released code runs label spreading.
 ///
 /// Sources: Zhu and Ghahramani, *Learning from Labeled and Unlabeled Data with Label Propagation*, 2002; Zhou, Bousquet,
 /// Lal, Weston and Schölkopf, *Learning with Local and Global Consistency*, 2004; Wu and Ortiz, *RLAD*, 2021, equations 6
