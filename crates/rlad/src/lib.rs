@@ -2,7 +2,10 @@
 
 mod config;
 mod error;
+mod iforest;
 mod label;
+mod metrics;
+mod propagate;
 mod query;
 mod series;
 mod views;
@@ -12,7 +15,10 @@ pub use config::{
     ThresholdConfig, ThresholdMethod, Update, WarmUpConfig,
 };
 pub use error::{Cause, Error, Result};
+pub use iforest::{IsolationForest, average_path_length};
 pub use label::{Answer, Label, Labels, Span, Truth, events};
+pub use metrics::{Best, BestQuality, DelayQuality, Evaluation, Judged, Quality, evaluate};
+pub use propagate::{Propagation, entropy, propagate};
 pub use query::{Query, Reason};
 pub use series::{Clock, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Series, TimeFormat};
 pub use views::View;

@@ -213,6 +213,15 @@ impl Clock {
         (self.has_days && slots >= 2).then(|| usize::try_from(slots).expect("a day's slots fit"))
     }
 
+    /// The usual largest delay of the delay-adjusted metric in points: 3 where the step is an hour or longer, 7 otherwise.
+    ///
+    /// Source: Ren et al., *Time-Series Anomaly Detection Service at Microsoft*, 2019: 7 for minutes, 3 for hours; their 1
+    /// for days is left out. Without days there is no unit of time, and it is 7.
+    #[must_use]
+    pub const fn default_delay(self) -> usize {
+        if self.has_days && self.step >= NANOS_PER_DAY / 24 { 3 } else { 7 }
+    }
+
     /// The time of the day of a timestamp as a fraction in `[0, 1)`, in UTC.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a day's nanoseconds fit in an f64")]
@@ -336,6 +345,13 @@ mod tests {
         for wrong in ["0.8", "0.9..0.1", "-1..", "..2", "a..b", "NaN.."] {
             assert!(wrong.parse::<Part>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_delay_is_shorter_for_hours() {
+        let delay = |seconds: i64, has_days| Clock { step: seconds * NANOS_PER_SECOND, has_days }.default_delay();
+        assert_eq!([60, 300, 3_599, 3_600, 86_400].map(|step| delay(step, true)), [7, 7, 7, 3, 3]);
+        assert_eq!(delay(86_400, false), 7);
     }
 
     #[test]

@@ -1,0 +1,95 @@
+//! What holds over all thresholds: the best of them, and the average precision.
+
+use super::{BestQuality, Counts, Points, share};
+use crate::label::Label;
+
+/// What counts change when the threshold falls below a score.
+#[derive(Clone, Copy, Debug)]
+struct Gain {
+    score: f64,
+    hits: usize,
+    false_alarms: usize,
+}
+
+/// All gains, the highest score first. A score of NaN or -∞ is above no threshold and gains nothing.
+#[derive(Debug)]
+pub(super) struct Ranking {
+    gains: Vec<Gain>,
+    n_anomalies: usize,
+}
+
+/// The gains of strict counts: each point on its own.
+pub(super) fn by_point(judged: &[Points<'_>]) -> Ranking {
+    let gains = judged.iter().flat_map(|points| {
+        points.known().map(|(point, label)| Gain {
+            score: points.scores[point],
+            hits: usize::from(label == Label::Anomaly),
+            false_alarms: usize::from(label == Label::Normal),
+        })
+    });
+    Ranking::new(gains, judged)
+}
+
+/// The gains of delay-adjusted counts: a segment gains all of its points at the highest score of its first `delay + 1`.
+pub(super) fn by_segment(judged: &[Points<'_>], delay: usize) -> Ranking {
+    let normal = judged.iter().flat_map(|points| {
+        let normal = points.known().filter(|(_, label)| *label == Label::Normal);
+        normal.map(|(point, _)| Gain { score: points.scores[point], hits: 0, false_alarms: 1 })
+    });
+    let segments = judged.iter().flat_map(|points| {
+        points.segments().into_iter().map(move |segment| {
+            let hits = segment.len();
+            let scores = segment.take(delay.saturating_add(1)).map(|point| points.scores[point]);
+            Gain { score: scores.fold(f64::NEG_INFINITY, f64::max), hits, false_alarms: 0 }
+        })
+    });
+    Ranking::new(normal.chain(segments), judged)
+}
+
+impl Ranking {
+    fn new(gains: impl Iterator<Item = Gain>, judged: &[Points<'_>]) -> Self {
+        let mut gains: Vec<Gain> = gains.filter(|gain| gain.score > f64::NEG_INFINITY).collect();
+        gains.sort_unstable_by(|a, b| b.score.partial_cmp(&a.score).expect("NaN is left out"));
+        Self { gains, n_anomalies: judged.iter().map(Points::n_anomalies).sum() }
+    }
+
+    /// Each distinct score from the highest down, with the counts when it and all above it are alarms.
+    fn steps(&self) -> impl Iterator<Item = (f64, Counts)> + '_ {
+        let mut counts = Counts { misses: self.n_anomalies, ..Counts::default() };
+        self.gains.chunk_by(|a, b| a.score <= b.score).map(move |equal| {
+            for gain in equal {
+                counts.hits += gain.hits;
+                counts.false_alarms += gain.false_alarms;
+                counts.misses -= gain.hits;
+            }
+            (equal[0].score, counts)
+        })
+    }
+
+    /// The cut with the highest F1, the highest of equally good ones; [`BestQuality::threshold`] says where it lies.
+    pub(super) fn best(&self) -> BestQuality {
+        let no_alarm = Counts { misses: self.n_anomalies, ..Counts::default() }.quality();
+        let mut best = BestQuality { threshold: self.gains.first().map(|gain| gain.score), quality: no_alarm };
+        let mut steps = self.steps().peekable();
+        while let Some((score, counts)) = steps.next() {
+            let quality = counts.quality();
+            if quality.f1 > best.quality.f1 {
+                let threshold = steps.peek().map_or_else(|| score.next_down(), |(next, _)| *next);
+                best = BestQuality { threshold: Some(threshold), quality };
+            }
+        }
+        best
+    }
+
+    /// `Σ (R_n - R_(n-1)) P_n`; `None` without anomalies.
+    #[expect(clippy::cast_precision_loss, reason = "counts of points are far below 2^53")]
+    pub(super) fn average_precision(&self) -> Option<f64> {
+        let mut last_hits = 0;
+        let mut sum = 0.0;
+        for (_, Counts { hits, false_alarms, .. }) in self.steps() {
+            sum += (hits - last_hits) as f64 * share(hits, hits + false_alarms).unwrap_or(0.0);
+            last_hits = hits;
+        }
+        (self.n_anomalies > 0).then(|| sum / self.n_anomalies as f64)
+    }
+}

@@ -1,0 +1,299 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+const A: Option<Label> = Some(Label::Anomaly);
+const N: Option<Label> = Some(Label::Normal);
+
+/// Truth written as `.` normal, `#` anomaly, `?` unknown.
+fn truth(text: &str) -> Vec<Option<Label>> {
+    text.chars()
+        .map(|c| match c {
+            '#' => A,
+            '.' => N,
+            _ => None,
+        })
+        .collect()
+}
+
+/// Scores written as digits, `-` where there is none.
+fn scores(text: &str) -> Vec<f64> {
+    text.chars().map(|c| c.to_digit(10).map_or(f64::NAN, f64::from)).collect()
+}
+
+/// The evaluation of one series whose points with a score above 0 are alarms.
+fn one(truth_text: &str, scores_text: &str, delay: usize) -> Evaluation {
+    evaluate(&[Judged { truth: &truth(truth_text), scores: &scores(scores_text), threshold: 0.0 }], delay)
+}
+
+fn counted(hits: usize, false_alarms: usize, misses: usize) -> Quality {
+    Counts { hits, false_alarms, misses }.quality()
+}
+
+/// The same numbers to 1e-12, the same keys, where `want` has them.
+fn assert_close(got: &Value, want: &Value, path: &str) {
+    match (got, want) {
+        (_, Value::Object(want)) => {
+            for (key, want) in want {
+                assert_close(&got[key], want, &format!("{path}.{key}"));
+            }
+        }
+        (Value::Number(got), Value::Number(want)) => {
+            let (got, want) = (got.as_f64().unwrap(), want.as_f64().unwrap());
+            assert!((got - want).abs() <= 1e-12, "{path}: got {got}, want {want}");
+        }
+        _ => assert_eq!(got, want, "{path}"),
+    }
+}
+
+fn reference() -> Value {
+    serde_json::from_str(include_str!("../../tests/reference/metrics.json")).unwrap()
+}
+
+#[test]
+fn random_layouts_are_judged_as_by_scikit_learn_and_by_definition() {
+    for (number, case) in reference()["cases"].as_array().unwrap().iter().enumerate() {
+        let values = |series: &Value, key: &str| -> Vec<Option<f64>> {
+            series[key].as_array().unwrap().iter().map(Value::as_f64).collect()
+        };
+        let label = |value: Option<f64>| value.map(|value| if value > 0.5 { Label::Anomaly } else { Label::Normal });
+        let series: Vec<_> = case["series"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|series| {
+                let truth: Vec<_> = values(series, "truth").into_iter().map(label).collect();
+                let scores: Vec<_> =
+                    values(series, "scores").into_iter().map(|score| score.unwrap_or(f64::NAN)).collect();
+                (truth, scores, series["threshold"].as_f64().unwrap())
+            })
+            .collect();
+        let judged: Vec<_> =
+            series.iter().map(|(truth, scores, threshold)| Judged { truth, scores, threshold: *threshold }).collect();
+        let delay = usize::try_from(case["evaluation"]["delay"]["k"].as_u64().unwrap()).unwrap();
+        let got = evaluate(&judged, delay);
+        assert_close(&serde_json::to_value(got).unwrap(), &case["evaluation"], &format!("case {number}"));
+
+        // The oracle thresholds are thresholds: set to them, the series are judged as was said.
+        for best in [got.best.strict, got.best.delay] {
+            let threshold = best.threshold.unwrap();
+            let judged: Vec<_> = judged.iter().map(|judged| Judged { threshold, ..*judged }).collect();
+            let got = evaluate(&judged, delay);
+            assert!(got.strict == best.quality || got.delay.quality == best.quality, "case {number}, {best:?}");
+        }
+    }
+}
+
+#[test]
+fn layouts_are_judged_as_by_the_released_code() {
+    let reference = reference();
+    let n = usize::try_from(reference["n_points_of_a_layout"].as_u64().unwrap()).unwrap();
+    for case in reference["layouts"].as_array().unwrap() {
+        let points = |value: &Value| usize::try_from(value.as_u64().unwrap()).unwrap();
+        let mut truth = vec![N; n];
+        for segment in case["segments"].as_array().unwrap() {
+            truth[points(&segment[0])..points(&segment[1])].fill(A);
+        }
+        let mut scores = vec![0.0; n];
+        for alarm in case["alarms"].as_array().unwrap() {
+            scores[points(alarm)] = 1.0;
+        }
+        let got =
+            serde_json::to_value(evaluate(&[Judged { truth: &truth, scores: &scores, threshold: 0.5 }], 7)).unwrap();
+        for metric in ["official", "strict", "point_adjusted"] {
+            assert_close(&got[metric], &case[metric], &format!("{}, {metric}", case["name"]));
+        }
+    }
+}
+
+#[test]
+fn json_has_the_documented_form() {
+    // Alarms at all but the first point and the last; the highest score is a false alarm.
+    let got = serde_json::to_string(&one("..##..", "031202", 7)).unwrap();
+    let want = concat!(
+        r#"{"points":6,"anomalies":2,"strict":{"precision":0.5,"recall":1.0,"f1":0.6666666666666666},"#,
+        r#""delay":{"k":7,"precision":0.5,"recall":1.0,"f1":0.6666666666666666},"#,
+        r#""point_adjusted":{"precision":0.5,"recall":1.0,"f1":0.6666666666666666},"#,
+        r#""event":{"precision":0.5,"recall":1.0,"f1":0.6666666666666666},"#,
+        r#""official":{"precision":1.0,"recall":1.0,"f1":1.0},"auc_pr":0.41666666666666663,"per_series_mean_f1":0.6666666666666666,"#,
+        r#""best":{"strict":{"threshold":0.0,"precision":0.5,"recall":1.0,"f1":0.6666666666666666},"#,
+        r#""delay":{"threshold":0.0,"precision":0.5,"recall":1.0,"f1":0.6666666666666666}}}"#
+    );
+    assert_eq!(got, want);
+}
+
+#[test]
+fn strict_counts_by_hand() {
+    let got = one("..####..#?", "1010011001", 0);
+    assert_eq!((got.points, got.anomalies), (9, 5));
+    assert_eq!(got.strict, counted(2, 2, 3));
+}
+
+#[test]
+fn a_segment_is_found_only_within_its_delay() {
+    // A segment of four, its third point the first alarm; a false alarm before it; a single point that is missed.
+    let judge = |delay| one(".1####.#".replace('1', ".").as_str(), "01001100", delay).delay.quality;
+    assert_eq!(judge(1), counted(0, 1, 5), "too late: missed whole, and its alarms are not false");
+    assert_eq!(judge(2), counted(4, 1, 1), "in time: found whole");
+    assert_eq!(judge(usize::MAX), counted(4, 1, 1));
+    assert_eq!(one("..####.#", "01000100", 0).point_adjusted, counted(4, 1, 1));
+}
+
+#[test]
+fn unknown_points_end_segments_and_runs() {
+    // One run of alarms over `#?#.?.`: the segments are two, the runs are `#`, `#.` and `.`, the last one wrong.
+    let got = one("#?#.?.", "111111", 0);
+    assert_eq!(got.event.precision, share(2, 3));
+    assert_eq!(got.event.recall, Some(1.0));
+    // The second half of the segment is a segment of its own, whose first point is no alarm.
+    assert_eq!(one("##?##", "10001", 0).delay.quality, counted(2, 0, 2));
+}
+
+#[test]
+fn events_by_hand() {
+    // Two segments, one hit by two runs; a run outside; a run that touches a segment only with its end.
+    let got = one("..###..##...", "001010010010", 0).event;
+    assert_eq!((got.precision, got.recall), (share(3, 4), Some(1.0)));
+    let got = one("..###..##...", "011000000010", 0).event;
+    assert_eq!((got.precision, got.recall, got.f1.to_bits()), (share(1, 2), share(1, 2), 0.5_f64.to_bits()));
+}
+
+#[test]
+fn official_repairs_far_to_the_right_and_little_to_the_left() {
+    let segment = |hit: usize| {
+        let truth = [vec![N; 20], vec![A; 25], vec![N; 20]].concat();
+        let mut scores = vec![0.0; 65];
+        scores[20 + hit] = 1.0;
+        evaluate(&[Judged { truth: &truth, scores: &scores, threshold: 0.5 }], 7).official
+    };
+    assert_eq!(segment(0).recall, Some(1.0), "the first point alone finds all 25");
+    // The last point alone repairs 5 before it: R = (6 + 1) / (25 + 1).
+    assert_eq!(segment(24).recall, Some(7.0 / 26.0));
+    // Add-one smoothing: 1 missed point of 1 is R = 1/2, P = 1, and no anomaly at all is 1.
+    assert_eq!(one("...#...", "0000000", 7).official.recall, Some(0.5));
+    assert_eq!(one("...", "000", 7).official.f1.to_bits(), 1.0_f64.to_bits());
+}
+
+#[test]
+fn official_is_a_mean_over_series_that_can_be_judged() {
+    let (quiet, missed, unknown) = (truth("...."), truth("#..."), truth("????"));
+    let series = [&quiet, &missed, &unknown].map(|truth| Judged { truth, scores: &[0.0; 4], threshold: 0.5 });
+    let got = evaluate(&series, 7).official;
+    assert_eq!((got.precision, got.recall), (Some(1.0), Some(0.75)));
+    assert!((got.f1 - f64::midpoint(1.0, 2.0 / 3.0)).abs() < 1e-15);
+}
+
+#[test]
+fn empty_cases_are_defined() {
+    let silent = Quality { precision: None, recall: Some(0.0), f1: 0.0 };
+    let no_anomaly = Quality { precision: Some(0.0), recall: None, f1: 0.0 };
+    let nothing = Quality::default();
+
+    let got = one(".##.", "0000", 1);
+    assert_eq!([got.strict, got.delay.quality, got.point_adjusted, got.event], [silent; 4]);
+    let got = one("....", "0100", 1);
+    assert_eq!([got.strict, got.delay.quality, got.point_adjusted, got.event], [no_anomaly; 4]);
+    assert_eq!((got.auc_pr, got.per_series_mean_f1), (None, None));
+    assert_eq!(got.best.strict, BestQuality { threshold: Some(1.0), quality: nothing });
+    for got in [evaluate(&[], 1), one("", "", 1), one("???", "111", 1)] {
+        assert_eq!((got.points, got.anomalies, got.official), (0, 0, nothing));
+        assert_eq!([got.strict, got.delay.quality, got.point_adjusted, got.event], [nothing; 4]);
+        assert_eq!(got.best.delay, BestQuality { threshold: None, quality: nothing });
+    }
+    let got = one(".##.", "----", 1);
+    assert_eq!((got.auc_pr, got.best.strict), (Some(0.0), BestQuality { threshold: None, quality: silent }));
+}
+
+#[test]
+fn a_point_without_a_score_is_never_an_alarm() {
+    let got = evaluate(&[Judged { truth: &[A, A, N], scores: &[f64::NAN, 1.0, f64::NAN], threshold: -1e300 }], 0);
+    assert_eq!(got.strict, counted(1, 0, 1));
+    assert_eq!(got.auc_pr, Some(0.5));
+    let got = evaluate(&[Judged { truth: &[A, N], scores: &[f64::NEG_INFINITY, f64::INFINITY], threshold: 0.0 }], 0);
+    assert_eq!((got.auc_pr, got.best.strict.threshold), (Some(0.0), Some(f64::INFINITY)));
+}
+
+#[test]
+fn the_best_threshold_of_a_delay_sees_only_the_first_points_of_a_segment() {
+    // The segment's later 9 is of no use: it is found below its first point's 3, together with the false 5.
+    let got = one("..##.", "05391", 0).best.delay;
+    assert_eq!(got, BestQuality { threshold: Some(1.0), quality: counted(2, 1, 0) });
+}
+
+proptest! {
+    #[test]
+    fn laws_hold_on_any_layout(
+        points in prop::collection::vec((0_u8..5, 0_u8..7), 1..120),
+        delay in 0_usize..10,
+        threshold in 0_u8..7,
+    ) {
+        let truth: Vec<_> = points.iter().map(|point| [N, N, A, A, None][usize::from(point.0)]).collect();
+        let scores: Vec<_> = points.iter().map(|point| if point.1 == 6 { f64::NAN } else { f64::from(point.1) }).collect();
+        let threshold = f64::from(threshold) - 0.5;
+        let judged = Judged { truth: &truth, scores: &scores, threshold };
+        let got = evaluate(&[judged], delay);
+
+        // Bounds.
+        for Quality { precision, recall, f1 } in [
+            got.strict, got.delay.quality, got.point_adjusted, got.event, got.official, got.best.strict.quality,
+            got.best.delay.quality,
+        ] {
+            for share in [precision, recall, Some(f1)].into_iter().flatten() {
+                prop_assert!((0.0..=1.0).contains(&share), "{:?}", got);
+            }
+        }
+        prop_assert!(got.auc_pr.is_none_or(|area| (0.0..=1.0).contains(&area)));
+        prop_assert!(got.point_adjusted.f1 >= got.strict.f1.max(got.delay.quality.f1));
+        prop_assert!(got.best.strict.quality.f1 >= got.strict.f1 && got.best.delay.quality.f1 >= got.delay.quality.f1);
+
+        // Truth and alarms swapped: precision and recall swap.
+        let alarms: Vec<_> = truth
+            .iter()
+            .zip(&scores)
+            .map(|(label, score)| label.map(|_| if *score > threshold { Label::Anomaly } else { Label::Normal }))
+            .collect();
+        let as_scores: Vec<_> = truth.iter().map(|label| if *label == A { 1.0 } else { 0.0 }).collect();
+        let swapped = evaluate(&[Judged { truth: &alarms, scores: &as_scores, threshold: 0.5 }], delay);
+        for (one, other) in [(got.strict, swapped.strict), (got.event, swapped.event)] {
+            prop_assert_eq!((one.precision, one.recall), (other.recall, other.precision));
+            prop_assert!((one.f1 - other.f1).abs() < 1e-15);
+        }
+
+        // Silence finds nothing; all alarms find all, as precise as anomalies are common.
+        let silent = evaluate(&[Judged { threshold: f64::INFINITY, ..judged }], delay);
+        for quality in [silent.strict, silent.delay.quality, silent.point_adjusted, silent.event] {
+            prop_assert!(quality.precision.is_none() && quality.recall.unwrap_or(0.0) <= 0.0);
+        }
+        let loud = evaluate(&[Judged { scores: &vec![1.0; truth.len()], threshold: 0.0, ..judged }], delay);
+        for quality in [loud.strict, loud.delay.quality, loud.point_adjusted] {
+            prop_assert_eq!(quality.precision, share(got.anomalies, got.points));
+            prop_assert_eq!(quality.recall, (got.anomalies > 0).then_some(1.0));
+        }
+        // All scores equal: the average precision is the share of anomalies.
+        let want = share(got.anomalies, got.points).filter(|share| *share > 0.0);
+        prop_assert_eq!(loud.auc_pr.is_some(), want.is_some());
+        prop_assert!((loud.auc_pr.unwrap_or(0.0) - want.unwrap_or(0.0)).abs() < 1e-12);
+
+        // A series twice is as the series once, for everything that is pooled.
+        let twice = evaluate(&[judged, judged], delay);
+        prop_assert_eq!(
+            (twice.strict, twice.delay, twice.point_adjusted, twice.event, twice.best),
+            (got.strict, got.delay, got.point_adjusted, got.event, got.best)
+        );
+    }
+}
+
+#[test]
+fn a_shift_of_all_scores_and_thresholds_changes_only_the_best_threshold() {
+    let (truth, scores) = (truth("..###..?#..#"), scores("132320-11204"));
+    let shifted: Vec<f64> = scores.iter().map(|score| score + 16.0).collect();
+    let one = evaluate(&[Judged { truth: &truth, scores: &scores, threshold: 2.0 }], 1);
+    let other = evaluate(&[Judged { truth: &truth, scores: &shifted, threshold: 18.0 }], 1);
+    let mut want = json!(one);
+    for best in ["strict", "delay"] {
+        let threshold = want["best"][best]["threshold"].as_f64().unwrap();
+        want["best"][best]["threshold"] = json!(threshold + 16.0);
+    }
+    assert_eq!(json!(other), want);
+}
