@@ -6,6 +6,8 @@ mod args;
 mod log;
 #[cfg_attr(not(test), expect(dead_code, reason = "the commands show it"))]
 mod progress;
+#[cfg_attr(not(test), expect(dead_code, reason = "the commands write it"))]
+mod report;
 #[expect(dead_code, reason = "the commands ask it")]
 mod terminal;
 
