@@ -21,6 +21,8 @@ const MAX_POINTS_IN_ALL: usize = 400_000;
 const MIN_POINTS: usize = 400;
 /// The longest gaps of a curve that stay breaks where not every point is drawn.
 const MAX_GAPS: usize = 200;
+/// The points on each side of an event or a question that are drawn without leaving one out.
+const SURROUNDINGS: usize = 60;
 const NANOS_PER_MILLI: f64 = 1e6;
 
 const TEMPLATE: &str = include_str!("report/template.html");
@@ -269,13 +271,8 @@ fn series_data<'a>(this: &'a ReportSeries<'a>, max_points: usize) -> SeriesData<
     let mut always = longest_silences(&slots, MAX_GAPS);
     always.extend(columns.iter().flat_map(|column| longest_gaps(column, MAX_GAPS)));
     always.extend(this.questions.iter().map(|question| question.point));
-    for event in &this.events {
-        if n_anomalies <= max_points / 2 {
-            always.extend(event.clone());
-        } else {
-            always.extend([event.start, event.end - 1].into_iter().chain(peak(event)));
-        }
-    }
+    always.extend(this.events.iter().flat_map(|event| [event.start, event.end - 1].into_iter().chain(peak(event))));
+    always.extend(surroundings(this, max_points / 2));
     let drawn = points_to_draw(&columns, &always, max_points);
 
     let has_clock = !matches!(series.time_format(), TimeFormat::Index);
@@ -330,6 +327,23 @@ fn series_data<'a>(this: &'a ReportSeries<'a>, max_points: usize) -> SeriesData<
             })
             .collect(),
     }
+}
+
+/// The points of events and questions, with those around them, so that a zoom shows them as they are: as many events and
+/// questions as fit in `max` points, the longest events last.
+fn surroundings(this: &ReportSeries<'_>, max: usize) -> Vec<usize> {
+    let mut places: Vec<Range<usize>> = this.events.clone();
+    places.extend(this.questions.iter().map(|question| question.point..question.point + 1));
+    places.sort_by_key(ExactSizeIterator::len);
+    let mut points = Vec::new();
+    for place in places {
+        let around = place.start.saturating_sub(SURROUNDINGS)..(place.end + SURROUNDINGS).min(this.series.len());
+        if points.len() + around.len() > max {
+            break;
+        }
+        points.extend(around);
+    }
+    points
 }
 
 /// What an answer says about the point that was asked about.

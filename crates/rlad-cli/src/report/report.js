@@ -25,8 +25,8 @@
 
   const colors = () =>
     dark.matches
-      ? { text: "#e6e8ea", grid: "#353b41", line: "#56b4e9", score: "#c3c9ce", found: "#e69f00", truth: "#cc79a7", threshold: "#f0e442" }
-      : { text: "#1b1f24", grid: "#e3e7ea", line: "#0072b2", score: "#4a525a", found: "#e69f00", truth: "#a04f82", threshold: "#b22c00" };
+      ? { text: "#e6e8ea", grid: "#353b41", line: "#56b4e9", score: "#c3c9ce", found: "#e69f00", truth: "#a78bfa", threshold: "#f0e442" }
+      : { text: "#1b1f24", grid: "#e3e7ea", line: "#0072b2", score: "#4a525a", found: "#e69f00", truth: "#6a4fb3", threshold: "#b22c00" };
 
   /** Text that plotly takes as it is: it reads `<b>` and the like in names. */
   const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
@@ -204,11 +204,12 @@
       { name: "score", column: series.scores, color: c.score }];
     const height = Math.max(narrow.matches ? 340 : 430, 110 + panes.length * (narrow.matches ? 120 : 150));
     const strip = 22 / height;
-    const gap = 0.04;
+    const gap = 20 / height;
     const each = (1 - strip - gap * panes.length) / panes.length;
 
     const traces = [];
     const axes = {};
+    const titles = [];
     // y: the whole height, for shading. y2: the strip above. y3 and on: the panes, from the top.
     axes.yaxis = { domain: [0, 1 - strip], range: [0, 1], visible: false, fixedrange: true };
     axes.yaxis2 = { domain: [1 - strip * 0.9, 1], range: [0, 2], visible: false, fixedrange: true };
@@ -227,11 +228,14 @@
 
     panes.forEach((pane, i) => {
       const id = i + 3;
-      const top = 1 - strip - gap / 2 - i * (each + gap);
+      const top = 1 - strip - gap - i * (each + gap);
       axes[`yaxis${id}`] = {
-        domain: [Math.max(0, top - each), top], gridcolor: c.grid, zeroline: false, fixedrange: true, automargin: true,
-        title: { text: plain(pane.name.length > 24 ? `${pane.name.slice(0, 23)}…` : pane.name), standoff: 6 }, nticks: 5,
+        domain: [Math.max(0, top - each), top], gridcolor: c.grid, zeroline: false, fixedrange: true, automargin: true, nticks: 5,
       };
+      titles.push({
+        text: `<b>${plain(pane.name.length > 40 ? `${pane.name.slice(0, 39)}…` : pane.name)}</b>`, showarrow: false,
+        xref: "paper", x: 0, xanchor: "left", yref: "paper", y: top, yanchor: "bottom", yshift: -1, font: { size: 11 },
+      });
       traces.push({
         x, y: broken(pane.column, series.breaks), yaxis: `y${id}`, mode: "lines", line: { color: pane.color, width: 1.2 },
         name: plain(pane.name), connectgaps: false, showlegend: false, hovertemplate: "%{y:.6~g}",
@@ -260,8 +264,9 @@
     byId("chart").style.height = `${height}px`;
     Plotly.react("chart", traces, layout({
       ...axes,
+      annotations: titles,
       height,
-      margin: { l: narrow.matches ? 44 : 64, r: 12, t: 8, b: 40 },
+      margin: { l: narrow.matches ? 40 : 52, r: 12, t: 8, b: 32 },
       xaxis: {
         type: series.has_clock ? "date" : "linear", anchor: scoreAxis, gridcolor: c.grid, zeroline: false, range: range ?? ends,
         showspikes: true, spikemode: "across", spikethickness: 1, spikecolor: c.grid, spikedash: "solid", nticks: narrow.matches ? 4 : 0,
@@ -282,7 +287,8 @@
       const isScore = i === panes.length - 1;
       let low = isScore ? data.model.threshold : Infinity, high = isScore ? data.model.threshold : -Infinity;
       pane.column.forEach((value, k) => {
-        if (value !== null && at[k] >= from && at[k] <= to) {
+        // One point beyond each edge belongs to the lines that cross it.
+        if (value !== null && (at[k + 1] ?? at[k]) >= from && (at[k - 1] ?? at[k]) <= to) {
           if (value < low) low = value;
           if (value > high) high = value;
         }
@@ -313,7 +319,7 @@
     for (const event of series.events.slice(0, MAX_EVENT_ROWS)) {
       const button = element("button", timeText(series, event.start), { type: "button", title: "Show it" });
       button.addEventListener("click", () => {
-        const around = Math.max(10 * (event.end - event.start), 60 * series.step);
+        const around = Math.max(2 * (event.end - event.start), 60 * series.step);
         zoom([event.start - around, event.end + around]);
         byId("name").scrollIntoView({ block: "nearest", behavior: "smooth" });
       });

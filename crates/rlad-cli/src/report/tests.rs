@@ -126,7 +126,7 @@ fn a_long_series_is_thinned_and_keeps_events_questions_and_gaps() {
         }))
         .map(|steps| (steps as f64 * told.unit / 6e4).round() as i64)
         .collect();
-    for point in (123_450..123_456).chain([200_001, 299_999]) {
+    for point in (123_390..123_516).chain(199_941..200_062).chain([299_999]) {
         assert!(slots.contains(&(point + 1)), "{point}: slots behind the gap are one further");
     }
     assert_eq!(told.breaks.len(), 1);
