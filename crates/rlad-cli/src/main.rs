@@ -1,1 +1,103 @@
-fn main() {}
+//! The program `rlad`: parse, run, exit code.
+
+#[cfg_attr(not(test), expect(dead_code, reason = "the commands read them"))]
+mod args;
+#[cfg_attr(not(test), expect(dead_code, reason = "the commands write and read it"))]
+mod log;
+#[cfg_attr(not(test), expect(dead_code, reason = "the commands show it"))]
+mod progress;
+#[cfg_attr(not(test), expect(dead_code, reason = "the commands write it"))]
+mod report;
+#[expect(dead_code, reason = "the commands ask it")]
+mod terminal;
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{CommandFactory, Parser};
+
+use crate::args::{Cli, Command};
+
+/// Exit code of an error; clap's usage errors have it too.
+const ERROR: u8 = 2;
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // There is nobody left to tell if stderr is closed.
+            let _ = io::stderr().write_all(describe(&error).as_bytes());
+            ExitCode::from(ERROR)
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Completions(args) => print_completions(args.shell)?,
+        Command::Man(args) => write_manual(&args.out)?,
+        command => anyhow::bail!("this build cannot run {command:?}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The completion script of a shell, to stdout.
+fn print_completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "rlad", &mut script);
+    io::stdout().write_all(&script)?;
+    Ok(())
+}
+
+/// One page a command, `rlad.1`, `rlad-train.1`, ….
+fn write_manual(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(Cli::command().disable_help_subcommand(true), folder))
+        .with_context(|| format!("cannot write the manual pages to `{}`", folder.display()))
+}
+
+/// What the user reads of an error: its message and causes in one line, then what may be done about it.
+fn describe(error: &anyhow::Error) -> String {
+    let mut text = format!("error: {error:#}\n");
+    if let Some(hint) = error.chain().find_map(|cause| cause.downcast_ref::<rlad::Error>()?.hint()) {
+        text.push_str("hint: ");
+        text.push_str(hint);
+        text.push('\n');
+    }
+    text
+}
+
+/// Whether the reader of stdout went away, as `head` does. Files are written through [`rlad::Error`], and a failure to
+/// write one is an error whatever its kind.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let of_stdout = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    };
+    error.chain().any(of_stdout) && !error.chain().any(|cause| cause.is::<rlad::Error>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_with_its_causes_and_a_hint() {
+        let source = io::Error::new(io::ErrorKind::NotFound, "no such file");
+        let error = anyhow::Error::new(rlad::Error::Read { path: "a.csv".into(), source }).context("cannot train");
+        assert_eq!(describe(&error), "error: cannot train: cannot read `a.csv`: no such file\n");
+        let found = vec!["x".to_owned(), "y".to_owned()];
+        let error = rlad::Error::Columns { path: "a.csv".into(), expected: "no column named `cpu`".into(), found };
+        insta::assert_snapshot!(describe(&anyhow::Error::new(error).context("cannot train")));
+    }
+
+    #[test]
+    fn only_a_broken_stdout_is_quiet() {
+        let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(is_broken_pipe(&anyhow::Error::new(broken()).context("cannot print")));
+        assert!(!is_broken_pipe(&rlad::Error::Write { path: "fifo".into(), source: broken() }.into()));
+        assert!(!is_broken_pipe(&io::Error::from(io::ErrorKind::NotFound).into()));
+    }
+}

@@ -1,0 +1,493 @@
+//! The command line: what can be asked of the program, and what each flag means.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use rlad::{NANOS_PER_DAY, NANOS_PER_SECOND, Part, Preset, QueryStrategy};
+use serde::de::DeserializeOwned;
+
+/// The questions of a session that names no number: the warm-up's and all later ones.
+pub(crate) const DEFAULT_QUESTIONS: usize = 500;
+
+/// Answer a few questions about your time series, get a detector that fits them.
+#[derive(Debug, Parser)]
+#[command(name = "rlad", version, max_term_width = 100, arg_required_else_help = true, after_help = OVERVIEW)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// One command.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train a detector by asking an expert about the points that it is least sure of
+    #[command(after_help = TRAIN_EXAMPLES)]
+    Train(Box<TrainArgs>),
+    /// Score data with a trained model
+    #[command(after_help = DETECT_EXAMPLES)]
+    Detect(DetectArgs),
+    /// Measure scores against the truth
+    #[command(after_help = EVALUATE_EXAMPLES)]
+    Evaluate(EvaluateArgs),
+    /// Turn a published data set into one file that the other commands read
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(ImportArgs),
+    /// Run the whole loop on the data that ships with the program, with a simulated expert
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(DemoArgs),
+    /// Print the completion script of a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Write the manual pages, one a command
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(ManArgs),
+}
+
+/// How the columns of the data are found.
+#[derive(Args, Clone, Debug, Default, PartialEq)]
+#[command(next_help_heading = "Data")]
+pub(crate) struct DataArgs {
+    /// Column that names the series [default: found by its usual names]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) series_column: Option<String>,
+    /// Column with the timestamps [default: found by its usual names]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) time_column: Option<String>,
+    /// Column with values; repeat it for several [default: found by its usual names]
+    #[arg(long = "value-column", value_name = "NAME")]
+    pub(crate) value_columns: Vec<String>,
+    /// Column with the truth: 0, 1, and empty or -1 for unknown [default: found by its usual names]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) label_column: Option<String>,
+    /// Time between two points, as in `60s`, `5m` or `1h` [default: each series' most common one]
+    #[arg(long = "step", value_name = "TIME", value_parser = nanoseconds)]
+    pub(crate) step_ns: Option<i64>,
+    /// Use only this part of each series' points, as fractions: `..0.8` the first 80 %, `0.8..` the last 20 %
+    #[arg(long, value_name = "FROM..TO", default_value = "0..1", hide_default_value = true)]
+    pub(crate) part: Part,
+}
+
+/// Who answers the questions of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum OracleArg {
+    /// A simulated expert who reads the label column.
+    Truth,
+    /// The person at this terminal.
+    Terminal,
+    /// A CSV file with answers.
+    File(PathBuf),
+}
+
+/// How much an answer of the simulated expert says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AnswerForm {
+    /// The label of the point that was asked about.
+    Point,
+    /// The labels of all points that were shown.
+    Range,
+}
+
+/// `rlad train`.
+#[derive(Args, Debug)]
+pub(crate) struct TrainArgs {
+    /// CSV or Parquet files, or folders of them
+    #[arg(value_name = "DATA", required = true, value_hint = ValueHint::AnyPath)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Folder of the session: its settings, answers, checkpoint and model; made if it is not there
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) session: PathBuf,
+    /// Go on with the session in DIR, with its own settings and answers
+    #[arg(long, conflicts_with_all = ["preset", "config", "per_round", "strategy", "seed"])]
+    pub(crate) resume: bool,
+    /// Set of settings to start from [default: default]
+    #[arg(long, value_name = "NAME", value_parser = named::<Preset>(&["paper", "default"]))]
+    pub(crate) preset: Option<Preset>,
+    /// TOML file with settings; it wins over the preset, and flags win over it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Seed from which everything random comes [default: 0]
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// Worker threads [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Measure quality on this part of each series after each round; nothing is learned from it
+    #[arg(long, value_name = "FROM..TO")]
+    pub(crate) check_part: Option<Part>,
+    /// What is asked.
+    #[command(flatten)]
+    pub(crate) questions: QuestionArgs,
+    /// The form of the data.
+    #[command(flatten)]
+    pub(crate) form: DataArgs,
+}
+
+/// What a session asks, and whom.
+#[derive(Args, Clone, Debug, PartialEq)]
+#[command(next_help_heading = "Questions")]
+pub(crate) struct QuestionArgs {
+    /// Who answers: `truth` (the label column), `terminal` (you), or a CSV file with answers
+    #[arg(long, value_name = "truth|terminal|FILE.csv", default_value = "terminal", value_parser = oracle)]
+    pub(crate) oracle: OracleArg,
+    /// Questions in all, the warm-up's too [default: 500, or the session's own with --resume]
+    #[arg(long = "questions", value_name = "N")]
+    pub(crate) n_questions: Option<NonZeroUsize>,
+    /// Questions of one round [default: 5 with the preset `paper`, else 50]
+    #[arg(long, value_name = "N")]
+    pub(crate) per_round: Option<NonZeroUsize>,
+    /// How the points to ask about are ranked [default: margin]
+    #[arg(long, value_name = "NAME", value_parser = named::<QueryStrategy>(STRATEGIES))]
+    pub(crate) strategy: Option<QueryStrategy>,
+    /// What the simulated expert labels: the point, or all points shown [default: point with the preset
+    /// `paper`, else range]
+    #[arg(long, value_name = "FORM")]
+    pub(crate) answers: Option<AnswerForm>,
+    /// Share of the simulated expert's answers that is wrong, in 0..=1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub(crate) error_rate: f64,
+    /// Share of the questions that the simulated expert answers with `unsure`, in 0..=1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub(crate) unsure_rate: f64,
+}
+
+/// `rlad detect`.
+#[derive(Args, Debug)]
+pub(crate) struct DetectArgs {
+    /// Model file, or the folder of a session
+    #[arg(value_name = "MODEL", value_hint = ValueHint::AnyPath)]
+    pub(crate) model: PathBuf,
+    /// CSV or Parquet files, or folders of them
+    #[arg(value_name = "DATA", required = true, value_hint = ValueHint::AnyPath)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Where the scores go, `.csv` or `.parquet`
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out: PathBuf,
+    /// Where the events go, `.csv` or `.parquet`: one row for each run of anomalous points
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) events: Option<PathBuf>,
+    /// Where a report for the browser goes: one `.html` file that needs no network
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) report: Option<PathBuf>,
+    /// Exit with 1 if any point is anomalous
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Worker threads [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// The form of the data.
+    #[command(flatten)]
+    pub(crate) form: DataArgs,
+}
+
+/// `rlad evaluate`.
+#[derive(Args, Debug)]
+pub(crate) struct EvaluateArgs {
+    /// Scores that `rlad detect` wrote
+    #[arg(value_name = "SCORES", value_hint = ValueHint::FilePath)]
+    pub(crate) scores: PathBuf,
+    /// CSV or Parquet files with labels, or folders of them
+    #[arg(long, value_name = "DATA", required = true, num_args = 1.., value_hint = ValueHint::AnyPath)]
+    pub(crate) truth: Vec<PathBuf>,
+    /// Points after the start of a segment within which an alarm counts, for the delay metric
+    #[arg(long, value_name = "K", default_value_t = 7)]
+    pub(crate) delay: usize,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The form of the truth.
+    #[command(flatten)]
+    pub(crate) form: DataArgs,
+}
+
+/// A published data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DataSet {
+    /// Numenta Anomaly Benchmark: its repository
+    Nab,
+    /// AIOps 2018 KPI: its CSV or Parquet file
+    Kpi,
+    /// Yahoo S5: its unpacked folder
+    #[value(name = "yahoo-s5")]
+    YahooS5,
+    /// TSB-AD: its folder of CSV files
+    #[value(name = "tsb-ad")]
+    TsbAd,
+}
+
+/// `rlad import`.
+#[derive(Args, Debug)]
+pub(crate) struct ImportArgs {
+    /// Which data set it is
+    #[arg(value_name = "SET")]
+    pub(crate) set: DataSet,
+    /// Your copy of it
+    #[arg(value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
+    pub(crate) source: PathBuf,
+    /// Where the data go, `.parquet` or `.csv`
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out: PathBuf,
+}
+
+/// `rlad demo`.
+#[derive(Args, Debug)]
+pub(crate) struct DemoArgs {
+    /// Folder that keeps the session, the scores and the report [default: nothing is kept]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out: Option<PathBuf>,
+    /// Questions in all, the warm-up's too
+    #[arg(long = "questions", value_name = "N", default_value = "200")]
+    pub(crate) n_questions: NonZeroUsize,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `rlad completions`.
+#[derive(Args, Debug)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// `rlad man`.
+#[derive(Args, Debug)]
+pub(crate) struct ManArgs {
+    /// Folder for the pages; made if it is not there
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out: PathBuf,
+}
+
+impl AnswerForm {
+    /// The form where the command line names none: a point with the paper's preset, as the paper has it.
+    pub(crate) const fn default_of(preset: Preset) -> Self {
+        match preset {
+            Preset::Paper => Self::Point,
+            Preset::Default => Self::Range,
+        }
+    }
+}
+
+const STRATEGIES: &[&str] = &["margin", "least-confidence", "entropy", "random", "extremes"];
+
+/// A parser of names that are the serialised values of `T`.
+fn named<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).map(|name| serde_json::from_value(name.into()).expect("a name of the list"))
+}
+
+fn oracle(text: &str) -> Result<OracleArg, String> {
+    match text {
+        "truth" => Ok(OracleArg::Truth),
+        "terminal" => Ok(OracleArg::Terminal),
+        path if path.to_ascii_lowercase().ends_with(".csv") => Ok(OracleArg::File(path.into())),
+        _ => Err("expected `truth`, `terminal`, or a file that ends in `.csv`".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| "expected a number in 0..=1".to_owned())
+}
+
+/// A time such as `500ms`, `60s`, `5m`, `1h` or `1d`, in nanoseconds.
+fn nanoseconds(text: &str) -> Result<i64, String> {
+    let wrong = || "expected a whole number above 0 with its unit, as in `500ms`, `60s`, `5m`, `1h` or `1d`".to_owned();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?);
+    let unit = match unit {
+        "ms" => NANOS_PER_SECOND / 1000,
+        "s" => NANOS_PER_SECOND,
+        "m" | "min" => 60 * NANOS_PER_SECOND,
+        "h" => 3600 * NANOS_PER_SECOND,
+        "d" => NANOS_PER_DAY,
+        _ => return Err(wrong()),
+    };
+    let step: Option<i64> = number.parse::<i64>().ok().and_then(|number| number.checked_mul(unit));
+    step.filter(|step| *step > 0).ok_or_else(wrong)
+}
+
+const OVERVIEW: &str = "\
+EXAMPLES:
+  rlad demo
+  rlad train cpu.csv --session cpu
+  rlad detect cpu new.csv --out scores.csv --report report.html
+
+EXIT STATUS:
+  0 done, 1 negative answer (`detect --check` found an anomaly), 2 error";
+
+const TRAIN_EXAMPLES: &str = "\
+EXAMPLES:
+  Answer 100 questions about your data at the terminal:
+    rlad train cpu.csv --session cpu --questions 100
+  Stop at any time with `q`, and go on later:
+    rlad train cpu.csv --session cpu --resume
+  Let the labels of the first 80 % answer, and measure on the rest after each round:
+    rlad train kpi.parquet --session kpi --oracle truth --part ..0.8 --check-part 0.8..";
+
+const DETECT_EXAMPLES: &str = "\
+EXAMPLES:
+  Score new data with the model of a session:
+    rlad detect cpu new.csv --out scores.csv
+  Write a report for the browser too:
+    rlad detect cpu new.csv --out scores.parquet --events events.csv --report report.html
+  Fail a pipeline if there is an anomaly:
+    rlad detect cpu/model.safetensors new.csv --out scores.csv --check";
+
+const EVALUATE_EXAMPLES: &str = "\
+EXAMPLES:
+  Measure on the last fifth of each series:
+    rlad evaluate scores.parquet --truth kpi.parquet --part 0.8..
+  Allow no delay, and print JSON:
+    rlad evaluate scores.csv --truth cpu.csv --delay 0 --json";
+
+const IMPORT_EXAMPLES: &str = "\
+EXAMPLES:
+  rlad import nab NAB/ --out nab.parquet
+  rlad import kpi phase2_train.csv --out kpi.parquet";
+
+const DEMO_EXAMPLES: &str = "\
+EXAMPLES:
+  rlad demo
+  rlad demo --out demo --questions 100";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+EXAMPLES:
+  rlad completions bash > ~/.local/share/bash-completion/completions/rlad
+  rlad completions zsh > ~/.zfunc/_rlad";
+
+const MAN_EXAMPLES: &str = "\
+EXAMPLES:
+  rlad man --out ~/.local/share/man/man1";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn help(path: &[&str]) -> String {
+        let mut command = Cli::command().term_width(100);
+        command.build();
+        let mut command = &mut command;
+        for name in path {
+            command = command.find_subcommand_mut(name).unwrap();
+        }
+        command.render_long_help().to_string()
+    }
+
+    fn train(flags: &[&str]) -> Result<TrainArgs, clap::Error> {
+        let line = ["rlad", "train", "a.csv", "--session", "s"].iter().chain(flags);
+        match Cli::try_parse_from(line)?.command {
+            Command::Train(args) => Ok(*args),
+            other => panic!("not train: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_help_is_as_reviewed() {
+        insta::assert_snapshot!("help", help(&[]));
+        for name in ["train", "detect", "evaluate", "import", "demo", "completions", "man"] {
+            let help = help(&[name]);
+            assert!(help.contains("EXAMPLES:"), "{name}");
+            assert!(help.lines().all(|line| line.chars().count() <= 100), "{name}");
+            insta::assert_snapshot!(format!("help_{name}"), help);
+        }
+    }
+
+    #[test]
+    fn what_is_not_given_is_left_to_the_config() {
+        let args = train(&[]).unwrap();
+        assert_eq!(
+            (args.preset, args.seed, args.questions.n_questions, args.questions.strategy),
+            (None, None, None, None)
+        );
+        assert_eq!(args.questions.oracle, OracleArg::Terminal);
+        assert_eq!(args.form, DataArgs { part: Part::ALL, ..DataArgs::default() });
+    }
+
+    #[test]
+    fn defaults_that_depend_are_as_the_help_says() {
+        assert_eq!(AnswerForm::default_of(Preset::Paper), AnswerForm::Point);
+        assert_eq!(AnswerForm::default_of(Preset::Default), AnswerForm::Range);
+        assert!(help(&["train"]).contains(&format!("[default: {DEFAULT_QUESTIONS}, or")));
+        for preset in [Preset::Paper, Preset::Default] {
+            let per_round = rlad::Config::preset(preset).query.per_round.to_string();
+            assert!("[default: 5 with the preset `paper`, else 50]".contains(&per_round));
+        }
+    }
+
+    #[test]
+    fn flags_become_values() {
+        let line =
+            "--oracle truth --strategy least-confidence --preset paper --step 5m --part ..0.8 --check-part 0.8..";
+        let args = train(&line.split(' ').collect::<Vec<_>>()).unwrap();
+        assert_eq!(args.questions.oracle, OracleArg::Truth);
+        assert_eq!(args.questions.strategy, Some(QueryStrategy::LeastConfidence));
+        assert_eq!(args.preset, Some(Preset::Paper));
+        assert_eq!(args.form.step_ns, Some(300 * NANOS_PER_SECOND));
+        assert_eq!(
+            (args.form.part.to_string(), args.check_part.unwrap().to_string()),
+            ("0..0.8".into(), "0.8..1".into())
+        );
+        assert_eq!(train(&["--oracle", "x.CSV"]).unwrap().questions.oracle, OracleArg::File("x.CSV".into()));
+    }
+
+    #[test]
+    fn every_name_of_a_setting_is_one_of_the_library() {
+        for name in STRATEGIES {
+            assert!(train(&["--strategy", name]).is_ok(), "{name}");
+        }
+        for name in ["paper", "default"] {
+            assert!(train(&["--preset", name]).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn several_values_and_truths_are_kept_in_order() {
+        let args = train(&["--value-column", "b", "--value-column", "a"]).unwrap();
+        assert_eq!(args.form.value_columns, ["b", "a"]);
+        let line = ["rlad", "evaluate", "scores.csv", "--truth", "b.csv", "a.csv", "--delay", "3"];
+        let Command::Evaluate(args) = Cli::try_parse_from(line).unwrap().command else { panic!("not evaluate") };
+        assert_eq!((args.truth, args.delay), (vec!["b.csv".into(), "a.csv".into()], 3));
+    }
+
+    #[test]
+    fn a_resumed_session_keeps_its_settings() {
+        assert!(train(&["--resume", "--questions", "900", "--oracle", "truth"]).is_ok());
+        for flags in [["--seed", "1"], ["--preset", "paper"], ["--strategy", "random"], ["--per-round", "5"]] {
+            let error = train(&["--resume", flags[0], flags[1]]).unwrap_err();
+            assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict, "{flags:?}");
+        }
+    }
+
+    #[test]
+    fn wrong_values_are_refused_with_what_was_expected() {
+        for (flags, expected) in [
+            (["--step", "5"], "as in `500ms`, `60s`"),
+            (["--step", "0s"], "above 0"),
+            (["--step", "99999999999d"], "whole number"),
+            (["--part", "0.8"], "two fractions"),
+            (["--error-rate", "1.1"], "0..=1"),
+            (["--unsure-rate", "NaN"], "0..=1"),
+            (["--oracle", "page"], "`truth`, `terminal`"),
+            (["--questions", "0"], "zero"),
+            (["--strategy", "best"], "least-confidence"),
+        ] {
+            let error = train(&flags).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! The report: one HTML file with all that is needed to look at scores, without a network.
+//!
+//! The page's own parts are `report/template.html`, `report.css` and `report.js`; plotly.js comes with the `plotly` crate.
+//! The data stand in it as JSON. A content security policy in the page forbids every request.
+
+mod decimate;
+
+use std::io::{self, BufWriter, Write};
+use std::ops::Range;
+use std::path::Path;
+
+use rlad::{Answer, Label, Preset, Reason, Series, TimeFormat};
+use serde::Serialize;
+
+use self::decimate::{longest_gaps, longest_silences, points_to_draw};
+
+/// The points that are drawn of one series, about.
+const MAX_POINTS: usize = 8_000;
+/// The points that are drawn of all series, about; a series gets no fewer than [`MIN_POINTS`].
+const MAX_POINTS_IN_ALL: usize = 400_000;
+const MIN_POINTS: usize = 400;
+/// The longest gaps of a curve that stay breaks where not every point is drawn.
+const MAX_GAPS: usize = 200;
+/// The points on each side of an event or a question that are drawn without leaving one out.
+const SURROUNDINGS: usize = 60;
+const NANOS_PER_MILLI: f64 = 1e6;
+
+const TEMPLATE: &str = include_str!("report/template.html");
+const STYLE: &str = include_str!("report/report.css");
+const SCRIPT: &str = include_str!("report/report.js");
+
+/// What a report shows.
+#[derive(Clone, Debug)]
+pub(crate) struct Report<'a> {
+    /// The page's title.
+    pub(crate) title: String,
+    /// When it was made.
+    pub(crate) created: jiff::Timestamp,
+    /// The model that gave the scores.
+    pub(crate) model: ModelFacts,
+    /// The quality, strict metrics first; empty where there is no truth.
+    pub(crate) metrics: Vec<MetricRow>,
+    /// The learning curve, one entry a round; empty where there was none.
+    pub(crate) curve: Vec<CurvePoint>,
+    /// The series; the page lists those with the most anomalous points first.
+    pub(crate) series: Vec<ReportSeries<'a>>,
+}
+
+/// What is told of a model.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ModelFacts {
+    /// The hash of its content.
+    pub(crate) hash: String,
+    /// The preset of its config.
+    pub(crate) preset: Preset,
+    /// The seed of its config.
+    pub(crate) seed: u64,
+    /// The questions that it was trained with.
+    pub(crate) n_questions: usize,
+    /// The points that the answers labelled.
+    pub(crate) n_labelled: usize,
+    /// A point with a score above it is anomalous.
+    pub(crate) threshold: f64,
+}
+
+/// One measure of quality. `None` is left empty, and a column of which all are `None` is not shown.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct MetricRow {
+    /// The name, as in "strict F1".
+    pub(crate) name: String,
+    /// Before the questions, at the detector's own threshold.
+    pub(crate) before: Option<f64>,
+    /// After them, at the model's own threshold.
+    pub(crate) after: Option<f64>,
+    /// Before the questions, at the threshold that is best on the truth itself.
+    pub(crate) oracle_before: Option<f64>,
+    /// After them, at the threshold that is best on the truth itself.
+    pub(crate) oracle_after: Option<f64>,
+}
+
+/// One round of the learning curve.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct CurvePoint {
+    /// The questions asked so far.
+    pub(crate) n_questions: usize,
+    /// The strict F1 at the model's own threshold, where there was a part to check on.
+    pub(crate) f1: Option<f64>,
+    /// The mean loss of the round.
+    pub(crate) loss: Option<f64>,
+}
+
+/// One series of a report.
+#[derive(Clone, Debug)]
+pub(crate) struct ReportSeries<'a> {
+    /// The points.
+    pub(crate) series: &'a Series,
+    /// The score of each point, higher is more anomalous; NaN where it was not scored.
+    pub(crate) scores: &'a [f64],
+    /// The runs of anomalous points, in time order.
+    pub(crate) events: Vec<Range<usize>>,
+    /// The runs of points that are anomalous in truth, in time order; `None` where the truth is not known.
+    pub(crate) truth: Option<Vec<Range<usize>>>,
+    /// The questions that were asked about it.
+    pub(crate) questions: Vec<AskedQuestion>,
+}
+
+/// A question that was asked, with its answer.
+#[derive(Clone, Debug)]
+pub(crate) struct AskedQuestion {
+    /// Its number in the session, from 0.
+    pub(crate) id: u64,
+    /// The round that asked it; 0 is the warm-up.
+    pub(crate) round: usize,
+    /// The point.
+    pub(crate) point: usize,
+    /// Why it was asked.
+    pub(crate) reason: Reason,
+    /// What the expert said.
+    pub(crate) answer: Answer,
+}
+
+/// Writes a report. The file appears whole or not at all.
+///
+/// # Errors
+/// [`rlad::Error::Write`] if the file cannot be written.
+///
+/// # Panics
+/// If the scores, events, truth or questions of a series are not of its points.
+pub(crate) fn write(path: &Path, report: &Report<'_>) -> rlad::Result<()> {
+    let page = page(report);
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let write = || -> io::Result<()> {
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        {
+            // Temporary files are private by default; a report is a file like any other.
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let mut file = BufWriter::new(builder.tempfile_in(folder)?);
+        file.write_all(page.as_bytes())?;
+        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().map_err(|source| rlad::Error::Write { path: path.to_owned(), source })
+}
+
+/// The page: the template with its `{{names}}` filled in. What is filled in is not looked at again.
+fn page(report: &Report<'_>) -> String {
+    let plotly = plotly::Plot::offline_js_sources();
+    // The sources hold plotly.js, then MathJax, which a report has no use for.
+    let (plotly, _) = plotly.split_once("</script>").expect("plotly.js stands in a script element");
+    let mut page = String::new();
+    let mut parts = TEMPLATE.split("{{");
+    page.push_str(parts.next().expect("a split has a first part"));
+    for part in parts {
+        let (name, text) = part.split_once("}}").expect("every name of the template is closed");
+        match name {
+            "title" => page.push_str(&escape_html(&report.title)),
+            "style" => page.push_str(STYLE),
+            "plotly" => page.extend([plotly, "</script>"]),
+            "data" => page.push_str(&escape_json(&serde_json::to_string(&data(report)).expect("the data are JSON"))),
+            "script" => page.push_str(SCRIPT),
+            other => panic!("the template has no `{other}`"),
+        }
+        page.push_str(text);
+    }
+    page
+}
+
+fn escape_html(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// JSON that cannot end the script element that it stands in: `<` is only ever part of a string.
+fn escape_json(json: &str) -> String {
+    json.replace('<', "\\u003c")
+}
+
+/// What `report.js` reads.
+#[derive(Serialize)]
+struct Data<'a> {
+    title: &'a str,
+    created: String,
+    model: &'a ModelFacts,
+    metrics: &'a [MetricRow],
+    curve: &'a [CurvePoint],
+    series: Vec<SeriesData<'a>>,
+}
+
+#[derive(Serialize)]
+struct SeriesData<'a> {
+    name: &'a str,
+    channels: &'a [String],
+    n_points: usize,
+    n_anomalies: usize,
+    /// Whether `times` are milliseconds since 1970, or indices.
+    has_clock: bool,
+    /// The step, in units of `times`.
+    step: f64,
+    /// The time of the first drawn point.
+    start: f64,
+    /// The time from each drawn point to the next, in multiples of `unit`.
+    unit: f64,
+    deltas: Vec<i64>,
+    /// The positions of drawn points before which time has a gap.
+    breaks: Vec<usize>,
+    /// One list a channel; null for a missing value.
+    values: Vec<Vec<Option<f64>>>,
+    scores: Vec<Option<f64>>,
+    events: Vec<EventData>,
+    truth: Option<Vec<(f64, f64)>>,
+    questions: Vec<QuestionData>,
+}
+
+#[derive(Serialize)]
+struct EventData {
+    start: f64,
+    end: f64,
+    n_points: usize,
+    peak: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct QuestionData {
+    id: u64,
+    round: usize,
+    time: f64,
+    /// The values of the point, one a channel.
+    values: Vec<Option<f64>>,
+    reason: Reason,
+    /// `anomaly`, `normal`, `unsure`, `skip`, or `elsewhere` where the painted spans leave the point out.
+    answer: &'static str,
+    n_labelled: usize,
+}
+
+fn data<'a>(report: &'a Report<'a>) -> Data<'a> {
+    let max_points = (MAX_POINTS_IN_ALL / report.series.len().max(1)).clamp(MIN_POINTS, MAX_POINTS);
+    let mut series: Vec<SeriesData<'_>> = report.series.iter().map(|series| series_data(series, max_points)).collect();
+    series.sort_by_key(|series| std::cmp::Reverse(series.n_anomalies));
+    Data {
+        title: &report.title,
+        created: report.created.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        model: &report.model,
+        metrics: &report.metrics,
+        curve: &report.curve,
+        series,
+    }
+}
+
+fn series_data<'a>(this: &'a ReportSeries<'a>, max_points: usize) -> SeriesData<'a> {
+    let series = this.series;
+    assert_eq!(this.scores.len(), series.len(), "one score a point");
+    let mut columns: Vec<Vec<f64>> = (0..series.n_channels())
+        .map(|channel| (0..series.len()).map(|point| series.row(point)[channel]).collect())
+        .collect();
+    columns.push(this.scores.to_vec());
+    let clock = series.clock();
+    let slots: Vec<i64> = series.timestamps().iter().map(|&timestamp| clock.slot(timestamp)).collect();
+
+    let peak = |event: &Range<usize>| {
+        let scored = event.clone().filter(|&point| !this.scores[point].is_nan());
+        scored.max_by(|&a, &b| this.scores[a].total_cmp(&this.scores[b]))
+    };
+    let n_anomalies = this.events.iter().map(ExactSizeIterator::len).sum();
+    let mut always = longest_silences(&slots, MAX_GAPS);
+    always.extend(columns.iter().flat_map(|column| longest_gaps(column, MAX_GAPS)));
+    always.extend(this.questions.iter().map(|question| question.point));
+    always.extend(this.events.iter().flat_map(|event| [event.start, event.end - 1].into_iter().chain(peak(event))));
+    always.extend(surroundings(this, max_points / 2));
+    let drawn = points_to_draw(&columns, &always, max_points);
+
+    let has_clock = !matches!(series.time_format(), TimeFormat::Index);
+    let in_page_units = |time: f64| if has_clock { time / NANOS_PER_MILLI } else { time };
+    let time = |point: usize| in_page_units(series.timestamps()[point] as f64);
+    let gaps: Vec<i64> =
+        drawn.windows(2).map(|pair| series.timestamps()[pair[1]] - series.timestamps()[pair[0]]).collect();
+    let unit = gaps.iter().copied().fold(0, greatest_common_divisor).max(1);
+    SeriesData {
+        name: series.name(),
+        channels: series.channels(),
+        n_points: series.len(),
+        n_anomalies,
+        has_clock,
+        step: in_page_units(series.step() as f64),
+        start: time(drawn[0]),
+        unit: in_page_units(unit as f64),
+        deltas: gaps.iter().map(|gap| gap / unit).collect(),
+        breaks: (1..drawn.len())
+            .filter(|&i| drawn[i] == drawn[i - 1] + 1 && slots[drawn[i]] - slots[drawn[i - 1]] > 1)
+            .collect(),
+        values: columns[..series.n_channels()].iter().map(|column| pick(column, &drawn)).collect(),
+        scores: pick(this.scores, &drawn),
+        events: this
+            .events
+            .iter()
+            .map(|event| EventData {
+                start: time(event.start),
+                end: time(event.end - 1),
+                n_points: event.len(),
+                peak: peak(event).and_then(|point| rounded(this.scores[point])),
+            })
+            .collect(),
+        truth: this
+            .truth
+            .as_ref()
+            .map(|truth| truth.iter().map(|segment| (time(segment.start), time(segment.end - 1))).collect()),
+        questions: this
+            .questions
+            .iter()
+            .map(|question| QuestionData {
+                id: question.id,
+                round: question.round,
+                time: time(question.point),
+                values: series.row(question.point).iter().map(|&value| rounded(value)).collect(),
+                reason: question.reason,
+                answer: answer_name(&question.answer, question.point),
+                n_labelled: match &question.answer {
+                    Answer::Spans(spans) => spans.iter().map(|span| span.last - span.first + 1).sum(),
+                    Answer::Unsure | Answer::Skip => 0,
+                },
+            })
+            .collect(),
+    }
+}
+
+/// The points of events and questions, with those around them, so that a zoom shows them as they are: as many events and
+/// questions as fit in `max` points, the longest events last.
+fn surroundings(this: &ReportSeries<'_>, max: usize) -> Vec<usize> {
+    let mut places: Vec<Range<usize>> = this.events.clone();
+    places.extend(this.questions.iter().map(|question| question.point..question.point + 1));
+    places.sort_by_key(ExactSizeIterator::len);
+    let mut points = Vec::new();
+    for place in places {
+        let around = place.start.saturating_sub(SURROUNDINGS)..(place.end + SURROUNDINGS).min(this.series.len());
+        if points.len() + around.len() > max {
+            break;
+        }
+        points.extend(around);
+    }
+    points
+}
+
+/// What an answer says about the point that was asked about.
+fn answer_name(answer: &Answer, point: usize) -> &'static str {
+    match answer {
+        Answer::Unsure => "unsure",
+        Answer::Skip => "skip",
+        Answer::Spans(spans) => match spans.iter().find(|span| (span.first..=span.last).contains(&point)) {
+            Some(span) if span.label == Label::Anomaly => "anomaly",
+            Some(_) => "normal",
+            None => "elsewhere",
+        },
+    }
+}
+
+fn pick(column: &[f64], points: &[usize]) -> Vec<Option<f64>> {
+    points.iter().map(|&point| rounded(column[point])).collect()
+}
+
+/// A number to seven digits, which are more than a screen has; `None` for what JSON cannot hold.
+fn rounded(value: f64) -> Option<f64> {
+    value.is_finite().then(|| format!("{value:.6e}").parse().expect("a formatted number is a number"))
+}
+
+fn greatest_common_divisor(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! The expert at the terminal: a chart of the window in text, and one key for each answer.
+//!
+//! [`screen`] is what the keys do, without a terminal; [`draw`] is what is seen; this file joins both to the real terminal.
+//! The detector's score is not shown, so that the answer is the expert's own.
+
+mod draw;
+mod screen;
+
+use std::io::{self, IsTerminal, Stderr};
+use std::ops::Range;
+use std::sync::Once;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use crossterm::event::{self, Event};
+use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use crossterm::{cursor, execute};
+use ratatui::backend::CrosstermBackend;
+use rlad::{Answer, Series};
+
+use self::screen::Screen;
+
+/// One question as the expert sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Question<'a> {
+    /// The series.
+    pub(crate) series: &'a Series,
+    /// The point that is asked about.
+    pub(crate) point: usize,
+    /// The points that are shown and may be painted; `point` is one of them.
+    pub(crate) shown: Range<usize>,
+    /// The number of this question among all of the session, from 1.
+    pub(crate) number: usize,
+    /// The questions of the session in all.
+    pub(crate) budget: usize,
+}
+
+/// What the expert wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// The question is answered.
+    Answer(Answer),
+    /// The last answer is to be taken back, and its question asked again.
+    Undo,
+    /// No more questions; the answers so far are kept.
+    Stop,
+}
+
+/// The terminal in full-screen mode, on stderr, so that stdout stays free for data. Dropping it gives the terminal back.
+#[derive(Debug)]
+pub(crate) struct Terminal {
+    terminal: ratatui::Terminal<CrosstermBackend<Stderr>>,
+}
+
+impl Terminal {
+    /// Takes the terminal over.
+    ///
+    /// # Errors
+    /// If stdin or stderr is no terminal, or the terminal refuses full-screen mode.
+    pub(crate) fn open() -> Result<Self> {
+        ensure!(
+            io::stdin().is_terminal() && io::stderr().is_terminal(),
+            "the expert cannot be asked: there is no terminal (`--oracle truth` or `--oracle FILE.csv` needs none)"
+        );
+        restore_on_panic();
+        let failed = "cannot take over the terminal";
+        enable_raw_mode().context(failed)?;
+        // Made before the next steps, so that dropping it undoes what they did.
+        let mut this = Self { terminal: ratatui::Terminal::new(CrosstermBackend::new(io::stderr())).context(failed)? };
+        execute!(io::stderr(), EnterAlternateScreen, cursor::Hide).context(failed)?;
+        this.terminal.clear().context(failed)?;
+        Ok(this)
+    }
+
+    /// Shows a question until it is answered, or the expert wants something else. Keys that were pressed before it was
+    /// shown do not count.
+    ///
+    /// # Errors
+    /// If the terminal cannot be read or drawn on.
+    ///
+    /// # Panics
+    /// If the point is not shown, or what is shown is not in the series.
+    pub(crate) fn ask(&mut self, question: &Question<'_>) -> Result<Input> {
+        let failed = "cannot use the terminal";
+        while event::poll(Duration::ZERO).context(failed)? {
+            event::read().context(failed)?;
+        }
+        let mut screen = Screen::new(question.point, question.shown.clone());
+        loop {
+            self.terminal.draw(|frame| draw::question(frame, question, &screen)).context(failed)?;
+            if let Event::Key(key) = event::read().context(failed)?
+                && let Some(input) = screen.press(key)
+            {
+                return Ok(input);
+            }
+        }
+    }
+
+    /// Shows a line of text between two questions, such as "learning from 50 answers".
+    ///
+    /// # Errors
+    /// If the terminal cannot be drawn on.
+    pub(crate) fn show(&mut self, message: &str) -> Result<()> {
+        self.terminal.draw(|frame| draw::message(frame, message)).context("cannot use the terminal")?;
+        Ok(())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// Gives the terminal back. What fails here cannot be mended.
+fn restore() {
+    let _ = disable_raw_mode();
+    let _ = execute!(io::stderr(), LeaveAlternateScreen, cursor::Show);
+}
+
+/// A panic's message would vanish with the full-screen mode.
+fn restore_on_panic() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let print = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            restore();
+            print(info);
+        }));
+    });
+}

@@ -1,0 +1,253 @@
+//! What the keys do to a question: a state machine without a terminal.
+
+use std::ops::Range;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use rlad::{Answer, Label, Span};
+
+use super::Input;
+
+/// The view keeps at least this many points on each side of the judged one, where there are so many.
+const MIN_SIDE: usize = 5;
+/// The points that an arrow moves the end of a range by, with shift.
+const STRIDE: usize = 10;
+
+/// What is on the screen of one question besides the question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Screen {
+    point: usize,
+    shown: Range<usize>,
+    zoom: u32,
+    range: Option<PaintedRange>,
+    /// Whether the keys are explained.
+    pub(super) help: bool,
+    /// What the last key could not do.
+    pub(super) note: Option<&'static str>,
+}
+
+/// A range that is being painted. It always holds the judged point, which the answer is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct PaintedRange {
+    ends: [usize; 2],
+    /// The end that the arrows move, where they do.
+    moving: Option<usize>,
+    /// The end that moved last.
+    last_moved: usize,
+}
+
+impl Screen {
+    /// The screen of a question about `point`, of which the points `shown` may be painted.
+    ///
+    /// # Panics
+    /// If `point` is not shown.
+    pub(super) fn new(point: usize, shown: Range<usize>) -> Self {
+        assert!(shown.contains(&point), "the judged point is shown");
+        Self { point, shown, zoom: 0, range: None, help: false, note: None }
+    }
+
+    /// The points that the chart shows: all that may be painted, fewer when zoomed in; the painted range is always in it.
+    pub(super) fn view(&self) -> Range<usize> {
+        let before = self.point - self.shown.start;
+        let after = self.shown.end - 1 - self.point;
+        let first = self.point - side(before, self.zoom);
+        let last = self.point + side(after, self.zoom);
+        match self.painted() {
+            Some((from, to)) => first.min(from)..last.max(to) + 1,
+            None => first..last + 1,
+        }
+    }
+
+    /// The first and the last point of the painted range.
+    pub(super) fn painted(&self) -> Option<(usize, usize)> {
+        let [a, b] = self.range.as_ref()?.ends;
+        Some((a.min(b).min(self.point), a.max(b).max(self.point)))
+    }
+
+    /// Whether the arrows move an end of the range.
+    pub(super) fn is_painting(&self) -> bool {
+        self.range.as_ref().is_some_and(|range| range.moving.is_some())
+    }
+
+    /// Takes a key, and returns what the expert wants once that is clear.
+    pub(super) fn press(&mut self, key: KeyEvent) -> Option<Input> {
+        if key.kind == KeyEventKind::Release {
+            return None;
+        }
+        self.note = None;
+        if key.modifiers.contains(KeyModifiers::CONTROL) {
+            return (key.code == KeyCode::Char('c')).then_some(Input::Stop);
+        }
+        if self.help {
+            self.help = false;
+            return None;
+        }
+        let stride = if key.modifiers.contains(KeyModifiers::SHIFT) { STRIDE } else { 1 };
+        match key.code {
+            KeyCode::Char('a' | '1') => return Some(self.answer(Label::Anomaly)),
+            KeyCode::Char('n' | '0') => return Some(self.answer(Label::Normal)),
+            KeyCode::Char('u') => return Some(Input::Answer(Answer::Unsure)),
+            KeyCode::Char('s') => return Some(Input::Answer(Answer::Skip)),
+            KeyCode::Char('z') => return Some(Input::Undo),
+            KeyCode::Char('q') => return Some(Input::Stop),
+            KeyCode::Char('r') => self.start_or_end_range(),
+            KeyCode::Left => self.move_end(|end, first, _| end.saturating_sub(stride).max(first)),
+            KeyCode::Right => self.move_end(|end, _, last| (end + stride).min(last)),
+            KeyCode::Home => self.move_end(|_, first, _| first),
+            KeyCode::End => self.move_end(|_, _, last| last),
+            KeyCode::Char(']') => self.zoom_in(),
+            KeyCode::Char('[') => self.zoom = self.zoom.saturating_sub(1),
+            KeyCode::Char('?') => self.help = true,
+            KeyCode::Esc => self.range = None,
+            _ => self.note = Some("no such key: ? shows all keys"),
+        }
+        None
+    }
+
+    fn answer(&self, label: Label) -> Input {
+        let (first, last) = self.painted().unwrap_or((self.point, self.point));
+        Input::Answer(Answer::Spans(vec![Span { first, last, label }]))
+    }
+
+    fn start_or_end_range(&mut self) {
+        match &mut self.range {
+            None => self.range = Some(PaintedRange { ends: [self.point; 2], moving: Some(0), last_moved: 0 }),
+            Some(range) if range.moving.is_some() => range.moving = None,
+            Some(range) => {
+                range.last_moved = 1 - range.last_moved;
+                range.moving = Some(range.last_moved);
+            }
+        }
+    }
+
+    fn move_end(&mut self, to: impl Fn(usize, usize, usize) -> usize) {
+        match &mut self.range {
+            Some(PaintedRange { ends, moving: Some(end), .. }) => {
+                ends[*end] = to(ends[*end], self.shown.start, self.shown.end - 1);
+            }
+            Some(_) => self.note = Some("r moves the other end of the range, Esc drops it"),
+            None => self.note = Some("r starts a range, then the arrows move its end"),
+        }
+    }
+
+    fn zoom_in(&mut self) {
+        let before = self.point - self.shown.start;
+        let after = self.shown.end - 1 - self.point;
+        if side(before, self.zoom) > MIN_SIDE || side(after, self.zoom) > MIN_SIDE {
+            self.zoom += 1;
+        }
+    }
+}
+
+/// The points on one side of the judged one, of `n` that may be seen.
+fn side(n: usize, zoom: u32) -> usize {
+    (n >> zoom).max(n.min(MIN_SIDE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Types keys into a screen of the points `100..200` with the judged point 150: `<` and `>` are arrows, `(` and `)`
+    /// the same with shift, `{` and `}` Home and End, `!` Esc. Stops at the first outcome.
+    fn type_keys(keys: &str) -> (Screen, Option<Input>) {
+        let mut screen = Screen::new(150, 100..200);
+        for key in keys.chars() {
+            let (code, modifiers) = match key {
+                '<' => (KeyCode::Left, KeyModifiers::NONE),
+                '>' => (KeyCode::Right, KeyModifiers::NONE),
+                '(' => (KeyCode::Left, KeyModifiers::SHIFT),
+                ')' => (KeyCode::Right, KeyModifiers::SHIFT),
+                '{' => (KeyCode::Home, KeyModifiers::NONE),
+                '}' => (KeyCode::End, KeyModifiers::NONE),
+                '!' => (KeyCode::Esc, KeyModifiers::NONE),
+                other => (KeyCode::Char(other), KeyModifiers::NONE),
+            };
+            let outcome = screen.press(KeyEvent::new(code, modifiers));
+            if outcome.is_some() {
+                return (screen, outcome);
+            }
+        }
+        (screen, None)
+    }
+
+    fn spans(first: usize, last: usize, label: Label) -> Option<Input> {
+        Some(Input::Answer(Answer::Spans(vec![Span { first, last, label }])))
+    }
+
+    #[test]
+    fn one_key_answers_about_the_point() {
+        for (key, label) in [("a", Label::Anomaly), ("1", Label::Anomaly), ("n", Label::Normal), ("0", Label::Normal)] {
+            assert_eq!(type_keys(key).1, spans(150, 150, label), "{key}");
+        }
+        assert_eq!(type_keys("u").1, Some(Input::Answer(Answer::Unsure)));
+        assert_eq!(type_keys("s").1, Some(Input::Answer(Answer::Skip)));
+        assert_eq!(type_keys("z").1, Some(Input::Undo));
+        assert_eq!(type_keys("q").1, Some(Input::Stop));
+    }
+
+    #[test]
+    fn control_c_stops_even_in_help() {
+        let mut screen = type_keys("?").0;
+        let key = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        assert_eq!(screen.press(key), Some(Input::Stop));
+        assert_eq!(screen.press(KeyEvent::new(KeyCode::Char('a'), KeyModifiers::CONTROL)), None);
+    }
+
+    #[test]
+    fn the_release_of_a_key_does_nothing() {
+        let mut screen = Screen::new(5, 0..10);
+        let release = KeyEvent::new_with_kind(KeyCode::Char('a'), KeyModifiers::NONE, KeyEventKind::Release);
+        assert_eq!(screen.press(release), None);
+    }
+
+    #[test]
+    fn a_range_takes_the_label_of_the_answer() {
+        assert_eq!(type_keys("r>>>a").1, spans(150, 153, Label::Anomaly));
+        assert_eq!(type_keys("r<<ra").1, spans(148, 150, Label::Anomaly));
+        assert_eq!(type_keys("r((<rr))>n").1, spans(129, 171, Label::Normal));
+        assert_eq!(type_keys("r{rr}n").1, spans(100, 199, Label::Normal));
+    }
+
+    #[test]
+    fn a_range_always_holds_the_judged_point_and_nothing_that_is_not_shown() {
+        assert_eq!(type_keys("r<<<rr<a").1, spans(147, 150, Label::Anomaly));
+        assert_eq!(type_keys("r))))))))a").1, spans(150, 199, Label::Anomaly));
+        assert_eq!(type_keys("r((((((((a").1, spans(100, 150, Label::Anomaly));
+    }
+
+    #[test]
+    fn an_ended_range_stays_until_it_is_moved_or_dropped() {
+        let (screen, _) = type_keys("r>>r>");
+        assert_eq!((screen.painted(), screen.is_painting(), screen.note.is_some()), (Some((150, 152)), false, true));
+        assert_eq!(type_keys("r>>r!a").1, spans(150, 150, Label::Anomaly));
+        assert!(type_keys(">").0.note.is_some(), "an arrow without a range says what to do");
+        assert!(type_keys("x").0.note.is_some_and(|note| note.contains('?')));
+        assert_eq!(type_keys("xr").0.note, None, "a note goes with the next key");
+    }
+
+    #[test]
+    fn zoom_halves_around_the_point_and_ends_at_a_few_points() {
+        let view = |keys: &str| type_keys(keys).0.view();
+        assert_eq!(view(""), 100..200);
+        assert_eq!(view("]"), 125..175);
+        assert_eq!(view("]]]]]]]]]"), 145..156);
+        assert_eq!(view("]]]]]]]]][[[[[[["), 100..200, "zoom is not stored beyond its end");
+        assert_eq!(view("[["), 100..200);
+        assert_eq!(view("]]]]r)))"), 145..181, "the view grows with the range");
+    }
+
+    #[test]
+    fn a_point_at_the_edge_can_be_zoomed() {
+        let mut screen = Screen::new(9, 0..10);
+        screen.press(KeyEvent::new(KeyCode::Char(']'), KeyModifiers::NONE));
+        assert_eq!(screen.view(), 4..10);
+        assert_eq!(Screen::new(0, 0..1).view(), 0..1);
+    }
+
+    #[test]
+    fn any_key_closes_help_and_does_nothing_else() {
+        assert!(type_keys("?").0.help);
+        let (screen, outcome) = type_keys("?a");
+        assert!(!screen.help && outcome.is_none());
+    }
+}
