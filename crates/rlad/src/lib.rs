@@ -4,8 +4,11 @@ mod config;
 mod error;
 mod label;
 mod query;
+mod read;
+mod scores;
 mod series;
 mod views;
+mod write;
 
 pub use config::{
     AgentConfig, Config, Preset, PropagationConfig, PropagationMethod, QueryConfig, QueryStrategy, StateConfig,
@@ -14,5 +17,8 @@ pub use config::{
 pub use error::{Cause, Error, Result};
 pub use label::{Answer, Label, Labels, Span, Truth, events};
 pub use query::{Query, Reason};
+pub use read::{Columns, DataSet, Member, ReadOptions, read};
+pub use scores::{Event, SeriesScores, read_scores, write_events, write_scores};
 pub use series::{Clock, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Series, TimeFormat};
 pub use views::View;
+pub use write::write_dataset;
