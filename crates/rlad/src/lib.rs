@@ -2,6 +2,7 @@
 
 mod config;
 mod error;
+mod import;
 mod label;
 mod query;
 mod read;
@@ -15,6 +16,7 @@ pub use config::{
     ThresholdConfig, ThresholdMethod, Update, WarmUpConfig,
 };
 pub use error::{Cause, Error, Result};
+pub use import::{Source, import};
 pub use label::{Answer, Label, Labels, Span, Truth, events};
 pub use query::{Query, Reason};
 pub use read::{Columns, DataSet, Member, ReadOptions, read};

@@ -92,8 +92,19 @@ pub fn read(paths: &[PathBuf], options: &ReadOptions) -> Result<DataSet> {
 
 /// Reads a file or folder as one kind of data set.
 pub(crate) fn read_as(path: &Path, wanted: &Wanted, duplicates: Duplicates) -> Result<DataSet> {
+    read_files_as(path, wanted, duplicates, |_| true)
+}
+
+/// Reads those files of a folder (or the one file) of which `keep` holds as one kind of data set.
+pub(crate) fn read_files_as(
+    path: &Path,
+    wanted: &Wanted,
+    duplicates: Duplicates,
+    keep: impl Fn(&Path) -> bool,
+) -> Result<DataSet> {
     let mut notes = Notes::default();
-    let files = files::find(&[path.to_owned()], &mut notes)?;
+    let mut files = files::find(&[path.to_owned()], &mut notes)?;
+    files.retain(|file| keep(&file.path));
     read_files(&files, &format!("`{}`", path.display()), wanted, duplicates, None, notes)
 }
 

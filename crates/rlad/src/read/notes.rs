@@ -27,7 +27,7 @@ pub(crate) enum Note {
 
 impl Note {
     /// What a sentence says of its cases.
-    const fn text(self) -> &'static str {
+    pub(crate) const fn text(self) -> &'static str {
         match self {
             Self::OtherFile => "not read, because its name ends in neither `.csv` nor `.parquet`",
             Self::NoRows => "no rows",
