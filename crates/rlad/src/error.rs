@@ -73,6 +73,18 @@ pub enum Error {
         /// The second of the two rows.
         second: usize,
     },
+    /// Two files have a point of one series with the same timestamp.
+    #[error("series `{series}` has the timestamp {timestamp} in `{}` and in `{}`", first.display(), second.display())]
+    Overlap {
+        /// The series.
+        series: String,
+        /// The timestamp as it stands in the files; the number of the row where they have none.
+        timestamp: String,
+        /// One of the files.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
     /// There is nothing to work on.
     #[error("{what} holds no points")]
     Empty {
@@ -173,6 +185,7 @@ impl Error {
             Self::DuplicateTimestamp { .. } => {
                 "keep one of the two rows; if the file holds several series, name their column with `--series-column`"
             }
+            Self::Overlap { .. } => "name one of the two files only, or rename it if it holds another series",
             Self::Cell { .. } => {
                 "an empty cell, `NaN` or `null` is a missing value; correct the cell or remove the row"
             }

@@ -1,24 +1,55 @@
 //! Answer a few questions about your time series, get a detector that fits them.
+//!
+//! A [`Session`] asks about single points of your [`Series`] and learns from the answers: an isolation forest chooses the
+//! first questions, LSTM Q-networks the later ones, about the points that they are least sure of. What comes out is a
+//! [`Model`], a [`Detector`] that scores whole series, or a [`Stream`] point by point with the same result. The method is
+//! that of Wu and Ortiz, *RLAD*, 2021; `docs/algorithm.md` numbers the deviations.
 
+mod agent;
 mod config;
+mod detector;
 mod error;
 mod iforest;
+mod import;
 mod label;
 mod metrics;
+mod model;
+mod oracle;
+mod pool;
 mod propagate;
+mod qnet;
 mod query;
+mod random;
+mod read;
+mod replay;
+mod scores;
 mod series;
+mod session;
+mod stream;
+mod tensor_file;
+mod threshold;
 mod views;
+mod write;
 
 pub use config::{
-    AgentConfig, Config, Preset, PropagationConfig, PropagationMethod, QueryConfig, QueryStrategy, StateConfig,
-    ThresholdConfig, ThresholdMethod, Update, WarmUpConfig,
+    AgentConfig, AnswerKind, Config, ForestInput, Preset, PropagationConfig, PropagationMethod, QueryConfig,
+    QueryStrategy, StateConfig, ThresholdConfig, ThresholdMethod, Update, WarmUpConfig,
 };
+pub use detector::{Detector, ForestDetector};
 pub use error::{Cause, Error, Result};
 pub use iforest::{IsolationForest, average_path_length};
+pub use import::{Source, import};
 pub use label::{Answer, Label, Labels, Span, Truth, events};
 pub use metrics::{Best, BestQuality, DelayQuality, Evaluation, Judged, Quality, evaluate};
+pub use model::Model;
+pub use oracle::{FileOracle, Oracle, Question, Reply, TruthOracle};
 pub use propagate::{Propagation, entropy, propagate};
+pub use qnet::{Adam, Batch, QNetwork, QNetworkShape, Regularisation, Tensor};
 pub use query::{Query, Reason};
+pub use read::{Columns, DataSet, Member, ReadOptions, read};
+pub use scores::{Event, SeriesScores, read_scores, write_events, write_scores};
 pub use series::{Clock, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Series, TimeFormat};
-pub use views::View;
+pub use session::{Progress, Session};
+pub use stream::Stream;
+pub use views::{Encoded, Scale, View, ViewState, encode};
+pub use write::write_dataset;
