@@ -5,11 +5,8 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use rlad::{NANOS_PER_DAY, NANOS_PER_SECOND, Part, Preset, QueryStrategy};
+use rlad::{AnswerKind, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Preset, QueryStrategy};
 use serde::de::DeserializeOwned;
-
-/// The questions of a session that names no number: the warm-up's and all later ones.
-pub(crate) const DEFAULT_QUESTIONS: usize = 500;
 
 /// Answer a few questions about your time series, get a detector that fits them.
 #[derive(Debug, Parser)]
@@ -66,8 +63,8 @@ pub(crate) struct DataArgs {
     #[arg(long = "step", value_name = "TIME", value_parser = nanoseconds)]
     pub(crate) step_ns: Option<i64>,
     /// Use only this part of each series' points, as fractions: `..0.8` the first 80 %, `0.8..` the last 20 %
-    #[arg(long, value_name = "FROM..TO", default_value = "0..1", hide_default_value = true)]
-    pub(crate) part: Part,
+    #[arg(long, value_name = "FROM..TO")]
+    pub(crate) part: Option<Part>,
 }
 
 /// Who answers the questions of a session.
@@ -81,15 +78,6 @@ pub(crate) enum OracleArg {
     File(PathBuf),
 }
 
-/// How much an answer of the simulated expert says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum AnswerForm {
-    /// The label of the point that was asked about.
-    Point,
-    /// The labels of all points that were shown.
-    Range,
-}
-
 /// `rlad train`.
 #[derive(Args, Debug)]
 pub(crate) struct TrainArgs {
@@ -100,7 +88,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) session: PathBuf,
     /// Go on with the session in DIR, with its own settings and answers
-    #[arg(long, conflicts_with_all = ["preset", "config", "per_round", "strategy", "seed"])]
+    #[arg(long, conflicts_with_all = ["preset", "config", "per_round", "strategy", "answers", "seed", "part"])]
     pub(crate) resume: bool,
     /// Set of settings to start from [default: default]
     #[arg(long, value_name = "NAME", value_parser = named::<Preset>(&["paper", "default"]))]
@@ -144,10 +132,10 @@ pub(crate) struct QuestionArgs {
     /// How the points to ask about are ranked [default: margin]
     #[arg(long, value_name = "NAME", value_parser = named::<QueryStrategy>(STRATEGIES))]
     pub(crate) strategy: Option<QueryStrategy>,
-    /// What the simulated expert labels: the point, or all points shown [default: point with the preset
-    /// `paper`, else range]
-    #[arg(long, value_name = "FORM")]
-    pub(crate) answers: Option<AnswerForm>,
+    /// What an answer labels: the point that was asked about, or any of the points shown around it
+    /// [default: point with the preset `paper`, else range]
+    #[arg(long, value_name = "FORM", value_parser = named::<AnswerKind>(&["point", "range"]))]
+    pub(crate) answers: Option<AnswerKind>,
     /// Share of the simulated expert's answers that is wrong, in 0..=1
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub(crate) error_rate: f64,
@@ -168,7 +156,7 @@ pub(crate) struct DetectArgs {
     /// Where the scores go, `.csv` or `.parquet`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) out: PathBuf,
-    /// Where the events go, `.csv` or `.parquet`: one row for each run of anomalous points
+    /// Where the events go, `.csv` or `.json`: one row for each run of anomalous points
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) events: Option<PathBuf>,
     /// Where a report for the browser goes: one `.html` file that needs no network
@@ -194,9 +182,13 @@ pub(crate) struct EvaluateArgs {
     /// CSV or Parquet files with labels, or folders of them
     #[arg(long, value_name = "DATA", required = true, num_args = 1.., value_hint = ValueHint::AnyPath)]
     pub(crate) truth: Vec<PathBuf>,
-    /// Points after the start of a segment within which an alarm counts, for the delay metric
-    #[arg(long, value_name = "K", default_value_t = 7)]
-    pub(crate) delay: usize,
+    /// Points after the start of a segment within which an alarm counts, for the delay metric [default: 7, or 3 where
+    /// every step is an hour or longer]
+    #[arg(long, value_name = "K")]
+    pub(crate) delay: Option<usize>,
+    /// Model file or session folder that gave the scores: adds the questions and labelled points that it took
+    #[arg(long, value_name = "MODEL", value_hint = ValueHint::AnyPath)]
+    pub(crate) model: Option<PathBuf>,
     /// Print the result as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -262,16 +254,6 @@ pub(crate) struct ManArgs {
     /// Folder for the pages; made if it is not there
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) out: PathBuf,
-}
-
-impl AnswerForm {
-    /// The form where the command line names none: a point with the paper's preset, as the paper has it.
-    pub(crate) const fn default_of(preset: Preset) -> Self {
-        match preset {
-            Preset::Paper => Self::Point,
-            Preset::Default => Self::Range,
-        }
-    }
 }
 
 const STRATEGIES: &[&str] = &["margin", "least-confidence", "entropy", "random", "extremes"];
@@ -414,14 +396,14 @@ mod tests {
             (None, None, None, None)
         );
         assert_eq!(args.questions.oracle, OracleArg::Terminal);
-        assert_eq!(args.form, DataArgs { part: Part::ALL, ..DataArgs::default() });
+        assert_eq!(args.form, DataArgs::default());
     }
 
     #[test]
     fn defaults_that_depend_are_as_the_help_says() {
-        assert_eq!(AnswerForm::default_of(Preset::Paper), AnswerForm::Point);
-        assert_eq!(AnswerForm::default_of(Preset::Default), AnswerForm::Range);
-        assert!(help(&["train"]).contains(&format!("[default: {DEFAULT_QUESTIONS}, or")));
+        assert_eq!(rlad::Config::paper().query.answers, AnswerKind::Point);
+        assert_eq!(rlad::Config::default().query.answers, AnswerKind::Range);
+        assert!(help(&["train"]).contains(&format!("[default: {}, or", rlad::Config::default().questions)));
         for preset in [Preset::Paper, Preset::Default] {
             let per_round = rlad::Config::preset(preset).query.per_round.to_string();
             assert!("[default: 5 with the preset `paper`, else 50]".contains(&per_round));
@@ -438,7 +420,7 @@ mod tests {
         assert_eq!(args.preset, Some(Preset::Paper));
         assert_eq!(args.form.step_ns, Some(300 * NANOS_PER_SECOND));
         assert_eq!(
-            (args.form.part.to_string(), args.check_part.unwrap().to_string()),
+            (args.form.part.unwrap().to_string(), args.check_part.unwrap().to_string()),
             ("0..0.8".into(), "0.8..1".into())
         );
         assert_eq!(train(&["--oracle", "x.CSV"]).unwrap().questions.oracle, OracleArg::File("x.CSV".into()));
@@ -460,13 +442,13 @@ mod tests {
         assert_eq!(args.form.value_columns, ["b", "a"]);
         let line = ["rlad", "evaluate", "scores.csv", "--truth", "b.csv", "a.csv", "--delay", "3"];
         let Command::Evaluate(args) = Cli::try_parse_from(line).unwrap().command else { panic!("not evaluate") };
-        assert_eq!((args.truth, args.delay), (vec!["b.csv".into(), "a.csv".into()], 3));
+        assert_eq!((args.truth, args.delay), (vec!["b.csv".into(), "a.csv".into()], Some(3)));
     }
 
     #[test]
     fn a_resumed_session_keeps_its_settings() {
         assert!(train(&["--resume", "--questions", "900", "--oracle", "truth"]).is_ok());
-        for flags in [["--seed", "1"], ["--preset", "paper"], ["--strategy", "random"], ["--per-round", "5"]] {
+        for flags in [["--part", "..0.8"], ["--answers", "point"], ["--seed", "1"], ["--preset", "paper"], ["--strategy", "random"], ["--per-round", "5"]] {
             let error = train(&["--resume", flags[0], flags[1]]).unwrap_err();
             assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict, "{flags:?}");
         }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use rlad::Answer;
+use rlad::{Answer, Reason};
 use rusqlite::{Connection, Row, TransactionBehavior, named_params};
 
 /// Marks the file as ours in its header: `rlad` in ASCII.
@@ -29,6 +29,7 @@ CREATE TABLE answers (
     round     INTEGER NOT NULL,
     series    TEXT    NOT NULL,
     point     INTEGER NOT NULL,
+    reason    TEXT    NOT NULL,                 -- why the point was asked about
     timestamp INTEGER NOT NULL,                 -- nanoseconds since 1970, or the index
     answer    TEXT,                             -- JSON; NULL in a row that takes an answer back
     seconds   REAL    NOT NULL,                 -- that the expert took
@@ -57,6 +58,8 @@ pub(crate) struct Entry {
     pub(crate) series: String,
     /// The point.
     pub(crate) point: usize,
+    /// Why it was asked about.
+    pub(crate) reason: Reason,
     /// The point's timestamp: nanoseconds since 1970, or its index where there is no time.
     pub(crate) timestamp: i64,
     /// What the expert said; `None` takes back every earlier answer to the question.
@@ -132,10 +135,12 @@ impl AnswerLog {
     /// What SQLite says; the entry is not in the log then.
     pub(crate) fn append(&self, entry: &Entry) -> anyhow::Result<i64> {
         let answer = entry.answer.as_ref().map(serde_json::to_string).transpose()?;
+        let reason = serde_json::to_value(entry.reason)?;
+        let reason = reason.as_str();
         self.connection
             .prepare_cached(
-                "INSERT INTO answers (who, time, question, round, series, point, timestamp, answer, seconds, score, undone)
-                 VALUES (:who, :time, :question, :round, :series, :point, :timestamp, :answer, :seconds, :score, :undone)",
+                "INSERT INTO answers (who, time, question, round, series, point, reason, timestamp, answer, seconds, score, undone)
+                 VALUES (:who, :time, :question, :round, :series, :point, :reason, :timestamp, :answer, :seconds, :score, :undone)",
             )
             .and_then(|mut insert| {
                 insert.insert(named_params! {
@@ -145,6 +150,7 @@ impl AnswerLog {
                     ":round": signed(entry.round),
                     ":series": entry.series,
                     ":point": signed(entry.point),
+                    ":reason": reason,
                     ":timestamp": entry.timestamp,
                     ":answer": answer,
                     ":seconds": entry.seconds,
@@ -200,6 +206,7 @@ fn read(row: &Row<'_>) -> Result<Entry, rlad::Cause> {
         round: row.get::<_, i64>("round")?.try_into()?,
         series: row.get("series")?,
         point: row.get::<_, i64>("point")?.try_into()?,
+        reason: serde_json::from_value(row.get::<_, String>("reason")?.into())?,
         timestamp: row.get("timestamp")?,
         answer: answer.map(|json| serde_json::from_str(&json)).transpose()?,
         seconds: row.get("seconds")?,
@@ -235,6 +242,7 @@ mod tests {
             round: 2,
             series: "cpu \"α\"".into(),
             point: 17,
+            reason: Reason::Strategy,
             timestamp: 1_396_332_000_000_000_000,
             answer,
             seconds: 1.25,

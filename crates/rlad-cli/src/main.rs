@@ -1,14 +1,12 @@
 //! The program `rlad`: parse, run, exit code.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the commands read them"))]
+mod answers_file;
 mod args;
-#[cfg_attr(not(test), expect(dead_code, reason = "the commands write and read it"))]
+mod commands;
+mod folder;
 mod log;
-#[cfg_attr(not(test), expect(dead_code, reason = "the commands show it"))]
 mod progress;
-#[cfg_attr(not(test), expect(dead_code, reason = "the commands write it"))]
 mod report;
-#[expect(dead_code, reason = "the commands ask it")]
 mod terminal;
 
 use std::io::{self, Write};
@@ -37,34 +35,63 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Completions(args) => print_completions(args.shell)?,
-        Command::Man(args) => write_manual(&args.out)?,
-        command => anyhow::bail!("this build cannot run {command:?}"),
+        Command::Train(args) => commands::train::run(&args),
+        Command::Detect(args) => commands::detect::run(&args),
+        Command::Evaluate(args) => commands::evaluate::run(&args),
+        Command::Import(args) => commands::import::run(&args),
+        Command::Demo(args) => commands::demo::run(&args),
+        Command::Completions(args) => print_completions(args.shell),
+        Command::Man(args) => write_manual(&args.out),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
+/// An error of the program's own, with what may be done about it.
+#[derive(Debug)]
+struct Advice {
+    message: String,
+    hint: String,
+}
+
+impl Advice {
+    fn error(message: String, hint: String) -> anyhow::Error {
+        anyhow::Error::new(Self { message, hint })
+    }
+}
+
+impl std::fmt::Display for Advice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Advice {}
+
 /// The completion script of a shell, to stdout.
-fn print_completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
+fn print_completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "rlad", &mut script);
     io::stdout().write_all(&script)?;
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// One page a command, `rlad.1`, `rlad-train.1`, ….
-fn write_manual(folder: &Path) -> anyhow::Result<()> {
+fn write_manual(folder: &Path) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(folder)
         .and_then(|()| clap_mangen::generate_to(Cli::command().disable_help_subcommand(true), folder))
-        .with_context(|| format!("cannot write the manual pages to `{}`", folder.display()))
+        .with_context(|| format!("cannot write the manual pages to `{}`", folder.display()))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What the user reads of an error: its message and causes in one line, then what may be done about it.
 fn describe(error: &anyhow::Error) -> String {
     let mut text = format!("error: {error:#}\n");
-    if let Some(hint) = error.chain().find_map(|cause| cause.downcast_ref::<rlad::Error>()?.hint()) {
+    let hint = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<Advice>() {
+        Some(advice) => Some(advice.hint.clone()),
+        None => cause.downcast_ref::<rlad::Error>()?.hint().map(str::to_owned),
+    };
+    if let Some(hint) = error.chain().find_map(hint) {
         text.push_str("hint: ");
-        text.push_str(hint);
+        text.push_str(&hint);
         text.push('\n');
     }
     text

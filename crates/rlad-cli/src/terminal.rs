@@ -16,34 +16,25 @@ use crossterm::event::{self, Event};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute};
 use ratatui::backend::CrosstermBackend;
-use rlad::{Answer, Series};
+use rlad::{AnswerKind, Cause, Oracle, Reply, Series};
 
 use self::screen::Screen;
 
-/// One question as the expert sees it.
+/// One question as the expert sees it: without the detector's score, so that nothing can show it.
 #[derive(Clone, Debug)]
 pub(crate) struct Question<'a> {
     /// The series.
     pub(crate) series: &'a Series,
     /// The point that is asked about.
     pub(crate) point: usize,
-    /// The points that are shown and may be painted; `point` is one of them.
+    /// The points that are shown, and may be painted where an answer is a range; `point` is one of them.
     pub(crate) shown: Range<usize>,
+    /// What an answer is about.
+    pub(crate) kind: AnswerKind,
     /// The number of this question among all of the session, from 1.
     pub(crate) number: usize,
     /// The questions of the session in all.
     pub(crate) budget: usize,
-}
-
-/// What the expert wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Input {
-    /// The question is answered.
-    Answer(Answer),
-    /// The last answer is to be taken back, and its question asked again.
-    Undo,
-    /// No more questions; the answers so far are kept.
-    Stop,
 }
 
 /// The terminal in full-screen mode, on stderr, so that stdout stays free for data. Dropping it gives the terminal back.
@@ -53,13 +44,18 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
+    /// Whether there is a terminal to ask at.
+    pub(crate) fn is_available() -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
     /// Takes the terminal over.
     ///
     /// # Errors
     /// If stdin or stderr is no terminal, or the terminal refuses full-screen mode.
     pub(crate) fn open() -> Result<Self> {
         ensure!(
-            io::stdin().is_terminal() && io::stderr().is_terminal(),
+            Self::is_available(),
             "the expert cannot be asked: there is no terminal (`--oracle truth` or `--oracle FILE.csv` needs none)"
         );
         restore_on_panic();
@@ -80,12 +76,12 @@ impl Terminal {
     ///
     /// # Panics
     /// If the point is not shown, or what is shown is not in the series.
-    pub(crate) fn ask(&mut self, question: &Question<'_>) -> Result<Input> {
+    pub(crate) fn ask(&mut self, question: &Question<'_>) -> Result<Reply> {
         let failed = "cannot use the terminal";
         while event::poll(Duration::ZERO).context(failed)? {
             event::read().context(failed)?;
         }
-        let mut screen = Screen::new(question.point, question.shown.clone());
+        let mut screen = Screen::new(question.point, question.shown.clone(), question.kind);
         loop {
             self.terminal.draw(|frame| draw::question(frame, question, &screen)).context(failed)?;
             if let Event::Key(key) = event::read().context(failed)?
@@ -103,6 +99,22 @@ impl Terminal {
     pub(crate) fn show(&mut self, message: &str) -> Result<()> {
         self.terminal.draw(|frame| draw::message(frame, message)).context("cannot use the terminal")?;
         Ok(())
+    }
+}
+
+impl Oracle for Terminal {
+    /// Asks the person at the terminal, and says that the answer is noted until the next question is shown.
+    fn answer(&mut self, question: &rlad::Question<'_>) -> Result<Reply, Cause> {
+        let reply = self.ask(&Question {
+            series: question.series,
+            point: question.query.point,
+            shown: question.shown.clone(),
+            kind: question.kind,
+            number: question.n_answered + 1,
+            budget: question.budget,
+        })?;
+        self.show("noted; learning from the answers until the next question is ready")?;
+        Ok(reply)
     }
 }
 

@@ -5,11 +5,11 @@ use std::ops::Range;
 use std::path::Path;
 use std::process::ExitCode;
 
-use rlad::{DataSet, Detector, Event, Label, Model, Part, SeriesScores, events};
+use rlad::{DataSet, Detector, Evaluation, Event, Label, Model, Part, Quality, SeriesScores, events};
 use serde_json::Value;
 
 use crate::args::DetectArgs;
-use crate::commands::evaluate::{rows, usual_delay};
+use crate::commands::evaluate::rows;
 use crate::commands::{open_model, print, read, use_threads};
 use crate::folder::{self, read_history};
 use crate::log::AnswerLog;
@@ -18,6 +18,8 @@ use crate::report::{AskedQuestion, CurvePoint, MetricRow, ModelFacts, Report, Re
 
 /// The exit code of `--check` where a point is anomalous.
 const ANOMALOUS: u8 = 1;
+/// The rows of a table of metrics that are at the best threshold, at its end.
+const N_BEST: usize = 2;
 /// The digits of a model's hash that stand with its scores.
 const HASH_DIGITS: usize = 16;
 
@@ -135,15 +137,26 @@ fn metrics(model: &Model, data: &DataSet, part: Part, before: Option<&dyn Detect
     let check = super::train::Check { part, data };
     let after = check.evaluate(model)?;
     let before = before.map(|detector| check.evaluate(detector)).transpose()?;
-    let delay = usual_delay(data.members.iter().map(|member| &member.series));
-    debug_assert_eq!(delay, after.delay.k, "the report shows the usual delay");
     let mut table = Vec::new();
-    for (i, (name, metric)) in rows(&after).into_iter().enumerate() {
-        let earlier = before.as_ref().map(|before| rows(before)[i].1);
-        let values = [("precision", metric.precision, earlier.and_then(|m| m.precision)), ("recall", metric.recall, earlier.and_then(|m| m.recall)), ("F1", Some(metric.f1), earlier.map(|m| m.f1))];
-        for (what, after, before) in values {
-            table.push(MetricRow { name: format!("{name}, {what}"), before, after, ..MetricRow::default() });
-        }
+    let earlier = before.as_ref().map(rows);
+    let n_own = rows(&after).len() - N_BEST;
+    for (i, (name, metric)) in rows(&after).into_iter().take(n_own).enumerate() {
+        let earlier = earlier.as_ref().map(|rows| rows[i].1);
+        let best = |evaluation: &Evaluation| match i {
+            0 => Some(evaluation.best.strict.quality),
+            1 => Some(evaluation.best.delay.quality),
+            _ => None,
+        };
+        let (oracle_before, oracle_after) = (before.as_ref().and_then(best), best(&after));
+        let what: [(&str, fn(Quality) -> Option<f64>); 3] =
+            [("precision", |q| q.precision), ("recall", |q| q.recall), ("F1", |q| Some(q.f1))];
+        table.extend(what.map(|(what, of)| MetricRow {
+            name: format!("{name}: {what}"),
+            before: earlier.and_then(of),
+            after: of(metric),
+            oracle_before: oracle_before.and_then(of),
+            oracle_after: oracle_after.and_then(of),
+        }));
     }
     Ok(table)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::process::ExitCode;
 
-use rlad::{Error, Evaluation, Judged, Label, NANOS_PER_SECOND, Series, SeriesScores};
+use rlad::{Error, Evaluation, Judged, Label, Quality, Series, SeriesScores};
 
 use crate::args::EvaluateArgs;
 use crate::commands::{open_model, print, read, tell};
@@ -61,10 +61,23 @@ pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The delay that is usual for series of these steps: 7 points, or 3 where every step is an hour or longer (AIOps 2018).
-pub(crate) fn usual_delay<'a>(mut series: impl Iterator<Item = &'a Series>) -> usize {
-    const HOUR: i64 = 3600 * NANOS_PER_SECOND;
-    if series.all(|series| series.clock().has_days && series.step() >= HOUR) { 3 } else { 7 }
+/// The delay that is usual for these series: 7 points, or 3 where every step is an hour or longer.
+pub(crate) fn usual_delay<'a>(series: impl Iterator<Item = &'a Series>) -> usize {
+    series.map(|series| series.clock().default_delay()).max().unwrap_or(7)
+}
+
+/// The metrics as rows for people, strict ones first.
+pub(crate) fn rows(evaluation: &Evaluation) -> Vec<(String, Quality)> {
+    let delay = format!("delay {}", evaluation.delay.k);
+    vec![
+        ("strict, point by point".to_owned(), evaluation.strict),
+        (delay.clone(), evaluation.delay.quality),
+        ("events".to_owned(), evaluation.event),
+        ("point-adjusted (flatters)".to_owned(), evaluation.point_adjusted),
+        ("the paper's code (flatters)".to_owned(), evaluation.official),
+        ("strict, best threshold".to_owned(), evaluation.best.strict.quality),
+        (format!("{delay}, best threshold"), evaluation.best.delay.quality),
+    ]
 }
 
 /// The metrics as a table for people.

@@ -270,7 +270,7 @@ impl Training<'_> {
                 budget: self.session.config().questions,
             };
             let asked = Instant::now();
-            let reply = oracle.answer(&question)?;
+            let reply = oracle.answer(&question).map_err(anyhow::Error::from_boxed)?;
             let entry = |query: &Query, answer: Option<Answer>| Entry {
                 who: self.who.clone(),
                 time: jiff::Timestamp::now(),
@@ -278,6 +278,7 @@ impl Training<'_> {
                 round: query.round,
                 series: self.series[query.series].name().to_owned(),
                 point: query.point,
+                reason: query.reason,
                 timestamp: self.series[query.series].timestamps()[query.point],
                 answer,
                 seconds: asked.elapsed().as_secs_f64(),

@@ -34,8 +34,9 @@ const PAINTED: Color = Color::Blue;
 const KEYS: &str = "a anomaly  n normal  u unsure  s skip  r range  z undo  [ ] zoom  ? help  q stop";
 
 const HELP: &[(&str, &str)] = &[
-    ("a 1", "the point (or the range) is an anomaly"),
-    ("n 0", "the point (or the range) is normal"),
+    ("a 1", "the point (or the range) is an anomaly,"),
+    ("", "the rest of what is shown is normal"),
+    ("n 0", "all that is shown (or the range) is normal"),
     ("u", "unsure: I cannot tell"),
     ("s", "skip: I do not want to say"),
     ("r", "start a range at the point; r again ends it,"),

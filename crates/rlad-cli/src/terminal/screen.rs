@@ -3,9 +3,8 @@
 use std::ops::Range;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use rlad::{Answer, Label, Span};
+use rlad::{Answer, AnswerKind, Label, Reply, Span};
 
-use super::Input;
 
 /// The view keeps at least this many points on each side of the judged one, where there are so many.
 const MIN_SIDE: usize = 5;
@@ -17,6 +16,7 @@ const STRIDE: usize = 10;
 pub(super) struct Screen {
     point: usize,
     shown: Range<usize>,
+    kind: AnswerKind,
     zoom: u32,
     range: Option<PaintedRange>,
     /// Whether the keys are explained.
@@ -36,16 +36,17 @@ struct PaintedRange {
 }
 
 impl Screen {
-    /// The screen of a question about `point`, of which the points `shown` may be painted.
+    /// The screen of a question about `point`, with the points `shown` around it. Where an answer is a range, they may be
+    /// painted.
     ///
     /// # Panics
     /// If `point` is not shown.
-    pub(super) fn new(point: usize, shown: Range<usize>) -> Self {
+    pub(super) fn new(point: usize, shown: Range<usize>, kind: AnswerKind) -> Self {
         assert!(shown.contains(&point), "the judged point is shown");
-        Self { point, shown, zoom: 0, range: None, help: false, note: None }
+        Self { point, shown, kind, zoom: 0, range: None, help: false, note: None }
     }
 
-    /// The points that the chart shows: all that may be painted, fewer when zoomed in; the painted range is always in it.
+    /// The points that the chart shows: all that are shown, fewer when zoomed in; the painted range is always in it.
     pub(super) fn view(&self) -> Range<usize> {
         let before = self.point - self.shown.start;
         let after = self.shown.end - 1 - self.point;
@@ -69,13 +70,13 @@ impl Screen {
     }
 
     /// Takes a key, and returns what the expert wants once that is clear.
-    pub(super) fn press(&mut self, key: KeyEvent) -> Option<Input> {
+    pub(super) fn press(&mut self, key: KeyEvent) -> Option<Reply> {
         if key.kind == KeyEventKind::Release {
             return None;
         }
         self.note = None;
         if key.modifiers.contains(KeyModifiers::CONTROL) {
-            return (key.code == KeyCode::Char('c')).then_some(Input::Stop);
+            return (key.code == KeyCode::Char('c')).then_some(Reply::Stop);
         }
         if self.help {
             self.help = false;
@@ -85,10 +86,13 @@ impl Screen {
         match key.code {
             KeyCode::Char('a' | '1') => return Some(self.answer(Label::Anomaly)),
             KeyCode::Char('n' | '0') => return Some(self.answer(Label::Normal)),
-            KeyCode::Char('u') => return Some(Input::Answer(Answer::Unsure)),
-            KeyCode::Char('s') => return Some(Input::Answer(Answer::Skip)),
-            KeyCode::Char('z') => return Some(Input::Undo),
-            KeyCode::Char('q') => return Some(Input::Stop),
+            KeyCode::Char('u') => return Some(Reply::Answer(Answer::Unsure)),
+            KeyCode::Char('s') => return Some(Reply::Answer(Answer::Skip)),
+            KeyCode::Char('z') => return Some(Reply::Undo),
+            KeyCode::Char('q') => return Some(Reply::Stop),
+            KeyCode::Char('r') if self.kind == AnswerKind::Point => {
+                self.note = Some("this session asks about single points");
+            }
             KeyCode::Char('r') => self.start_or_end_range(),
             KeyCode::Left => self.move_end(|end, first, _| end.saturating_sub(stride).max(first)),
             KeyCode::Right => self.move_end(|end, _, last| (end + stride).min(last)),
@@ -103,9 +107,24 @@ impl Screen {
         None
     }
 
-    fn answer(&self, label: Label) -> Input {
-        let (first, last) = self.painted().unwrap_or((self.point, self.point));
-        Input::Answer(Answer::Spans(vec![Span { first, last, label }]))
+    /// An answer about the point alone; or, where an answer is a range, about all that is shown: what is painted (or the
+    /// point) has the label, and around an anomaly the rest is normal. Without paint, *normal* is all that is shown.
+    fn answer(&self, label: Label) -> Reply {
+        let (first, last) = match (self.painted(), self.kind, label) {
+            (Some(painted), ..) => painted,
+            (None, AnswerKind::Range, Label::Normal) => (self.shown.start, self.shown.end - 1),
+            (None, ..) => (self.point, self.point),
+        };
+        let mut spans = vec![Span { first, last, label }];
+        if self.kind == AnswerKind::Range && label == Label::Anomaly {
+            if self.shown.start < first {
+                spans.insert(0, Span { first: self.shown.start, last: first - 1, label: Label::Normal });
+            }
+            if last + 1 < self.shown.end {
+                spans.push(Span { first: last + 1, last: self.shown.end - 1, label: Label::Normal });
+            }
+        }
+        Reply::Answer(Answer::Spans(spans))
     }
 
     fn start_or_end_range(&mut self) {
@@ -149,8 +168,8 @@ mod tests {
 
     /// Types keys into a screen of the points `100..200` with the judged point 150: `<` and `>` are arrows, `(` and `)`
     /// the same with shift, `{` and `}` Home and End, `!` Esc. Stops at the first outcome.
-    fn type_keys(keys: &str) -> (Screen, Option<Input>) {
-        let mut screen = Screen::new(150, 100..200);
+    fn type_keys(keys: &str) -> (Screen, Option<Reply>) {
+        let mut screen = Screen::new(150, 100..200, AnswerKind::Range);
         for key in keys.chars() {
             let (code, modifiers) = match key {
                 '<' => (KeyCode::Left, KeyModifiers::NONE),
@@ -170,56 +189,77 @@ mod tests {
         (screen, None)
     }
 
-    fn spans(first: usize, last: usize, label: Label) -> Option<Input> {
-        Some(Input::Answer(Answer::Spans(vec![Span { first, last, label }])))
+    fn spans(first: usize, last: usize, label: Label) -> Option<Reply> {
+        Some(Reply::Answer(Answer::Spans(vec![Span { first, last, label }])))
+    }
+
+    /// An anomaly with normal points on both sides of it, as far as points are shown.
+    fn anomaly(first: usize, last: usize) -> Option<Reply> {
+        let around = [(100, first, Label::Normal), (first, last + 1, Label::Anomaly), (last + 1, 200, Label::Normal)];
+        let spans = around.into_iter().filter(|(first, behind, _)| first < behind);
+        let spans = spans.map(|(first, behind, label)| Span { first, last: behind - 1, label });
+        Some(Reply::Answer(Answer::Spans(spans.collect())))
     }
 
     #[test]
-    fn one_key_answers_about_the_point() {
-        for (key, label) in [("a", Label::Anomaly), ("1", Label::Anomaly), ("n", Label::Normal), ("0", Label::Normal)] {
-            assert_eq!(type_keys(key).1, spans(150, 150, label), "{key}");
+    fn one_key_answers_about_all_that_is_shown() {
+        for key in ["a", "1"] {
+            assert_eq!(type_keys(key).1, anomaly(150, 150), "{key}");
         }
-        assert_eq!(type_keys("u").1, Some(Input::Answer(Answer::Unsure)));
-        assert_eq!(type_keys("s").1, Some(Input::Answer(Answer::Skip)));
-        assert_eq!(type_keys("z").1, Some(Input::Undo));
-        assert_eq!(type_keys("q").1, Some(Input::Stop));
+        for key in ["n", "0"] {
+            assert_eq!(type_keys(key).1, spans(100, 199, Label::Normal), "{key}");
+        }
+        assert_eq!(type_keys("u").1, Some(Reply::Answer(Answer::Unsure)));
+        assert_eq!(type_keys("s").1, Some(Reply::Answer(Answer::Skip)));
+        assert_eq!(type_keys("z").1, Some(Reply::Undo));
+        assert_eq!(type_keys("q").1, Some(Reply::Stop));
+    }
+
+    #[test]
+    fn one_key_answers_about_the_point_alone_where_points_are_asked_about() {
+        for (key, label) in [('a', Label::Anomaly), ('n', Label::Normal)] {
+            let mut screen = Screen::new(150, 100..200, AnswerKind::Point);
+            assert_eq!(screen.press(KeyCode::Char('r').into()), None);
+            assert!(screen.note.is_some() && screen.painted().is_none());
+            assert_eq!(screen.press(KeyCode::Char(key).into()), spans(150, 150, label));
+        }
     }
 
     #[test]
     fn control_c_stops_even_in_help() {
         let mut screen = type_keys("?").0;
         let key = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert_eq!(screen.press(key), Some(Input::Stop));
+        assert_eq!(screen.press(key), Some(Reply::Stop));
         assert_eq!(screen.press(KeyEvent::new(KeyCode::Char('a'), KeyModifiers::CONTROL)), None);
     }
 
     #[test]
     fn the_release_of_a_key_does_nothing() {
-        let mut screen = Screen::new(5, 0..10);
+        let mut screen = Screen::new(5, 0..10, AnswerKind::Range);
         let release = KeyEvent::new_with_kind(KeyCode::Char('a'), KeyModifiers::NONE, KeyEventKind::Release);
         assert_eq!(screen.press(release), None);
     }
 
     #[test]
     fn a_range_takes_the_label_of_the_answer() {
-        assert_eq!(type_keys("r>>>a").1, spans(150, 153, Label::Anomaly));
-        assert_eq!(type_keys("r<<ra").1, spans(148, 150, Label::Anomaly));
+        assert_eq!(type_keys("r>>>a").1, anomaly(150, 153));
+        assert_eq!(type_keys("r<<ra").1, anomaly(148, 150));
         assert_eq!(type_keys("r((<rr))>n").1, spans(129, 171, Label::Normal));
         assert_eq!(type_keys("r{rr}n").1, spans(100, 199, Label::Normal));
     }
 
     #[test]
     fn a_range_always_holds_the_judged_point_and_nothing_that_is_not_shown() {
-        assert_eq!(type_keys("r<<<rr<a").1, spans(147, 150, Label::Anomaly));
-        assert_eq!(type_keys("r))))))))a").1, spans(150, 199, Label::Anomaly));
-        assert_eq!(type_keys("r((((((((a").1, spans(100, 150, Label::Anomaly));
+        assert_eq!(type_keys("r<<<rr<a").1, anomaly(147, 150));
+        assert_eq!(type_keys("r))))))))a").1, anomaly(150, 199));
+        assert_eq!(type_keys("r((((((((a").1, anomaly(100, 150));
     }
 
     #[test]
     fn an_ended_range_stays_until_it_is_moved_or_dropped() {
         let (screen, _) = type_keys("r>>r>");
         assert_eq!((screen.painted(), screen.is_painting(), screen.note.is_some()), (Some((150, 152)), false, true));
-        assert_eq!(type_keys("r>>r!a").1, spans(150, 150, Label::Anomaly));
+        assert_eq!(type_keys("r>>r!a").1, anomaly(150, 150));
         assert!(type_keys(">").0.note.is_some(), "an arrow without a range says what to do");
         assert!(type_keys("x").0.note.is_some_and(|note| note.contains('?')));
         assert_eq!(type_keys("xr").0.note, None, "a note goes with the next key");
@@ -238,10 +278,10 @@ mod tests {
 
     #[test]
     fn a_point_at_the_edge_can_be_zoomed() {
-        let mut screen = Screen::new(9, 0..10);
+        let mut screen = Screen::new(9, 0..10, AnswerKind::Range);
         screen.press(KeyEvent::new(KeyCode::Char(']'), KeyModifiers::NONE));
         assert_eq!(screen.view(), 4..10);
-        assert_eq!(Screen::new(0, 0..1).view(), 0..1);
+        assert_eq!(Screen::new(0, 0..1, AnswerKind::Point).view(), 0..1);
     }
 
     #[test]

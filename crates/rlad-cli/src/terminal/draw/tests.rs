@@ -27,8 +27,8 @@ fn waves(n_channels: usize, time_format: TimeFormat) -> Series {
 }
 
 fn draw(series: &Series, width: u16, height: u16, keys: &[(KeyCode, KeyModifiers)]) -> Terminal<TestBackend> {
-    let asked = Question { series, point: 430, shown: 400..480, number: 12, budget: 500 };
-    let mut screen = Screen::new(asked.point, asked.shown.clone());
+    let asked = Question { series, point: 430, shown: 400..480, kind: AnswerKind::Range, number: 12, budget: 500 };
+    let mut screen = Screen::new(asked.point, asked.shown.clone(), asked.kind);
     for &(code, modifiers) in keys {
         assert_eq!(screen.press(KeyEvent::new(code, modifiers)), None);
     }
@@ -105,10 +105,10 @@ fn missing_and_extreme_values_are_drawn() {
         let channels = vec!["value".to_owned()];
         let series = Series::new("s", channels, TimeFormat::Index, vec![0, 1, 9], values.to_vec(), Some(1)).unwrap();
         for (point, shown) in [(1, 0..3), (0, 0..1), (2, 2..3)] {
-            let asked = Question { series: &series, point, shown: shown.clone(), number: 1, budget: 1 };
+            let asked = Question { series: &series, point, shown: shown.clone(), kind: AnswerKind::Range, number: 1, budget: 1 };
             for (width, height) in [(MIN_WIDTH, MIN_HEIGHT), (80, 24), (300, 90)] {
                 let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-                terminal.draw(|frame| question(frame, &asked, &Screen::new(point, shown.clone()))).unwrap();
+                terminal.draw(|frame| question(frame, &asked, &Screen::new(point, shown.clone(), AnswerKind::Range))).unwrap();
                 let text = terminal.backend().to_string();
                 assert_eq!(
                     text.contains("no values"),
