@@ -175,6 +175,17 @@ impl Error {
         Self::Setting { name: name.into(), expected: expected.into(), found: found.to_string() }
     }
 
+    /// Of a file whose columns are fixed by its kind, wrong columns mean that it is not of that kind: `expected`, with its
+    /// article. Other errors stay as they are.
+    pub(crate) fn unlike(self, expected: &str) -> Self {
+        match self {
+            Self::Columns { ref path, .. } => {
+                Self::Format { path: path.clone(), expected: expected.to_owned(), source: Some(Box::new(self)) }
+            }
+            other => other,
+        }
+    }
+
     /// What the user may do about it, where there is something to say.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -186,9 +197,11 @@ impl Error {
                 "keep one of the two rows; if the file holds several series, name their column with `--series-column`"
             }
             Self::Overlap { .. } => "name one of the two files only, or rename it if it holds another series",
-            Self::Cell { .. } => {
+            Self::Cell { expected, .. } if expected == "a number" => {
                 "an empty cell, `NaN` or `null` is a missing value; correct the cell or remove the row"
             }
+            Self::Cell { .. } => "correct the cell, or remove the row",
+            Self::Empty { .. } => "data are `.csv` and `.parquet` files with at least one row under their header",
             Self::Version { .. } => "train again with this program, or use the program that wrote the file",
             Self::Damaged { .. } => {
                 "restore the file from a copy, or train again; a session's answers are safe in its `labels.sqlite`"

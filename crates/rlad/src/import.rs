@@ -6,7 +6,7 @@ mod yahoo;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::read::{DataSet, Duplicates, Find, Note, Notes, Wanted, read_as};
+use crate::read::{DataSet, Duplicates, Find, Member, Note, Notes, Wanted, read_as};
 
 /// A public data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,18 +61,20 @@ impl std::str::FromStr for Source {
 ///   stands in the name (`…_tr_1007_…`), is told in the notes.
 ///
 /// # Errors
-/// Those of [`read`](crate::read()); [`Error::Format`] if the labels of NAB are no such labels, or for the HDF5 file in which
+/// Those of [`read`](crate::read()); [`Error::Format`] if a file lacks a column, if the labels of NAB are no such labels, or for the HDF5 file in which
 /// the test set of KPI comes.
 pub fn import(source: Source, path: &Path) -> Result<DataSet> {
-    match source {
+    let imported = match source {
         Source::Nab => nab::import(path),
         Source::Kpi => kpi(path),
         Source::YahooS5 => yahoo::import(path),
         Source::TsbAd => tsb_ad(path),
-    }
+    };
+    let (members, notes) = imported.map_err(|error| error.unlike(&format!("a file of `{source}`")))?;
+    Ok(DataSet { members, notes: notes.sentences() })
 }
 
-fn kpi(path: &Path) -> Result<DataSet> {
+fn kpi(path: &Path) -> Result<(Vec<Member>, Notes)> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     if matches!(extension.as_str(), "hdf" | "h5" | "hdf5") {
         let expected =
@@ -83,26 +85,23 @@ fn kpi(path: &Path) -> Result<DataSet> {
     read_as(path, &wanted, Duplicates::Refuse)
 }
 
-fn tsb_ad(path: &Path) -> Result<DataSet> {
+fn tsb_ad(path: &Path) -> Result<(Vec<Member>, Notes)> {
     let wanted = Wanted {
         series: Find::Absent,
         time: Find::Absent,
         label: Find::Named("Label".to_owned()),
         ..Wanted::default()
     };
-    let mut data = read_as(path, &wanted, Duplicates::Refuse)?;
-    // That there is no column for the time is how the data set is, and no news.
-    let no_time = Note::NoTime.text();
-    data.notes.retain(|note| !note.starts_with(no_time));
-    let mut notes = Notes::default();
-    for member in &data.members {
+    let (members, mut notes) = read_as(path, &wanted, Duplicates::Refuse)?;
+    // That there is no column for the time is how the data set is.
+    notes.leave_out(Note::NoTime);
+    for member in &members {
         let name = member.series.name();
         if let Some(length) = training_length(name) {
             notes.add(Note::TrainingLength, format!("the first {length} of `{name}`"));
         }
     }
-    data.notes.extend(notes.sentences());
-    Ok(data)
+    Ok((members, notes))
 }
 
 /// The number of training points in a name like `001_NAB_id_1_Facility_tr_1007_1st_2014`.
@@ -161,6 +160,6 @@ mod tests {
         let message = import(Source::Kpi, Path::new("ground_truth.hdf")).unwrap_err().to_string();
         assert!(message.contains("read_hdf"), "{message}");
         std::fs::write(&path, "timestamp,value\n1476460800,0.01\n").unwrap();
-        assert!(import(Source::Kpi, &path).unwrap_err().to_string().contains("a column for the label"));
+        assert!(matches!(import(Source::Kpi, &path), Err(Error::Format { .. })));
     }
 }

@@ -87,11 +87,12 @@ pub fn read(paths: &[PathBuf], options: &ReadOptions) -> Result<DataSet> {
         [path] => format!("`{}`", path.display()),
         paths => format!("all of the {} files and folders", paths.len()),
     };
-    read_files(&files, &what, &wanted, Duplicates::Refuse, options.step, notes)
+    let (members, notes) = read_files(&files, &what, &wanted, Duplicates::Refuse, options.step, notes)?;
+    Ok(DataSet { members, notes: notes.sentences() })
 }
 
 /// Reads a file or folder as one kind of data set.
-pub(crate) fn read_as(path: &Path, wanted: &Wanted, duplicates: Duplicates) -> Result<DataSet> {
+pub(crate) fn read_as(path: &Path, wanted: &Wanted, duplicates: Duplicates) -> Result<(Vec<Member>, Notes)> {
     read_files_as(path, wanted, duplicates, |_| true)
 }
 
@@ -101,7 +102,7 @@ pub(crate) fn read_files_as(
     wanted: &Wanted,
     duplicates: Duplicates,
     keep: impl Fn(&Path) -> bool,
-) -> Result<DataSet> {
+) -> Result<(Vec<Member>, Notes)> {
     let mut notes = Notes::default();
     let mut files = files::find(&[path.to_owned()], &mut notes)?;
     files.retain(|file| keep(&file.path));
@@ -115,7 +116,7 @@ fn read_files(
     duplicates: Duplicates,
     step: Option<i64>,
     mut notes: Notes,
-) -> Result<DataSet> {
+) -> Result<(Vec<Member>, Notes)> {
     let mut all: Vec<Piece> = Vec::new();
     let mut timeless: Option<PathBuf> = None;
     let mut timed: Option<PathBuf> = None;
@@ -143,7 +144,7 @@ fn read_files(
         if table.timestamps.is_none() {
             notes.add(Note::NoTime, format!("`{}`", file.path.display()));
         }
-        all.extend(pieces(table, &file.name, duplicates, &mut notes)?);
+        all.extend(pieces(&table, &file.name, duplicates, &mut notes)?);
     }
     let mut members = Vec::new();
     for (name, series_pieces) in group(all) {
@@ -156,7 +157,7 @@ fn read_files(
     if members.is_empty() {
         return Err(Error::Empty { what: what.to_owned() });
     }
-    Ok(DataSet { members, notes: notes.sentences() })
+    Ok((members, notes))
 }
 
 /// Reads one file, by its extension.

@@ -94,8 +94,8 @@ pub fn write_scores(path: &Path, scores: &[SeriesScores]) -> Result<()> {
     for series in scores {
         assert_eq!(series.scores.len(), series.timestamps.len(), "one score a timestamp");
     }
-    let timed = scores.is_empty()
-        || has_timestamps(path, scores.iter().map(|series| (series.series.as_str(), series.time_format)))?;
+    let forms: Vec<_> = scores.iter().map(|series| (series.series.as_str(), series.time_format)).collect();
+    let timed = forms.is_empty() || has_timestamps(path, &forms)?;
     let time = if timed { "timestamp" } else { "index" };
     let names = ["series", time, "score", "threshold", "anomaly", "model"].map(str::to_owned);
     match form {
@@ -153,7 +153,8 @@ pub fn write_scores(path: &Path, scores: &[SeriesScores]) -> Result<()> {
 /// follows from the others.
 ///
 /// # Errors
-/// [`Error::Read`], [`Error::Format`], [`Error::Columns`] and [`Error::Cell`] as in [`read`](crate::read());
+/// [`Error::Read`], [`Error::Format`] and [`Error::Cell`] as in [`read`](crate::read()), [`Error::Format`] too without one of the
+/// columns,
 /// [`Error::Cell`] too if the threshold or the model changes within a series; [`Error::DuplicateTimestamp`].
 pub fn read_scores(path: &Path) -> Result<Vec<SeriesScores>> {
     let wanted = |time: &str, values: &[&str]| Wanted {
@@ -174,7 +175,7 @@ pub fn read_scores(path: &Path) -> Result<Vec<SeriesScores>> {
     match read {
         // A header without rows is what no series at all are written as.
         Err(Error::Empty { .. }) if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) => Ok(Vec::new()),
-        read => part(&read?),
+        read => part(&read.map_err(|error| error.unlike("a scores file"))?),
     }
 }
 

@@ -25,8 +25,8 @@ use crate::series::TimeFormat;
 /// members, bit for bit, but for a step that is not the most common difference of the timestamps.
 ///
 /// # Errors
-/// [`Error::Format`] for another extension, or if the series differ in their channels, or some have timestamps and some have
-/// none; [`Error::Columns`] if the name of a channel would be taken for another column; [`Error::Write`].
+/// [`Error::Format`] for another extension, if the series differ in their channels, if some have timestamps and some have
+/// none, or if the name of a channel would be taken for another column; [`Error::Empty`] without a series; [`Error::Write`].
 pub fn write_dataset(path: &Path, data: &DataSet) -> Result<()> {
     let form = form_of(path)?;
     let Some(first) = data.members.first() else {
@@ -41,8 +41,8 @@ pub fn write_dataset(path: &Path, data: &DataSet) -> Result<()> {
         );
         return Err(Error::Format { path: path.to_owned(), expected, source: None });
     }
-    let timed =
-        has_timestamps(path, data.members.iter().map(|member| (member.series.name(), member.series.time_format())))?;
+    let forms = data.members.iter().map(|member| (member.series.name(), member.series.time_format()));
+    let timed = has_timestamps(path, &forms.collect::<Vec<_>>())?;
     let has_truth = data.members.iter().any(|member| member.truth.is_some());
 
     let mut names = vec!["series".to_owned()];
@@ -60,8 +60,10 @@ pub fn write_dataset(path: &Path, data: &DataSet) -> Result<()> {
     };
     let found = find_columns(path, &names, &Wanted::default(), || Ok(vec![Kind::Number; names.len()]));
     if found.ok() != Some(wanted) {
-        let expected = "expected names of channels that cannot be taken for other columns".to_owned();
-        return Err(Error::Columns { path: path.to_owned(), expected, found: names });
+        let list = channels.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let expected =
+            format!("able to hold the channels {list}: one of these names would be taken for another column");
+        return Err(Error::Format { path: path.to_owned(), expected, source: None });
     }
 
     match form {
@@ -117,12 +119,9 @@ pub fn write_dataset(path: &Path, data: &DataSet) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Format`] where some have and some have not: then one file cannot hold them.
-pub(crate) fn has_timestamps<'a>(
-    path: &Path,
-    series: impl Iterator<Item = (&'a str, TimeFormat)> + Clone,
-) -> Result<bool> {
-    let timeless = series.clone().find(|(_, format)| *format == TimeFormat::Index);
-    let timed = series.clone().find(|(_, format)| *format != TimeFormat::Index);
+pub(crate) fn has_timestamps(path: &Path, series: &[(&str, TimeFormat)]) -> Result<bool> {
+    let timeless = series.iter().find(|(_, format)| *format == TimeFormat::Index);
+    let timed = series.iter().find(|(_, format)| *format != TimeFormat::Index);
     if let (Some((timeless, _)), Some((timed, _))) = (timeless, timed) {
         let expected = format!(
             "able to hold series with and without timestamps, as `{timed}` and `{timeless}`: write them to files of their own"

@@ -5,18 +5,16 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::label::{Label, Truth};
-use crate::read::{DataSet, Duplicates, Find, Note, Notes, Wanted, read_as};
+use crate::read::{Duplicates, Find, Member, Note, Notes, Wanted, read_as};
 use crate::series::TimeFormat;
 
-pub(super) fn import(path: &Path) -> Result<DataSet> {
+pub(super) fn import(path: &Path) -> Result<(Vec<Member>, Notes)> {
     let windows = windows(&path.join("labels").join("combined_windows.json"))?;
     let wanted = Wanted { series: Find::Absent, time: Find::Required, label: Find::Absent, ..Wanted::default() };
-    let mut data = read_as(&path.join("data"), &wanted, Duplicates::KeepFirst)?;
+    let (mut members, mut notes) = read_as(&path.join("data"), &wanted, Duplicates::KeepFirst)?;
     // NAB keeps a text about its files among them.
-    let other_file = Note::OtherFile.text();
-    data.notes.retain(|note| !note.starts_with(other_file));
-    let mut notes = Notes::default();
-    for member in &mut data.members {
+    notes.leave_out(Note::OtherFile);
+    for member in &mut members {
         let series = &member.series;
         let Some(windows) = windows.get(&format!("{}.csv", series.name())) else {
             notes.add(Note::NoTruth, format!("`{}`", series.name()));
@@ -28,8 +26,7 @@ pub(super) fn import(path: &Path) -> Result<DataSet> {
         };
         member.truth = Some(Truth::new(series.timestamps().iter().copied().map(label).collect()));
     }
-    data.notes.extend(notes.sentences());
-    Ok(data)
+    Ok((members, notes))
 }
 
 /// The windows of each file, as timestamps in nanoseconds, both ends included.
@@ -74,18 +71,18 @@ mod tests {
         let labels = path("labels/combined_windows.json");
         std::fs::write(&labels, r#"{"real/x.csv": [["2014-11-02 01:05:00.000000", "2014-11-02 01:10:00.000000"]]}"#)
             .unwrap();
-        let data = import(folder.path()).unwrap();
-        let [unlabelled, x] = &data.members[..] else { panic!("two series") };
+        let (members, notes) = import(folder.path()).unwrap();
+        let [unlabelled, x] = &members[..] else { panic!("two series") };
         assert_eq!((x.series.name(), x.series.values()), ("real/x", &[1.0, 2.0, 4.0, 5.0][..]));
         let anomalous = x.truth.as_ref().unwrap().labels().iter().map(|label| *label == Some(Label::Anomaly));
         assert_eq!(anomalous.collect::<Vec<_>>(), [false, true, true, false]);
         assert_eq!(unlabelled.truth, None);
         assert_eq!(
-            data.notes,
+            notes.sentences(),
             [
+                "no labels: `real/unlabelled`",
                 "rows sorted by time: `real/unlabelled`, `real/x`",
                 "rows dropped that repeat a timestamp, the first kept: `real/unlabelled` (1), `real/x` (1)",
-                "no labels: `real/unlabelled`",
             ]
         );
 

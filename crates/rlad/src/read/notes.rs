@@ -27,7 +27,7 @@ pub(crate) enum Note {
 
 impl Note {
     /// What a sentence says of its cases.
-    pub(crate) const fn text(self) -> &'static str {
+    const fn text(self) -> &'static str {
         match self {
             Self::OtherFile => "not read, because its name ends in neither `.csv` nor `.parquet`",
             Self::NoRows => "no rows",
@@ -61,6 +61,11 @@ impl Notes {
             named.push(case);
         }
     }
+    /// Leaves out a kind that is how the data are meant to be.
+    pub(crate) fn leave_out(&mut self, note: Note) {
+        self.notes.remove(&note);
+    }
+
     /// Notes what is odd about a series.
     pub(crate) fn observe(&mut self, series: &Series) {
         let name = series.name();

@@ -34,10 +34,10 @@ pub(super) struct Piece {
 ///
 /// # Errors
 /// [`Error::DuplicateTimestamp`].
-pub(super) fn pieces(table: Table, name: &str, duplicates: Duplicates, notes: &mut Notes) -> Result<Vec<Piece>> {
+pub(super) fn pieces(table: &Table, name: &str, duplicates: Duplicates, notes: &mut Notes) -> Result<Vec<Piece>> {
     let Some(series) = &table.series else {
         let rows = (0..table.n_rows).collect();
-        return Ok(vec![piece(&table, name, 0, rows, duplicates, notes)?]);
+        return Ok(vec![piece(table, name, 0, rows, duplicates, notes)?]);
     };
     let mut rows: Vec<Vec<usize>> = vec![Vec::new(); series.texts.len()];
     for (row, &id) in series.of_row.iter().enumerate() {
@@ -48,7 +48,7 @@ pub(super) fn pieces(table: Table, name: &str, duplicates: Duplicates, notes: &m
         .iter()
         .zip(rows)
         .enumerate()
-        .map(|(id, (name, rows))| piece(&table, name, id, rows, duplicates, notes))
+        .map(|(id, (name, rows))| piece(table, name, id, rows, duplicates, notes))
         .collect()
 }
 
