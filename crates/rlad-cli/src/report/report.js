@@ -5,6 +5,7 @@
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const narrow = window.matchMedia("(max-width: 760px)");
   const MAX_EVENT_ROWS = 1000;
+  const LIST_ROWS = 200;
   const PLOTLY = { responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: true };
 
   // Okabe and Ito's colours, which stay apart for the colour-blind; shapes differ too.
@@ -140,21 +141,43 @@
 
   // The list of series.
   let chosen = -1;
-  byId("count").textContent = data.series.length.toLocaleString("en");
-  const buttons = data.series.map((series, i) => {
+  let listed = LIST_ROWS;
+
+  function listItem(i) {
+    const series = data.series[i];
     const button = element("button", undefined, { type: "button", title: count(series.n_anomalies, "anomalous point") });
     button.append(setName(element("span"), series.name), element("span", series.n_anomalies.toLocaleString("en")));
-    button.addEventListener("click", () => choose(i));
+    if (i === chosen) button.setAttribute("aria-current", "true");
+    button.addEventListener("click", () => {
+      choose(i);
+      byId("list").querySelector("[aria-current]")?.focus({ preventScroll: true });
+    });
     const item = element("li");
     item.append(button);
-    byId("list").append(item);
-    return button;
-  });
-  byId("search").addEventListener("input", () => {
+    return item;
+  }
+
+  /** Lists the series that are sought, and no more of them than a browser lays out quickly. */
+  function listSeries() {
     const sought = byId("search").value.trim().toLowerCase();
-    data.series.forEach((series, i) => {
-      buttons[i].parentElement.hidden = !series.name.toLowerCase().includes(sought);
-    });
+    const found = [...data.series.keys()].filter((i) => data.series[i].name.toLowerCase().includes(sought));
+    byId("count").textContent = sought === "" ? found.length.toLocaleString("en") : `${found.length.toLocaleString("en")} found`;
+    const items = found.slice(0, listed).map(listItem);
+    if (found.length > listed) {
+      const more = element("button", `${(found.length - listed).toLocaleString("en")} more…`, { type: "button" });
+      more.addEventListener("click", () => {
+        listed += LIST_ROWS;
+        listSeries();
+      });
+      const item = element("li");
+      item.append(more);
+      items.push(item);
+    }
+    byId("list").replaceChildren(...items);
+  }
+  byId("search").addEventListener("input", () => {
+    listed = LIST_ROWS;
+    listSeries();
   });
 
   /** The times of the drawn points. */
@@ -331,9 +354,8 @@
   }
 
   function choose(i) {
-    if (chosen >= 0) buttons[chosen].removeAttribute("aria-current");
     chosen = i;
-    buttons[i].setAttribute("aria-current", "true");
+    listSeries();
     setName(byId("name"), data.series[i].name);
     draw();
     listEvents(data.series[i]);
