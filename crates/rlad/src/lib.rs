@@ -3,6 +3,7 @@
 mod config;
 mod error;
 mod label;
+mod qnet;
 mod query;
 mod series;
 mod views;
@@ -13,6 +14,7 @@ pub use config::{
 };
 pub use error::{Cause, Error, Result};
 pub use label::{Answer, Label, Labels, Span, Truth, events};
+pub use qnet::{Adam, Batch, QNetwork, QNetworkShape, Regularisation, Tensor};
 pub use query::{Query, Reason};
 pub use series::{Clock, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Series, TimeFormat};
 pub use views::View;
