@@ -131,6 +131,16 @@ pub enum Error {
         /// The hash of its content.
         found: String,
     },
+    /// A tensor of a network is not what the network's shape asks for.
+    #[error("tensor `{name}` must have {expected}, found {found}")]
+    Tensor {
+        /// Its name.
+        name: String,
+        /// What it should have: "the shape [2, 64]".
+        expected: String,
+        /// What it has, "none" where there is no such tensor.
+        found: String,
+    },
     /// An answer does not fit the question that it answers.
     #[error("the answer to question {question} {problem}")]
     Answer {
@@ -175,6 +185,7 @@ impl Error {
         Self::Setting { name: name.into(), expected: expected.into(), found: found.to_string() }
     }
 
+<<<<<<< HEAD
     /// Of a file whose columns are fixed by its kind, wrong columns mean that it is not of that kind: `expected`, with its
     /// article. Other errors stay as they are.
     pub(crate) fn unlike(self, expected: &str) -> Self {
@@ -184,6 +195,11 @@ impl Error {
             }
             other => other,
         }
+=======
+    /// A tensor that is not what a network's shape asks for.
+    pub(crate) fn tensor(name: impl Into<String>, expected: impl Into<String>, found: impl Into<String>) -> Self {
+        Self::Tensor { name: name.into(), expected: expected.into(), found: found.into() }
+>>>>>>> qnet
     }
 
     /// What the user may do about it, where there is something to say.
