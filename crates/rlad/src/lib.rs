@@ -15,4 +15,4 @@ pub use error::{Cause, Error, Result};
 pub use label::{Answer, Label, Labels, Span, Truth, events};
 pub use query::{Query, Reason};
 pub use series::{Clock, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Series, TimeFormat};
-pub use views::View;
+pub use views::{Encoded, Scale, Trailing, View, ViewState, encode, n_features};
