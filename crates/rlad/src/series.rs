@@ -10,6 +10,8 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 
 /// Nanoseconds in a second.
@@ -191,7 +193,7 @@ impl Series {
 }
 
 /// The clock of a series: a grid of slots, one a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Clock {
     /// The step, in nanoseconds where the clock has days, in indices otherwise; at least 1.
     pub step: i64,
