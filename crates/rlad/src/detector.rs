@@ -43,7 +43,8 @@ impl ForestDetector {
             ForestInput::LastStep => 1,
         };
         let mut rows = Vec::new();
-        points.for_each(|point| encoded.gather(point, n_steps, &mut rows));
+        let points: Vec<usize> = points.collect();
+        encoded.gather(&points, n_steps, &mut rows);
         rows
     }
 }

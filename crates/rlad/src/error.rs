@@ -185,7 +185,6 @@ impl Error {
         Self::Setting { name: name.into(), expected: expected.into(), found: found.to_string() }
     }
 
-<<<<<<< HEAD
     /// Of a file whose columns are fixed by its kind, wrong columns mean that it is not of that kind: `expected`, with its
     /// article. Other errors stay as they are.
     pub(crate) fn unlike(self, expected: &str) -> Self {
@@ -195,11 +194,11 @@ impl Error {
             }
             other => other,
         }
-=======
+    }
+
     /// A tensor that is not what a network's shape asks for.
     pub(crate) fn tensor(name: impl Into<String>, expected: impl Into<String>, found: impl Into<String>) -> Self {
         Self::Tensor { name: name.into(), expected: expected.into(), found: found.into() }
->>>>>>> qnet
     }
 
     /// What the user may do about it, where there is something to say.

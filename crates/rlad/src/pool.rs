@@ -9,7 +9,7 @@ use rand::{Rng, RngExt};
 use crate::config::StateConfig;
 use crate::error::{Error, Result};
 use crate::series::{Part, Series};
-use crate::views::{Encoded, Scale, View, encode};
+use crate::views::{Encoded, Scale, View, encode, n_features};
 
 /// A point of a series of the pool.
 pub(crate) type PoolPoint = (usize, usize);
@@ -51,7 +51,7 @@ impl Pool {
             series: Vec::with_capacity(series.len()),
             scales: BTreeMap::new(),
             n_channels,
-            n_features: View::n_features(&state.views, n_channels),
+            n_features: n_features(&state.views, n_channels),
             n_steps: state.n_steps,
         };
         for series in series {
@@ -83,14 +83,14 @@ impl Pool {
     /// Appends the states of some points, shape `[points.len(), n_steps, n_features]`.
     pub(crate) fn states(&self, points: &[PoolPoint], states: &mut Vec<f32>) {
         for &(series, point) in points {
-            self.series[series].encoded.gather(point, self.n_steps, states);
+            self.series[series].encoded.gather(&[point], self.n_steps, states);
         }
     }
 
     /// Appends the last steps of the states of some points, shape `[points.len(), n_features]`.
     pub(crate) fn last_steps(&self, points: &[PoolPoint], rows: &mut Vec<f32>) {
         for &(series, point) in points {
-            self.series[series].encoded.gather(point, 1, rows);
+            self.series[series].encoded.gather(&[point], 1, rows);
         }
     }
 

@@ -354,7 +354,7 @@ impl Session {
         chosen
             .into_iter()
             .zip(first..)
-            .map(|(Candidate { series, point, score }, reason)| Query { id, round: self.round, series, point, reason, score })
+            .map(|((Candidate { series, point, score }, reason), id)| Query { id, round: self.round, series, point, reason, score })
             .collect()
     }
 

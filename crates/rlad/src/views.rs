@@ -614,3 +614,19 @@ impl Encoded {
         }
     }
 }
+
+impl View {
+    /// Whether any of some views reads a [`Scale`].
+    #[must_use]
+    pub(crate) fn any_needs_scale(views: &[Self]) -> bool {
+        views.contains(&Self::MinMax)
+    }
+}
+
+impl Encoded {
+    /// Forgets the points from `n_points` on.
+    pub(crate) fn truncate(&mut self, n_points: usize) {
+        self.rows.truncate(n_points * self.n_features);
+        self.rows.shrink_to_fit();
+    }
+}
