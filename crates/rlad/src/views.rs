@@ -21,249 +21,27 @@
 //! change of a large value is not lost. Distances from the origin are kept within ±1e30.
 
 mod running;
+mod scale;
 mod season;
+#[cfg(test)]
+mod tests;
 mod trailing;
+mod view;
 
-use std::fmt;
-use std::ops::Range;
-use std::str::FromStr;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use self::running::{Level, Spread};
+use self::scale::Extent;
+pub use self::scale::Scale;
 use self::season::{Judged, Season};
 use self::trailing::{Day, Recent, Summary};
-use crate::error::{Error, Result};
+pub use self::view::{Trailing, View};
 use crate::series::{Clock, Series};
 
-/// The longest window in points.
-const MAX_POINTS: u8 = 240;
 /// No view but `min-max` goes further from 0 than this.
 const LIMIT: f64 = 10.0;
 /// No value goes further from the origin than this.
 const FAR: f64 = 1e30;
-
-/// A trailing window of one channel; it ends before the point.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Trailing {
-    /// The last values, in `1..=240`.
-    Points(u8),
-    /// The last day: 24 hours by the clock in blocks of an hour, 24 slots where the step is longer than an hour, 288 slots
-    /// where there are no days or a day has one slot.
-    Day,
-}
-
-/// A causal channel of the state; `u`, `s` and the treatment of missing values are defined with the module.
-///
-/// Written as `median:60`, `median:1d` or `value` in a config file and on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum View {
-    /// `min-max`: `(x - min) / (max - min)` with the range of its [`Scale`], kept in [-1, 2]; .5 for a constant.
-    MinMax,
-    /// `value`: `s(x - level, spread)` with a slow level and its typical distance, both over about a week.
-    Value,
-    /// `difference:K`: `s(x - x[K values ago], u)`, K in `1..=240`.
-    Difference(u8),
-    /// `median:W`: `s(x - median of W, u)`.
-    Median(Trailing),
-    /// `z-score:W`: `s(x - mean of W, deviation of W)`; the deviation holds one usual step besides the values.
-    ZScore(Trailing),
-    /// `deviation:W`: `ln(deviation of W / u)`, the same deviation.
-    Deviation(Trailing),
-    /// `range:W`: `s(x - max of W, u)` above the maximum, `s(x - min of W, u)` (negative) below the minimum, else 0.
-    Range(Trailing),
-    /// `season`: `s(x - level of the time of the day, u)`, times `days / (days + 1)` for the days that the profile has seen.
-    Season,
-    /// `season-score`: the same in units of the typical residual at this time of the day.
-    SeasonScore,
-    /// `season-step`: `s(x - last x, usual step at this time of the day)`, times `days / (days + 1)`.
-    SeasonStep,
-    /// `week`: `s(residual - usual residual at this hour of the week, typical residual)`, times `days / (days + 1)`.
-    Week,
-    /// `residual:W`: the seasonal residual, averaged over about W points with weights that fade exponentially, in units of the
-    /// typical residual, times `days / (days + 1)`. W in `1..=240`.
-    Residual(u8),
-    /// `days`: `min(days, 7) / 7` for the days that the profile of this time of the day has seen.
-    Days,
-    /// `gap`: `ln(slots since the last value)`, 0 where the last value is one slot old.
-    Gap,
-    /// `unchanged`: `ln(1 + values in a row that equal this one, this one left out)`.
-    Unchanged,
-}
-
-impl View {
-    /// The views of the `default` preset.
-    pub const DEFAULT: [Self; 1] = [Self::MinMax];
-
-    /// Checks the range of its parameter.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] if it is outside of its range.
-    pub fn validate(self) -> Result<()> {
-        let points = match self {
-            Self::Difference(points) | Self::Residual(points) => points,
-            _ => match self.trailing() {
-                Some(Trailing::Points(points)) => points,
-                _ => return Ok(()),
-            },
-        };
-        if (1..=MAX_POINTS).contains(&points) {
-            Ok(())
-        } else {
-            Err(Error::setting("state.views", format!("views of 1 to {MAX_POINTS} points"), format!("`{self}`")))
-        }
-    }
-
-    const fn trailing(self) -> Option<Trailing> {
-        match self {
-            Self::Median(window) | Self::ZScore(window) | Self::Deviation(window) | Self::Range(window) => Some(window),
-            _ => None,
-        }
-    }
-
-    const fn is_seasonal(self) -> bool {
-        matches!(
-            self,
-            Self::Season | Self::SeasonScore | Self::SeasonStep | Self::Week | Self::Residual(_) | Self::Days
-        )
-    }
-}
-
-impl fmt::Display for Trailing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Points(points) => write!(f, "{points}"),
-            Self::Day => f.write_str("1d"),
-        }
-    }
-}
-
-impl fmt::Display for View {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::MinMax => f.write_str("min-max"),
-            Self::Value => f.write_str("value"),
-            Self::Difference(lag) => write!(f, "difference:{lag}"),
-            Self::Median(window) => write!(f, "median:{window}"),
-            Self::ZScore(window) => write!(f, "z-score:{window}"),
-            Self::Deviation(window) => write!(f, "deviation:{window}"),
-            Self::Range(window) => write!(f, "range:{window}"),
-            Self::Season => f.write_str("season"),
-            Self::SeasonScore => f.write_str("season-score"),
-            Self::SeasonStep => f.write_str("season-step"),
-            Self::Week => f.write_str("week"),
-            Self::Residual(points) => write!(f, "residual:{points}"),
-            Self::Days => f.write_str("days"),
-            Self::Gap => f.write_str("gap"),
-            Self::Unchanged => f.write_str("unchanged"),
-        }
-    }
-}
-
-impl FromStr for View {
-    type Err = Error;
-
-    /// The form that `Display` writes.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] for an unknown name, or a parameter that is missing, not wanted, or out of range.
-    fn from_str(text: &str) -> Result<Self> {
-        let wrong = |expected: &str| Error::setting("state.views", expected, format!("`{text}`"));
-        let (name, parameter) = match text.split_once(':') {
-            Some((name, parameter)) => (name, Some(parameter)),
-            None => (text, None),
-        };
-        let points = || {
-            let points = parameter.and_then(|parameter| parameter.parse().ok());
-            points.ok_or_else(|| wrong("a view with 1 to 240 points, as in `difference:1`"))
-        };
-        let window = || match parameter {
-            Some("1d") => Ok(Trailing::Day),
-            Some(parameter) if parameter.parse::<u8>().is_ok() => points().map(Trailing::Points),
-            _ => Err(wrong("a view with a window of 1 to 240 points or a day, as in `median:60` or `median:1d`")),
-        };
-        let view = match name {
-            "difference" => Self::Difference(points()?),
-            "residual" => Self::Residual(points()?),
-            "median" => Self::Median(window()?),
-            "z-score" => Self::ZScore(window()?),
-            "deviation" => Self::Deviation(window()?),
-            "range" => Self::Range(window()?),
-            _ => {
-                let plain = [
-                    Self::MinMax,
-                    Self::Value,
-                    Self::Season,
-                    Self::SeasonScore,
-                    Self::SeasonStep,
-                    Self::Week,
-                    Self::Days,
-                    Self::Gap,
-                    Self::Unchanged,
-                ];
-                plain.into_iter().find(|view| view.to_string() == text).ok_or_else(|| {
-                    wrong(
-                        "one of min-max, value, difference:K, median:W, z-score:W, deviation:W, range:W, season, season-score, \
-                         season-step, week, residual:W, days, gap and unchanged",
-                    )
-                })?
-            }
-        };
-        view.validate()?;
-        Ok(view)
-    }
-}
-
-impl Serialize for View {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for View {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-/// The range of each channel that [`View::MinMax`] scales by: fitted, or the minimum and maximum so far.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Scale {
-    /// A minimum and a maximum a channel; None for those so far.
-    ranges: Vec<Option<(f64, f64)>>,
-}
-
-impl Scale {
-    /// The minimum and maximum of each channel among the `training` points of a series.
-    ///
-    /// A channel without a value there gets the range so far, as with [`Scale::running`].
-    ///
-    /// # Panics
-    /// If `training` ends behind the series.
-    #[must_use]
-    pub fn fit(series: &Series, training: Range<usize>) -> Self {
-        let mut ranges = vec![None; series.n_channels()];
-        for point in training {
-            for (range, &value) in ranges.iter_mut().zip(series.row(point)) {
-                widen(range, value);
-            }
-        }
-        Self { ranges }
-    }
-
-    /// The minimum and maximum so far, for a series that was never trained on: causal, and without a fit.
-    #[must_use]
-    pub const fn running() -> Self {
-        Self { ranges: Vec::new() }
-    }
-}
-
-fn widen(range: &mut Option<(f64, f64)>, value: f64) {
-    if value.is_finite() {
-        let (min, max) = range.unwrap_or((value, value));
-        *range = Some((min.min(value), max.max(value)));
-    }
-}
 
 /// The number of views of a point: `views.len() * n_channels`.
 #[must_use]
@@ -288,13 +66,11 @@ impl ViewState {
     /// If a view is not valid, or a fitted `scale` has another number of channels.
     #[must_use]
     pub fn new(views: &[View], clock: Clock, n_channels: usize, scale: &Scale) -> Self {
-        let fitted = !scale.ranges.is_empty();
-        assert!(!fitted || scale.ranges.len() == n_channels, "a scale has one range a channel");
         for view in views {
             assert!(view.validate().is_ok(), "views were validated");
         }
-        let range = |channel: usize| if fitted { scale.ranges[channel] } else { None };
-        let channels = (0..n_channels).map(|channel| Channel::new(views, clock, range(channel))).collect();
+        let extents = scale.extents(n_channels);
+        let channels = extents.into_iter().map(|extent| Channel::new(views, clock, extent)).collect();
         Self { views: views.to_vec(), clock, channels }
     }
 
@@ -316,7 +92,7 @@ impl ViewState {
         }
     }
 
-    /// The memory that it takes, in bytes: constant once the windows have filled.
+    /// The memory that it takes, in bytes: all of it is taken at the start.
     #[must_use]
     pub fn bytes(&self) -> usize {
         size_of::<Self>()
@@ -329,9 +105,7 @@ impl ViewState {
 /// The memory of one channel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Channel {
-    /// Whether `range` was fitted and stays.
-    fitted: bool,
-    range: Option<(f64, f64)>,
+    extent: Extent,
     origin: Option<f64>,
     last: Option<Last>,
     /// The points that running statistics remember.
@@ -350,7 +124,6 @@ struct Channel {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Last {
     value: f64,
-    slot: i64,
     /// Values in a row that equal this one, this one included.
     run: u32,
 }
@@ -363,14 +136,10 @@ struct Point<'a> {
     windows: &'a [Option<Summary>],
     day: Option<Summary>,
     season: Option<Judged>,
-    slots_passed: i64,
 }
 
-/// The most windows of different length in points.
-const MAX_WINDOWS: usize = 16;
-
 impl Channel {
-    fn new(views: &[View], clock: Clock, range: Option<(f64, f64)>) -> Self {
+    fn new(views: &[View], clock: Clock, extent: Extent) -> Self {
         let mut lengths = Vec::new();
         let mut residuals = Vec::new();
         let mut reach = 1;
@@ -389,8 +158,7 @@ impl Channel {
         let day_slots = i64::try_from(day_slots).expect("a day's slots fit");
         let memory = u32::try_from(day_slots.saturating_mul(7).clamp(1_000, 20_000)).expect("within the bounds");
         Self {
-            fitted: range.is_some(),
-            range,
+            extent,
             origin: None,
             last: None,
             memory,
@@ -409,20 +177,17 @@ impl Channel {
             for (view, out) in views.iter().zip(out) {
                 *out = match (view, self.last) {
                     (View::MinMax, None) => 0.5,
-                    (View::MinMax, Some(last)) => self.min_max(last.value) as f32,
+                    (View::MinMax, Some(last)) => self.extent.place(last.value) as f32,
                     (View::Value, Some(last)) => self.value(last.value) as f32,
                     _ => 0.0,
                 };
             }
             return;
         }
-        if !self.fitted {
-            widen(&mut self.range, value);
-        }
+        self.extent.see(value);
         let origin = *self.origin.get_or_insert(value);
         let centred = ((value - origin).clamp(-FAR, FAR)) as f32;
         let x = f64::from(centred);
-        let slot = clock.slot(timestamp);
         let difference = self.recent.back(1).map_or(0.0, |last| x - last);
         if self.last.is_some() {
             self.step.push(difference, self.memory);
@@ -435,20 +200,16 @@ impl Channel {
             }
         }
         if let Some(day) = &mut self.day {
-            day.advance(slot);
+            day.advance(clock.slot(timestamp));
         }
         let run = match self.last {
             #[expect(clippy::float_cmp, reason = "a value that stays is the same to the last bit")]
             Some(last) if last.value == value => last.run.saturating_add(1),
             _ => 1,
         };
-        let slots_passed = self.last.map_or(1, |last| slot.saturating_sub(last.slot));
-        self.last = Some(Last { value, slot, run });
+        self.last = Some(Last { value, run });
 
-        let mut windows = [None; MAX_WINDOWS];
-        for (index, window) in windows.iter_mut().enumerate().take(self.lengths.len()) {
-            *window = self.recent.summary(index);
-        }
+        let windows: Vec<_> = (0..self.lengths.len()).map(|index| self.recent.summary(index)).collect();
         let point = Point {
             value: x,
             unit: self.step.get().max(1e-12 * value.abs()),
@@ -456,7 +217,6 @@ impl Channel {
             windows: &windows,
             day: self.day.as_ref().and_then(Day::summary),
             season,
-            slots_passed,
         };
         for (&view, out) in views.iter().zip(out) {
             *out = self.view(view, &point) as f32;
@@ -473,7 +233,8 @@ impl Channel {
 
     fn view(&self, view: View, point: &Point<'_>) -> f64 {
         let &Point { value: x, unit, .. } = point;
-        let seasonal = |of: &dyn Fn(&Judged) -> f64| point.season.as_ref().map_or(0.0, |s| of(s) * s.days / (s.days + 1.0));
+        let seasonal =
+            |of: &dyn Fn(&Judged) -> f64| point.season.as_ref().map_or(0.0, |s| of(s) * s.days / (s.days + 1.0));
         let trailing = |window: Trailing, of: &dyn Fn(&Summary) -> f64| {
             let summary = match window {
                 Trailing::Day => point.day.as_ref(),
@@ -486,12 +247,14 @@ impl Channel {
         };
         let deviation = |window: &Summary| ((window.squares + unit * unit) / window.n).sqrt();
         match view {
-            View::MinMax => self.min_max(self.last.map_or(0.0, |last| last.value)),
+            View::MinMax => self.last.map_or(0.5, |last| self.extent.place(last.value)),
             View::Value => squash(x - self.level.centre(), self.level.spread()),
             View::Difference(lag) => self.recent.back(lag).map_or(0.0, |before| squash(x - before, unit)),
             View::Median(window) => trailing(window, &|w| squash(x - w.median, unit)),
             View::ZScore(window) => trailing(window, &|w| squash(x - w.mean, deviation(w))),
-            View::Deviation(window) => trailing(window, &|w| if unit > 0.0 { limited((deviation(w) / unit).ln()) } else { 0.0 }),
+            View::Deviation(window) => {
+                trailing(window, &|w| if unit > 0.0 { limited((deviation(w) / unit).ln()) } else { 0.0 })
+            }
             View::Range(window) => trailing(window, &|w| squash((x - w.max).max(0.0) + (x - w.min).min(0.0), unit)),
             View::Season => seasonal(&|season| squash(season.residual, unit)),
             View::SeasonScore => seasonal(&|season| squash(season.residual, season.spread)),
@@ -501,17 +264,8 @@ impl Channel {
                 let mean = self.residuals.iter().find(|(window, _)| *window == points).map_or(0.0, |(_, mean)| *mean);
                 squash(mean, season.any_spread)
             }),
-            View::Days => point.season.map_or(0.0, |season| season.days.min(7.0) / 7.0),
-            View::Gap => limited((point.slots_passed.max(1) as f64).ln()),
             View::Unchanged => limited(f64::from(self.last.map_or(1, |last| last.run)).ln()),
         }
-    }
-
-    fn min_max(&self, value: f64) -> f64 {
-        let (min, max) = self.range.unwrap_or((value, value));
-        // Halves, since the distance of two finite numbers need not be finite.
-        let (value, min, max) = (value / 2.0, min / 2.0, max / 2.0);
-        if max > min { ((value - min) / (max - min)).clamp(-1.0, 2.0) } else { 0.5 }
     }
 
     /// The `value` view of the last value, for a point where it is missing.
@@ -523,9 +277,12 @@ impl Channel {
     /// Moves the origin to where the series is, if it has gone so far that rounding would show.
     fn follow(&mut self) {
         let by = self.recent.median();
-        if by.abs() <= 65_536.0 * self.step.get() {
-            return;
+        if by.abs() > 4_096.0 * self.step.get() {
+            self.shift(by);
         }
+    }
+
+    fn shift(&mut self, by: f64) {
         self.origin = self.origin.map(|origin| origin + by);
         self.level.shift(by);
         self.recent.shift(by);

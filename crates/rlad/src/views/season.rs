@@ -6,7 +6,7 @@ use super::running::Spread;
 use crate::series::{Clock, NANOS_PER_DAY};
 
 /// The most slots of a daily profile: a clock with more shares them.
-pub(super) const MAX_SLOTS: usize = 144;
+pub(super) const MAX_SLOTS: usize = 96;
 const HOURS_PER_WEEK: usize = 168;
 const NANOS_PER_HOUR: i64 = NANOS_PER_DAY / 24;
 /// About how many days a profile remembers.
@@ -21,9 +21,9 @@ const CLIP: f64 = 4.0;
 /// A slot is updated when the clock leaves it, so a point is judged by earlier days only.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Season {
-    slots_per_day: u32,
+    slots_per_day: u64,
     /// Slots of the clock in a slot of the profile.
-    width: u32,
+    width: u64,
     slots: Vec<Slot>,
     days: Vec<u8>,
     visit: Visit,
@@ -76,8 +76,8 @@ impl Season {
         let width = slots_per_day.div_ceil(MAX_SLOTS);
         let n_slots = slots_per_day.div_ceil(width);
         Some(Self {
-            slots_per_day: u32::try_from(slots_per_day).unwrap_or(u32::MAX),
-            width: u32::try_from(width).unwrap_or(u32::MAX),
+            slots_per_day: slots_per_day as u64,
+            width: width as u64,
             slots: vec![Slot::default(); n_slots],
             days: vec![0; n_slots],
             visit: Visit { id: i64::MIN, ..Visit::default() },
@@ -91,9 +91,8 @@ impl Season {
     /// Judges a point by earlier days, and learns from it. None where no earlier day has its slot.
     pub(super) fn push(&mut self, timestamp: i64, value: f64, step: f64, memory: u32) -> Option<Judged> {
         let n_slots = self.slots.len();
-        let slot_of_day = (Clock::day_fraction(timestamp) * f64::from(self.slots_per_day) + 0.5).floor();
         let mut day = timestamp.div_euclid(NANOS_PER_DAY);
-        let mut slot_of_day = slot_of_day as u32;
+        let mut slot_of_day = (Clock::day_fraction(timestamp) * self.slots_per_day as f64).round() as u64;
         if slot_of_day >= self.slots_per_day {
             slot_of_day = 0;
             day += 1;
@@ -111,8 +110,8 @@ impl Season {
         }
 
         // The level between the centres of two slots is on the line between theirs.
-        let within = f64::from(slot_of_day % self.width) - f64::from(self.width - 1) / 2.0;
-        let aside = within / f64::from(self.width);
+        let within = (slot_of_day % self.width) as f64 - (self.width - 1) as f64 / 2.0;
+        let aside = within / self.width as f64;
         let neighbour = (index + if aside < 0.0 { n_slots - 1 } else { 1 }) % n_slots;
         let slot = self.slots[index];
         let mut level = f64::from(slot.level);
@@ -131,21 +130,26 @@ impl Season {
         self.hour.n += 1.0;
         self.hour.residuals += residual;
 
-        let days = f64::from(self.days[index]);
-        // A slot that was judged on few days borrows from all others.
-        let share = (days - 1.0) / days;
         let any_spread = self.spread.get();
-        let root = share * f64::from(slot.root_spread) + (1.0 - share) * any_spread.sqrt();
         let of_week = hour.rem_euclid(HOURS_PER_WEEK as i64) as usize;
         let weeks = f64::from(self.weeks[of_week]);
         Some(Judged {
             residual,
             weekly: residual - f64::from(self.week[of_week]) * weeks / (weeks + 1.0),
-            spread: root * root,
+            spread: self.root_spread(index).powi(2),
             any_spread,
             step: f64::from(slot.root_step).powi(2),
-            days,
+            days: f64::from(self.days[index]),
         })
+    }
+
+    /// The square root of the typical residual in a slot that an earlier day has.
+    ///
+    /// A slot that few days have borrows from all others, and a seventh always, so that none is 0 for good.
+    fn root_spread(&self, index: usize) -> f64 {
+        let days = f64::from(self.days[index].min(DAYS));
+        let own = f64::from(self.slots[index].root_spread);
+        ((days - 1.0) * own + self.spread.get().sqrt()) / days
     }
 
     fn leave_slot(&mut self) {
@@ -154,14 +158,15 @@ impl Season {
             return;
         }
         let index = visit.id.rem_euclid(self.slots.len() as i64) as usize;
-        let (slot, days) = (&mut self.slots[index], self.days[index]);
+        let days = self.days[index];
         let mut residual = visit.residuals / visit.n;
         let mut root = visit.root_residuals / visit.n;
         if days >= 2 {
-            let limit = CLIP * f64::from(slot.root_spread).powi(2).max(self.spread.get());
+            let limit = CLIP * self.root_spread(index).powi(2);
             residual = residual.clamp(-limit, limit);
             root = root.min(limit.sqrt());
         }
+        let slot = &mut self.slots[index];
         let fade = |days: u8| f64::from(days.saturating_add(1).min(DAYS));
         let follow = |old: f32, new: f64, days: u8| (f64::from(old) + (new - f64::from(old)) / fade(days)) as f32;
         slot.level = (f64::from(slot.level) + residual / fade(days)) as f32;

@@ -14,6 +14,9 @@ pub(super) struct Summary {
     pub(super) max: f64,
 }
 
+/// The fewest values that are held, so that a few outliers do not make their median.
+const LEAST: u8 = 15;
+
 /// The last values of a channel, with windows of several lengths kept in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Recent {
@@ -33,11 +36,12 @@ struct Window {
 }
 
 impl Recent {
-    /// Windows of `lengths`, each in `1..=MAX_WINDOW`, and values as far back as `reach`.
+    /// Windows of `lengths`, each in `1..=240`, and values as far back as `reach`.
     pub(super) fn new(lengths: &[u8], reach: u8) -> Self {
-        let capacity = lengths.iter().copied().fold(reach.max(1), u8::max);
-        let windows = lengths.iter().map(|&n_points| Window { n_points, order: Vec::new() }).collect();
-        Self { values: Vec::new(), capacity, next: 0, windows }
+        let capacity = lengths.iter().copied().fold(reach.max(LEAST), u8::max);
+        let window = |&n_points| Window { n_points, order: Vec::with_capacity(usize::from(n_points)) };
+        let windows = lengths.iter().map(window).collect();
+        Self { values: Vec::with_capacity(usize::from(capacity)), capacity, next: 0, windows }
     }
 
     /// The value `lag` values ago: 1 is the last one.
@@ -193,7 +197,8 @@ impl Day {
         }
         let mean = total / n;
         let between = |block: &Block| f64::from(block.n) * (f64::from(block.mean) - mean).powi(2);
-        let squares = self.blocks.iter().filter(|block| block.n > 0.0).map(|block| f64::from(block.squares) + between(block));
+        let squares =
+            self.blocks.iter().filter(|block| block.n > 0.0).map(|block| f64::from(block.squares) + between(block));
         let squares = squares.sum();
         let means = &mut means[..n_means];
         means.sort_unstable_by(f32::total_cmp);
