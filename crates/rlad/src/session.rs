@@ -5,23 +5,21 @@
 //! the checkpoint of a round goes on to the same bytes as one that was never stopped.
 
 mod checkpoint;
+mod examples;
+mod questions;
 
 use std::ops::Range;
 
-use rand::seq::index;
 use serde::Serialize;
 
-use crate::agent::{Agent, Example, fold, mean_scores};
-use crate::config::{AnswerKind, Config, QueryStrategy, ThresholdMethod};
+use crate::agent::{Agent, fold};
+use crate::config::{AnswerKind, Config, ThresholdMethod};
 use crate::detector::ForestDetector;
 use crate::error::{Error, Result};
-use crate::iforest::IsolationForest;
 use crate::label::{Answer, Label, Labels};
 use crate::model::{Model, Record};
 use crate::pool::{Pool, PoolPoint};
-use crate::propagate::{entropy, propagate};
-use crate::query::{Asked, Candidate, Query, Reason, rank, share_of, take};
-use crate::random::{Purpose, stream};
+use crate::query::{Asked, Query, share_of};
 use crate::series::{Series, around};
 use crate::threshold::calibrate;
 
@@ -212,183 +210,6 @@ impl Session {
         forest
     }
 
-    /// A fitted forest and its score of every training point of each series.
-    fn forest_and_scores(&self) -> (ForestDetector, Vec<Vec<f64>>) {
-        let Config { warm_up, state, seed, .. } = &self.config;
-        let mut rng = stream(*seed, Purpose::Forest, 0);
-        let all: Vec<PoolPoint> = self.every_point().collect();
-        let n = all.len().min(warm_up.n_trees.saturating_mul(warm_up.sample_size));
-        let sample: Vec<PoolPoint> = index::sample(&mut rng, all.len(), n).iter().map(|i| all[i]).collect();
-        let rows = self.forest_rows(&sample);
-        let forest = IsolationForest::fit(&rows, rows.len() / n, warm_up.n_trees, warm_up.sample_size, &mut rng);
-        let scores = (0..self.pool.series.len()).map(|series| {
-            let points: Vec<PoolPoint> = self.pool.series[series].training.clone().map(|point| (series, point)).collect();
-            points.chunks(16_384).flat_map(|points| forest.score(&self.forest_rows(points))).collect()
-        });
-        let scores = scores.collect();
-        let detector = ForestDetector {
-            forest,
-            state: state.clone(),
-            input: warm_up.input,
-            scales: self.pool.scales.clone(),
-            n_channels: self.pool.n_channels,
-            threshold: 0.5,
-        };
-        (detector, scores)
-    }
-
-    fn forest_rows(&self, points: &[PoolPoint]) -> Vec<f32> {
-        let mut rows = Vec::new();
-        match self.config.warm_up.input {
-            crate::config::ForestInput::Window => self.pool.states(points, &mut rows),
-            crate::config::ForestInput::LastStep => self.pool.last_steps(points, &mut rows),
-        }
-        rows
-    }
-
-    fn every_point(&self) -> impl Iterator<Item = PoolPoint> {
-        let series = self.pool.series.iter().enumerate();
-        series.flat_map(|(series, s)| s.training.clone().map(move |point| (series, point)))
-    }
-
-    /// The warm-up's questions: of each series the N_w highest scores of the forest, the N_w lowest, and the N_w nearest to
-    /// .5, at most `n` in all. Series with the highest scores come first, so that a small budget is spent on them.
-    fn warm_up(&mut self, n: usize) -> Vec<Query> {
-        let n_extremes = self.config.warm_up.n_extremes;
-        if n_extremes == 0 {
-            return self.choose(n.min(self.config.query.per_round));
-        }
-        let (_, scores) = self.forest_and_scores();
-        // [series][reason][rank]
-        let mut picked: Vec<[Vec<Candidate>; 3]> = Vec::with_capacity(scores.len());
-        for (series, scores) in scores.iter().enumerate() {
-            let first = self.pool.series[series].training.start;
-            let candidates: Vec<Candidate> = scores
-                .iter()
-                .enumerate()
-                .map(|(i, &score)| Candidate { series, point: first + i, score })
-                .filter(|candidate| self.pool.has((series, candidate.point)))
-                .collect();
-            picked.push([Reason::Highest, Reason::Lowest, Reason::Middle].map(|reason| {
-                let key = |candidate: &Candidate| match reason {
-                    Reason::Highest => -candidate.score,
-                    Reason::Lowest => candidate.score,
-                    _ => (candidate.score - 0.5).abs(),
-                };
-                let mut ranked = candidates.clone();
-                ranked.sort_by(|a, b| key(a).total_cmp(&key(b)));
-                ranked.retain({
-                    let (asked, mut n) = (&mut self.asked, 0);
-                    move |candidate| {
-                        // A distance of 0 does not keep a point from being asked about twice.
-                        let open = n < n_extremes && asked.allows(series, candidate.point);
-                        if open {
-                            asked.insert(series, candidate.point);
-                            n += 1;
-                        }
-                        open
-                    }
-                });
-                ranked
-            }));
-        }
-        let highest = |series: &usize| picked[*series][0].first().map_or(f64::NEG_INFINITY, |candidate| candidate.score);
-        let mut order: Vec<usize> = (0..picked.len()).collect();
-        order.sort_by(|a, b| highest(b).total_cmp(&highest(a)));
-        let reasons = [Reason::Highest, Reason::Lowest, Reason::Middle];
-        let queue = (0..n_extremes)
-            .flat_map(|rank| (0..3).map(move |kind| (rank, kind)))
-            .flat_map(|(rank, kind)| order.iter().map(move |&series| (rank, kind, series)))
-            .filter_map(|(rank, kind, series)| Some((*picked[series][kind].get(rank)?, reasons[kind])))
-            .take(n)
-            .collect();
-        self.number(queue)
-    }
-
-    /// The questions of a round after the warm-up.
-    fn choose(&mut self, n: usize) -> Vec<Query> {
-        let config = self.config.query.clone();
-        let turn = self.round as u64;
-        let points = self.ranked_points(turn);
-        let scores = self.agent.member_scores(&self.pool, &points);
-        let threshold = match (self.config.threshold.method, config.strategy) {
-            (ThresholdMethod::Calibrated, QueryStrategy::Margin) => self.threshold(&self.agent, &points, &scores),
-            _ => 0.0,
-        };
-        let mut candidates: Vec<Candidate> = points
-            .iter()
-            .zip(mean_scores(&scores))
-            .map(|(&(series, point), score)| Candidate { series, point, score })
-            .filter(|candidate| self.is_open((candidate.series, candidate.point)))
-            .collect();
-        let mut rng = stream(self.config.seed, Purpose::Query, turn | 1 << 40);
-        rank(&mut candidates, config.strategy, threshold, &mut rng);
-        let n_random = share_of(n, config.random_share);
-        let n_series = if config.round_robin { 1 } else { self.pool.series.len() };
-        let by_strategy = take(&candidates, n - n_random, &mut self.asked, n_series, &config);
-        let mut chosen: Vec<(Candidate, Reason)> = by_strategy.into_iter().map(|c| (c, Reason::Strategy)).collect();
-        // Random questions do not heed the share of a series: every training point is as likely as any other, which is what
-        // an unbiased estimate needs.
-        let mut random = Vec::new();
-        for _ in 0..100 * n_random {
-            if random.len() == n_random {
-                break;
-            }
-            let (series, point) = self.pool.draw_one(&mut rng);
-            if self.is_open((series, point)) && self.asked.allows(series, point) {
-                self.asked.insert(series, point);
-                random.push((series, point));
-            }
-        }
-        let scores = mean_scores(&self.agent.member_scores(&self.pool, &random));
-        chosen.extend(random.iter().zip(scores).map(|(&(series, point), score)| (Candidate { series, point, score }, Reason::Random)));
-        self.number(chosen)
-    }
-
-    fn is_open(&self, (series, point): PoolPoint) -> bool {
-        self.pool.has((series, point)) && self.labels[series].is_open(point)
-    }
-
-    fn number(&self, chosen: Vec<(Candidate, Reason)>) -> Vec<Query> {
-        let first = self.next_id();
-        chosen
-            .into_iter()
-            .zip(first..)
-            .map(|((Candidate { series, point, score }, reason), id)| Query { id, round: self.round, series, point, reason, score })
-            .collect()
-    }
-
-    /// The number of the next question: questions are numbered in the order in which they are asked.
-    fn next_id(&self) -> u64 {
-        self.answered.last().map_or(0, |(query, _)| query.id + 1)
-    }
-
-    /// The points that are ranked in a round: a sample of each series, or of the one whose turn it is.
-    fn ranked_points(&self, turn: u64) -> Vec<PoolPoint> {
-        let config = &self.config.query;
-        let n_series = self.pool.series.len();
-        let series = if config.round_robin && turn != FINAL_TURN {
-            let at = self.turn_of_series();
-            at..at + 1
-        } else {
-            0..n_series
-        };
-        let n = config.pool.min(config.max_pool.div_ceil(series.len()));
-        let mut rng = stream(self.config.seed, Purpose::Query, turn);
-        series.flat_map(|s| self.pool.draw(s, n, &mut rng).into_iter().map(move |point| (s, point))).collect()
-    }
-
-    /// The series that a round of a round robin asks about: the next one that still has something to ask.
-    fn turn_of_series(&self) -> usize {
-        let n = self.pool.series.len();
-        let turns = (0..n).map(|k| (self.round + k + n - 1) % n);
-        let open = |series: &usize| {
-            let s = &self.pool.series[*series];
-            s.training.clone().any(|point| self.is_open((*series, point)))
-        };
-        turns.clone().find(open).unwrap_or_else(|| (self.round + n - 1) % n)
-    }
-
     /// The threshold of an agent whose scores of a sample of training points are known (see `threshold.rs`).
     fn threshold(&self, agent: &Agent, points: &[PoolPoint], member_scores: &[Vec<f32>]) -> f64 {
         let n_members = agent.members.len();
@@ -425,62 +246,6 @@ impl Session {
 
     fn count(&self, label: Label) -> usize {
         self.labelled().filter(|labelled| labelled.1 == label).count()
-    }
-
-    /// The series that a round learns from: all of them, or in a round robin after the warm-up the one whose turn it was.
-    fn learned_series(&self) -> Range<usize> {
-        if self.config.query.round_robin && !self.config.agent.restart && self.round > 0 {
-            let at = self.answered.last().map_or(0, |(query, _)| query.series);
-            at..at + 1
-        } else {
-            0..self.pool.series.len()
-        }
-    }
-
-    /// The labelled and pseudo-labelled states that a round learns from.
-    fn examples(&self, pseudo_labels: &[Example]) -> Vec<Example> {
-        let series = self.learned_series();
-        let expert = self.labelled().filter(|(at, _)| series.contains(&at.0));
-        let expert = expert.filter(|(at, _)| self.pool.has(*at)).map(|(at, label)| Example { at, label, weight: 1.0 });
-        expert.chain(pseudo_labels.iter().copied()).collect()
-    }
-
-    /// The pseudo-labels of a round (paper, section 5.4): of each series that the round learns from, the unlabelled states
-    /// to which the labelled ones of that series spread with the least entropy.
-    fn pseudo_labels(&self) -> Vec<Example> {
-        let config = &self.config.propagation;
-        if config.per_round == 0 || config.weight <= 0.0 {
-            return Vec::new();
-        }
-        let mut pseudo_labels = Vec::new();
-        for series in self.learned_series().filter(|&series| !self.labels[series].is_empty()) {
-            let turn = ((self.round as u64) << 28) | series as u64;
-            let mut rng = stream(self.config.seed, Purpose::Propagation, turn);
-            let labelled: Vec<(usize, Label)> =
-                self.labels[series].iter().filter(|(point, _)| self.pool.has((series, *point))).collect();
-            let unlabelled: Vec<usize> =
-                self.pool.draw(series, config.pool, &mut rng).into_iter().filter(|p| self.labels[series].is_open(*p)).collect();
-            let points: Vec<PoolPoint> =
-                labelled.iter().map(|l| l.0).chain(unlabelled.iter().copied()).map(|point| (series, point)).collect();
-            let labels: Vec<Option<Label>> =
-                labelled.iter().map(|l| Some(l.1)).chain(unlabelled.iter().map(|_| None)).collect();
-            let mut states = Vec::new();
-            self.pool.states(&points, &mut states);
-            let spread = propagate(&states, states.len() / points.len().max(1), &labels, config);
-            let mut ranked: Vec<(f64, usize, f64)> = unlabelled
-                .iter()
-                .zip(&spread.p_anomaly[labelled.len()..])
-                .map(|(&point, &p)| (entropy(p), point, p))
-                .filter(|(entropy, ..)| *entropy < std::f64::consts::LN_2)
-                .collect();
-            ranked.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            pseudo_labels.extend(ranked.into_iter().take(config.per_round).map(|(_, point, p)| Example {
-                at: (series, point),
-                label: if p > 0.5 { Label::Anomaly } else { Label::Normal },
-                weight: config.weight,
-            }));
-        }
-        pseudo_labels
     }
 
     /// Refuses an answer that labels nothing, or a point twice, or one that was not asked about or shown.

@@ -138,7 +138,8 @@ fn unpack(folder: &Path) -> anyhow::Result<DataSet> {
         written.map_err(|source| rlad::Error::Write { path, source })?;
     }
     let mut data = rlad::import(Source::Nab, &folder.join("nab"))?;
-    let kpi: Vec<PathBuf> = vec![folder.join("kpi")];
+    let kpi: Vec<PathBuf> =
+        DATA.iter().map(|(path, _)| folder.join(path)).filter(|path| path.extension().is_some_and(|of| of == "csv") && path.starts_with(folder.join("kpi"))).collect();
     data.members.extend(read(&kpi, &DataArgs::default())?.members);
     data.members.sort_by(|a, b| a.series.name().cmp(b.series.name()));
     Ok(data)

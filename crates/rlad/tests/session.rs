@@ -1,0 +1,228 @@
+//! A session: what it asks, what it refuses, and that it can be stopped anywhere.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use rlad::{
+    Answer, Config, Detector, Error, Label, Model, NANOS_PER_SECOND, Oracle, Part, PropagationMethod, Preset, Query,
+    QueryStrategy, Question, Reply, Series, Session, Span, TimeFormat, Truth, TruthOracle,
+};
+
+/// Two series of a daily wave with spikes, one with a gap and missing values, and their truth.
+fn data() -> Vec<(Series, Truth)> {
+    let make = |name: &str, phase: usize, broken: bool| {
+        let (mut times, mut values, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        for i in 0..900_usize {
+            if broken && (400..450).contains(&i) {
+                continue;
+            }
+            let spike = i % 97 == phase;
+            let wave = (i as f64 / 48.0 * std::f64::consts::TAU).sin() + 0.05 * ((i * 7919 + phase) % 13) as f64;
+            times.push(1_600_000_000 * NANOS_PER_SECOND + i as i64 * 1800 * NANOS_PER_SECOND);
+            values.push(if broken && i % 50 == 0 { f64::NAN } else { wave + if spike { 4.0 } else { 0.0 } });
+            labels.push(Some(if spike { Label::Anomaly } else { Label::Normal }));
+        }
+        let series = Series::new(name, vec!["v".into()], TimeFormat::Seconds, times, values, None).unwrap();
+        (series, Truth::new(labels))
+    };
+    vec![make("a", 31, false), make("b", 60, true)]
+}
+
+fn config(preset: Preset) -> Config {
+    let mut config = Config { questions: 60, part: Part { from: 0.0, to: 0.8 }, ..Config::preset(preset) };
+    config.warm_up.n_extremes = 3;
+    config.query.per_round = 8;
+    config.query.pool = 300;
+    config.agent.n_members = config.agent.n_members.min(2);
+    config.agent.n_units = 12;
+    config.agent.batch = 64;
+    config.agent.steps_per_round = 20;
+    config.agent.final_steps = config.agent.final_steps.min(60);
+    config
+}
+
+fn answers(session: &Session, queries: &[Query], data: &[(Series, Truth)]) -> Vec<(u64, Answer)> {
+    let mut oracle = TruthOracle::new(data.iter().map(|(_, truth)| Some(truth)).collect(), 0.1, 0.1, 3);
+    let answer = |query: &Query| {
+        let question = Question {
+            query,
+            series: &data[query.series].0,
+            shown: session.shown(query),
+            kind: session.config().query.answers,
+            n_answered: 0,
+            budget: session.config().questions,
+        };
+        match oracle.answer(&question).unwrap() {
+            Reply::Answer(answer) => (query.id, answer),
+            other => panic!("a simulated expert answers, not {other:?}"),
+        }
+    };
+    queries.iter().map(answer).collect()
+}
+
+/// Runs a session to its end; where `stop` says so of a round, through its checkpoint's bytes.
+fn run(config: Config, data: &[(Series, Truth)], stop: impl Fn(usize) -> bool) -> (Model, Session) {
+    let series: Vec<Series> = data.iter().map(|(series, _)| series.clone()).collect();
+    let mut session = Session::new(config, &series).unwrap();
+    loop {
+        if stop(session.round()) {
+            session = Session::resume(Path::new("checkpoint"), &session.checkpoint(), &series, None).unwrap();
+        }
+        let queries = session.query().to_vec();
+        if queries.is_empty() {
+            return (session.finish(), session);
+        }
+        let answers = answers(&session, &queries, data);
+        session.teach(&answers).unwrap();
+    }
+}
+
+#[test]
+fn a_session_that_is_stopped_and_resumed_ends_in_the_same_bytes() {
+    let data = data();
+    let mut other = config(Preset::Paper);
+    other.propagation.method = PropagationMethod::Spreading;
+    other.query.strategy = QueryStrategy::Random;
+    for config in [config(Preset::Paper), config(Preset::Default), other] {
+        let whole = run(config.clone(), &data, |_| false);
+        assert!(whole.1.round() >= 5);
+        for stop in [(|_| true) as fn(usize) -> bool, |round| round % 2 == 1] {
+            let resumed = run(config.clone(), &data, stop);
+            assert!(whole.0.to_bytes() == resumed.0.to_bytes());
+            assert!(whole.1.checkpoint() == resumed.1.checkpoint());
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_does_not_change_a_byte() {
+    let data = data();
+    let hash = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| run(config(Preset::Default), &data, |_| false).0.hash().to_owned())
+    };
+    assert_eq!(hash(1), hash(3));
+}
+
+#[test]
+fn another_seed_gives_another_model() {
+    let data = data();
+    let other = Config { seed: 1, ..config(Preset::Default) };
+    assert_ne!(run(config(Preset::Default), &data, |_| false).0.hash(), run(other, &data, |_| false).0.hash());
+}
+
+#[test]
+fn every_question_is_about_an_open_training_point() {
+    let data = data();
+    for preset in [Preset::Paper, Preset::Default] {
+        let (_, session) = run(config(preset), &data, |_| false);
+        let asked: Vec<(usize, usize)> = session.answered().iter().map(|(query, _)| (query.series, query.point)).collect();
+        assert_eq!(asked.len(), 60, "the budget is spent");
+        assert_eq!(asked.iter().collect::<BTreeSet<_>>().len(), 60, "no point is asked about twice");
+        let ids: Vec<u64> = session.answered().iter().map(|(query, _)| query.id).collect();
+        assert_eq!(ids, (0..60).collect::<Vec<_>>());
+        for (query, answer) in session.answered() {
+            let series = &data[query.series].0;
+            let training = series.part(session.config().part);
+            assert!(training.contains(&query.point) && !series.is_missing(query.point));
+            let Answer::Spans(spans) = answer else { continue };
+            assert!(spans.iter().all(|span| training.contains(&span.last)), "nothing behind the part is labelled");
+        }
+        let distance = session.config().query.min_distance;
+        for (i, a) in asked.iter().enumerate() {
+            for b in &asked[..i] {
+                assert!(a.0 != b.0 || a.1.abs_diff(b.1) >= distance, "{a:?} and {b:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_small_budget_goes_to_the_warm_up() {
+    let data = data();
+    let (model, session) = run(Config { questions: 7, ..config(Preset::Paper) }, &data, |_| false);
+    assert_eq!((session.answered().len(), session.round(), model.n_questions()), (7, 1, 7));
+}
+
+#[test]
+fn what_was_asked_is_learned() {
+    let data = data();
+    let mut config = Config { questions: 100, ..config(Preset::Default) };
+    config.agent.final_steps = 300;
+    config.agent.n_units = 16;
+    let (model, _) = run(config, &data, |_| false);
+    let (mut hits, mut alarms, mut anomalies) = (0, 0, 0);
+    for (series, truth) in &data {
+        let test = series.part(Part { from: 0.8, to: 1.0 });
+        let scores = model.score(series).unwrap();
+        for point in test.filter(|&point| !series.is_missing(point)) {
+            let (alarm, anomaly) = (scores[point] > model.threshold(), truth.labels()[point] == Some(Label::Anomaly));
+            hits += usize::from(alarm && anomaly);
+            alarms += usize::from(alarm);
+            anomalies += usize::from(anomaly);
+        }
+    }
+    assert!(anomalies >= 3, "there is something to find");
+    assert!(hits == anomalies && alarms <= anomalies + 2, "{hits} of {anomalies} found with {alarms} alarms");
+}
+
+#[test]
+fn an_answer_that_does_not_fit_is_refused_and_nothing_is_lost() {
+    let data = data();
+    let series: Vec<Series> = data.iter().map(|(series, _)| series.clone()).collect();
+    let mut session = Session::new(config(Preset::Default), &series).unwrap();
+    let query = session.query()[0].clone();
+    let shown = session.shown(&query);
+    let span = |first, last| Span { first, last, label: Label::Normal };
+    for (id, spans, problem) in [
+        (query.id, vec![], "labels no point"),
+        (query.id, vec![span(shown.start, shown.end)], "labels a point that was not asked about"),
+        (query.id, vec![span(query.point, query.point), span(query.point, query.point)], "labels a point twice"),
+        (query.id, vec![span(query.point, query.point - 1)], "ends before it begins"),
+        (999, vec![span(query.point, query.point)], "was not asked in this round"),
+    ] {
+        let before = session.checkpoint();
+        let error = session.teach(&[(id, Answer::Spans(spans))]).unwrap_err();
+        assert!(error.to_string().contains(problem), "{error}");
+        assert!(session.checkpoint() == before);
+    }
+    assert!(session.teach(&[(query.id, Answer::Spans(vec![span(shown.start, shown.end - 1)]))]).is_ok());
+}
+
+#[test]
+fn a_checkpoint_of_other_data_is_refused() {
+    let data = data();
+    let series: Vec<Series> = data.iter().map(|(series, _)| series.clone()).collect();
+    let checkpoint = Session::new(config(Preset::Default), &series).unwrap().checkpoint();
+    let error = Session::resume(Path::new("c"), &checkpoint, &series[..1], None).unwrap_err();
+    assert!(matches!(&error, Error::Format { .. }) && error.to_string().contains("have changed"), "{error}");
+}
+
+#[test]
+fn series_that_cannot_be_learned_from_are_refused_or_harmless() {
+    let one = |values: Vec<f64>| {
+        let times = (0..values.len() as i64).collect();
+        Series::new("s", vec!["v".into()], TimeFormat::Index, times, values, None).unwrap()
+    };
+    assert!(matches!(Session::new(Config::default(), &[]), Err(Error::Empty { .. })));
+    let mut two = one(vec![1.0, 2.0]);
+    two = Series::new("t", vec!["v".into(), "w".into()], TimeFormat::Index, vec![0], two.values().to_vec(), None).unwrap();
+    assert!(matches!(Session::new(Config::default(), &[one(vec![1.0]), two]), Err(Error::Channels { .. })));
+    for values in [vec![5.0], vec![5.0; 300], vec![f64::NAN; 300], vec![1e308, -1e308, 0.0]] {
+        let series = one(values);
+        for preset in [Preset::Paper, Preset::Default] {
+            let mut session = Session::new(Config { part: Part::ALL, ..config(preset) }, std::slice::from_ref(&series)).unwrap();
+            let queries = session.query().to_vec();
+            let normal = |query: &Query| {
+                let span = Span { first: query.point, last: query.point, label: Label::Normal };
+                (query.id, Answer::Spans(vec![span]))
+            };
+            let answers: Vec<_> = queries.iter().map(normal).collect();
+            session.teach(&answers).unwrap();
+            let scores = session.finish().score(&series).unwrap();
+            for (point, score) in scores.iter().enumerate() {
+                assert_eq!(score.is_nan(), series.is_missing(point), "{score}");
+            }
+        }
+    }
+}
