@@ -51,5 +51,5 @@ pub use scores::{Event, SeriesScores, read_scores, write_events, write_scores};
 pub use series::{Clock, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Series, TimeFormat};
 pub use session::{Progress, Session};
 pub use stream::Stream;
-pub use views::{Encoded, Scale, View, ViewState, encode};
+pub use views::{Encoded, Scale, Trailing, View, ViewState, encode};
 pub use write::write_dataset;
