@@ -10,6 +10,7 @@ use rlad::{Adam, Batch, QNetwork, QNetworkShape, Regularisation};
 
 const N_STEPS: usize = 25;
 const BATCH: usize = 256;
+/// One view with 64 units and with 128, the paper's; ten views and 39 with a skip and a hidden layer.
 const SHAPES: [QNetworkShape; 4] = [shape(1, 64, 0), shape(1, 128, 0), shape(10, 48, 48), shape(39, 48, 48)];
 
 const fn shape(n_features: usize, n_units: usize, head_units: usize) -> QNetworkShape {
@@ -20,14 +21,9 @@ fn main() {
     divan::main();
 }
 
-fn name(index: usize) -> QNetworkShape {
-    SHAPES[index]
-}
-
-/// One view and 64 units, one view and 128, ten views and the `default` preset's head, 39 views with the same.
 #[divan::bench(args = [0, 1, 2, 3])]
 fn dqn_step(bencher: Bencher<'_, '_>, index: usize) {
-    let shape = name(index);
+    let shape = SHAPES[index];
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut network = QNetwork::new(shape, &mut rng).expect("a good shape");
     let target = network.clone();
@@ -43,10 +39,10 @@ fn dqn_step(bencher: Bencher<'_, '_>, index: usize) {
 
 #[divan::bench(args = [0, 1, 2, 3])]
 fn score_series(bencher: Bencher<'_, '_>, index: usize) {
-    let shape = name(index);
+    let shape = SHAPES[index];
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let network = QNetwork::new(shape, &mut rng).expect("a good shape");
-    let n_points = 20_000;
+    let n_points = 2048;
     let rows: Vec<f32> = (0..n_points * shape.n_features).map(|_| rng.random()).collect();
     let bencher = bencher.counter(ItemsCount::new(n_points));
     bencher.bench_local(|| network.q_values_series(&rows, 0..n_points, N_STEPS));
@@ -54,7 +50,7 @@ fn score_series(bencher: Bencher<'_, '_>, index: usize) {
 
 #[divan::bench(args = [0, 1, 2, 3])]
 fn score_one_window(bencher: Bencher<'_, '_>, index: usize) {
-    let shape = name(index);
+    let shape = SHAPES[index];
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let network = QNetwork::new(shape, &mut rng).expect("a good shape");
     let state: Vec<f32> = (0..N_STEPS * shape.n_features).map(|_| rng.random()).collect();

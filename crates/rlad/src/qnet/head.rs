@@ -41,10 +41,11 @@ impl Linear<'_> {
 
     /// Writes the derivatives by the weights and by the inputs, given those by the outputs.
     fn backward(&self, inputs: &[f32], d_outputs: &[f32], gradient: LinearGradient<'_>, d_inputs: &mut [f32]) {
+        let LinearGradient { weight, bias } = gradient;
         let n_rows = d_outputs.len() / self.n_outputs();
         let d = Matrix::new(d_outputs, n_rows, self.n_outputs());
-        multiply(gradient.weight, d.transposed(), Matrix::new(inputs, n_rows, self.n_inputs()));
-        sum_rows(d_outputs, gradient.bias);
+        multiply(weight, d.transposed(), Matrix::new(inputs, n_rows, self.n_inputs()));
+        sum_rows(d_outputs, bias);
         multiply(d_inputs, d, Matrix::new(self.weight, self.n_outputs(), self.n_inputs()));
     }
 }

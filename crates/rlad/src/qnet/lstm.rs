@@ -84,13 +84,7 @@ impl Kernel for Activate<'_> {
         let rows = rows.zip(self.cells.chunks_exact_mut(n).zip(self.hidden.chunks_exact_mut(n)));
         for ((gates, before), (cells, hidden)) in rows {
             let (i, f, g, o) = split_gates(gates, n);
-            for k in 0..n {
-                let (i_k, f_k, g_k, o_k) = (sigmoid(i[k]), sigmoid(f[k]), tanh(g[k]), sigmoid(o[k]));
-                let cell = f_k * before[k] + i_k * g_k;
-                (i[k], f[k], g[k], o[k]) = (i_k, f_k, g_k, o_k);
-                cells[k] = cell;
-                hidden[k] = o_k * tanh(cell);
-            }
+            activate_row(i, f, g, o, before, cells, hidden);
         }
     }
 }
@@ -116,16 +110,7 @@ impl Kernel for Differentiate<'_> {
         let rows = rows.zip(self.d_hidden.chunks_exact(n).zip(self.d_cells.chunks_exact_mut(n)));
         for (((gates, before), cells), (d_hidden, d_cells)) in rows {
             let (i, f, g, o) = split_gates(gates, n);
-            for k in 0..n {
-                let (i_k, f_k, g_k, o_k) = (i[k], f[k], g[k], o[k]);
-                let squashed = tanh(cells[k]);
-                let d_cell = d_cells[k] + d_hidden[k] * o_k * (1.0 - squashed * squashed);
-                i[k] = d_cell * g_k * i_k * (1.0 - i_k);
-                f[k] = d_cell * before[k] * f_k * (1.0 - f_k);
-                g[k] = d_cell * i_k * (1.0 - g_k * g_k);
-                o[k] = d_hidden[k] * squashed * o_k * (1.0 - o_k);
-                d_cells[k] = d_cell * f_k;
-            }
+            differentiate_row(i, f, g, o, before, cells, d_hidden, d_cells);
         }
     }
 }
@@ -137,4 +122,56 @@ fn split_gates(row: &mut [f32], n: usize) -> (&mut [f32], &mut [f32], &mut [f32]
     let (f, row) = row.split_at_mut(n);
     let (g, row) = row.split_at_mut(n);
     (i, f, g, &mut row[..n])
+}
+
+/// One row of [`Activate`]. As arguments of a function, the parts of a row are known not to overlap, on which the compiler's
+/// vectors depend.
+#[inline(always)]
+fn activate_row(
+    i: &mut [f32],
+    f: &mut [f32],
+    g: &mut [f32],
+    o: &mut [f32],
+    before: &[f32],
+    cells: &mut [f32],
+    hidden: &mut [f32],
+) {
+    let n = i.len();
+    let (f, g, o) = (&mut f[..n], &mut g[..n], &mut o[..n]);
+    let (before, cells, hidden) = (&before[..n], &mut cells[..n], &mut hidden[..n]);
+    for k in 0..n {
+        let (i_k, f_k, g_k, o_k) = (sigmoid(i[k]), sigmoid(f[k]), tanh(g[k]), sigmoid(o[k]));
+        let cell = f_k * before[k] + i_k * g_k;
+        (i[k], f[k], g[k], o[k]) = (i_k, f_k, g_k, o_k);
+        cells[k] = cell;
+        hidden[k] = o_k * tanh(cell);
+    }
+}
+
+/// One row of [`Differentiate`], a function for the same reason.
+#[expect(clippy::too_many_arguments, reason = "four gates, two cells and two derivatives make one row")]
+#[inline(always)]
+fn differentiate_row(
+    i: &mut [f32],
+    f: &mut [f32],
+    g: &mut [f32],
+    o: &mut [f32],
+    before: &[f32],
+    cells: &[f32],
+    d_hidden: &[f32],
+    d_cells: &mut [f32],
+) {
+    let n = i.len();
+    let (f, g, o) = (&mut f[..n], &mut g[..n], &mut o[..n]);
+    let (before, cells, d_hidden, d_cells) = (&before[..n], &cells[..n], &d_hidden[..n], &mut d_cells[..n]);
+    for k in 0..n {
+        let (i_k, f_k, g_k, o_k) = (i[k], f[k], g[k], o[k]);
+        let squashed = tanh(cells[k]);
+        let d_cell = d_cells[k] + d_hidden[k] * o_k * (1.0 - squashed * squashed);
+        i[k] = d_cell * g_k * i_k * (1.0 - i_k);
+        f[k] = d_cell * before[k] * f_k * (1.0 - f_k);
+        g[k] = d_cell * i_k * (1.0 - g_k * g_k);
+        o[k] = d_hidden[k] * squashed * o_k * (1.0 - o_k);
+        d_cells[k] = d_cell * f_k;
+    }
 }

@@ -177,6 +177,6 @@ mod tests {
     fn a_transpose_exchanges_rows_and_columns() {
         let mut got = [0.0; 6];
         transpose(&mut got, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3);
-        assert_eq!(got, [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+        assert_eq!(got.map(f32::to_bits), [1.0_f32, 4.0, 2.0, 5.0, 3.0, 6.0].map(f32::to_bits));
     }
 }
