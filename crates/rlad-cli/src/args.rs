@@ -448,7 +448,14 @@ mod tests {
     #[test]
     fn a_resumed_session_keeps_its_settings() {
         assert!(train(&["--resume", "--questions", "900", "--oracle", "truth"]).is_ok());
-        for flags in [["--part", "..0.8"], ["--answers", "point"], ["--seed", "1"], ["--preset", "paper"], ["--strategy", "random"], ["--per-round", "5"]] {
+        for flags in [
+            ["--part", "..0.8"],
+            ["--answers", "point"],
+            ["--seed", "1"],
+            ["--preset", "paper"],
+            ["--strategy", "random"],
+            ["--per-round", "5"],
+        ] {
             let error = train(&["--resume", flags[0], flags[1]]).unwrap_err();
             assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict, "{flags:?}");
         }

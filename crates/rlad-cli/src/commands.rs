@@ -53,7 +53,10 @@ fn open_model(path: &Path) -> anyhow::Result<Model> {
 /// Uses this many threads for all that follows.
 fn use_threads(threads: Option<std::num::NonZeroUsize>) -> anyhow::Result<()> {
     if let Some(threads) = threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global().context("cannot start the threads")?;
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.get())
+            .build_global()
+            .context("cannot start the threads")?;
     }
     Ok(())
 }

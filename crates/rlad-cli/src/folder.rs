@@ -38,18 +38,24 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// A new session with these settings.
-    ///
-    /// # Errors
-    /// If the folder holds a session already, or cannot be written.
-    pub(crate) fn create(path: &Path, config: &Config) -> anyhow::Result<Self> {
-        fs::create_dir_all(path).map_err(|source| Error::Write { path: path.to_owned(), source })?;
+    /// Refuses a folder that holds a session.
+    pub(crate) fn check_free(path: &Path) -> anyhow::Result<()> {
         if path.join(CONFIG).exists() {
             return Err(Advice::error(
                 format!("`{}` holds a session already", path.display()),
                 "go on with it by `--resume`, or name another folder".to_owned(),
             ));
         }
+        Ok(())
+    }
+
+    /// A new session with these settings.
+    ///
+    /// # Errors
+    /// If the folder holds a session already, or cannot be written.
+    pub(crate) fn create(path: &Path, config: &Config) -> anyhow::Result<Self> {
+        Self::check_free(path)?;
+        fs::create_dir_all(path).map_err(|source| Error::Write { path: path.to_owned(), source })?;
         let folder = Self { path: path.to_owned(), _lock: lock(path)? };
         folder.write(CONFIG, config.to_toml().as_bytes())?;
         Ok(folder)

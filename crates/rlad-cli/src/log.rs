@@ -166,6 +166,7 @@ impl AnswerLog {
     ///
     /// # Errors
     /// [`rlad::Error::Format`] if a row does not hold what [`AnswerLog::append`] writes, and what SQLite says.
+    #[cfg(test)]
     pub(crate) fn entries(&self) -> anyhow::Result<Vec<Entry>> {
         self.select("SELECT * FROM answers ORDER BY entry")
     }

@@ -1,6 +1,8 @@
 //! A training run that is killed at any moment and resumed ends in the same bytes as one that was left alone, and loses no
 //! answer.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -54,12 +54,8 @@ const CHUNK: usize = 2_048;
 impl Agent {
     /// An agent that has learned nothing.
     pub(crate) fn new(config: &AgentConfig, n_features: usize, n_steps: usize, seed: u64) -> Self {
-        let shape = QNetworkShape {
-            n_features,
-            n_units: config.n_units,
-            skip: config.skip,
-            head_units: config.head_units,
-        };
+        let shape =
+            QNetworkShape { n_features, n_units: config.n_units, skip: config.skip, head_units: config.head_units };
         let members = (0..config.n_members).map(|member| Member::new(shape, config, seed, turn(0, member))).collect();
         Self { members, n_gradient_steps: 0, config: config.clone(), n_steps, seed }
     }
@@ -78,7 +74,13 @@ impl Agent {
     /// With `restart` the networks begin anew and the examples are all that they know; else they learn on, and the
     /// examples join what the replay buffer holds. `turn_of_run` numbers the calls of a run, from 1: it picks the random
     /// streams.
-    pub(crate) fn learn(&mut self, pool: &Pool, examples: &[Example], turn_of_run: u64, n_gradient_steps: usize) -> f32 {
+    pub(crate) fn learn(
+        &mut self,
+        pool: &Pool,
+        examples: &[Example],
+        turn_of_run: u64,
+        n_gradient_steps: usize,
+    ) -> f32 {
         if examples.is_empty() {
             return 0.0;
         }
@@ -155,7 +157,12 @@ impl Member {
 
     /// Stores a transition for each example, with the action that the ε-greedy policy takes there.
     fn remember(
-        &mut self, pool: &Pool, examples: impl Iterator<Item = Example>, config: &AgentConfig, n_steps: usize, epsilon: f64,
+        &mut self,
+        pool: &Pool,
+        examples: impl Iterator<Item = Example>,
+        config: &AgentConfig,
+        n_steps: usize,
+        epsilon: f64,
         rng: &mut impl Rng,
     ) {
         let examples: Vec<Example> = examples.collect();
@@ -188,7 +195,12 @@ impl Member {
 
     /// Gradient steps on mini-batches of the replay buffer; the mean loss over the last tenth of them.
     fn fit(
-        &mut self, pool: &Pool, config: &AgentConfig, n_steps: usize, n_gradient_steps: usize, rng: &mut impl Rng,
+        &mut self,
+        pool: &Pool,
+        config: &AgentConfig,
+        n_steps: usize,
+        n_gradient_steps: usize,
+        rng: &mut impl Rng,
     ) -> f32 {
         let regularisation = Regularisation {
             dropout: config.dropout,
@@ -259,7 +271,13 @@ fn targets(batch: &[Transition], next_values: &[f32], config: &AgentConfig) -> (
             let target = [0, 1].map(|action| reward(config, transition.label, action) + config.gamma * next);
             let weight = [0, 1].map(|action| match config.update {
                 Update::Both => transition.weight,
-                Update::Taken => if action == transition.action { transition.weight } else { 0.0 },
+                Update::Taken => {
+                    if action == transition.action {
+                        transition.weight
+                    } else {
+                        0.0
+                    }
+                }
             });
             (target, weight)
         })
@@ -277,7 +295,8 @@ fn learning_rate(config: &AgentConfig, step: usize, n_gradient_steps: usize) -> 
     }
     let at = (step as f32 + 0.5) / n_gradient_steps as f32;
     let cosine = |done: f32| 0.5 - 0.5 * (std::f32::consts::PI * done).cos();
-    let share = if at < RISE { START + (1.0 - START) * cosine(at / RISE) } else { 1.0 - cosine((at - RISE) / (1.0 - RISE)) };
+    let share =
+        if at < RISE { START + (1.0 - START) * cosine(at / RISE) } else { 1.0 - cosine((at - RISE) / (1.0 - RISE)) };
     config.learning_rate * share
 }
 

@@ -348,7 +348,6 @@ impl Config {
     ///
     /// # Errors
     /// [`Error::Setting`] for the first setting that is outside of its range.
-    #[expect(clippy::too_many_lines, reason = "one line a setting")]
     pub fn validate(&self) -> Result<()> {
         fn check(ok: bool, name: &str, expected: &str, found: impl std::fmt::Display) -> Result<()> {
             if ok { Ok(()) } else { Err(Error::setting(name, expected, found)) }

@@ -116,8 +116,9 @@ impl Oracle for FileOracle {
     /// What the file says of the point, or of the points that are shown; *skip* where it does not hold the point.
     fn answer(&mut self, question: &Question<'_>) -> Result<Reply, Cause> {
         let known = &self.spans[question.query.series];
-        let label_of =
-            |point: usize| known.iter().rev().find(|span| (span.first..=span.last).contains(&point)).map(|span| span.label);
+        let label_of = |point: usize| {
+            known.iter().rev().find(|span| (span.first..=span.last).contains(&point)).map(|span| span.label)
+        };
         let point = question.query.point;
         let points = match question.kind {
             AnswerKind::Point => point..point + 1,
@@ -173,7 +174,9 @@ mod tests {
         assert_eq!(
             ask(&mut oracle, 0, 4, AnswerKind::Range),
             Reply::Answer(Answer::Spans(vec![
-                span(2, 4, Label::Normal), span(5, 5, Label::Anomaly), span(6, 6, Label::Normal),
+                span(2, 4, Label::Normal),
+                span(5, 5, Label::Anomaly),
+                span(6, 6, Label::Normal),
             ]))
         );
         assert_eq!(

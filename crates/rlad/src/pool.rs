@@ -17,8 +17,6 @@ pub(crate) type PoolPoint = (usize, usize);
 /// The views of one series up to the end of its training part.
 #[derive(Clone, Debug)]
 pub(crate) struct PoolSeries {
-    /// The name of the series.
-    pub(crate) name: String,
     /// Its training points.
     pub(crate) training: Range<usize>,
     encoded: Encoded,
@@ -67,7 +65,7 @@ impl Pool {
                 pool.scales.insert(series.name().to_owned(), scale);
             }
             let missing = (0..training.end).map(|point| series.is_missing(point)).collect();
-            pool.series.push(PoolSeries { name: series.name().to_owned(), training, encoded, missing });
+            pool.series.push(PoolSeries { training, encoded, missing });
         }
         if pool.n_points() == 0 {
             return Err(Error::Empty { what: format!("the part `{part}` of the data") });

@@ -118,7 +118,13 @@ fn entropy(score: f64) -> f64 {
 /// Takes the first `n` of the ranked candidates that are far enough from each other and from what was asked before, at
 /// most [`QueryConfig::max_series_share`] of them from one series; where so few series are left that this would leave
 /// questions unasked, an even share of each.
-pub(crate) fn take(ranked: &[Candidate], n: usize, asked: &mut Asked, n_series: usize, config: &QueryConfig) -> Vec<Candidate> {
+pub(crate) fn take(
+    ranked: &[Candidate],
+    n: usize,
+    asked: &mut Asked,
+    n_series: usize,
+    config: &QueryConfig,
+) -> Vec<Candidate> {
     let share = share_of(n, config.max_series_share).max(n.div_ceil(n_series.max(1))).max(1);
     let mut counts = vec![0; asked.points.len()];
     let mut taken = Vec::new();
@@ -137,7 +143,9 @@ pub(crate) fn take(ranked: &[Candidate], n: usize, asked: &mut Asked, n_series: 
 
 /// A share of `n`, rounded to the nearest.
 #[expect(
-    clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
     reason = "a share in [0, 1] of a number of questions"
 )]
 pub(crate) fn share_of(n: usize, share: f64) -> usize {

@@ -226,10 +226,12 @@ impl Session {
         let labelled: Vec<(PoolPoint, Label)> = self.labelled().collect();
         let mut scored = Vec::with_capacity(labelled.len());
         for member in 0..n_members {
-            let own: Vec<&(PoolPoint, Label)> = labelled.iter().filter(|(at, _)| fold(*at, n_members) == member).collect();
+            let own: Vec<&(PoolPoint, Label)> =
+                labelled.iter().filter(|(at, _)| fold(*at, n_members) == member).collect();
             let points: Vec<PoolPoint> = own.iter().map(|(at, _)| *at).collect();
             let scores = agent.scores_of(member, &self.pool, &points);
-            scored.extend(own.iter().zip(scores).map(|((_, label), score)| (f64::from(score), *label == Label::Anomaly)));
+            scored
+                .extend(own.iter().zip(scores).map(|((_, label), score)| (f64::from(score), *label == Label::Anomaly)));
         }
         calibrate(&scored, &pool).unwrap_or(0.0)
     }

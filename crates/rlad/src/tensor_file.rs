@@ -35,7 +35,11 @@ pub(crate) fn write(kind: &str, tensors: &Tensors, record: &impl Serialize) -> (
         .iter()
         .map(|(name, (_, values))| (name, values.iter().flat_map(|value| value.to_le_bytes()).collect()))
         .collect();
-    let sha256 = hash(kind, &record, tensors.iter().map(|(name, (shape, _))| (name.as_str(), shape.as_slice(), &data[name][..])));
+    let sha256 = hash(
+        kind,
+        &record,
+        tensors.iter().map(|(name, (shape, _))| (name.as_str(), shape.as_slice(), &data[name][..])),
+    );
     let header = Header { kind: kind.to_owned(), format_version: FORMAT_VERSION, sha256: sha256.clone(), record };
     // One entry only: the order of several would change from run to run.
     let metadata = [("rlad".to_owned(), serde_json::to_string(&header).expect("a header is JSON"))].into();
@@ -85,7 +89,11 @@ pub(crate) fn read<R: DeserializeOwned>(path: &Path, kind: &str, bytes: &[u8]) -
     Ok((tensors, record, found))
 }
 
-fn hash<'a>(kind: &str, record: &serde_json::Value, tensors: impl Iterator<Item = (&'a str, &'a [usize], &'a [u8])>) -> String {
+fn hash<'a>(
+    kind: &str,
+    record: &serde_json::Value,
+    tensors: impl Iterator<Item = (&'a str, &'a [usize], &'a [u8])>,
+) -> String {
     let mut hasher = Sha256::new();
     hasher.update(format!("{kind} {FORMAT_VERSION}\n{record}\n"));
     for (name, shape, data) in tensors {
@@ -100,7 +108,8 @@ mod tests {
     use super::*;
 
     fn file() -> (Vec<u8>, String) {
-        let tensors = [("b".to_owned(), (vec![2], vec![1.0, f32::NAN])), ("a".to_owned(), (vec![1, 1], vec![-0.0]))].into();
+        let tensors =
+            [("b".to_owned(), (vec![2], vec![1.0, f32::NAN])), ("a".to_owned(), (vec![1, 1], vec![-0.0]))].into();
         write("model", &tensors, &vec![0.1, 0.2])
     }
 

@@ -20,7 +20,8 @@ pub(crate) fn calibrate(labelled: &[Labelled], pool: &[(f64, f64)]) -> Option<f6
         return None;
     }
     let chance = isotonic(labelled);
-    let mut pool: Vec<(f64, f64, f64)> = pool.iter().map(|&(score, n)| (score, n, n * chance_at(&chance, score))).collect();
+    let mut pool: Vec<(f64, f64, f64)> =
+        pool.iter().map(|&(score, n)| (score, n, n * chance_at(&chance, score))).collect();
     pool.sort_by(|a, b| b.0.total_cmp(&a.0));
     let n_anomalies: f64 = pool.iter().map(|p| p.2).sum();
     let (mut n_alarms, mut n_found) = (0.0, 0.0);
@@ -46,7 +47,11 @@ fn isotonic(labelled: &[Labelled]) -> Vec<(f64, f64)> {
     for (score, anomaly) in sorted {
         let mut block = Block { n: 1.0, score, anomalies: f64::from(u8::from(anomaly)) };
         while let Some(last) = blocks.last().filter(|last| last.share() >= block.share()) {
-            block = Block { n: last.n + block.n, score: last.score + block.score, anomalies: last.anomalies + block.anomalies };
+            block = Block {
+                n: last.n + block.n,
+                score: last.score + block.score,
+                anomalies: last.anomalies + block.anomalies,
+            };
             blocks.pop();
         }
         blocks.push(block);

@@ -45,7 +45,7 @@ const FAR: f64 = 1e30;
 
 /// The number of views of a point: `views.len() * n_channels`.
 #[must_use]
-pub const fn n_features(views: &[View], n_channels: usize) -> usize {
+pub(crate) const fn n_features(views: &[View], n_channels: usize) -> usize {
     views.len() * n_channels
 }
 
@@ -370,17 +370,7 @@ impl Encoded {
             out.extend_from_slice(&self.rows[first * self.n_features..(point + 1) * self.n_features]);
         }
     }
-}
 
-impl View {
-    /// Whether any of some views reads a [`Scale`].
-    #[must_use]
-    pub(crate) fn any_needs_scale(views: &[Self]) -> bool {
-        views.contains(&Self::MinMax)
-    }
-}
-
-impl Encoded {
     /// Forgets the points from `n_points` on.
     pub(crate) fn truncate(&mut self, n_points: usize) {
         self.rows.truncate(n_points * self.n_features);

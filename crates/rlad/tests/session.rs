@@ -1,10 +1,12 @@
 //! A session: what it asks, what it refuses, and that it can be stopped anywhere.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use rlad::{
-    Answer, Config, Detector, Error, Label, Model, NANOS_PER_SECOND, Oracle, Part, PropagationMethod, Preset, Query,
+    Answer, Config, Detector, Error, Label, Model, NANOS_PER_SECOND, Oracle, Part, Preset, PropagationMethod, Query,
     QueryStrategy, Question, Reply, Series, Session, Span, TimeFormat, Truth, TruthOracle,
 };
 
@@ -116,7 +118,8 @@ fn every_question_is_about_an_open_training_point() {
     let data = data();
     for preset in [Preset::Paper, Preset::Default] {
         let (_, session) = run(config(preset), &data, |_| false);
-        let asked: Vec<(usize, usize)> = session.answered().iter().map(|(query, _)| (query.series, query.point)).collect();
+        let asked: Vec<(usize, usize)> =
+            session.answered().iter().map(|(query, _)| (query.series, query.point)).collect();
         assert_eq!(asked.len(), 60, "the budget is spent");
         assert_eq!(asked.iter().collect::<BTreeSet<_>>().len(), 60, "no point is asked about twice");
         let ids: Vec<u64> = session.answered().iter().map(|(query, _)| query.id).collect();
@@ -206,12 +209,14 @@ fn series_that_cannot_be_learned_from_are_refused_or_harmless() {
     };
     assert!(matches!(Session::new(Config::default(), &[]), Err(Error::Empty { .. })));
     let mut two = one(vec![1.0, 2.0]);
-    two = Series::new("t", vec!["v".into(), "w".into()], TimeFormat::Index, vec![0], two.values().to_vec(), None).unwrap();
+    two = Series::new("t", vec!["v".into(), "w".into()], TimeFormat::Index, vec![0], two.values().to_vec(), None)
+        .unwrap();
     assert!(matches!(Session::new(Config::default(), &[one(vec![1.0]), two]), Err(Error::Channels { .. })));
     for values in [vec![5.0], vec![5.0; 300], vec![f64::NAN; 300], vec![1e308, -1e308, 0.0]] {
         let series = one(values);
         for preset in [Preset::Paper, Preset::Default] {
-            let mut session = Session::new(Config { part: Part::ALL, ..config(preset) }, std::slice::from_ref(&series)).unwrap();
+            let mut session =
+                Session::new(Config { part: Part::ALL, ..config(preset) }, std::slice::from_ref(&series)).unwrap();
             let queries = session.query().to_vec();
             let normal = |query: &Query| {
                 let span = Span { first: query.point, last: query.point, label: Label::Normal };

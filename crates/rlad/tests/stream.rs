@@ -1,12 +1,14 @@
 //! A stream scores as a batch does, bit for bit.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use rlad::{
-    AnswerKind, Clock, Config, Detector, Model, Oracle, Preset, Question, ReadOptions, Reply, Series, Session, Source, Stream, TimeFormat,
-    Truth, TruthOracle, View, import, read,
+    AnswerKind, Clock, Config, Detector, Model, Oracle, Preset, Question, ReadOptions, Reply, Series, Session, Source,
+    Stream, TimeFormat, Truth, TruthOracle, View, import, read,
 };
 
 /// The shipped series with their truth.

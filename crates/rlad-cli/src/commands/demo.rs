@@ -104,7 +104,9 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     } else {
         print(&format!(
             "after {} questions ({} labelled points):    {}",
-            model.n_questions(), model.n_labelled_points(), strict_line(&after)
+            model.n_questions(),
+            model.n_labelled_points(),
+            strict_line(&after)
         ))?;
         if args.out.is_some() {
             print(&format!("scores {}, report {}", scores.display(), report.display()))?;
@@ -138,8 +140,11 @@ fn unpack(folder: &Path) -> anyhow::Result<DataSet> {
         written.map_err(|source| rlad::Error::Write { path, source })?;
     }
     let mut data = rlad::import(Source::Nab, &folder.join("nab"))?;
-    let kpi: Vec<PathBuf> =
-        DATA.iter().map(|(path, _)| folder.join(path)).filter(|path| path.extension().is_some_and(|of| of == "csv") && path.starts_with(folder.join("kpi"))).collect();
+    let kpi: Vec<PathBuf> = DATA
+        .iter()
+        .map(|(path, _)| folder.join(path))
+        .filter(|path| path.extension().is_some_and(|of| of == "csv") && path.starts_with(folder.join("kpi")))
+        .collect();
     data.members.extend(read(&kpi, &DataArgs::default())?.members);
     data.members.sort_by(|a, b| a.series.name().cmp(b.series.name()));
     Ok(data)

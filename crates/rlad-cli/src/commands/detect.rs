@@ -23,6 +23,9 @@ const N_BEST: usize = 2;
 /// The digits of a model's hash that stand with its scores.
 const HASH_DIGITS: usize = 16;
 
+/// One of the numbers of a metric.
+type Share = fn(Quality) -> Option<f64>;
+
 /// Runs the command.
 pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
     use_threads(args.threads)?;
@@ -43,7 +46,9 @@ pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
     let n_anomalous: usize = found.iter().map(|event| event.n_points).sum();
     print(&format!(
         "{} series, {n_points} points, {n_anomalous} anomalous in {} events: {}",
-        scores.len(), found.len(), args.out.display()
+        scores.len(),
+        found.len(),
+        args.out.display()
     ))?;
     Ok(if args.check && n_anomalous > 0 { ExitCode::from(ANOMALOUS) } else { ExitCode::SUCCESS })
 }
@@ -76,7 +81,12 @@ pub(crate) fn score(model: &Model, data: &DataSet, part: Part) -> anyhow::Result
 /// Writes the report of a model on a part of data. `session` is the folder that holds the questions and the history;
 /// `before` is a detector to compare with: what was known before the questions.
 pub(crate) fn write_report(
-    path: &Path, model: &Model, data: &DataSet, part: Part, session: Option<&Path>, before: Option<&dyn Detector>,
+    path: &Path,
+    model: &Model,
+    data: &DataSet,
+    part: Part,
+    session: Option<&Path>,
+    before: Option<&dyn Detector>,
 ) -> anyhow::Result<()> {
     let all = score(model, data, Part::ALL)?;
     let mut questions = match session {
@@ -148,7 +158,7 @@ fn metrics(model: &Model, data: &DataSet, part: Part, before: Option<&dyn Detect
             _ => None,
         };
         let (oracle_before, oracle_after) = (before.as_ref().and_then(best), best(&after));
-        let what: [(&str, fn(Quality) -> Option<f64>); 3] =
+        let what: [(&str, Share); 3] =
             [("precision", |q| q.precision), ("recall", |q| q.recall), ("F1", |q| Some(q.f1))];
         table.extend(what.map(|(what, of)| MetricRow {
             name: format!("{name}: {what}"),

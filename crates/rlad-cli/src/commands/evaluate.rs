@@ -23,7 +23,8 @@ pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
         let at: HashMap<i64, f64> = scores.timestamps.iter().copied().zip(scores.scores.iter().copied()).collect();
         let points = member.series.part(part);
         let timestamps = &member.series.timestamps()[points.clone()];
-        let found: Vec<f64> = timestamps.iter().map(|timestamp| at.get(timestamp).copied().unwrap_or(f64::NAN)).collect();
+        let found: Vec<f64> =
+            timestamps.iter().map(|timestamp| at.get(timestamp).copied().unwrap_or(f64::NAN)).collect();
         n_unscored += timestamps.iter().filter(|timestamp| !at.contains_key(timestamp)).count();
         if n_unscored < timestamps.len() || found.iter().any(|score| !score.is_nan()) {
             joined.push((truth.labels()[points].to_vec(), found, scores.threshold));
@@ -38,18 +39,18 @@ pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     if n_unscored > 0 {
         tell(&[format!("{n_unscored} points have no row in the scores; they count as no alarm")]);
     }
-    let judged: Vec<Judged<'_>> = joined
-        .iter()
-        .map(|(truth, scores, threshold)| Judged { truth, scores, threshold: *threshold })
-        .collect();
+    let judged: Vec<Judged<'_>> =
+        joined.iter().map(|(truth, scores, threshold)| Judged { truth, scores, threshold: *threshold }).collect();
     let delay = args.delay.unwrap_or_else(|| usual_delay(series.into_iter()));
     let evaluation = rlad::evaluate(&judged, delay);
     let model = args.model.as_deref().map(open_model).transpose()?;
-    if let Some(model) = model.as_ref().filter(|model| scores.iter().any(|scores| !model.hash().starts_with(&scores.model))) {
+    if let Some(model) =
+        model.as_ref().filter(|model| scores.iter().any(|scores| !model.hash().starts_with(&scores.model)))
+    {
         tell(&[format!("the scores are not those of model {}", &model.hash()[..16])]);
     }
     if args.json {
-        let mut json = serde_json::to_value(&evaluation)?;
+        let mut json = serde_json::to_value(evaluation)?;
         if let Some(model) = &model {
             json["questions"] = model.n_questions().into();
             json["labelled_points"] = model.n_labelled_points().into();

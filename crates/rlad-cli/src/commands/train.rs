@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use anyhow::bail;
 use rlad::{
-    Answer, Config, DataSet, Detector, Evaluation, Judged, Label, Model, Oracle, Part, Query, Question, Reply, Series, Session,
-    Truth, TruthOracle,
+    Answer, Config, DataSet, Detector, Evaluation, Judged, Label, Model, Oracle, Part, Query, Question, Reply, Series,
+    Session, Truth, TruthOracle,
 };
 use serde_json::{Value, json};
 
@@ -33,16 +33,21 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
             "let `--oracle truth` answer from the label column, or `--oracle FILE.csv` from a file".to_owned(),
         ));
     }
-    let (folder, config) = if args.resume {
-        Folder::open(&args.session)?
-    } else {
-        let config = config(args)?;
-        (Folder::create(&args.session, &config)?, config)
+    let opened = if args.resume { Some(Folder::open(&args.session)?) } else { None };
+    let config = match &opened {
+        Some((_, config)) => config.clone(),
+        None => {
+            Folder::check_free(&args.session)?;
+            config(args)?
+        }
     };
     let data = read(&args.data, &args.form)?;
     let series: Vec<Series> = data.members.iter().map(|member| member.series.clone()).collect();
     let truths: Vec<Option<&Truth>> = data.members.iter().map(|member| member.truth.as_ref()).collect();
-    let session = begin(&folder, config, &series, args)?;
+    let session = match &opened {
+        Some((folder, config)) => resume(folder, config, &series, args)?,
+        None => Session::new(config, &series)?,
+    };
     let mut oracle: Box<dyn Oracle + '_> = match &args.questions.oracle {
         OracleArg::Truth => {
             if truths.iter().all(Option::is_none) {
@@ -57,13 +62,19 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         OracleArg::Terminal => Box::new(Terminal::open()?),
         OracleArg::File(path) => Box::new(answers_file::read(path, &series)?),
     };
+    // The folder is made when nothing else can go wrong, so that a mistyped command leaves nothing behind.
+    let folder = match opened {
+        Some((folder, _)) => folder,
+        None => Folder::create(&args.session, session.config())?,
+    };
     let who = match args.questions.oracle {
         OracleArg::Truth => "truth".to_owned(),
         OracleArg::File(_) => "file".to_owned(),
         OracleArg::Terminal => user_name(),
     };
     let check = args.check_part.map(|part| Check { part, data: &data });
-    let mut training = Training { session, folder: &folder, series: &series, check, bar: None, history: Vec::new(), who };
+    let mut training =
+        Training { session, folder: &folder, series: &series, check, bar: None, history: Vec::new(), who };
     let trained = training.run(oracle.as_mut(), matches!(args.questions.oracle, OracleArg::Terminal))?;
     drop(oracle);
     report(args, &trained)?;
@@ -102,10 +113,11 @@ fn config(args: &TrainArgs) -> anyhow::Result<Config> {
     Ok(config)
 }
 
-/// A new session, or the one that a folder's checkpoint holds.
-fn begin(folder: &Folder, mut config: Config, series: &[Series], args: &TrainArgs) -> anyhow::Result<Session> {
+/// The session of a folder: that of its checkpoint, or a new one where no round was ended.
+fn resume(folder: &Folder, config: &Config, series: &[Series], args: &TrainArgs) -> anyhow::Result<Session> {
+    let mut config = config.clone();
     let questions = args.questions.n_questions.map(std::num::NonZeroUsize::get);
-    if let Some(n) = questions.filter(|n| args.resume && *n != config.questions) {
+    if let Some(n) = questions.filter(|n| *n != config.questions) {
         config.questions = n;
         folder.write_config(&config)?;
     }
@@ -238,7 +250,11 @@ impl Training<'_> {
     /// The answers to the questions of a round: those that the log holds already, and the expert's to the rest. An answer is
     /// in the log before the next question is asked.
     fn ask(
-        &mut self, queries: &[Query], oracle: &mut dyn Oracle, log: &AnswerLog, logged: &BTreeMap<u64, Entry>,
+        &mut self,
+        queries: &[Query],
+        oracle: &mut dyn Oracle,
+        log: &AnswerLog,
+        logged: &BTreeMap<u64, Entry>,
     ) -> anyhow::Result<Asked> {
         let mut answers: Vec<(u64, Answer)> = Vec::with_capacity(queries.len());
         let mut from_log = true;
@@ -250,9 +266,14 @@ impl Training<'_> {
                         format!(
                             "the answer log does not fit the session: question {} is about point {} of `{}`, but the log has \
                              an answer about point {} of `{}`",
-                            query.id, query.point, series.name(), entry.point, entry.series
+                            query.id,
+                            query.point,
+                            series.name(),
+                            entry.point,
+                            entry.series
                         ),
-                        "the data, the settings or the program have changed; begin a new session in another folder".to_owned(),
+                        "the data, the settings or the program have changed; begin a new session in another folder"
+                            .to_owned(),
                     ));
                 }
                 if let Some(answer) = &entry.answer {
@@ -350,14 +371,20 @@ fn report(args: &TrainArgs, trained: &Trained) -> anyhow::Result<()> {
     }
     print(&format!(
         "{} questions, {} labelled points ({} anomalous), {:.0} s",
-        model.n_questions(), model.n_labelled_points(), trained.n_anomalies, trained.seconds
+        model.n_questions(),
+        model.n_labelled_points(),
+        trained.n_anomalies,
+        trained.seconds
     ))?;
     if let Some(check) = &trained.check {
         print(&format!("checked on {}: {}", args.check_part.unwrap_or_default(), strict_line(check)))?;
     }
     print(&format!("model {} ({})", path.display(), &model.hash()[..16]))?;
     if trained.stopped {
-        print(&format!("stopped before the last question; go on with `--session {} --resume`", args.session.display()))?;
+        print(&format!(
+            "stopped before the last question; go on with `--session {} --resume`",
+            args.session.display()
+        ))?;
     }
     if trained.n_anomalies == 0 {
         print("no answer was an anomaly, so the detector knows none: ask more questions, or of other series")?;

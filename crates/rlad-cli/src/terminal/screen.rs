@@ -5,7 +5,6 @@ use std::ops::Range;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use rlad::{Answer, AnswerKind, Label, Reply, Span};
 
-
 /// The view keeps at least this many points on each side of the judged one, where there are so many.
 const MIN_SIDE: usize = 5;
 /// The points that an arrow moves the end of a range by, with shift.

@@ -60,7 +60,8 @@ impl Session {
     /// version, or the data are others; the errors of [`Session::new`].
     pub fn resume(path: &Path, bytes: &[u8], series: &[Series], questions: Option<usize>) -> Result<Self> {
         let (tensors, mut record, _): (_, Record, _) = tensor_file::read(path, "checkpoint", bytes)?;
-        let wrong = |expected: &str| Error::Format { path: path.to_owned(), expected: expected.to_owned(), source: None };
+        let wrong =
+            |expected: &str| Error::Format { path: path.to_owned(), expected: expected.to_owned(), source: None };
         if record.fingerprint != fingerprint(series, record.config.part) {
             return Err(wrong("a checkpoint of these data: its series or their points have changed"));
         }
@@ -124,7 +125,9 @@ pub(super) fn fingerprint(series: &[Series], part: Part) -> String {
         let end = training.end;
         let mut bytes = Vec::with_capacity(end * 8 * (1 + series.n_channels()));
         series.timestamps()[..end].iter().for_each(|timestamp| bytes.extend(timestamp.to_le_bytes()));
-        series.values()[..end * series.n_channels()].iter().for_each(|value| bytes.extend(value.to_bits().to_le_bytes()));
+        series.values()[..end * series.n_channels()]
+            .iter()
+            .for_each(|value| bytes.extend(value.to_bits().to_le_bytes()));
         hasher.update(&bytes);
     }
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()

@@ -38,7 +38,9 @@ impl Session {
         let mut pseudo_labels = Vec::new();
         for series in self.learned_series() {
             // Where every label is of one kind, there is nothing to tell apart.
-            let both = [Label::Normal, Label::Anomaly].iter().all(|l| self.labels[series].iter().any(|(_, label)| label == *l));
+            let both = [Label::Normal, Label::Anomaly]
+                .iter()
+                .all(|l| self.labels[series].iter().any(|(_, label)| label == *l));
             if !both {
                 continue;
             }
@@ -46,8 +48,12 @@ impl Session {
             let mut rng = stream(self.config.seed, Purpose::Propagation, turn);
             let labelled: Vec<(usize, Label)> =
                 self.labels[series].iter().filter(|(point, _)| self.pool.has((series, *point))).collect();
-            let unlabelled: Vec<usize> =
-                self.pool.draw(series, config.pool, &mut rng).into_iter().filter(|p| self.labels[series].is_open(*p)).collect();
+            let unlabelled: Vec<usize> = self
+                .pool
+                .draw(series, config.pool, &mut rng)
+                .into_iter()
+                .filter(|p| self.labels[series].is_open(*p))
+                .collect();
             let points: Vec<PoolPoint> =
                 labelled.iter().map(|l| l.0).chain(unlabelled.iter().copied()).map(|point| (series, point)).collect();
             let labels: Vec<Option<Label>> =

@@ -22,7 +22,8 @@ impl Session {
         let rows = self.forest_rows(&sample);
         let forest = IsolationForest::fit(&rows, rows.len() / n, warm_up.n_trees, warm_up.sample_size, &mut rng);
         let scores = (0..self.pool.series.len()).map(|series| {
-            let points: Vec<PoolPoint> = self.pool.series[series].training.clone().map(|point| (series, point)).collect();
+            let points: Vec<PoolPoint> =
+                self.pool.series[series].training.clone().map(|point| (series, point)).collect();
             points.chunks(16_384).flat_map(|points| forest.score(&self.forest_rows(points))).collect()
         });
         let scores = scores.collect();
@@ -92,7 +93,8 @@ impl Session {
                 ranked
             }));
         }
-        let highest = |series: &usize| picked[*series][0].first().map_or(f64::NEG_INFINITY, |candidate| candidate.score);
+        let highest =
+            |series: &usize| picked[*series][0].first().map_or(f64::NEG_INFINITY, |candidate| candidate.score);
         let mut order: Vec<usize> = (0..picked.len()).collect();
         order.sort_by(|a, b| highest(b).total_cmp(&highest(a)));
         let reasons = [Reason::Highest, Reason::Lowest, Reason::Middle];
@@ -141,7 +143,12 @@ impl Session {
             }
         }
         let scores = mean_scores(&self.agent.member_scores(&self.pool, &random));
-        chosen.extend(random.iter().zip(scores).map(|(&(series, point), score)| (Candidate { series, point, score }, Reason::Random)));
+        chosen.extend(
+            random
+                .iter()
+                .zip(scores)
+                .map(|(&(series, point), score)| (Candidate { series, point, score }, Reason::Random)),
+        );
         self.number(chosen)
     }
 
@@ -154,7 +161,14 @@ impl Session {
         chosen
             .into_iter()
             .zip(first..)
-            .map(|((Candidate { series, point, score }, reason), id)| Query { id, round: self.round, series, point, reason, score })
+            .map(|((Candidate { series, point, score }, reason), id)| Query {
+                id,
+                round: self.round,
+                series,
+                point,
+                reason,
+                score,
+            })
             .collect()
     }
 

@@ -83,6 +83,12 @@ impl View {
         Self::Unchanged,
     ];
 
+    /// Whether any of some views reads a [`Scale`](crate::Scale).
+    #[must_use]
+    pub(crate) fn any_needs_scale(views: &[Self]) -> bool {
+        views.contains(&Self::MinMax)
+    }
+
     /// Checks the range of its parameter.
     ///
     /// # Errors

@@ -2,6 +2,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
+use rlad::AnswerKind;
 use rlad::NANOS_PER_SECOND;
 
 use super::*;
@@ -105,10 +106,19 @@ fn missing_and_extreme_values_are_drawn() {
         let channels = vec!["value".to_owned()];
         let series = Series::new("s", channels, TimeFormat::Index, vec![0, 1, 9], values.to_vec(), Some(1)).unwrap();
         for (point, shown) in [(1, 0..3), (0, 0..1), (2, 2..3)] {
-            let asked = Question { series: &series, point, shown: shown.clone(), kind: AnswerKind::Range, number: 1, budget: 1 };
+            let asked = Question {
+                series: &series,
+                point,
+                shown: shown.clone(),
+                kind: AnswerKind::Range,
+                number: 1,
+                budget: 1,
+            };
             for (width, height) in [(MIN_WIDTH, MIN_HEIGHT), (80, 24), (300, 90)] {
                 let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-                terminal.draw(|frame| question(frame, &asked, &Screen::new(point, shown.clone(), AnswerKind::Range))).unwrap();
+                terminal
+                    .draw(|frame| question(frame, &asked, &Screen::new(point, shown.clone(), AnswerKind::Range)))
+                    .unwrap();
                 let text = terminal.backend().to_string();
                 assert_eq!(
                     text.contains("no values"),
