@@ -337,7 +337,7 @@ EXAMPLES:
 const DEMO_EXAMPLES: &str = "\
 EXAMPLES:
   rlad demo
-  rlad demo --out demo --questions 100";
+  rlad demo --out demo --questions 300";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 EXAMPLES:

@@ -174,7 +174,7 @@ impl AnswerLog {
     /// The answers that stand, in the order of their questions: the latest of each question that was not taken back.
     ///
     /// # Errors
-    /// As [`AnswerLog::entries`].
+    /// [`rlad::Error::Format`] if a row does not hold what [`AnswerLog::append`] writes, and what SQLite says.
     pub(crate) fn answers(&self) -> anyhow::Result<Vec<Entry>> {
         self.select(
             "SELECT * FROM answers WHERE entry IN (SELECT max(entry) FROM answers GROUP BY question) AND undone = 0
@@ -355,8 +355,7 @@ mod tests {
         let path = folder.path().join("labels.sqlite");
         let log = AnswerLog::open(&path).unwrap();
         log.append(&entry(0, Some(Answer::Skip))).unwrap();
-        let row =
-            "INSERT INTO answers VALUES (2, 'ada', '2026-03-04T05:06:07Z', 1, 0, 's', 0, 0, '\"perhaps\"', 0, 0, 0)";
+        let row = "INSERT INTO answers VALUES (2, 'ada', '2026-03-04T05:06:07Z', 1, 0, 's', 0, 'random', 0, '\"perhaps\"', 0, 0, 0)";
         Connection::open(&path).unwrap().execute(row, []).unwrap();
         let error = format!("{:#}", log.entries().unwrap_err());
         assert!(error.contains("in its row 2: unknown variant `perhaps`"), "{error}");

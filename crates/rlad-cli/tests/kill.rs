@@ -21,8 +21,8 @@ n_extremes = 2
 n_members = 2
 n_units = 8
 head_units = 8
-steps_per_round = 12
-final_steps = 20
+steps_per_round = 60
+final_steps = 200
 batch = 64
 ";
 
@@ -31,7 +31,7 @@ const N_QUESTIONS: usize = 60;
 fn rlad(folder: &Path, config: &Path, resume: bool) -> Child {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/kpi");
     let mut command = Command::new(env!("CARGO_BIN_EXE_rlad"));
-    command.arg("train").arg(data).arg("--session").arg(folder).args(["--oracle", "truth", "--answers", "range"]);
+    command.arg("train").arg(data).arg("--session").arg(folder).args(["--oracle", "truth"]);
     command.args(["--error-rate", "0.1", "--unsure-rate", "0.1"]);
     if resume {
         command.arg("--resume");

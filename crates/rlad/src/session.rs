@@ -233,7 +233,9 @@ impl Session {
             scored
                 .extend(own.iter().zip(scores).map(|((_, label), score)| (f64::from(score), *label == Label::Anomaly)));
         }
-        calibrate(&scored, &pool).unwrap_or(0.0)
+        // Below this chance a false alarm costs more reward than a miss.
+        let (anomaly, normal) = (self.config.agent.reward_anomaly, self.config.agent.reward_normal);
+        calibrate(&scored, &pool, f64::from(normal / (anomaly + normal))).unwrap_or(0.0)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a number of points")]

@@ -49,7 +49,7 @@ pub(crate) fn write(kind: &str, tensors: &Tensors, record: &impl Serialize) -> (
     (safetensors::serialize(views, Some(metadata)).expect("tensors fit in a file"), sha256)
 }
 
-/// Reads what [`write`] wrote: the tensors, the record and the hash.
+/// Reads what [`write()`] wrote: the tensors, the record and the hash.
 ///
 /// # Errors
 /// [`Error::Format`] for another kind of file, [`Error::Version`] for another version, [`Error::Damaged`] where the

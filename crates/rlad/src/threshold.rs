@@ -14,8 +14,10 @@ pub(crate) type Labelled = (f64, bool);
 
 /// The threshold with the best expected F1, or `None` where the labels are all of one kind.
 ///
-/// `pool`: the scores of training points and how many points each stands for.
-pub(crate) fn calibrate(labelled: &[Labelled], pool: &[(f64, f64)]) -> Option<f64> {
+/// `pool`: the scores of training points and how many points each stands for. `least_chance`: no alarm is worth its cost at
+/// a score where the chance of an anomaly is below this; where anomalies can hardly be told apart, the best F1 alone would
+/// alarm nearly everywhere.
+pub(crate) fn calibrate(labelled: &[Labelled], pool: &[(f64, f64)], least_chance: f64) -> Option<f64> {
     if labelled.iter().all(|l| l.1) || !labelled.iter().any(|l| l.1) || pool.is_empty() {
         return None;
     }
@@ -27,6 +29,9 @@ pub(crate) fn calibrate(labelled: &[Labelled], pool: &[(f64, f64)]) -> Option<f6
     let (mut n_alarms, mut n_found) = (0.0, 0.0);
     let mut best = (f64::NEG_INFINITY, 0.0);
     for (i, &(score, n, found)) in pool.iter().enumerate() {
+        if found < least_chance * n && best.0 > f64::NEG_INFINITY {
+            break;
+        }
         n_alarms += n;
         n_found += found;
         let below = pool.get(i + 1).map_or(score - 1.0, |next| next.0);
@@ -96,8 +101,20 @@ mod tests {
 
     #[test]
     fn labels_of_one_kind_give_no_threshold() {
-        assert_eq!(calibrate(&[(1.0, true)], &[(1.0, 1.0)]), None);
-        assert_eq!(calibrate(&[(1.0, false)], &[(1.0, 1.0)]), None);
+        assert_eq!(calibrate(&[(1.0, true)], &[(1.0, 1.0)], 0.0), None);
+        assert_eq!(calibrate(&[(1.0, false)], &[(1.0, 1.0)], 0.0), None);
+    }
+
+    /// One point in ten is anomalous whatever its score: the best F1 is to alarm at every point, which no one wants.
+    #[test]
+    fn where_nothing_can_be_told_apart_there_are_few_alarms() {
+        let labelled: Vec<Labelled> = (0..1000).map(|i| (f64::from(i), i % 10 == 0)).collect();
+        let pool: Vec<(f64, f64)> = (0..1000).map(|i| (f64::from(i), 1.0)).collect();
+        let n_alarms = |least| {
+            let threshold = calibrate(&labelled, &pool, least).unwrap();
+            pool.iter().filter(|p| p.0 > threshold).count()
+        };
+        assert!(n_alarms(0.0) > 900 && n_alarms(1.0 / 6.0) < 50, "{} and {}", n_alarms(0.0), n_alarms(1.0 / 6.0));
     }
 
     /// Anomalies are rare, yet half of the questions are about them: the threshold must be that of the series.
@@ -116,7 +133,7 @@ mod tests {
         let mut by_margin: Vec<usize> = (0..pool.len()).collect();
         by_margin.sort_by(|&a, &b| (pool[a].0 - 2.0).abs().total_cmp(&(pool[b].0 - 2.0).abs()));
         let asked: Vec<Labelled> = by_margin[..1500].iter().map(|&i| (pool[i].0, labels[i])).collect();
-        let threshold = calibrate(&asked, &pool).unwrap();
+        let threshold = calibrate(&asked, &pool, 0.0).unwrap();
         assert!(f1(threshold) > best - 0.02, "F1 {} at {threshold}, best {best}", f1(threshold));
     }
 }

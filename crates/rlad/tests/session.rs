@@ -35,6 +35,8 @@ fn config(preset: Preset) -> Config {
     config.warm_up.n_extremes = 3;
     config.query.per_round = 8;
     config.query.pool = 300;
+    config.query.min_distance = config.query.min_distance.min(8);
+    config.query.shown = 7;
     config.agent.n_members = config.agent.n_members.min(2);
     config.agent.n_units = 12;
     config.agent.batch = 64;
@@ -43,8 +45,9 @@ fn config(preset: Preset) -> Config {
     config
 }
 
-fn answers(session: &Session, queries: &[Query], data: &[(Series, Truth)]) -> Vec<(u64, Answer)> {
-    let mut oracle = TruthOracle::new(data.iter().map(|(_, truth)| Some(truth)).collect(), 0.1, 0.1, 3);
+/// The answers of an expert of whose answers this share is wrong, and as many are *unsure*.
+fn answers(session: &Session, queries: &[Query], data: &[(Series, Truth)], error_rate: f64) -> Vec<(u64, Answer)> {
+    let mut oracle = TruthOracle::new(data.iter().map(|(_, truth)| Some(truth)).collect(), error_rate, error_rate, 3);
     let answer = |query: &Query| {
         let question = Question {
             query,
@@ -64,6 +67,15 @@ fn answers(session: &Session, queries: &[Query], data: &[(Series, Truth)]) -> Ve
 
 /// Runs a session to its end; where `stop` says so of a round, through its checkpoint's bytes.
 fn run(config: Config, data: &[(Series, Truth)], stop: impl Fn(usize) -> bool) -> (Model, Session) {
+    run_with(config, data, stop, 0.1)
+}
+
+fn run_with(
+    config: Config,
+    data: &[(Series, Truth)],
+    stop: impl Fn(usize) -> bool,
+    error_rate: f64,
+) -> (Model, Session) {
     let series: Vec<Series> = data.iter().map(|(series, _)| series.clone()).collect();
     let mut session = Session::new(config, &series).unwrap();
     loop {
@@ -74,7 +86,7 @@ fn run(config: Config, data: &[(Series, Truth)], stop: impl Fn(usize) -> bool) -
         if queries.is_empty() {
             return (session.finish(), session);
         }
-        let answers = answers(&session, &queries, data);
+        let answers = answers(&session, &queries, data, error_rate);
         session.teach(&answers).unwrap();
     }
 }
@@ -153,7 +165,7 @@ fn what_was_asked_is_learned() {
     let mut config = Config { questions: 100, ..config(Preset::Default) };
     config.agent.final_steps = 300;
     config.agent.n_units = 16;
-    let (model, _) = run(config, &data, |_| false);
+    let (model, _) = run_with(config, &data, |_| false, 0.0);
     let (mut hits, mut alarms, mut anomalies) = (0, 0, 0);
     for (series, truth) in &data {
         let test = series.part(Part { from: 0.8, to: 1.0 });
