@@ -1,0 +1,171 @@
+//! The commands as a user runs them: what they print, write and exit with.
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const CONFIG: &str = "
+questions = 20
+[query]
+per_round = 10
+min_distance = 5
+[warm_up]
+n_extremes = 2
+[agent]
+n_members = 2
+n_units = 8
+head_units = 8
+steps_per_round = 100
+final_steps = 300
+learning_rate = 0.01
+batch = 64
+";
+
+/// Two channels of a daily wave at a step of an hour; the second one jumps at each 60th point.
+fn write_data(folder: &Path) {
+    let mut text = String::from("timestamp,cpu,memory,label\n");
+    for i in 0..1500 {
+        let wave = (f64::from(i) / 24.0 * std::f64::consts::TAU).sin();
+        let jump = i % 60 == 40;
+        let memory = wave * 0.5 + if jump { 9.0 } else { 0.0 };
+        writeln!(text, "{},{wave:.4},{memory:.4},{}", 1_600_000_000 + i * 3600, u8::from(jump)).unwrap();
+    }
+    fs::write(folder.join("host.csv"), text).unwrap();
+    fs::write(folder.join("small.toml"), CONFIG).unwrap();
+}
+
+fn rlad(folder: &Path, line: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_rlad")).current_dir(folder).args(line.split(' ')).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.code() != Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn from_a_file_to_a_judged_detector() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write_data(dir);
+    let trained = rlad(
+        dir,
+        "train host.csv --session s --config small.toml --oracle truth --part ..0.8 --check-part 0.8.. --json",
+    );
+    let json: serde_json::Value = serde_json::from_str(&stdout(&trained)).unwrap();
+    assert_eq!((json["questions"].as_u64(), json["stopped"].as_bool()), (Some(20), Some(false)), "{json}");
+    assert!(json["labelled_anomalies"].as_u64() > Some(0));
+    for file in ["config.toml", "labels.sqlite", "checkpoint", "history.jsonl", "model.safetensors"] {
+        assert!(dir.join("s").join(file).exists(), "{file}");
+    }
+
+    let detected = rlad(dir, "detect s host.csv --out scores.parquet --events events.csv --report report.html --check");
+    assert_eq!(detected.status.code(), Some(1), "{}", String::from_utf8_lossy(&detected.stderr));
+    assert!(
+        fs::read_to_string(dir.join("events.csv"))
+            .unwrap()
+            .starts_with("series,start,end,n_points,peak,peak_timestamp\n")
+    );
+    let report = fs::read_to_string(dir.join("report.html")).unwrap();
+    assert!(report.contains("host") && report.contains("Content-Security-Policy"));
+
+    let line = "evaluate scores.parquet --truth host.csv --part 0.8.. --model s --json";
+    let judged: serde_json::Value = serde_json::from_str(&stdout(&rlad(dir, line))).unwrap();
+    assert_eq!((judged["points"].as_u64(), judged["anomalies"].as_u64()), (Some(300), Some(5)), "{judged}");
+    assert_eq!(judged["questions"], json["questions"]);
+    assert_eq!(judged["strict"], json["check"]["strict"], "scored from a file as in training");
+    assert_eq!(judged["delay"]["k"].as_u64(), Some(3), "the step is an hour");
+    assert!(judged["strict"]["f1"].as_f64() > Some(0.8), "{judged}");
+
+    // CSV scores say the same.
+    assert_eq!(rlad(dir, "detect s/model.safetensors host.csv --out scores.csv").status.code(), Some(0));
+    let csv = rlad(dir, "evaluate scores.csv --truth host.csv --part 0.8.. --model s --json");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&stdout(&csv)).unwrap(), judged);
+
+    // More questions of the same session.
+    let more = rlad(dir, "train host.csv --session s --resume --oracle truth --questions 30 --json");
+    let more: serde_json::Value = serde_json::from_str(&stdout(&more)).unwrap();
+    assert_eq!(more["questions"].as_u64(), Some(30));
+    assert_ne!(more["hash"], json["hash"]);
+}
+
+#[test]
+fn answers_may_stand_in_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    write_data(dir.path());
+    let mut text = String::from("start,end,label\n1600000000,1700000000,normal\n");
+    for i in (40..1500).step_by(60) {
+        writeln!(text, "{},,anomaly", 1_600_000_000 + i * 3600).unwrap();
+    }
+    fs::write(dir.path().join("answers.csv"), text).unwrap();
+    let models = ["answers.csv", "truth"].map(|oracle| {
+        let line = format!("train host.csv --session {oracle}-s --config small.toml --oracle {oracle} --json");
+        let json: serde_json::Value = serde_json::from_str(&stdout(&rlad(dir.path(), &line))).unwrap();
+        json["hash"].clone()
+    });
+    assert_eq!(models[0], models[1], "the same answers give the same model");
+}
+
+#[test]
+fn what_cannot_be_done_is_told_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write_data(dir);
+    fs::write(dir.join("unlabelled.csv"), "timestamp,value\n0,1\n60,2\n").unwrap();
+    fs::write(dir.join("one.csv"), "timestamp,value,label\n0,1,0\n60,2,0\n").unwrap();
+    fs::write(dir.join("wrong.toml"), "[agent]\ngamma = 2").unwrap();
+    fs::write(dir.join("odd.toml"), "[agent]\ngama = 2").unwrap();
+    fs::write(dir.join("text.safetensors"), "not a model").unwrap();
+    fs::create_dir(dir.join("empty")).unwrap();
+    assert_eq!(rlad(dir, "train host.csv --session s --config small.toml --oracle truth").status.code(), Some(0));
+    let model = fs::read(dir.join("s/model.safetensors")).unwrap();
+    fs::write(dir.join("cut.safetensors"), &model[..model.len() - 100]).unwrap();
+    let mut changed = model.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    fs::write(dir.join("changed.safetensors"), changed).unwrap();
+    let lines = [
+        "train host.csv --session s --oracle truth",
+        "train host.csv --session none --resume --oracle truth",
+        "train host.csv --session t",
+        "train unlabelled.csv --session t --oracle truth",
+        "train host.csv --session t --oracle answers.csv",
+        "train host.csv --session t --oracle truth --config wrong.toml",
+        "train host.csv --session t --oracle truth --config odd.toml",
+        "train host.csv --session t --oracle truth --config none.toml",
+        "train nowhere --session t --oracle truth",
+        "train empty --session t --oracle truth",
+        "train host.csv --session t --oracle truth --value-column disk",
+        "train unlabelled.csv --session s --oracle truth --resume",
+        "detect nowhere host.csv --out x.csv",
+        "detect empty host.csv --out x.csv",
+        "detect text.safetensors host.csv --out x.csv",
+        "detect cut.safetensors host.csv --out x.csv",
+        "detect changed.safetensors host.csv --out x.csv",
+        "detect s unlabelled.csv --out x.csv",
+        "detect s host.csv --out no/such/folder/x.csv",
+        "evaluate host.csv --truth host.csv",
+        "evaluate nowhere.csv --truth host.csv",
+        "import nab empty --out x.csv",
+    ];
+    let mut table = String::new();
+    for line in lines {
+        let output = rlad(dir, line);
+        assert_eq!(output.status.code(), Some(2), "{line}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        // The hash of the damaged file depends on the weights, which may differ in their last bits between processors.
+        let told: Vec<String> =
+            told.split(' ').map(|word| if is_hash(word) { "HASH".to_owned() } else { word.to_owned() }).collect();
+        writeln!(table, "$ rlad {line}\n{}", told.join(" ")).unwrap();
+    }
+    assert!(!dir.join("t").exists(), "a command that fails leaves no session behind");
+    insta::assert_snapshot!(table);
+    let nothing_found = rlad(dir, "train one.csv --session u --config small.toml --oracle truth");
+    assert_eq!(nothing_found.status.code(), Some(1), "a run without a single anomaly is a negative answer");
+}
+
+fn is_hash(word: &str) -> bool {
+    let word = word.trim_end_matches([',', '\n']);
+    word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
