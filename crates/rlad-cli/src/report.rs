@@ -38,6 +38,8 @@ pub(crate) struct Report<'a> {
     pub(crate) created: jiff::Timestamp,
     /// The model that gave the scores.
     pub(crate) model: ModelFacts,
+    /// What the quality was measured on, as in "the part 0.8..1 of each series".
+    pub(crate) measured_on: String,
     /// The quality, strict metrics first; empty where there is no truth.
     pub(crate) metrics: Vec<MetricRow>,
     /// The learning curve, one entry a round; empty where there was none.
@@ -188,6 +190,7 @@ struct Data<'a> {
     title: &'a str,
     created: String,
     model: &'a ModelFacts,
+    measured_on: &'a str,
     metrics: &'a [MetricRow],
     curve: &'a [CurvePoint],
     series: Vec<SeriesData<'a>>,
@@ -247,6 +250,7 @@ fn data<'a>(report: &'a Report<'a>) -> Data<'a> {
         title: &report.title,
         created: report.created.strftime("%Y-%m-%d %H:%M UTC").to_string(),
         model: &report.model,
+        measured_on: &report.measured_on,
         metrics: &report.metrics,
         curve: &report.curve,
         series,

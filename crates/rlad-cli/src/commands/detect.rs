@@ -124,6 +124,11 @@ pub(crate) fn write_report(
             n_labelled: model.n_labelled_points(),
             threshold: model.threshold(),
         },
+        measured_on: if part == Part::ALL {
+            "every point".to_owned()
+        } else {
+            format!("the part {part} of each series")
+        },
         metrics: metrics(model, data, part, before)?,
         curve: history.iter().map(curve_point).collect(),
         series,

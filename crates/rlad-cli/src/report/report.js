@@ -82,6 +82,8 @@
     byId("facts").append(group);
   }
 
+  byId("measured-on").textContent = `on ${data.measured_on}`;
+
   // Quality: a column for each kind of value that there is.
   const kinds = [
     ["before", "before", ""],

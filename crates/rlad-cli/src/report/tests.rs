@@ -28,6 +28,7 @@ fn report(series: Vec<ReportSeries<'_>>) -> Report<'_> {
             n_labelled: 640,
             threshold: 0.25,
         },
+        measured_on: "every point".to_owned(),
         metrics: vec![MetricRow { name: "strict F1".into(), after: Some(0.5), ..MetricRow::default() }],
         curve: vec![CurvePoint { n_questions: 15, f1: Some(f64::NAN), loss: None }],
         series,
