@@ -6,6 +6,7 @@
 //! that of Wu and Ortiz, *RLAD*, 2021; `docs/algorithm.md` numbers the deviations.
 
 mod agent;
+mod baselines;
 mod config;
 mod detector;
 mod error;
