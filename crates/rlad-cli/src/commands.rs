@@ -1,5 +1,6 @@
 //! What each command does.
 
+pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod detect;
 pub(crate) mod evaluate;

@@ -12,7 +12,6 @@
 //! A file is replaced whole or not at all: it is written beside, synced, and renamed.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -119,15 +118,7 @@ impl Folder {
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
-        let path = self.file(name);
-        let written = (|| {
-            let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
-            file.write_all(bytes)?;
-            file.as_file().sync_all()?;
-            file.persist(&path).map_err(|error| error.error)?;
-            File::open(&self.path)?.sync_all()
-        })();
-        written.map_err(|source| Error::Write { path, source }.into())
+        Ok(rlad::write_file(&self.file(name), bytes)?)
     }
 }
 

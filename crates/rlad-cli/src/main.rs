@@ -2,8 +2,10 @@
 
 mod answers_file;
 mod args;
+mod bench;
 mod commands;
 mod folder;
+mod html;
 mod log;
 mod progress;
 mod report;
@@ -38,6 +40,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Train(args) => commands::train::run(&args),
         Command::Detect(args) => commands::detect::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
+        Command::Bench(args) => commands::bench::run(&args),
+        Command::BenchRun(args) => commands::bench::run_one(&args),
         Command::Import(args) => commands::import::run(&args),
         Command::Demo(args) => commands::demo::run(&args),
         Command::Completions(args) => print_completions(args.shell),

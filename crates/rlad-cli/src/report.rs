@@ -1,11 +1,10 @@
 //! The report: one HTML file with all that is needed to look at scores, without a network.
 //!
 //! The page's own parts are `report/template.html`, `report.css` and `report.js`; plotly.js comes with the `plotly` crate.
-//! The data stand in it as JSON. A content security policy in the page forbids every request.
+//! `html` puts them together.
 
 mod decimate;
 
-use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 use std::path::Path;
 
@@ -129,59 +128,12 @@ pub(crate) struct AskedQuestion {
 /// # Panics
 /// If the scores, events, truth or questions of a series are not of its points.
 pub(crate) fn write(path: &Path, report: &Report<'_>) -> rlad::Result<()> {
-    let page = page(report);
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let write = || -> io::Result<()> {
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        {
-            // Temporary files are private by default; a report is a file like any other.
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let mut file = BufWriter::new(builder.tempfile_in(folder)?);
-        file.write_all(page.as_bytes())?;
-        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(|source| rlad::Error::Write { path: path.to_owned(), source })
+    rlad::write_file(path, page(report).as_bytes())
 }
 
-/// The page: the template with its `{{names}}` filled in. What is filled in is not looked at again.
 fn page(report: &Report<'_>) -> String {
-    let plotly = plotly::Plot::offline_js_sources();
-    // The sources hold plotly.js, then MathJax, which a report has no use for.
-    let (plotly, _) = plotly.split_once("</script>").expect("plotly.js stands in a script element");
-    let mut page = String::new();
-    let mut parts = TEMPLATE.split("{{");
-    page.push_str(parts.next().expect("a split has a first part"));
-    for part in parts {
-        let (name, text) = part.split_once("}}").expect("every name of the template is closed");
-        match name {
-            "title" => page.push_str(&escape_html(&report.title)),
-            "style" => page.push_str(STYLE),
-            "plotly" => page.extend([plotly, "</script>"]),
-            "data" => page.push_str(&escape_json(&serde_json::to_string(&data(report)).expect("the data are JSON"))),
-            "script" => page.push_str(SCRIPT),
-            other => panic!("the template has no `{other}`"),
-        }
-        page.push_str(text);
-    }
-    page
-}
-
-fn escape_html(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-/// JSON that cannot end the script element that it stands in: `<` is only ever part of a string.
-fn escape_json(json: &str) -> String {
-    json.replace('<', "\\u003c")
+    let data = serde_json::to_string(&data(report)).expect("the data are JSON");
+    crate::html::page(TEMPLATE, &report.title, STYLE, &data, SCRIPT)
 }
 
 /// What `report.js` reads.

@@ -1,3 +1,231 @@
 //! The systems that the paper compares with, and the classic detectors that a user would try first.
+//!
+//! A [`Method`] is a name with its settings; fitted on series it is a [`Baseline`], a [`Detector`] like the agent's model.
+//! Two kinds: *statistics* of one channel (Luminol, SPOT, the spectral residual, S-H-ESD) look at the series that they
+//! score and keep nothing of others; of several channels a point has the highest score. What compares *windows* (networks,
+//! neighbours, PCA, the one-class SVM, the isolation forest) is fitted once for all series, on standardised values.
 
+mod fitted;
+mod method;
 mod windows;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use rand::seq::index;
+use serde::{Deserialize, Serialize};
+
+use self::fitted::Fitted;
+pub use self::method::Method;
+use self::windows::{Corpus, Scaled, Standard};
+use crate::detector::{Detector, check_channels, leave_out_missing};
+use crate::error::{Error, Result};
+use crate::label::{Label, Labels};
+use crate::random::{Purpose, stream};
+use crate::series::{Part, Series};
+use crate::tensor_file::{self, Tensors};
+
+/// The kind of file that a baseline is saved as.
+pub(crate) const KIND: &str = "baseline";
+/// Of a method without a threshold of its own, this share of the training points is above it (the released code's
+/// contamination of .01).
+const CONTAMINATION: f64 = 0.01;
+/// The training points that are scored to find that threshold, about, in blocks of [`BLOCK`].
+const N_SCORED: usize = 100_000;
+const BLOCK: usize = 256;
+
+/// A fitted baseline.
+#[derive(Clone, Debug)]
+pub struct Baseline {
+    record: Record,
+    bytes: Vec<u8>,
+    hash: String,
+}
+
+/// What a baseline's file records beside its arrays.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Record {
+    method: Method,
+    seed: u64,
+    part: Part,
+    n_channels: usize,
+    threshold: f64,
+    n_labelled_points: usize,
+    standards: BTreeMap<String, Standard>,
+    fitted: Fitted,
+}
+
+impl Baseline {
+    /// Fits a method on a part of each series.
+    ///
+    /// `labels`: what an expert said about the points of each series, or nothing; only [`Method::learns_from_labels`] uses
+    /// them, and only those of the part.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if a setting is outside of its range, [`Error::Empty`] without training points,
+    /// [`Error::Channels`] if the series differ in their number of channels, [`Error::Diverged`] if a network's training
+    /// came to numbers that are not finite.
+    pub fn fit(method: &Method, series: &[Series], part: Part, labels: &[Labels], seed: u64) -> Result<Self> {
+        method.validate()?;
+        let first = series.first().ok_or_else(|| Error::Empty { what: "the data set".to_owned() })?;
+        let n_channels = first.n_channels();
+        series.iter().try_for_each(|series| check_channels(series, n_channels))?;
+        let mut record = Record {
+            method: method.clone(),
+            seed,
+            part,
+            n_channels,
+            threshold: method.own_threshold().unwrap_or(0.0),
+            n_labelled_points: 0,
+            standards: BTreeMap::new(),
+            fitted: Fitted::Nothing,
+        };
+        if method.compares_windows() {
+            let corpus = corpus(series, part, &mut record.standards)?;
+            let labels: Vec<((usize, usize), Label)> = labels
+                .iter()
+                .enumerate()
+                .flat_map(|(at, labels)| labels.iter().map(move |(point, label)| ((at, point), label)))
+                .filter(|(at, _)| corpus.points.binary_search(at).is_ok())
+                .collect();
+            record.n_labelled_points = if method.learns_from_labels() { labels.len() } else { 0 };
+            record.fitted = Fitted::fit(method, &corpus, &labels, seed)?;
+            if method.own_threshold().is_none() {
+                record.threshold = quantile(&record.fitted, &corpus, seed);
+            }
+        }
+        Ok(Self::new(record))
+    }
+
+    fn new(record: Record) -> Self {
+        let arrays = record.fitted.arrays();
+        let tensors: Tensors =
+            arrays.iter().map(|(name, values)| ((*name).to_owned(), (vec![values.len()], values.to_vec()))).collect();
+        let (bytes, hash) = tensor_file::write(KIND, &tensors, &record);
+        Self { record, bytes, hash }
+    }
+
+    /// Reads the bytes of a baseline's file; `path` is for errors.
+    ///
+    /// # Errors
+    /// [`Error::Format`], [`Error::Version`] or [`Error::Damaged`] where the bytes are not a whole baseline of this version.
+    pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self> {
+        let (tensors, mut record, hash): (Tensors, Record, _) = tensor_file::read(path, KIND, &bytes)?;
+        record.fitted.set_arrays(tensors.into_iter().map(|(name, (_, values))| (name, values)).collect()).map_err(
+            |problem| Error::Format {
+                path: path.to_owned(),
+                expected: "a baseline with its arrays".to_owned(),
+                source: Some(problem.into()),
+            },
+        )?;
+        Ok(Self { record, bytes, hash })
+    }
+
+    /// The bytes of its file.
+    #[must_use]
+    pub fn to_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The SHA-256 of its content, in hexadecimal.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The method and its settings.
+    #[must_use]
+    pub const fn method(&self) -> &Method {
+        &self.record.method
+    }
+
+    /// The labelled points that it learned from.
+    #[must_use]
+    pub const fn n_labelled_points(&self) -> usize {
+        self.record.n_labelled_points
+    }
+}
+
+impl Detector for Baseline {
+    fn context(&self) -> usize {
+        self.record.fitted.context()
+    }
+
+    fn threshold(&self) -> f64 {
+        self.record.threshold
+    }
+
+    fn score_points(&self, series: &Series, points: Range<usize>) -> Result<Vec<f64>> {
+        check_channels(series, self.record.n_channels)?;
+        let mut scores = if self.record.method.compares_windows() {
+            let standard = self.record.standards.get(series.name()).cloned();
+            let standard = standard.unwrap_or_else(|| Standard::fit(series, 0..series.len()));
+            score_slice(&self.record.fitted, &Scaled::new(series, &standard), points.clone())
+        } else {
+            // What ends the training part is where SPOT's calibration ends.
+            self.record.method.score(series, series.part(self.record.part).end, points.clone())?
+        };
+        leave_out_missing(series, points.start, &mut scores);
+        Ok(scores)
+    }
+}
+
+/// The standardised series and the training points that are not missing. What is standardised by is added to `standards`.
+fn corpus(series: &[Series], part: Part, standards: &mut BTreeMap<String, Standard>) -> Result<Corpus> {
+    let mut corpus = Corpus { series: Vec::with_capacity(series.len()), points: Vec::new() };
+    for (at, series) in series.iter().enumerate() {
+        let training = series.part(part);
+        let standard = Standard::fit(series, training.clone());
+        corpus.series.push(Scaled::new(series, &standard));
+        corpus.points.extend(training.filter(|&point| !series.is_missing(point)).map(|point| (at, point)));
+        standards.insert(series.name().to_owned(), standard);
+    }
+    if corpus.points.is_empty() {
+        return Err(Error::Empty { what: format!("the part `{part}` of the series") });
+    }
+    Ok(corpus)
+}
+
+/// The scores of some points, from those and the context on both sides of them.
+fn score_slice(fitted: &Fitted, series: &Scaled, points: Range<usize>) -> Vec<f64> {
+    let context = fitted.context();
+    let around = points.start.saturating_sub(context)..(points.end + context).min(series.len());
+    let slice = Scaled {
+        values: series.values[around.start * series.n_channels..around.end * series.n_channels].to_vec(),
+        n_channels: series.n_channels,
+    };
+    let mut scores = fitted.score(&slice);
+    scores.truncate(points.end - around.start);
+    scores.drain(..points.start - around.start);
+    scores
+}
+
+/// The score that a share of [`CONTAMINATION`] of the training points is above, from blocks of points that are drawn.
+fn quantile(fitted: &Fitted, corpus: &Corpus, seed: u64) -> f64 {
+    let n_blocks = corpus.points.len().div_ceil(BLOCK);
+    let mut rng = stream(seed, Purpose::Baseline, u64::MAX >> 8);
+    let mut blocks = index::sample(&mut rng, n_blocks, n_blocks.min(N_SCORED.div_ceil(BLOCK))).into_vec();
+    blocks.sort_unstable();
+    let mut scores: Vec<f64> = blocks
+        .into_iter()
+        .flat_map(|block| {
+            let points = &corpus.points[block * BLOCK..((block + 1) * BLOCK).min(corpus.points.len())];
+            points.chunk_by(|a, b| a.0 == b.0).flat_map(|run| {
+                let (first, last) = (run[0].1, run[run.len() - 1].1);
+                let scores = score_slice(fitted, &corpus.series[run[0].0], first..last + 1);
+                run.iter().map(move |&(_, point)| scores[point - first]).collect::<Vec<_>>()
+            })
+        })
+        .collect();
+    scores.sort_by(f64::total_cmp);
+    let last = scores.len() - 1;
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of a number of points"
+    )]
+    let n_above = (CONTAMINATION * last as f64).round() as usize;
+    scores[last - n_above]
+}

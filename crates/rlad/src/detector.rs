@@ -1,5 +1,7 @@
 //! Detectors: what scores the points of a series.
 
+use std::ops::Range;
+
 use crate::config::{ForestInput, StateConfig};
 use crate::error::{Error, Result};
 use crate::iforest::IsolationForest;
@@ -19,7 +21,18 @@ pub trait Detector {
     ///
     /// # Errors
     /// [`Error::Channels`] if the series has other channels than the detector was made for.
-    fn score(&self, series: &Series) -> Result<Vec<f64>>;
+    fn score(&self, series: &Series) -> Result<Vec<f64>> {
+        self.score_points(series, 0..series.len())
+    }
+
+    /// The score of some points of a series, the same as in [`Self::score`]; what lies around them is read as context.
+    ///
+    /// # Errors
+    /// As [`Self::score`].
+    ///
+    /// # Panics
+    /// If the points are not in the series.
+    fn score_points(&self, series: &Series, points: Range<usize>) -> Result<Vec<f64>>;
 }
 
 /// The isolation forest of the warm-up as a detector: what is known before the first question.
@@ -39,7 +52,7 @@ impl ForestDetector {
     /// What the forest sees of some points of a series.
     pub(crate) fn rows(
         encoded: &Encoded,
-        points: std::ops::Range<usize>,
+        points: Range<usize>,
         input: ForestInput,
         n_steps: usize,
     ) -> Vec<f32> {
@@ -66,17 +79,17 @@ impl Detector for ForestDetector {
         self.threshold
     }
 
-    fn score(&self, series: &Series) -> Result<Vec<f64>> {
+    fn score_points(&self, series: &Series, points: Range<usize>) -> Result<Vec<f64>> {
         const CHUNK: usize = 16_384;
         check_channels(series, self.n_channels)?;
         let scale = self.scales.get(series.name()).cloned().unwrap_or_else(Scale::running);
         let encoded = encode(series, &self.state.views, &scale);
-        let mut scores = Vec::with_capacity(series.len());
-        for first in (0..series.len()).step_by(CHUNK) {
-            let points = first..(first + CHUNK).min(series.len());
-            scores.extend(self.forest.score(&Self::rows(&encoded, points, self.input, self.state.n_steps)));
+        let mut scores = Vec::with_capacity(points.len());
+        for first in points.clone().step_by(CHUNK) {
+            let chunk = first..(first + CHUNK).min(points.end);
+            scores.extend(self.forest.score(&Self::rows(&encoded, chunk, self.input, self.state.n_steps)));
         }
-        leave_out_missing(series, &mut scores);
+        leave_out_missing(series, points.start, &mut scores);
         Ok(scores)
     }
 }
@@ -87,10 +100,10 @@ pub(crate) fn check_channels(series: &Series, expected: usize) -> Result<()> {
     if found == expected { Ok(()) } else { Err(Error::Channels { series: series.name().to_owned(), expected, found }) }
 }
 
-/// Takes the scores of missing points back.
-pub(crate) fn leave_out_missing(series: &Series, scores: &mut [f64]) {
-    for (point, score) in scores.iter_mut().enumerate() {
-        if series.is_missing(point) {
+/// Takes the scores of missing points back; the first score is that of the point `first`.
+pub(crate) fn leave_out_missing(series: &Series, first: usize, scores: &mut [f64]) {
+    for (i, score) in scores.iter_mut().enumerate() {
+        if series.is_missing(first + i) {
             *score = f64::NAN;
         }
     }

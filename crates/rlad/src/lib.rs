@@ -32,6 +32,7 @@ mod threshold;
 mod views;
 mod write;
 
+pub use baselines::{Baseline, Method};
 pub use config::{
     AgentConfig, AnswerKind, Config, ForestInput, Preset, PropagationConfig, PropagationMethod, QueryConfig,
     QueryStrategy, StateConfig, ThresholdConfig, ThresholdMethod, Update, WarmUpConfig,
@@ -46,11 +47,11 @@ pub use model::Model;
 pub use oracle::{FileOracle, Oracle, Question, Reply, TruthOracle};
 pub use propagate::{Propagation, entropy, propagate};
 pub use qnet::{Adam, Batch, QNetwork, QNetworkShape, Regularisation, Tensor};
-pub use query::{Query, Reason};
+pub use query::{Query, Reason, random_questions};
 pub use read::{Columns, DataSet, Member, ReadOptions, read};
 pub use scores::{Event, SeriesScores, read_scores, write_events, write_scores};
 pub use series::{Clock, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Series, TimeFormat};
 pub use session::{Progress, Session};
 pub use stream::Stream;
 pub use views::{Encoded, Scale, Trailing, View, ViewState, encode};
-pub use write::write_dataset;
+pub use write::{write_dataset, write_file};

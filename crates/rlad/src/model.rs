@@ -1,6 +1,7 @@
 //! A trained detector, and its file.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -105,18 +106,18 @@ impl Detector for Model {
         self.record.threshold
     }
 
-    fn score(&self, series: &Series) -> Result<Vec<f64>> {
+    fn score_points(&self, series: &Series, points: Range<usize>) -> Result<Vec<f64>> {
         check_channels(series, self.record.n_channels)?;
         let state = &self.record.config.state;
         let encoded = encode(series, &state.views, &self.scale(series.name()));
         let q_values: Vec<Vec<[f32; 2]>> = self
             .networks
             .iter()
-            .map(|network| network.q_values_series(encoded.rows(), 0..series.len(), state.n_steps))
+            .map(|network| network.q_values_series(encoded.rows(), points.clone(), state.n_steps))
             .collect();
         let mut scores: Vec<f64> =
-            (0..series.len()).map(|point| mean_score(q_values.iter().map(|q| q[point][1] - q[point][0]))).collect();
-        leave_out_missing(series, &mut scores);
+            (0..points.len()).map(|i| mean_score(q_values.iter().map(|q| q[i][1] - q[i][0]))).collect();
+        leave_out_missing(series, points.start, &mut scores);
         Ok(scores)
     }
 }

@@ -7,6 +7,8 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{QueryConfig, QueryStrategy};
+use crate::random::{Purpose, stream};
+use crate::series::{Part, Series};
 
 /// Why a point is asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +41,28 @@ pub struct Query {
     pub reason: Reason,
     /// The detector's score of the point when it was chosen: the forest's in the warm-up, the agent's after it.
     pub score: f64,
+}
+
+/// Questions about `n` points of a part of the series, drawn at random without repetition; fewer where there are fewer points.
+/// Missing points are never asked about. The scores are 0.
+///
+/// They are what a detector that cannot choose its questions learns from, and an unbiased sample of the part.
+#[must_use]
+pub fn random_questions(series: &[Series], part: Part, n: usize, seed: u64) -> Vec<Query> {
+    let points: Vec<(usize, usize)> = series
+        .iter()
+        .enumerate()
+        .flat_map(|(at, series)| {
+            series.part(part).filter(|&point| !series.is_missing(point)).map(move |point| (at, point))
+        })
+        .collect();
+    let mut rng = stream(seed, Purpose::Query, u64::MAX >> 8);
+    let drawn = rand::seq::index::sample(&mut rng, points.len(), n.min(points.len()));
+    drawn
+        .iter()
+        .zip(0..)
+        .map(|(i, id)| Query { id, round: 0, series: points[i].0, point: points[i].1, reason: Reason::Random, score: 0.0 })
+        .collect()
 }
 
 /// A point that may be asked about.

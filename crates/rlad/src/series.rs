@@ -178,6 +178,16 @@ impl Series {
         around(point, before, after, &(0..self.len()))
     }
 
+    /// The `n_shown` points around `point`, one more behind it than before where they are even, as far as they lie `within`.
+    ///
+    /// # Panics
+    /// If `n_shown` is 0.
+    #[must_use]
+    pub fn shown(&self, point: usize, n_shown: usize, within: &Range<usize>) -> Range<usize> {
+        let after = n_shown / 2;
+        around(point, n_shown - 1 - after, after, within)
+    }
+
     /// The part of the series' points between two fractions of its length, rounded to the nearest point.
     #[must_use]
     #[expect(

@@ -94,6 +94,13 @@ impl Session {
         self.round
     }
 
+    /// Allows more questions, so that a session whose budget is spent goes on. A budget below what was answered is one that is
+    /// spent. Questions that were given and not yet taught stay as they are.
+    pub fn set_questions(&mut self, questions: usize) {
+        self.config.questions = questions;
+        self.pending = self.pending.take().filter(|pending| !pending.is_empty());
+    }
+
     /// The questions that were answered and learned from, in order, with their answers.
     #[must_use]
     pub fn answered(&self) -> &[(Query, Answer)] {

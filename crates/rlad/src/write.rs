@@ -131,6 +131,14 @@ pub(crate) fn has_timestamps(path: &Path, series: &[(&str, TimeFormat)]) -> Resu
     Ok(timeless.is_none())
 }
 
+/// Writes the bytes of a file, whole or not at all: into a file beside it that takes its place when it is on the disk.
+///
+/// # Errors
+/// [`Error::Write`].
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_atomically(path, |file| file.write_all(bytes))
+}
+
 /// Writes a file whole: into a file beside it, `.NAME.partial`, which takes its place when it is complete and on the disk. So
 /// a run that is killed leaves what was there before. What is no regular file (a pipe, `/dev/stdout`) is written to directly.
 ///
@@ -157,7 +165,14 @@ pub(crate) fn write_atomically(
             write(&mut file)?;
             file.flush()?;
             file.get_ref().sync_all()?;
-            std::fs::rename(&partial, &target)
+            std::fs::rename(&partial, &target)?;
+            // The new name is on the disk when the folder is.
+            #[cfg(unix)]
+            match target.parent() {
+                Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all()?,
+                _ => File::open(".")?.sync_all()?,
+            }
+            Ok(())
         });
         if result.is_err() {
             // The first error is the one to tell; the file may never have been made.

@@ -1,0 +1,13 @@
+//! `rlad bench`: suites of runs whose results anyone can make again.
+//!
+//! A suite (`suite`) names data, splits, detectors, seeds and budgets. Each detector with each seed is a **run** (`run`), a
+//! program of its own, so that time and memory are its own; it writes scores to disk and says what it read to get them.
+//! Metrics are computed from the scores (`row`), so that a new metric needs no new run, and become tables (`table`) and a
+//! page (`page`). `schedule` runs what is not there yet.
+
+pub(crate) mod page;
+pub(crate) mod row;
+pub(crate) mod run;
+pub(crate) mod schedule;
+pub(crate) mod suite;
+pub(crate) mod table;

@@ -1,0 +1,90 @@
+//! The page of a suite: the label-economy curves, and the table that can be sorted.
+
+use serde::Serialize;
+
+use super::row::{Row, Spread, groups};
+use super::suite::Suite;
+
+const TEMPLATE: &str = include_str!("page.html");
+const STYLE: &str = concat!(include_str!("../report/report.css"), include_str!("page.css"));
+const SCRIPT: &str = include_str!("page.js");
+
+/// What `page.js` reads.
+#[derive(Debug, Serialize)]
+struct Data<'a> {
+    name: &'a str,
+    about: &'a str,
+    head: &'a [String],
+    command: &'a str,
+    columns: Vec<ColumnData>,
+    rows: Vec<RowData<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ColumnData {
+    title: &'static str,
+    /// Whether it is at the test labels' own best threshold.
+    oracle: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct RowData<'a> {
+    name: &'a str,
+    budget: Option<usize>,
+    questions: f64,
+    labelled_points: f64,
+    threshold: &'a str,
+    seeds: usize,
+    error: Option<&'a str>,
+    /// Mean and deviation over seeds, one a column.
+    values: Vec<Option<(f64, Option<f64>)>>,
+}
+
+/// The columns: head, JSON pointer, and whether it is an oracle's. The first two are drawn against questions.
+const COLUMNS: &[(&str, &str, bool)] = &[
+    ("strict F1", "/strict/f1", false),
+    ("delay F1", "/delay/f1", false),
+    ("strict precision", "/strict/precision", false),
+    ("strict recall", "/strict/recall", false),
+    ("event F1", "/event/f1", false),
+    ("range F1", "/range/f1", false),
+    ("affiliation F1", "/affiliation/f1", false),
+    ("AUC-PR", "/auc_pr", false),
+    ("VUS-PR", "/vus_pr/value", false),
+    ("point-adjusted F1", "/point_adjusted/f1", false),
+    ("official F1", "/official/f1", false),
+    ("strict F1, oracle", "/best/strict/f1", true),
+    ("delay F1, oracle", "/best/delay/f1", true),
+];
+
+/// The page.
+pub(crate) fn html(suite: &Suite, rows: &[Row], head: &[String], command: &str) -> String {
+    let groups = groups(rows);
+    let pair = |spread: Spread| (spread.mean, spread.deviation);
+    let data = Data {
+        name: &suite.name,
+        about: &suite.about,
+        head,
+        command,
+        columns: COLUMNS.iter().map(|&(title, _, oracle)| ColumnData { title, oracle }).collect(),
+        rows: groups
+            .iter()
+            .map(|group| {
+                let row = group.first();
+                let mean = |of: fn(&Row) -> f64| group.spread(|row| Some(of(row))).map_or(0.0, |spread| spread.mean);
+                RowData {
+                    name: &row.name,
+                    budget: row.budget,
+                    questions: mean(|row| row.questions as f64),
+                    labelled_points: mean(|row| row.labelled_points as f64),
+                    threshold: &row.threshold_rule,
+                    seeds: group.rows.len(),
+                    error: row.error.as_deref(),
+                    values: COLUMNS.iter().map(|column| group.metric(column.1).map(pair)).collect(),
+                }
+            })
+            .collect(),
+    };
+    let json = serde_json::to_string(&data).expect("the data are JSON");
+    crate::html::page(TEMPLATE, &format!("rlad bench {}", suite.name), STYLE, &json, SCRIPT)
+}

@@ -1,0 +1,276 @@
+//! One run: one detector with one seed on a suite's data, as a program of its own.
+//!
+//! It reads a [`Task`] and leaves in its folder the scores of the test part, one file a budget, and an [`Outcome`], which
+//! is written last: a folder without one is a run that is still to be made.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rlad::{
+    Answer, AnswerKind, Baseline, DataSet, Detector, Judged, Label, Labels, Oracle, Part, Question, Query, Reply,
+    Series, SeriesScores, Session, Truth, TruthOracle,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::suite::{Entry, What, agent};
+
+/// The file in which a run's outcome stands.
+pub(crate) const OUTCOME: &str = "run.json";
+/// What a simulated expert is shown around a question, for baselines; the agent has its own setting.
+const SHOWN: usize = 25;
+
+/// What a run is to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Task {
+    /// The detector.
+    pub(crate) entry: Entry,
+    /// The seed.
+    pub(crate) seed: u64,
+    /// The budgets, none for a detector that does not ask.
+    pub(crate) budgets: Vec<usize>,
+    /// The data, a file of the program's own form.
+    pub(crate) data: PathBuf,
+    /// The part that is learned from.
+    pub(crate) train: Part,
+    /// The part that is scored.
+    pub(crate) test: Part,
+    /// The part whose labels give a threshold to what has scores only.
+    pub(crate) validation: Option<Part>,
+    /// The folder of the run.
+    pub(crate) out: PathBuf,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    /// The results, one a budget; empty where the run failed.
+    pub(crate) results: Vec<Scored>,
+    /// Why it failed, if it did.
+    pub(crate) error: Option<String>,
+    /// The largest memory that it held, in bytes; `None` where the system does not tell.
+    pub(crate) peak_memory: Option<u64>,
+    /// How long it took in all, in seconds.
+    pub(crate) seconds: f64,
+    /// What made it: the SHA-256 of the program, or the versions of a script's libraries.
+    pub(crate) made_by: String,
+}
+
+/// Scores, and what was read to get them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Scored {
+    /// The budget, for a detector that asks.
+    pub(crate) budget: Option<usize>,
+    /// The file of scores, in the run's folder.
+    pub(crate) scores: String,
+    /// The questions that were asked, the warm-up's included.
+    pub(crate) questions: usize,
+    /// The labels that were read to fit it, the warm-up's included.
+    pub(crate) labelled_points: usize,
+    /// How the threshold in the file came about.
+    pub(crate) threshold_rule: String,
+    /// A second threshold, fixed by the labels of the validation part.
+    pub(crate) validation: Option<Validation>,
+    /// How long it took to fit, in seconds since the run began.
+    pub(crate) fit_seconds: f64,
+    /// How long it took to score the test part.
+    pub(crate) score_seconds: f64,
+}
+
+/// A threshold that labels of the training part gave.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Validation {
+    /// The threshold.
+    pub(crate) threshold: f64,
+    /// The labels that were read for it.
+    pub(crate) labelled_points: usize,
+}
+
+/// Makes a run of the program's own detectors, and writes its outcome.
+pub(crate) fn run(task: &Task) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let data = rlad::read(std::slice::from_ref(&task.data), &rlad::ReadOptions::default())?;
+    let results = match task.entry.what()? {
+        What::Agent(table) => agent_run(task, table, &data)?,
+        What::Method(baseline) => baseline_run(task, baseline, &data)?,
+        What::Peer(peer) => anyhow::bail!("`{}` is not a detector of this program", peer.script.display()),
+    };
+    let outcome = Outcome {
+        results,
+        error: None,
+        peak_memory: peak_memory(),
+        seconds: begun.elapsed().as_secs_f64(),
+        made_by: program_hash()?,
+    };
+    write_outcome(&task.out, &outcome)
+}
+
+/// Writes the outcome of a run, which ends it.
+pub(crate) fn write_outcome(folder: &Path, outcome: &Outcome) -> anyhow::Result<()> {
+    Ok(rlad::write_file(&folder.join(OUTCOME), serde_json::to_string_pretty(outcome)?.as_bytes())?)
+}
+
+/// One session whose budget is raised from one budget to the next, as `rlad train --resume --questions` does it.
+fn agent_run(task: &Task, table: &toml::Table, data: &DataSet) -> anyhow::Result<Vec<Scored>> {
+    let begun = Instant::now();
+    let series: Vec<Series> = data.members.iter().map(|member| member.series.clone()).collect();
+    let mut config = agent(table)?;
+    (config.seed, config.part) = (task.seed, task.train);
+    config.questions = task.budgets.first().copied().unwrap_or(config.questions);
+    let mut session = Session::new(config, &series)?;
+    let mut oracle = TruthOracle::new(truths(data), 0.0, 0.0, task.seed);
+    let mut spent_scoring = 0.0;
+    let mut results = Vec::new();
+    for &budget in &task.budgets {
+        session.set_questions(budget);
+        loop {
+            let queries = session.query().to_vec();
+            if queries.is_empty() {
+                break;
+            }
+            let kind = session.config().query.answers;
+            let mut answers = Vec::with_capacity(queries.len());
+            for query in &queries {
+                answers.push((query.id, ask(&mut oracle, query, &series[query.series], session.shown(query), kind)?));
+            }
+            let progress = session.teach(&answers)?;
+            anyhow::ensure!(progress.loss.is_finite(), "the training diverged in round {}", progress.round);
+        }
+        let model = session.finish();
+        let fit_seconds = begun.elapsed().as_secs_f64() - spent_scoring;
+        let scoring = Instant::now();
+        let name = format!("scores-{budget}.parquet");
+        rlad::write_scores(&task.out.join(&name), &scores(&model, data, task.test, &model.hash()[..16])?)?;
+        let score_seconds = scoring.elapsed().as_secs_f64();
+        spent_scoring += score_seconds;
+        results.push(Scored {
+            budget: Some(budget),
+            scores: name,
+            questions: model.n_questions(),
+            labelled_points: model.n_labelled_points(),
+            threshold_rule: match model.config().threshold.method {
+                rlad::ThresholdMethod::Own => "Q difference 0".to_owned(),
+                rlad::ThresholdMethod::Calibrated => "calibrated on the answers".to_owned(),
+            },
+            validation: None,
+            fit_seconds,
+            score_seconds,
+        });
+    }
+    Ok(results)
+}
+
+/// A baseline; one that learns from labels gets those of random questions, as many as each budget allows.
+fn baseline_run(task: &Task, baseline: &super::suite::Baseline, data: &DataSet) -> anyhow::Result<Vec<Scored>> {
+    let series: Vec<Series> = data.members.iter().map(|member| member.series.clone()).collect();
+    let method = baseline.method()?;
+    let budgets: Vec<Option<usize>> = match task.budgets.as_slice() {
+        [] => vec![None],
+        budgets => budgets.iter().copied().map(Some).collect(),
+    };
+    let mut results = Vec::new();
+    for budget in budgets {
+        let begun = Instant::now();
+        let mut labels = vec![Labels::default(); series.len()];
+        if let Some(n) = budget {
+            let kind = baseline.answers.unwrap_or(AnswerKind::Range);
+            let mut oracle = TruthOracle::new(truths(data), 0.0, 0.0, task.seed);
+            for query in rlad::random_questions(&series, task.train, n, task.seed) {
+                let of = &series[query.series];
+                let shown = of.shown(query.point, SHOWN, &of.part(task.train));
+                labels[query.series].teach(query.point, &ask(&mut oracle, &query, of, shown, kind)?);
+            }
+        }
+        let fitted = Baseline::fit(&method, &series, task.train, &labels, task.seed)?;
+        let fit_seconds = begun.elapsed().as_secs_f64();
+        let scoring = Instant::now();
+        let hash = &fitted.hash()[..16];
+        let name = budget.map_or_else(|| "scores.parquet".to_owned(), |budget| format!("scores-{budget}.parquet"));
+        rlad::write_scores(&task.out.join(&name), &scores(&fitted, data, task.test, hash)?)?;
+        let score_seconds = scoring.elapsed().as_secs_f64();
+        results.push(Scored {
+            budget,
+            scores: name,
+            questions: budget.unwrap_or(0),
+            labelled_points: fitted.n_labelled_points(),
+            threshold_rule: method.threshold_rule().to_owned(),
+            validation: match task.validation.filter(|_| method.has_scores()) {
+                Some(part) => validation(&scores(&fitted, data, part, hash)?, data, part),
+                None => None,
+            },
+            fit_seconds,
+            score_seconds,
+        });
+    }
+    Ok(results)
+}
+
+/// The threshold with the best strict F1 on a part.
+fn validation(scores: &[SeriesScores], data: &DataSet, part: Part) -> Option<Validation> {
+    let judged: Vec<Judged<'_>> = data
+        .members
+        .iter()
+        .zip(scores)
+        .filter_map(|(member, scores)| {
+            let truth = &member.truth.as_ref()?.labels()[member.series.part(part)];
+            Some(Judged { truth, scores: &scores.scores, threshold: 0.0 })
+        })
+        .collect();
+    let labelled_points = judged.iter().flat_map(|judged| judged.truth).filter(|label| label.is_some()).count();
+    Some(Validation { threshold: rlad::best_threshold(&judged)?, labelled_points })
+}
+
+fn truths(data: &DataSet) -> Vec<Option<&Truth>> {
+    data.members.iter().map(|member| member.truth.as_ref()).collect()
+}
+
+/// The answer of a simulated expert, who neither stops nor takes back.
+fn ask(
+    oracle: &mut TruthOracle<'_>,
+    query: &Query,
+    series: &Series,
+    shown: std::ops::Range<usize>,
+    kind: AnswerKind,
+) -> anyhow::Result<Answer> {
+    let question = Question { query, series, shown, kind, n_answered: 0, budget: 0 };
+    match oracle.answer(&question).map_err(anyhow::Error::from_boxed)? {
+        Reply::Answer(answer) => Ok(answer),
+        Reply::Undo | Reply::Stop => anyhow::bail!("the simulated expert gave no answer"),
+    }
+}
+
+/// The scores of a part of each series.
+fn scores(detector: &dyn Detector, data: &DataSet, part: Part, model: &str) -> anyhow::Result<Vec<SeriesScores>> {
+    let one = |member: &rlad::Member| {
+        let series = &member.series;
+        let points = series.part(part);
+        Ok(SeriesScores {
+            series: series.name().to_owned(),
+            time_format: series.time_format(),
+            timestamps: series.timestamps()[points.clone()].to_vec(),
+            scores: detector.score_points(series, points)?,
+            threshold: detector.threshold(),
+            model: model.to_owned(),
+        })
+    };
+    data.members.iter().map(one).collect()
+}
+
+/// The largest memory that this program held, where the system tells: Linux's `VmHWM`.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+/// The SHA-256 of this program's file, so that results of different builds can be told apart.
+pub(crate) fn program_hash() -> anyhow::Result<String> {
+    let digest = Sha256::digest(std::fs::read(std::env::current_exe()?)?);
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Whether any point of the data is labelled as an anomaly.
+pub(crate) fn has_anomalies(data: &DataSet) -> bool {
+    let labels = data.members.iter().filter_map(|member| member.truth.as_ref()).flat_map(Truth::labels);
+    labels.into_iter().any(|label| *label == Some(Label::Anomaly))
+}

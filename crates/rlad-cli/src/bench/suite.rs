@@ -1,0 +1,276 @@
+//! A suite: what is run on which data, how it is split, and with which seeds and budgets.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use rlad::{AnswerKind, Config, Error, Method, Part};
+use serde::{Deserialize, Serialize};
+
+use crate::Advice;
+
+/// The suites that come with the program: name and content.
+pub(crate) const BUILT_IN: &[(&str, &str)] = &[
+    ("quick", include_str!("../../../../bench/suites/quick.toml")),
+    ("nab", include_str!("../../../../bench/suites/nab.toml")),
+    ("kpi", include_str!("../../../../bench/suites/kpi.toml")),
+    ("yahoo-a1", include_str!("../../../../bench/suites/yahoo-a1.toml")),
+    ("yahoo-a2", include_str!("../../../../bench/suites/yahoo-a2.toml")),
+];
+
+/// A suite.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Suite {
+    /// Its name, that of its results.
+    pub(crate) name: String,
+    /// What it is about, a sentence or two for the head of the table.
+    pub(crate) about: String,
+    /// What is read.
+    pub(crate) data: Data,
+    /// The part of each series that detectors learn from.
+    pub(crate) train: Part,
+    /// The part of each series on which they are judged.
+    pub(crate) test: Part,
+    /// The last part of the training part: where a detector has scores only, its threshold is the best one here. All labels
+    /// of it are read then, and counted.
+    pub(crate) validation: Option<Part>,
+    /// The seeds of a detector that has none of its own.
+    pub(crate) seeds: Vec<u64>,
+    /// The numbers of questions after which a detector that asks is judged.
+    pub(crate) budgets: Vec<usize>,
+    /// The largest delay of the delay metric [default: 7, or 3 where every step is an hour or longer].
+    pub(crate) delay: Option<usize>,
+    /// Whether NAB's probation applies: the first 15 % of each file, at most 750 points, are not scored.
+    #[serde(default)]
+    pub(crate) nab_probation: bool,
+    /// A run that takes longer than this many minutes has failed.
+    pub(crate) timeout_minutes: u64,
+    /// The detectors, in the order of the table.
+    pub(crate) run: Vec<Entry>,
+}
+
+/// The data of a suite.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Data {
+    /// Files and folders, from the folder in which the program is called; `shipped` for the data in the program.
+    /// `--data` replaces them.
+    pub(crate) paths: Vec<PathBuf>,
+    /// The public data set that they are, as in `rlad import`; in the program's own form where it is left out.
+    pub(crate) source: Option<String>,
+    /// Where the data come from, for people who lack them.
+    pub(crate) hint: String,
+}
+
+/// One detector of a suite.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Entry {
+    /// Its name in the table.
+    pub(crate) name: String,
+    /// The agent: a config file's content, over the preset that it names. One of `agent`, `method` and `peer` is given.
+    pub(crate) agent: Option<toml::Table>,
+    /// A baseline.
+    pub(crate) method: Option<Baseline>,
+    /// A script in another language.
+    pub(crate) peer: Option<Peer>,
+    /// Its seeds, where they are not the suite's: one for what has nothing random.
+    pub(crate) seeds: Option<Vec<u64>>,
+    /// Its budgets, where they are not the suite's.
+    pub(crate) budgets: Option<Vec<usize>>,
+    /// Its printed F1 in the paper, whose protocol is another (docs/results.md).
+    pub(crate) paper_f1: Option<f64>,
+}
+
+/// A baseline of a suite.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Baseline {
+    /// As in `rlad detect --method`.
+    pub(crate) name: String,
+    /// Its settings, where they are not its defaults.
+    #[serde(default)]
+    pub(crate) settings: toml::Table,
+    /// What an answer labels, for a method that learns from labels [default: range].
+    pub(crate) answers: Option<AnswerKind>,
+}
+
+/// A script of a suite.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Peer {
+    /// The script, below `bench/peers`.
+    pub(crate) script: PathBuf,
+    /// Its own flags.
+    #[serde(default)]
+    pub(crate) flags: Vec<String>,
+    /// Whether it asks questions: it is given the budgets then.
+    #[serde(default)]
+    pub(crate) asks: bool,
+    /// Whether it is given the views of the preset `default`.
+    #[serde(default)]
+    pub(crate) views: bool,
+}
+
+/// What a detector is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum What<'a> {
+    /// The agent with these settings.
+    Agent(&'a toml::Table),
+    /// A baseline.
+    Method(&'a Baseline),
+    /// A script.
+    Peer(&'a Peer),
+}
+
+impl Entry {
+    /// What it is.
+    ///
+    /// # Errors
+    /// If it is nothing, or several things.
+    pub(crate) fn what(&self) -> anyhow::Result<What<'_>> {
+        match (&self.agent, &self.method, &self.peer) {
+            (Some(agent), None, None) => Ok(What::Agent(agent)),
+            (None, Some(method), None) => Ok(What::Method(method)),
+            (None, None, Some(peer)) => Ok(What::Peer(peer)),
+            _ => anyhow::bail!("expected one of `agent`, `method` and `peer`"),
+        }
+    }
+}
+
+impl Baseline {
+    /// The method.
+    pub(crate) fn method(&self) -> rlad::Result<Method> {
+        Method::from_settings(&self.name, &self.settings)
+    }
+}
+
+impl Suite {
+    /// A suite by its name, or in a file.
+    pub(crate) fn open(name: &str) -> anyhow::Result<Self> {
+        if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
+            return Self::parse(text).with_context(|| format!("cannot use the suite `{name}`"));
+        }
+        if !name.ends_with(".toml") {
+            let known: Vec<String> = BUILT_IN.iter().map(|(name, _)| format!("`{name}`")).collect();
+            return Err(Advice::error(
+                format!("there is no suite `{name}`"),
+                format!("name one of {}, or a file that ends in `.toml`", known.join(", ")),
+            ));
+        }
+        let path = Path::new(name);
+        let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        Self::parse(&text).with_context(|| format!("cannot use `{name}`"))
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        let suite: Self = toml::from_str(text)?;
+        suite.validate()?;
+        Ok(suite)
+    }
+
+    /// Refuses what could only fail later.
+    fn validate(&self) -> anyhow::Result<()> {
+        let wrong = |name: &str, expected: &str, found: String| {
+            Err(anyhow::Error::new(Error::Setting { name: name.to_owned(), expected: expected.to_owned(), found }))
+        };
+        if self.seeds.is_empty() {
+            return wrong("seeds", "at least one", "none".to_owned());
+        }
+        let overlap = |a: Part, b: Part| a.from < b.to && b.from < a.to;
+        if overlap(self.train, self.test) && self.train != self.test {
+            return wrong("test", "apart from `train`, or the same", self.test.to_string());
+        }
+        if let Some(part) = self.validation.filter(|part| part.from < self.train.from || part.to > self.train.to) {
+            return wrong("validation", "within `train`", part.to_string());
+        }
+        let mut names: Vec<String> = self.run.iter().map(|entry| slug(&entry.name)).collect();
+        names.sort();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return wrong("run.name", "different for each", format!("`{}` twice", pair[0]));
+        }
+        for entry in &self.run {
+            let check = || -> anyhow::Result<()> {
+                match entry.what()? {
+                    What::Agent(table) => drop(agent(table)?),
+                    What::Method(baseline) => drop(baseline.method()?),
+                    What::Peer(_) => {}
+                }
+                Ok(())
+            };
+            check().with_context(|| format!("run `{}`", entry.name))?;
+            let budgets = self.budgets_of(entry);
+            if !budgets.is_sorted_by(|a, b| a < b) || budgets.contains(&0) {
+                return wrong("budgets", "increasing numbers above 0", format!("{budgets:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The budgets of a detector; none for one that does not ask.
+    pub(crate) fn budgets_of(&self, entry: &Entry) -> Vec<usize> {
+        let asks = match entry.what() {
+            Ok(What::Agent(_)) => true,
+            Ok(What::Method(baseline)) => baseline.method().is_ok_and(|method| method.learns_from_labels()),
+            Ok(What::Peer(peer)) => peer.asks,
+            Err(_) => false,
+        };
+        if asks { entry.budgets.clone().unwrap_or_else(|| self.budgets.clone()) } else { Vec::new() }
+    }
+
+    /// The seeds of a detector.
+    pub(crate) fn seeds_of<'a>(&'a self, entry: &'a Entry) -> &'a [u64] {
+        entry.seeds.as_deref().unwrap_or(&self.seeds)
+    }
+}
+
+/// The settings of an agent.
+pub(crate) fn agent(table: &toml::Table) -> anyhow::Result<Config> {
+    Ok(Config::from_toml(&toml::to_string(table)?)?)
+}
+
+/// A name as a part of a file name: lower case, runs of other characters as one hyphen.
+pub(crate) fn slug(name: &str) -> String {
+    let words: Vec<String> = name
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_ascii_lowercase)
+        .collect();
+    words.join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_suite_is_sound_and_has_the_trivial_rows() {
+        for (name, _) in BUILT_IN {
+            let suite = Suite::open(name).unwrap();
+            assert_eq!(&suite.name, name);
+            for trivial in ["Never alarm", "Alarm everywhere"] {
+                assert!(suite.run.iter().any(|entry| entry.name == trivial), "{name} lacks {trivial}");
+            }
+            let random = |entry: &Entry| entry.name.to_lowercase().contains("random questions");
+            assert!(suite.run.iter().any(random), "{name} lacks random questions");
+        }
+    }
+
+    #[test]
+    fn a_suite_that_could_only_fail_is_refused() {
+        let quick = BUILT_IN[0].1;
+        let refused = |text: &str, expected: &str| {
+            let error = format!("{:#}", Suite::parse(text).unwrap_err());
+            assert!(error.contains(expected), "{error}");
+        };
+        refused(&quick.replace("0.8..\"", "0.7..\""), "`test` must be apart from `train`");
+        refused(&quick.replace("seeds = [0, 1, 2]\n", "seeds = []\n"), "`seeds` must be at least one");
+        refused(&quick.replace("Alarm everywhere", "Never alarm"), "`never-alarm` twice");
+        refused(&quick.replace("timeout_minutes", "timeout"), "timeout");
+    }
+
+    #[test]
+    fn a_name_becomes_a_file_name() {
+        assert_eq!(slug("rlad, default: margin (range)"), "rlad-default-margin-range");
+    }
+}
