@@ -32,6 +32,9 @@ pub(crate) enum Command {
     /// Turn a published data set into one file that the other commands read
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(ImportArgs),
+    /// Write what the detector sees of each point, for other programs to learn from
+    #[command(after_help = VIEWS_EXAMPLES)]
+    Views(ViewsArgs),
     /// Run the whole loop on the data that ships with the program, with a simulated expert
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
@@ -226,6 +229,27 @@ pub(crate) struct ImportArgs {
     pub(crate) out: PathBuf,
 }
 
+/// `rlad views`.
+#[derive(Args, Debug)]
+#[command(mut_arg("part", |part| part.help(VIEWS_PART)))]
+pub(crate) struct ViewsArgs {
+    /// CSV or Parquet files, or folders of them
+    #[arg(value_name = "DATA", required = true, value_hint = ValueHint::AnyPath)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Where the views go, `.parquet`: a row a point, a column a view
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out: PathBuf,
+    /// Set of settings whose views are written [default: default]
+    #[arg(long, value_name = "NAME", conflicts_with = "config", value_parser = named::<Preset>(&["paper", "default"]))]
+    pub(crate) preset: Option<Preset>,
+    /// TOML file with settings; its `state.views` are written
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// The form of the data.
+    #[command(flatten)]
+    pub(crate) form: DataArgs,
+}
+
 /// `rlad demo`.
 #[derive(Args, Debug)]
 pub(crate) struct DemoArgs {
@@ -334,6 +358,15 @@ EXAMPLES:
   rlad import nab NAB/ --out nab.parquet
   rlad import kpi phase2_train.csv --out kpi.parquet";
 
+const VIEWS_PART: &str = "\
+Part of each series that is trained on, as fractions: `min-max` takes its range from there. Every point is written
+[default: the whole, or that of the config]";
+
+const VIEWS_EXAMPLES: &str = "\
+EXAMPLES:
+  The views that a detector trained on the first 80 % of each series sees:
+    rlad views kpi.parquet --out views.parquet --part ..0.8";
+
 const DEMO_EXAMPLES: &str = "\
 EXAMPLES:
   rlad demo
@@ -380,7 +413,7 @@ mod tests {
     #[test]
     fn every_help_is_as_reviewed() {
         insta::assert_snapshot!("help", help(&[]));
-        for name in ["train", "detect", "evaluate", "import", "demo", "completions", "man"] {
+        for name in ["train", "detect", "evaluate", "import", "views", "demo", "completions", "man"] {
             let help = help(&[name]);
             assert!(help.contains("EXAMPLES:"), "{name}");
             assert!(help.lines().all(|line| line.chars().count() <= 100), "{name}");

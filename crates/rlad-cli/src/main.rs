@@ -39,6 +39,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Detect(args) => commands::detect::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Import(args) => commands::import::run(&args),
+        Command::Views(args) => commands::views::run(&args),
         Command::Demo(args) => commands::demo::run(&args),
         Command::Completions(args) => print_completions(args.shell),
         Command::Man(args) => write_manual(&args.out),
