@@ -29,9 +29,18 @@ pub(crate) enum Command {
     /// Measure scores against the truth
     #[command(after_help = EVALUATE_EXAMPLES)]
     Evaluate(EvaluateArgs),
+    /// Run detectors side by side on labelled data, and make tables of what they come to
+    #[command(after_help = BENCH_EXAMPLES)]
+    Bench(BenchArgs),
+    /// One run of a suite
+    #[command(hide = true)]
+    BenchRun(BenchRunArgs),
     /// Turn a published data set into one file that the other commands read
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(ImportArgs),
+    /// Write what the detector sees of each point, for other programs to learn from
+    #[command(after_help = VIEWS_EXAMPLES)]
+    Views(ViewsArgs),
     /// Run the whole loop on the data that ships with the program, with a simulated expert
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
@@ -197,6 +206,36 @@ pub(crate) struct EvaluateArgs {
     pub(crate) form: DataArgs,
 }
 
+/// `rlad bench`.
+#[derive(Args, Debug)]
+pub(crate) struct BenchArgs {
+    /// `quick`, `nab`, `kpi`, `yahoo-a1`, `yahoo-a2`, or a file that ends in `.toml`
+    #[arg(value_name = "SUITE", value_hint = ValueHint::FilePath)]
+    pub(crate) suite: String,
+    /// Folder for scores and results; what it holds already is not run again
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out: PathBuf,
+    /// Your copy of the suite's data, where it lies elsewhere than the suite says
+    #[arg(long, value_name = "DATA", num_args = 1.., value_hint = ValueHint::AnyPath)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Run only the detector of this name; repeat it for several. Results that are there stay in the tables
+    #[arg(long, value_name = "NAME")]
+    pub(crate) only: Vec<String>,
+    /// Run what failed once more
+    #[arg(long)]
+    pub(crate) retry: bool,
+    /// Runs at the same time, which share the cores; times are comparable with 1 only
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) jobs: NonZeroUsize,
+}
+
+/// `rlad bench-run`, which `rlad bench` calls.
+#[derive(Args, Debug)]
+pub(crate) struct BenchRunArgs {
+    /// The task as JSON
+    pub(crate) task: String,
+}
+
 /// A published data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DataSet {
@@ -224,6 +263,27 @@ pub(crate) struct ImportArgs {
     /// Where the data go, `.parquet` or `.csv`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) out: PathBuf,
+}
+
+/// `rlad views`.
+#[derive(Args, Debug)]
+#[command(mut_arg("part", |part| part.help(VIEWS_PART)))]
+pub(crate) struct ViewsArgs {
+    /// CSV or Parquet files, or folders of them
+    #[arg(value_name = "DATA", required = true, value_hint = ValueHint::AnyPath)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Where the views go, `.parquet`: a row a point, a column a view
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out: PathBuf,
+    /// Set of settings whose views are written [default: default]
+    #[arg(long, value_name = "NAME", conflicts_with = "config", value_parser = named::<Preset>(&["paper", "default"]))]
+    pub(crate) preset: Option<Preset>,
+    /// TOML file with settings; its `state.views` are written
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// The form of the data.
+    #[command(flatten)]
+    pub(crate) form: DataArgs,
 }
 
 /// `rlad demo`.
@@ -329,10 +389,28 @@ EXAMPLES:
   Allow no delay, and print JSON:
     rlad evaluate scores.csv --truth cpu.csv --delay 0 --json";
 
+const BENCH_EXAMPLES: &str = "\
+EXAMPLES:
+  On the data in the program, in some three minutes:
+    rlad bench quick --out quick
+  On your copy of the KPI data; stop it at any time, the same command goes on:
+    rlad bench kpi --data kpi.parquet --out kpi
+  One row again:
+    rlad bench kpi --data kpi.parquet --out kpi --only SPOT";
+
 const IMPORT_EXAMPLES: &str = "\
 EXAMPLES:
   rlad import nab NAB/ --out nab.parquet
   rlad import kpi phase2_train.csv --out kpi.parquet";
+
+const VIEWS_PART: &str = "\
+Part of each series that is trained on, as fractions: `min-max` takes its range from there. Every point is written
+[default: the whole, or that of the config]";
+
+const VIEWS_EXAMPLES: &str = "\
+EXAMPLES:
+  The views that a detector trained on the first 80 % of each series sees:
+    rlad views kpi.parquet --out views.parquet --part ..0.8";
 
 const DEMO_EXAMPLES: &str = "\
 EXAMPLES:
@@ -380,7 +458,7 @@ mod tests {
     #[test]
     fn every_help_is_as_reviewed() {
         insta::assert_snapshot!("help", help(&[]));
-        for name in ["train", "detect", "evaluate", "import", "demo", "completions", "man"] {
+        for name in ["train", "detect", "evaluate", "import", "views", "demo", "completions", "man"] {
             let help = help(&[name]);
             assert!(help.contains("EXAMPLES:"), "{name}");
             assert!(help.lines().all(|line| line.chars().count() <= 100), "{name}");

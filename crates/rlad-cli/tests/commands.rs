@@ -109,6 +109,29 @@ fn answers_may_stand_in_a_file() {
 }
 
 #[test]
+fn views_are_written_for_other_programs() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write_data(dir);
+    fs::write(dir.join("two.toml"), "[state]\nviews = ['difference:1', 'min-max']").unwrap();
+    let told = stdout(&rlad(dir, "views host.csv --out views.parquet --config two.toml --part ..0.02"));
+    assert_eq!(told, "1 series, 1500 points, 2 views: views.parquet\n");
+    let values = ["memory.difference:1", "memory.min-max"].map(str::to_owned).to_vec();
+    let columns = rlad::Columns { values, ..Default::default() };
+    let options = rlad::ReadOptions { columns, step: None };
+    let written = rlad::read(&[dir.join("views.parquet")], &options).unwrap().members.remove(0);
+    assert_eq!((written.series.len(), written.truth.unwrap().n_anomalies()), (1500, 25));
+    assert_eq!(written.series.row(0)[0], 0.0);
+    assert_eq!(written.series.row(40)[1], 2.0, "the range is that of the first 30 points, before the first jump");
+
+    let told = stdout(&rlad(dir, "views host.csv --out paper.parquet --preset paper"));
+    assert_eq!(told, "1 series, 1500 points, 1 views: paper.parquet\n");
+    for line in ["views host.csv --out v.csv", "views host.csv --out v.parquet --config two.toml --preset paper"] {
+        assert_eq!(rlad(dir, line).status.code(), Some(2), "{line}");
+    }
+}
+
+#[test]
 fn what_cannot_be_done_is_told_with_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

@@ -31,6 +31,7 @@ mod tensor_file;
 mod threshold;
 mod views;
 mod write;
+mod write_views;
 
 pub use baselines::{Baseline, Method};
 pub use config::{
@@ -55,3 +56,4 @@ pub use session::{Progress, Session};
 pub use stream::Stream;
 pub use views::{Encoded, Scale, Trailing, View, ViewState, encode};
 pub use write::{write_dataset, write_file};
+pub use write_views::write_views;

@@ -15,7 +15,7 @@ use parquet::file::properties::WriterProperties;
 
 use crate::error::{Error, Result};
 use crate::label::Label;
-use crate::read::{DataSet, Form, Kind, Roles, Wanted, find_columns, form_of};
+use crate::read::{DataSet, Form, Kind, Member, Roles, Wanted, find_columns, form_of};
 use crate::series::TimeFormat;
 
 /// Writes a data set as CSV or Parquet, by the extension of `path`, in the long form that [`read`](crate::read()) takes.
@@ -29,18 +29,7 @@ use crate::series::TimeFormat;
 /// none, or if the name of a channel would be taken for another column; [`Error::Empty`] without a series; [`Error::Write`].
 pub fn write_dataset(path: &Path, data: &DataSet) -> Result<()> {
     let form = form_of(path)?;
-    let Some(first) = data.members.first() else {
-        return Err(Error::Empty { what: "the data set".to_owned() });
-    };
-    let channels = first.series.channels();
-    if let Some(other) = data.members.iter().find(|member| member.series.channels() != channels) {
-        let expected = format!(
-            "able to hold series with different channels, and `{}` differs from `{}`: write them to files of their own",
-            other.series.name(),
-            first.series.name()
-        );
-        return Err(Error::Format { path: path.to_owned(), expected, source: None });
-    }
+    let channels = one_set_of_channels(path, data)?;
     let forms = data.members.iter().map(|member| (member.series.name(), member.series.time_format()));
     let timed = has_timestamps(path, &forms.collect::<Vec<_>>())?;
     let has_truth = data.members.iter().any(|member| member.truth.is_some());
@@ -103,16 +92,33 @@ pub fn write_dataset(path: &Path, data: &DataSet) -> Result<()> {
                     columns.push(floats(values.copied()));
                 }
                 if has_truth {
-                    let label = |point: usize| member.truth.as_ref().and_then(|truth| truth.labels()[point]);
-                    columns.push(Arc::new(Int8Array::from_iter_values(
-                        (0..series.len()).map(|point| label_number(label(point))),
-                    )));
+                    columns.push(Arc::new(Int8Array::from_iter_values(labels(member))));
                 }
                 columns
             };
             write_parquet(path, &names, (0..data.members.len()).map(batch))
         }
     }
+}
+
+/// The channels of the series of a data set.
+///
+/// # Errors
+/// [`Error::Empty`] without a series; [`Error::Format`] where they differ: then one file cannot hold them.
+pub(crate) fn one_set_of_channels<'a>(path: &Path, data: &'a DataSet) -> Result<&'a [String]> {
+    let Some(first) = data.members.first() else {
+        return Err(Error::Empty { what: "the data set".to_owned() });
+    };
+    let channels = first.series.channels();
+    if let Some(other) = data.members.iter().find(|member| member.series.channels() != channels) {
+        let expected = format!(
+            "able to hold series with different channels, and `{}` differs from `{}`: write them to files of their own",
+            other.series.name(),
+            first.series.name()
+        );
+        return Err(Error::Format { path: path.to_owned(), expected, source: None });
+    }
+    Ok(channels)
 }
 
 /// Whether series have timestamps.
@@ -271,6 +277,12 @@ pub(crate) fn number(number: f64) -> String {
         text.truncate(text.len() - 2);
     }
     text
+}
+
+/// The label of each point as a number: 0, 1, or -1 for unknown.
+pub(crate) fn labels(member: &Member) -> impl Iterator<Item = i8> {
+    let label = |point: usize| member.truth.as_ref().and_then(|truth| truth.labels()[point]);
+    (0..member.series.len()).map(move |point| label_number(label(point)))
 }
 
 const fn label_number(label: Option<Label>) -> i8 {

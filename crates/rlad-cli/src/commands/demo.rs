@@ -129,8 +129,8 @@ fn prepare(out: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes the data into a folder, and reads them as any data are read.
-fn unpack(folder: &Path) -> anyhow::Result<DataSet> {
+/// Writes the data in the program into a folder, and reads them as any data are read.
+pub(crate) fn unpack(folder: &Path) -> anyhow::Result<DataSet> {
     for (path, bytes) in DATA {
         let path = folder.join(path);
         let written = fs::create_dir_all(path.parent().unwrap_or(folder)).and_then(|()| fs::write(&path, bytes));
