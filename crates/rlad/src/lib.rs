@@ -5,6 +5,7 @@
 //! [`Model`], a [`Detector`] that scores whole series, or a [`Stream`] point by point with the same result. The method is
 //! that of Wu and Ortiz, *RLAD*, 2021; `docs/algorithm.md` numbers the deviations.
 
+mod activation;
 mod agent;
 mod baselines;
 mod config;
@@ -13,8 +14,10 @@ mod error;
 mod iforest;
 mod import;
 mod label;
+mod matrix;
 mod metrics;
 mod model;
+mod optimiser;
 mod oracle;
 mod pool;
 mod propagate;

@@ -2,11 +2,9 @@
 //!
 //! Forward and backward passes are written out here, on matrix products of the `gemm` crate.
 
-mod activation;
 mod adam;
 mod head;
 mod lstm;
-mod matrix;
 mod parameters;
 mod score;
 #[cfg(test)]
@@ -20,9 +18,9 @@ pub use train::{Batch, Regularisation};
 use rand::{Rng, RngExt};
 
 use crate::error::Result;
+use crate::matrix::transpose;
 use head::Head;
 use lstm::Lstm;
-use matrix::transpose;
 
 /// The Q-network of the agent (paper, section 5.2): Q-values of normal and of anomaly for a state.
 ///

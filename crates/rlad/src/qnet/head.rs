@@ -1,7 +1,7 @@
 //! The layers behind the LSTM, from its last output to the two Q-values.
 
-use super::activation::relu;
-use super::matrix::{Matrix, add, multiply, multiply_add};
+use crate::activation::relu;
+use crate::matrix::{Matrix, add, multiply, multiply_add};
 
 /// The number of actions: normal and anomaly.
 pub(super) const N_ACTIONS: usize = 2;

@@ -3,8 +3,8 @@
 //! A row of gates is `[i, f, g, o]`, each of `n_units`. Blocks are time-major: the rows of one step follow one another, so
 //! that a step is one matrix product.
 
-use super::activation::{sigmoid, tanh};
-use super::matrix::{Kernel, Matrix, multiply, multiply_add, vectorised};
+use crate::activation::{sigmoid, tanh};
+use crate::matrix::{Kernel, Matrix, multiply, multiply_add, vectorised};
 
 /// The LSTM's weights, some in both orientations, since a product reads its rows of gates contiguously.
 #[derive(Clone, Copy, Debug)]

@@ -7,9 +7,9 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::head::{N_ACTIONS, sum_rows};
-use super::matrix::{Matrix, add, multiply};
 use super::score::join_rows;
 use super::{Adam, QNetwork};
+use crate::matrix::{Matrix, add, multiply};
 
 /// A batch is cut into this many parts, whose gradients are summed in order, whatever the number of threads.
 const N_CHUNKS: usize = 8;

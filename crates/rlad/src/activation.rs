@@ -11,7 +11,7 @@ const Q: [f32; 5] = [1.0, 0.467_172_92, 0.025_890_168, 0.000_329_102_16, 7.804_6
 ///
 /// The coefficients are a least-maximum fit of the relative error on `|x| <= 9`; beyond, `x` is clamped.
 #[inline(always)]
-pub(super) fn tanh(x: f32) -> f32 {
+pub(crate) fn tanh(x: f32) -> f32 {
     let x = x.clamp(-BOUND, BOUND);
     let square = x * x;
     let top = (((P[4] * square + P[3]) * square + P[2]) * square + P[1]) * square + P[0];
@@ -21,13 +21,13 @@ pub(super) fn tanh(x: f32) -> f32 {
 
 /// The logistic function `1 / (1 + exp(-x))` as `(1 + tanh(x / 2)) / 2`, within 3e-7, in `[0, 1]`; NaN for NaN.
 #[inline(always)]
-pub(super) fn sigmoid(x: f32) -> f32 {
+pub(crate) fn sigmoid(x: f32) -> f32 {
     0.5 * tanh(0.5 * x) + 0.5
 }
 
 /// `max(x, 0)`; NaN for NaN, which `f32::max` would hide.
 #[inline(always)]
-pub(super) fn relu(x: f32) -> f32 {
+pub(crate) fn relu(x: f32) -> f32 {
     if x < 0.0 { 0.0 } else { x }
 }
 

@@ -4,7 +4,7 @@ use gemm::Parallelism;
 
 /// A matrix over a slice, row by row, or the transpose of one.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Matrix<'a> {
+pub(crate) struct Matrix<'a> {
     data: &'a [f32],
     rows: usize,
     columns: usize,
@@ -16,13 +16,13 @@ impl<'a> Matrix<'a> {
     ///
     /// # Panics
     /// Where `data` holds another number of elements.
-    pub(super) fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
+    pub(crate) fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
         assert_eq!(rows.checked_mul(columns), Some(data.len()), "a matrix of {rows} by {columns}");
         Self { data, rows, columns, transposed: false }
     }
 
     /// The same elements with rows and columns exchanged; nothing moves in memory.
-    pub(super) const fn transposed(self) -> Self {
+    pub(crate) const fn transposed(self) -> Self {
         Self { rows: self.columns, columns: self.rows, transposed: !self.transposed, ..self }
     }
 
@@ -36,7 +36,7 @@ impl<'a> Matrix<'a> {
 ///
 /// # Panics
 /// Where the shapes do not fit.
-pub(super) fn multiply(dst: &mut [f32], a: Matrix<'_>, b: Matrix<'_>) {
+pub(crate) fn multiply(dst: &mut [f32], a: Matrix<'_>, b: Matrix<'_>) {
     product(dst, a, b, false);
 }
 
@@ -44,7 +44,7 @@ pub(super) fn multiply(dst: &mut [f32], a: Matrix<'_>, b: Matrix<'_>) {
 ///
 /// # Panics
 /// Where the shapes do not fit.
-pub(super) fn multiply_add(dst: &mut [f32], a: Matrix<'_>, b: Matrix<'_>) {
+pub(crate) fn multiply_add(dst: &mut [f32], a: Matrix<'_>, b: Matrix<'_>) {
     product(dst, a, b, true);
 }
 
@@ -84,7 +84,7 @@ fn product(dst: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, add: bool) {
 }
 
 /// Writes the transpose of `src`, `[rows, columns]`, to `dst`, `[columns, rows]`.
-pub(super) fn transpose(dst: &mut [f32], src: &[f32], columns: usize) {
+pub(crate) fn transpose(dst: &mut [f32], src: &[f32], columns: usize) {
     assert_eq!(dst.len(), src.len(), "a transpose has as many elements");
     let rows = src.len() / columns;
     for (column, dst) in dst.chunks_exact_mut(rows).enumerate() {
@@ -95,17 +95,17 @@ pub(super) fn transpose(dst: &mut [f32], src: &[f32], columns: usize) {
 }
 
 /// A loop to be compiled for each width of vectors; its `call` is `#[inline(always)]`, and so is all that it calls.
-pub(super) use pulp::NullaryFnOnce as Kernel;
+pub(crate) use pulp::NullaryFnOnce as Kernel;
 
 /// Runs a loop in the version for the widest vectors of the processor.
 ///
 /// Additions and multiplications are not fused and not reordered, so that the result is the same for every width.
-pub(super) fn vectorised(kernel: impl Kernel<Output = ()>) {
+pub(crate) fn vectorised(kernel: impl Kernel<Output = ()>) {
     pulp::Arch::new().dispatch(kernel);
 }
 
 /// Adds `values` to `sums`, one by one.
-pub(super) fn add(sums: &mut [f32], values: &[f32]) {
+pub(crate) fn add(sums: &mut [f32], values: &[f32]) {
     vectorised(Add { sums, values });
 }
 
