@@ -224,6 +224,9 @@ pub(crate) struct BenchArgs {
     /// Run what failed once more
     #[arg(long)]
     pub(crate) retry: bool,
+    /// Python with the packages of bench/peers/requirements.txt, for the rows of other programs
+    #[arg(long, value_name = "PROGRAM", default_value = "python3", value_hint = ValueHint::CommandName)]
+    pub(crate) python: PathBuf,
     /// Runs at the same time, which share the cores; times are comparable with 1 only
     #[arg(long, value_name = "N", default_value = "1")]
     pub(crate) jobs: NonZeroUsize,

@@ -217,7 +217,7 @@ fn validation(scores: &[SeriesScores], data: &DataSet, part: Part) -> Option<Val
         })
         .collect();
     let labelled_points = judged.iter().flat_map(|judged| judged.truth).filter(|label| label.is_some()).count();
-    Some(Validation { threshold: rlad::best_threshold(&judged)?, labelled_points })
+    Some(Validation { threshold: rlad::evaluate(&judged, 0).best.strict.threshold?, labelled_points })
 }
 
 fn truths(data: &DataSet) -> Vec<Option<&Truth>> {

@@ -41,6 +41,8 @@ pub(crate) struct Prepared {
     pub(crate) views: Option<PathBuf>,
     /// The SHA-256 of the data's file.
     pub(crate) data_hash: String,
+    /// The program that runs scripts.
+    pub(crate) python: PathBuf,
 }
 
 /// The runs of a suite, those of the entries that `is_wanted` names.
@@ -173,16 +175,14 @@ fn failed(error: String, begun: Instant) -> Outcome {
 
 /// The call of a script, as `bench/peers/README.md` has it.
 fn script(task: &Task, peer: &super::suite::Peer, prepared: &Prepared) -> Command {
-    let mut command = Command::new("python3");
+    let mut command = Command::new(&prepared.python);
     command.arg(Path::new("bench/peers").join(&peer.script));
     command.arg("--data").arg(&prepared.data);
     if let Some(views) = prepared.views.as_ref().filter(|_| peer.views) {
         command.arg("--views").arg(views);
     }
-    let validation = task.validation.map(|part| ["--validation".to_owned(), part.to_string()]);
     command
         .args(["--train", &task.train.to_string(), "--test", &task.test.to_string(), "--seed", &task.seed.to_string()])
-        .args(validation.into_iter().flatten())
         .arg("--out")
         .arg(&task.out);
     if !task.budgets.is_empty() {

@@ -34,7 +34,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     }
     let data = open_data(&suite, args)?;
     fs::create_dir_all(&args.out).map_err(|source| Error::Write { path: args.out.clone(), source })?;
-    let prepared = prepare(&suite, &data, &args.out)?;
+    let prepared = prepare(&suite, &data, args)?;
     let planned = plan(&suite, &prepared.data, &args.out, |_| true);
     let wanted = |planned: &&Planned| {
         args.only.is_empty() || args.only.iter().any(|name| is_named(&suite.run[planned.entry], name))
@@ -114,7 +114,8 @@ fn open_data(suite: &Suite, args: &BenchArgs) -> anyhow::Result<DataSet> {
 }
 
 /// Writes the data, and their views where a script wants them, unless they are there.
-fn prepare(suite: &Suite, data: &DataSet, out: &Path) -> anyhow::Result<Prepared> {
+fn prepare(suite: &Suite, data: &DataSet, args: &BenchArgs) -> anyhow::Result<Prepared> {
+    let out = &args.out;
     let fresh = out.join(".data.parquet");
     rlad::write_dataset(&fresh, data)?;
     let data_hash = file_hash(&fresh)?;
@@ -130,7 +131,8 @@ fn prepare(suite: &Suite, data: &DataSet, out: &Path) -> anyhow::Result<Prepared
     }
     // Scripts run in the project's folder, runs in this one: paths that hold in both.
     let whole = |path: &Path| fs::canonicalize(path).map_err(|source| Error::Read { path: path.to_owned(), source });
-    Ok(Prepared { data: whole(&path)?, views: if wants_views { Some(whole(&views)?) } else { None }, data_hash })
+    let views = if wants_views { Some(whole(&views)?) } else { None };
+    Ok(Prepared { data: whole(&path)?, views, data_hash, python: args.python.clone() })
 }
 
 /// The rows of all runs that were made.
