@@ -1,5 +1,6 @@
 //! What each command does.
 
+pub(crate) mod asking;
 pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod detect;

@@ -1,23 +1,22 @@
 //! `rlad train`: asks an expert, learns, and writes the detector.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::bail;
 use rlad::{
-    Answer, Config, DataSet, Detector, Evaluation, Judged, Label, Model, Oracle, Part, Query, Question, Reply, Series,
-    Session, Truth, TruthOracle,
+    Answer, Config, DataSet, Detector, Evaluation, Judged, Label, Model, Oracle, Part, Series, Session, Truth,
+    TruthOracle,
 };
 use serde_json::{Value, json};
 
 use crate::Advice;
 use crate::answers_file;
 use crate::args::{OracleArg, TrainArgs};
+use crate::commands::asking::{About, Asked, Log};
 use crate::commands::{print, read, use_threads};
 use crate::folder::{self, Folder, read_config};
-use crate::log::{AnswerLog, Entry};
 use crate::progress::Progress;
 use crate::terminal::Terminal;
 
@@ -48,7 +47,30 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         Some((folder, config)) => resume(folder, config, &series, args)?,
         None => Session::new(config, &series)?,
     };
-    let mut oracle: Box<dyn Oracle + '_> = match &args.questions.oracle {
+    let mut oracle = oracle(args, &series, &truths, session.config().seed)?;
+    // The folder is made when nothing else can go wrong, so that a mistyped command leaves nothing behind.
+    let folder = match opened {
+        Some((folder, _)) => folder,
+        None => Folder::create(&args.session, session.config())?,
+    };
+    let who = who(args);
+    let check = args.check_part.map(|part| Check { part, data: &data });
+    let mut training =
+        Training { session, folder: &folder, series: &series, check, bar: None, history: Vec::new(), who };
+    let trained = training.run(oracle.as_mut(), matches!(args.questions.oracle, OracleArg::Terminal))?;
+    drop(oracle);
+    report(args, &trained)?;
+    Ok(if trained.n_anomalies == 0 { ExitCode::from(NOTHING_FOUND) } else { ExitCode::SUCCESS })
+}
+
+/// Who answers.
+pub(crate) fn oracle<'a>(
+    args: &TrainArgs,
+    series: &[Series],
+    truths: &[Option<&'a Truth>],
+    seed: u64,
+) -> anyhow::Result<Box<dyn Oracle + 'a>> {
+    Ok(match &args.questions.oracle {
         OracleArg::Truth => {
             if truths.iter().all(Option::is_none) {
                 return Err(Advice::error(
@@ -57,28 +79,20 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
                 ));
             }
             let (error_rate, unsure_rate) = (args.questions.error_rate, args.questions.unsure_rate);
-            Box::new(TruthOracle::new(truths.clone(), error_rate, unsure_rate, session.config().seed))
+            Box::new(TruthOracle::new(truths.to_vec(), error_rate, unsure_rate, seed))
         }
         OracleArg::Terminal => Box::new(Terminal::open()?),
-        OracleArg::File(path) => Box::new(answers_file::read(path, &series)?),
-    };
-    // The folder is made when nothing else can go wrong, so that a mistyped command leaves nothing behind.
-    let folder = match opened {
-        Some((folder, _)) => folder,
-        None => Folder::create(&args.session, session.config())?,
-    };
-    let who = match args.questions.oracle {
+        OracleArg::File(path) => Box::new(answers_file::read(path, series)?),
+    })
+}
+
+/// The name under which answers are logged.
+pub(crate) fn who(args: &TrainArgs) -> String {
+    match args.questions.oracle {
         OracleArg::Truth => "truth".to_owned(),
         OracleArg::File(_) => "file".to_owned(),
         OracleArg::Terminal => user_name(),
-    };
-    let check = args.check_part.map(|part| Check { part, data: &data });
-    let mut training =
-        Training { session, folder: &folder, series: &series, check, bar: None, history: Vec::new(), who };
-    let trained = training.run(oracle.as_mut(), matches!(args.questions.oracle, OracleArg::Terminal))?;
-    drop(oracle);
-    report(args, &trained)?;
-    Ok(if trained.n_anomalies == 0 { ExitCode::from(NOTHING_FOUND) } else { ExitCode::SUCCESS })
+    }
 }
 
 /// The settings: the preset, a file over it, flags over that.
@@ -191,18 +205,11 @@ pub(crate) struct Trained {
     pub(crate) seconds: f64,
 }
 
-/// What came of asking the questions of a round.
-enum Asked {
-    All(Vec<(u64, Answer)>),
-    Stopped(Vec<(u64, Answer)>),
-}
-
 impl Training<'_> {
     /// Asks and learns until the budget is spent, nothing is left to ask, or the expert stops; then writes the model.
     pub(crate) fn run(&mut self, oracle: &mut dyn Oracle, at_terminal: bool) -> anyhow::Result<Trained> {
         let begun = Instant::now();
-        let log = AnswerLog::open(&self.folder.file(folder::LABELS))?;
-        let logged: BTreeMap<u64, Entry> = log.answers()?.into_iter().map(|entry| (entry.question, entry)).collect();
+        let log = Log::open(&self.folder.file(folder::LABELS))?;
         let round = self.session.round() as u64;
         self.history = folder::read_history(self.folder.path())?;
         self.history.retain(|line| line["round"].as_u64().is_some_and(|of| of < round));
@@ -214,7 +221,15 @@ impl Training<'_> {
             if queries.is_empty() {
                 break false;
             }
-            match self.ask(&queries, oracle, &log, &logged)? {
+            let config = self.session.config();
+            let about = About {
+                series: self.series,
+                kind: config.query.answers,
+                n_answered: self.session.answered().len(),
+                budget: config.questions,
+                who: &self.who,
+            };
+            match log.ask(&queries, oracle, about, |query| self.session.shown(query))? {
                 Asked::All(answers) => {
                     self.teach(&answers)?;
                     self.folder.write_checkpoint(&self.session.checkpoint())?;
@@ -245,82 +260,6 @@ impl Training<'_> {
             stopped,
             check,
         })
-    }
-
-    /// The answers to the questions of a round: those that the log holds already, and the expert's to the rest. An answer is
-    /// in the log before the next question is asked.
-    fn ask(
-        &mut self,
-        queries: &[Query],
-        oracle: &mut dyn Oracle,
-        log: &AnswerLog,
-        logged: &BTreeMap<u64, Entry>,
-    ) -> anyhow::Result<Asked> {
-        let mut answers: Vec<(u64, Answer)> = Vec::with_capacity(queries.len());
-        let mut from_log = true;
-        while let Some(query) = queries.get(answers.len()) {
-            let series = &self.series[query.series];
-            if let Some(entry) = logged.get(&query.id).filter(|_| from_log) {
-                if entry.series != series.name() || entry.point != query.point {
-                    return Err(Advice::error(
-                        format!(
-                            "the answer log does not fit the session: question {} is about point {} of `{}`, but the log has \
-                             an answer about point {} of `{}`",
-                            query.id,
-                            query.point,
-                            series.name(),
-                            entry.point,
-                            entry.series
-                        ),
-                        "the data, the settings or the program have changed; begin a new session in another folder"
-                            .to_owned(),
-                    ));
-                }
-                if let Some(answer) = &entry.answer {
-                    answers.push((query.id, answer.clone()));
-                    continue;
-                }
-            }
-            from_log = false;
-            let question = Question {
-                query,
-                series,
-                shown: self.session.shown(query),
-                kind: self.session.config().query.answers,
-                n_answered: self.session.answered().len() + answers.len(),
-                budget: self.session.config().questions,
-            };
-            let asked = Instant::now();
-            let reply = oracle.answer(&question).map_err(anyhow::Error::from_boxed)?;
-            let entry = |query: &Query, answer: Option<Answer>| Entry {
-                who: self.who.clone(),
-                time: jiff::Timestamp::now(),
-                question: query.id,
-                round: query.round,
-                series: self.series[query.series].name().to_owned(),
-                point: query.point,
-                reason: query.reason,
-                timestamp: self.series[query.series].timestamps()[query.point],
-                answer,
-                seconds: asked.elapsed().as_secs_f64(),
-                score: query.score,
-            };
-            match reply {
-                Reply::Answer(answer) => {
-                    log.append(&entry(query, Some(answer.clone())))?;
-                    answers.push((query.id, answer));
-                }
-                // What an earlier round has taught is learned; there is nothing of this round to take back before its first
-                // question.
-                Reply::Undo => {
-                    if answers.pop().is_some() {
-                        log.append(&entry(&queries[answers.len()], None))?;
-                    }
-                }
-                Reply::Stop => return Ok(Asked::Stopped(answers)),
-            }
-        }
-        Ok(Asked::All(answers))
     }
 
     /// Learns from the answers of a round and records it.
