@@ -17,6 +17,7 @@ mod label;
 mod matrix;
 mod metrics;
 mod model;
+mod nearest;
 mod optimiser;
 mod oracle;
 mod pool;
@@ -35,6 +36,10 @@ mod threshold;
 mod views;
 mod write;
 
+pub use baselines::{
+    LocalOutlierFactorConfig, NearestNeighborsConfig, NeighborDistance, OneClassSvmConfig, PcaConfig, PcaScore,
+    WindowForestConfig,
+};
 pub use config::{
     AgentConfig, AnswerKind, Config, ForestInput, Preset, PropagationConfig, PropagationMethod, QueryConfig,
     QueryStrategy, StateConfig, ThresholdConfig, ThresholdMethod, Update, WarmUpConfig,
