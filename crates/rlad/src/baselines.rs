@@ -5,8 +5,13 @@
 //! score and keep nothing of others; of several channels a point has the highest score. What compares *windows* (networks,
 //! neighbours, PCA, the one-class SVM, the isolation forest) is fitted once for all series, on standardised values.
 
+mod classic;
 mod fitted;
+mod forest;
 mod method;
+mod neighbors;
+mod one_class_svm;
+mod pca;
 mod windows;
 
 use std::collections::BTreeMap;
@@ -17,7 +22,11 @@ use rand::seq::index;
 use serde::{Deserialize, Serialize};
 
 use self::fitted::Fitted;
+pub use self::forest::WindowForestConfig;
 pub use self::method::Method;
+pub use self::neighbors::{LocalOutlierFactorConfig, NearestNeighborsConfig, NeighborDistance};
+pub use self::one_class_svm::OneClassSvmConfig;
+pub use self::pca::{PcaConfig, PcaScore};
 use self::windows::{Corpus, Scaled, Standard};
 use crate::detector::{Detector, check_channels, leave_out_missing};
 use crate::error::{Error, Result};
@@ -112,13 +121,12 @@ impl Baseline {
     /// [`Error::Format`], [`Error::Version`] or [`Error::Damaged`] where the bytes are not a whole baseline of this version.
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self> {
         let (tensors, mut record, hash): (Tensors, Record, _) = tensor_file::read(path, KIND, &bytes)?;
-        record.fitted.set_arrays(tensors.into_iter().map(|(name, (_, values))| (name, values)).collect()).map_err(
-            |problem| Error::Format {
-                path: path.to_owned(),
-                expected: "a baseline with its arrays".to_owned(),
-                source: Some(problem.into()),
-            },
-        )?;
+        let arrays = tensors.into_iter().map(|(name, (_, values))| (name, values)).collect();
+        record.fitted.set_arrays(&arrays).map_err(|problem| Error::Format {
+            path: path.to_owned(),
+            expected: "a baseline with its arrays".to_owned(),
+            source: Some(problem.into()),
+        })?;
         Ok(Self { record, bytes, hash })
     }
 
@@ -204,7 +212,7 @@ fn score_slice(fitted: &Fitted, series: &Scaled, points: Range<usize>) -> Vec<f6
 /// The score that a share of [`CONTAMINATION`] of the training points is above, from blocks of points that are drawn.
 fn quantile(fitted: &Fitted, corpus: &Corpus, seed: u64) -> f64 {
     let n_blocks = corpus.points.len().div_ceil(BLOCK);
-    let mut rng = stream(seed, Purpose::Baseline, u64::MAX >> 8);
+    let mut rng = stream(seed, Purpose::Windows, u64::MAX >> 8);
     let mut blocks = index::sample(&mut rng, n_blocks, n_blocks.min(N_SCORED.div_ceil(BLOCK))).into_vec();
     blocks.sort_unstable();
     let mut scores: Vec<f64> = blocks

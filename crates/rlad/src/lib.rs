@@ -17,6 +17,7 @@ mod label;
 mod matrix;
 mod metrics;
 mod model;
+mod nearest;
 mod optimiser;
 mod oracle;
 mod pool;
@@ -36,7 +37,10 @@ mod views;
 mod write;
 mod write_views;
 
-pub use baselines::{Baseline, Method};
+pub use baselines::{
+    Baseline, LocalOutlierFactorConfig, Method, NearestNeighborsConfig, NeighborDistance, OneClassSvmConfig, PcaConfig, PcaScore,
+    WindowForestConfig,
+};
 pub use config::{
     AgentConfig, AnswerKind, Config, ForestInput, Preset, PropagationConfig, PropagationMethod, QueryConfig,
     QueryStrategy, StateConfig, ThresholdConfig, ThresholdMethod, Update, WarmUpConfig,

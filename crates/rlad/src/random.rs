@@ -19,8 +19,8 @@ pub(crate) enum Purpose {
     Policy = 5,
     /// The mistakes of a simulated expert.
     Expert = 6,
-    /// The samples, weights and mini-batches of a baseline.
-    Baseline = 7,
+    /// Which training windows a baseline is fitted on, or scored for its threshold.
+    Windows = 7,
 }
 
 /// The stream of random numbers for a purpose and its `turn` (a round, a question, a network).

@@ -193,7 +193,7 @@ fn baseline_run(task: &Task, baseline: &super::suite::Baseline, data: &DataSet) 
             scores: name,
             questions: budget.unwrap_or(0),
             labelled_points: fitted.n_labelled_points(),
-            threshold_rule: method.threshold_rule().to_owned(),
+            threshold_rule: method.threshold_rule(),
             validation: match task.validation.filter(|_| method.has_scores()) {
                 Some(part) => validation(&scores(&fitted, data, part, hash)?, data, part),
                 None => None,
