@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rlad::{Columns, DataSet, Model, ReadOptions};
+use rlad::{Columns, DataSet, ReadOptions, Saved};
 
 use crate::args::DataArgs;
 use crate::folder;
@@ -40,8 +40,8 @@ fn tell(notes: &[String]) {
     }
 }
 
-/// The model in a file, or in the folder of a session.
-fn open_model(path: &Path) -> anyhow::Result<Model> {
+/// The detector in a file, or in the folder of a session.
+fn open_saved(path: &Path) -> anyhow::Result<Saved> {
     let file = if path.is_dir() { path.join(folder::MODEL) } else { path.to_owned() };
     if path.is_dir() && !file.exists() {
         return Err(crate::Advice::error(
@@ -50,7 +50,7 @@ fn open_model(path: &Path) -> anyhow::Result<Model> {
         ));
     }
     let bytes = std::fs::read(&file).map_err(|source| rlad::Error::Read { path: file.clone(), source })?;
-    Ok(Model::from_bytes(&file, bytes)?)
+    Ok(Saved::from_bytes(&file, bytes)?)
 }
 
 /// Uses this many threads for all that follows.

@@ -60,6 +60,7 @@ struct Record {
     part: Part,
     n_channels: usize,
     threshold: f64,
+    n_questions: usize,
     n_labelled_points: usize,
     standards: BTreeMap<String, Standard>,
     fitted: Fitted,
@@ -68,14 +69,14 @@ struct Record {
 impl Baseline {
     /// Fits a method on a part of each series.
     ///
-    /// `labels`: what an expert said about the points of each series, or nothing; only [`Method::learns_from_labels`] uses
-    /// them, and only those of the part.
+    /// `labels`: what an expert said about the points of each series, or nothing; `n_questions`: how many questions gave them.
+    /// Only a method that [learns from labels](Method::learns_from_labels) uses them, and only those of the part.
     ///
     /// # Errors
     /// [`Error::Setting`] if a setting is outside of its range, [`Error::Empty`] without training points,
     /// [`Error::Channels`] if the series differ in their number of channels, [`Error::Diverged`] if a network's training
     /// came to numbers that are not finite.
-    pub fn fit(method: &Method, series: &[Series], part: Part, labels: &[Labels], seed: u64) -> Result<Self> {
+    pub fn fit(method: &Method, series: &[Series], part: Part, labels: &[Labels], n_questions: usize, seed: u64) -> Result<Self> {
         method.validate()?;
         let first = series.first().ok_or_else(|| Error::Empty { what: "the data set".to_owned() })?;
         let n_channels = first.n_channels();
@@ -86,6 +87,7 @@ impl Baseline {
             part,
             n_channels,
             threshold: method.own_threshold().unwrap_or(0.0),
+            n_questions: 0,
             n_labelled_points: 0,
             standards: BTreeMap::new(),
             fitted: Fitted::Nothing,
@@ -98,7 +100,9 @@ impl Baseline {
                 .flat_map(|(at, labels)| labels.iter().map(move |(point, label)| ((at, point), label)))
                 .filter(|(at, _)| corpus.points.binary_search(at).is_ok())
                 .collect();
-            record.n_labelled_points = if method.learns_from_labels() { labels.len() } else { 0 };
+            if method.learns_from_labels() {
+                (record.n_questions, record.n_labelled_points) = (n_questions, labels.len());
+            }
             record.fitted = Fitted::fit(method, &corpus, &labels, seed)?;
             if method.own_threshold().is_none() {
                 record.threshold = quantile(&record.fitted, &corpus, seed);
@@ -146,6 +150,12 @@ impl Baseline {
     #[must_use]
     pub const fn method(&self) -> &Method {
         &self.record.method
+    }
+
+    /// The questions that were answered for it.
+    #[must_use]
+    pub const fn n_questions(&self) -> usize {
+        self.record.n_questions
     }
 
     /// The labelled points that it learned from.

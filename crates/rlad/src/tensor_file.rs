@@ -49,6 +49,15 @@ pub(crate) fn write(kind: &str, tensors: &Tensors, record: &impl Serialize) -> (
     (safetensors::serialize(views, Some(metadata)).expect("tensors fit in a file"), sha256)
 }
 
+/// Whether bytes say that they are a file of this kind, whatever the rest of them.
+pub(crate) fn is(kind: &str, bytes: &[u8]) -> bool {
+    let header = SafeTensors::read_metadata(bytes).ok().and_then(|(_, metadata)| {
+        let header = metadata.metadata().as_ref()?.get("rlad")?.clone();
+        serde_json::from_str::<serde_json::Value>(&header).ok()
+    });
+    header.is_some_and(|header| header["kind"] == kind)
+}
+
 /// Reads what [`write()`] wrote: the tensors, the record and the hash.
 ///
 /// # Errors

@@ -181,7 +181,7 @@ fn baseline_run(task: &Task, baseline: &super::suite::Baseline, data: &DataSet) 
                 labels[query.series].teach(query.point, &ask(&mut oracle, &query, of, shown, kind)?);
             }
         }
-        let fitted = Baseline::fit(&method, &series, task.train, &labels, task.seed)?;
+        let fitted = Baseline::fit(&method, &series, task.train, &labels, budget.unwrap_or(0), task.seed)?;
         let fit_seconds = begun.elapsed().as_secs_f64();
         let scoring = Instant::now();
         let hash = &fitted.hash()[..16];
@@ -191,7 +191,7 @@ fn baseline_run(task: &Task, baseline: &super::suite::Baseline, data: &DataSet) 
         results.push(Scored {
             budget,
             scores: name,
-            questions: budget.unwrap_or(0),
+            questions: fitted.n_questions(),
             labelled_points: fitted.n_labelled_points(),
             threshold_rule: method.threshold_rule(),
             validation: match task.validation.filter(|_| method.has_scores()) {

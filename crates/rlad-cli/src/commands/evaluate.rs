@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use rlad::{Error, Evaluation, Judged, Label, Quality, Series, SeriesScores};
 
 use crate::args::EvaluateArgs;
-use crate::commands::{open_model, print, read, tell};
+use crate::commands::{open_saved, print, read, tell};
 
 /// Runs the command.
 pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
         joined.iter().map(|(truth, scores, threshold)| Judged { truth, scores, threshold: *threshold }).collect();
     let delay = args.delay.unwrap_or_else(|| usual_delay(series.into_iter()));
     let evaluation = rlad::evaluate(&judged, delay);
-    let model = args.model.as_deref().map(open_model).transpose()?;
+    let model = args.model.as_deref().map(open_saved).transpose()?;
     if let Some(model) =
         model.as_ref().filter(|model| scores.iter().any(|scores| !model.hash().starts_with(&scores.model)))
     {

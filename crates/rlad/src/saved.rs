@@ -1,0 +1,68 @@
+//! Whatever detector a file holds.
+
+use std::path::Path;
+
+use crate::baselines::{self, Baseline};
+use crate::detector::Detector;
+use crate::error::Result;
+use crate::model::Model;
+use crate::tensor_file;
+
+/// A detector from a file.
+#[derive(Clone, Debug)]
+pub enum Saved {
+    /// The agent's.
+    Model(Model),
+    /// A baseline.
+    Baseline(Baseline),
+}
+
+impl Saved {
+    /// Reads the bytes of a detector's file; `path` is for errors.
+    ///
+    /// # Errors
+    /// Those of [`Model::from_bytes`].
+    pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self> {
+        if tensor_file::is(baselines::KIND, &bytes) {
+            Baseline::from_bytes(path, bytes).map(Self::Baseline)
+        } else {
+            Model::from_bytes(path, bytes).map(Self::Model)
+        }
+    }
+
+    /// The detector.
+    #[must_use]
+    pub const fn detector(&self) -> &dyn Detector {
+        match self {
+            Self::Model(model) => model,
+            Self::Baseline(baseline) => baseline,
+        }
+    }
+
+    /// The SHA-256 of its content, in hexadecimal.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        match self {
+            Self::Model(model) => model.hash(),
+            Self::Baseline(baseline) => baseline.hash(),
+        }
+    }
+
+    /// The questions that were answered for it.
+    #[must_use]
+    pub const fn n_questions(&self) -> usize {
+        match self {
+            Self::Model(model) => model.n_questions(),
+            Self::Baseline(baseline) => baseline.n_questions(),
+        }
+    }
+
+    /// The points that experts labelled for it.
+    #[must_use]
+    pub const fn n_labelled_points(&self) -> usize {
+        match self {
+            Self::Model(model) => model.n_labelled_points(),
+            Self::Baseline(baseline) => baseline.n_labelled_points(),
+        }
+    }
+}
