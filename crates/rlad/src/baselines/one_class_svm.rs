@@ -1,4 +1,7 @@
 //! The one-class support vector machine: the side of a surface on which most of the training windows lie.
+//!
+//! The solver stands here, since it is short, and since the kernel is then computed in single precision by matrix products,
+//! in fitting as in scoring. `linfa-svm`, whose solutions are the same, takes `ndarray`'s types and one window at a time.
 
 use std::collections::BTreeMap;
 
