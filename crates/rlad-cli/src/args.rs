@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use rlad::{AnswerKind, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Preset, QueryStrategy};
+use rlad::{AnswerKind, Method, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Preset, QueryStrategy};
 use serde::de::DeserializeOwned;
 
 /// Answer a few questions about your time series, get a detector that fits them.
@@ -97,11 +97,18 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) session: PathBuf,
     /// Go on with the session in DIR, with its own settings and answers
-    #[arg(long, conflicts_with_all = ["preset", "config", "per_round", "strategy", "answers", "seed", "part"])]
+    #[arg(long, conflicts_with_all = ["preset", "config", "per_round", "strategy", "answers", "seed", "part", "method"])]
     pub(crate) resume: bool,
     /// Set of settings to start from [default: default]
     #[arg(long, value_name = "NAME", value_parser = named::<Preset>(&["paper", "default"]))]
     pub(crate) preset: Option<Preset>,
+    /// Train this method, which asks at random, in place of the agent
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Method::NAMES),
+        conflicts_with_all = ["preset", "config", "per_round", "strategy"])]
+    pub(crate) method: Option<String>,
+    /// Set one of the method's settings (docs/methods.md); repeat it for several
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "method")]
+    pub(crate) settings: Vec<String>,
     /// TOML file with settings; it wins over the preset, and flags win over it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
@@ -156,12 +163,9 @@ pub(crate) struct QuestionArgs {
 /// `rlad detect`.
 #[derive(Args, Debug)]
 pub(crate) struct DetectArgs {
-    /// Model file, or the folder of a session
-    #[arg(value_name = "MODEL", value_hint = ValueHint::AnyPath)]
-    pub(crate) model: PathBuf,
-    /// CSV or Parquet files, or folders of them
-    #[arg(value_name = "DATA", required = true, value_hint = ValueHint::AnyPath)]
-    pub(crate) data: Vec<PathBuf>,
+    /// Model file or folder of a session, then CSV or Parquet files, or folders of them; data only with `--method`
+    #[arg(value_name = "MODEL DATA", required = true, value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
     /// Where the scores go, `.csv` or `.parquet`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) out: PathBuf,
@@ -177,9 +181,30 @@ pub(crate) struct DetectArgs {
     /// Worker threads [default: one a core]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
+    /// A method in place of a model.
+    #[command(flatten)]
+    pub(crate) method: MethodArgs,
     /// The form of the data.
     #[command(flatten)]
     pub(crate) form: DataArgs,
+}
+
+/// A method that is fitted on the data that it scores.
+#[derive(Args, Clone, Debug, PartialEq)]
+#[command(next_help_heading = "Methods")]
+pub(crate) struct MethodArgs {
+    /// Score by a method that needs no model, fitted on these data
+    #[arg(long = "method", value_name = "NAME", value_parser = PossibleValuesParser::new(Method::NAMES))]
+    pub(crate) name: Option<String>,
+    /// Set one of the method's settings (docs/methods.md); repeat it for several
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "name")]
+    pub(crate) settings: Vec<String>,
+    /// Fit the method on this part of each series [default: all of it]
+    #[arg(long, value_name = "FROM..TO", requires = "name")]
+    pub(crate) fit_part: Option<Part>,
+    /// Seed from which everything random comes [default: 0]
+    #[arg(long, value_name = "S", requires = "name")]
+    pub(crate) seed: Option<u64>,
 }
 
 /// `rlad evaluate`.
@@ -382,6 +407,8 @@ EXAMPLES:
     rlad detect cpu new.csv --out scores.csv
   Write a report for the browser too:
     rlad detect cpu new.csv --out scores.parquet --events events.csv --report report.html
+  Score by SPOT, calibrated on the first half, without a model:
+    rlad detect --method spot --set q=1e-5 --fit-part ..0.5 cpu.csv --out scores.csv
   Fail a pipeline if there is an anomaly:
     rlad detect cpu/model.safetensors new.csv --out scores.csv --check";
 

@@ -1,7 +1,7 @@
 //! The folder of a session: its settings, answers, checkpoint, history and model.
 //!
 //! ```text
-//! config.toml        every setting of the run
+//! config.toml        every setting of the run; `method.toml` where a method is trained in place of the agent
 //! labels.sqlite      the answers, append-only
 //! checkpoint         the state after the last whole round
 //! history.jsonl      one line a round
@@ -25,6 +25,7 @@ pub(crate) const MODEL: &str = "model.safetensors";
 /// The name of the answers' file.
 pub(crate) const LABELS: &str = "labels.sqlite";
 const CONFIG: &str = "config.toml";
+const METHOD: &str = "method.toml";
 const CHECKPOINT: &str = "checkpoint";
 const HISTORY: &str = "history.jsonl";
 const LOCK: &str = "lock";
@@ -39,7 +40,7 @@ pub(crate) struct Folder {
 impl Folder {
     /// Refuses a folder that holds a session.
     pub(crate) fn check_free(path: &Path) -> anyhow::Result<()> {
-        if path.join(CONFIG).exists() {
+        if path.join(CONFIG).exists() || path.join(METHOD).exists() {
             return Err(Advice::error(
                 format!("`{}` holds a session already", path.display()),
                 "go on with it by `--resume`, or name another folder".to_owned(),
@@ -58,6 +59,28 @@ impl Folder {
         let folder = Self { path: path.to_owned(), _lock: lock(path)? };
         folder.write(CONFIG, config.to_toml().as_bytes())?;
         Ok(folder)
+    }
+
+    /// A new session of a method, with the record of its settings.
+    ///
+    /// # Errors
+    /// If the folder holds a session already, or cannot be written.
+    pub(crate) fn create_for_method(path: &Path, record: &str) -> anyhow::Result<Self> {
+        Self::check_free(path)?;
+        fs::create_dir_all(path).map_err(|source| Error::Write { path: path.to_owned(), source })?;
+        let folder = Self { path: path.to_owned(), _lock: lock(path)? };
+        folder.write(METHOD, record.as_bytes())?;
+        Ok(folder)
+    }
+
+    /// The session of a method that a folder holds, if it holds one, and the record of its settings.
+    pub(crate) fn open_for_method(path: &Path) -> anyhow::Result<Option<(Self, String)>> {
+        let file = path.join(METHOD);
+        match fs::read_to_string(&file) {
+            Ok(record) => Ok(Some((Self { path: path.to_owned(), _lock: lock(path)? }, record))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(Error::Read { path: file, source }.into()),
+        }
     }
 
     /// The session that a folder holds, and its settings.

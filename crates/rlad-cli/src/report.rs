@@ -8,7 +8,7 @@ mod decimate;
 use std::ops::Range;
 use std::path::Path;
 
-use rlad::{Answer, Label, Preset, Reason, Series, TimeFormat};
+use rlad::{Answer, Label, Reason, Series, TimeFormat};
 use serde::Serialize;
 
 use self::decimate::{longest_gaps, longest_silences, points_to_draw};
@@ -52,9 +52,9 @@ pub(crate) struct Report<'a> {
 pub(crate) struct ModelFacts {
     /// The hash of its content.
     pub(crate) hash: String,
-    /// The preset of its config.
-    pub(crate) preset: Preset,
-    /// The seed of its config.
+    /// What it is: the agent with its preset, or a method.
+    pub(crate) method: String,
+    /// The seed that it was fitted with.
     pub(crate) seed: u64,
     /// The questions that it was trained with.
     pub(crate) n_questions: usize,

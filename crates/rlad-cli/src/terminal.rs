@@ -45,8 +45,19 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     /// Whether there is a terminal to ask at.
-    pub(crate) fn is_available() -> bool {
+    fn is_available() -> bool {
         io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Refuses to go on where there is no terminal, before anything is read.
+    pub(crate) fn check() -> Result<()> {
+        if Self::is_available() {
+            return Ok(());
+        }
+        Err(crate::Advice::error(
+            "there is no terminal to ask at".to_owned(),
+            "let `--oracle truth` answer from the label column, or `--oracle FILE.csv` from a file".to_owned(),
+        ))
     }
 
     /// Takes the terminal over.

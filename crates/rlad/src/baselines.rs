@@ -152,6 +152,12 @@ impl Baseline {
         &self.record.method
     }
 
+    /// The seed that it was fitted with.
+    #[must_use]
+    pub const fn seed(&self) -> u64 {
+        self.record.seed
+    }
+
     /// The questions that were answered for it.
     #[must_use]
     pub const fn n_questions(&self) -> usize {

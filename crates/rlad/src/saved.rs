@@ -48,6 +48,15 @@ impl Saved {
         }
     }
 
+    /// The seed that it was fitted with.
+    #[must_use]
+    pub const fn seed(&self) -> u64 {
+        match self {
+            Self::Model(model) => model.config().seed,
+            Self::Baseline(baseline) => baseline.seed(),
+        }
+    }
+
     /// The questions that were answered for it.
     #[must_use]
     pub const fn n_questions(&self) -> usize {

@@ -1,16 +1,19 @@
-//! `rlad detect`: scores data with a trained model.
+//! `rlad detect`: scores data with a trained detector, or by a method that needs no training of its own.
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use rlad::{DataSet, Detector, Evaluation, Event, Label, Model, Part, Quality, SeriesScores, events};
+use rlad::{
+    Baseline, DataSet, Detector, Evaluation, Event, Label, Method, Part, Quality, Saved, Series, SeriesScores, events,
+};
 use serde_json::Value;
 
+use crate::Advice;
 use crate::args::DetectArgs;
 use crate::commands::evaluate::rows;
-use crate::commands::{open_model, print, read, use_threads};
+use crate::commands::{open_saved, print, read, use_threads};
 use crate::folder::{self, read_history};
 use crate::log::AnswerLog;
 use crate::progress::Progress;
@@ -29,18 +32,17 @@ type Share = fn(Quality) -> Option<f64>;
 /// Runs the command.
 pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
     use_threads(args.threads)?;
-    let model = open_model(&args.model)?;
-    let data = read(&args.data, &args.form)?;
+    let (detector, data) = open(args)?;
     let part = args.form.part.unwrap_or_default();
-    let scores = score(&model, &data, part)?;
+    let scores = score(detector.detector(), detector.hash(), &data, part)?;
     rlad::write_scores(&args.out, &scores)?;
     let found: Vec<Event> = scores.iter().flat_map(SeriesScores::events).collect();
     if let Some(path) = &args.events {
         rlad::write_events(path, &found)?;
     }
     if let Some(path) = &args.report {
-        let session = args.model.is_dir().then_some(args.model.as_path());
-        write_report(path, &model, &data, part, session, None)?;
+        let session = args.paths.first().filter(|path| args.method.name.is_none() && path.join(folder::LABELS).exists());
+        write_report(path, &detector, &data, part, session.map(PathBuf::as_path), None)?;
     }
     let n_points: usize = scores.iter().map(|scores| scores.scores.len()).sum();
     let n_anomalous: usize = found.iter().map(|event| event.n_points).sum();
@@ -53,24 +55,68 @@ pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
     Ok(if args.check && n_anomalous > 0 { ExitCode::from(ANOMALOUS) } else { ExitCode::SUCCESS })
 }
 
+/// The detector and the data: a trained one and what is behind it, or a method that is fitted on the data.
+fn open(args: &DetectArgs) -> anyhow::Result<(Saved, DataSet)> {
+    match &args.method.name {
+        Some(name) => {
+            let data = read(&args.paths, &args.form)?;
+            let method = method(name, &args.method.settings)?;
+            if method.learns_from_labels() {
+                return Err(Advice::error(
+                    format!("`{name}` learns from labels, so it must be trained first"),
+                    format!("train it with `rlad train DATA… --session DIR --method {name}`, then `rlad detect DIR DATA…`"),
+                ));
+            }
+            let series: Vec<Series> = data.members.iter().map(|member| member.series.clone()).collect();
+            let part = args.method.fit_part.unwrap_or_default();
+            let baseline = Baseline::fit(&method, &series, part, &[], 0, args.method.seed.unwrap_or(0))?;
+            Ok((Saved::Baseline(baseline), data))
+        }
+        None => {
+            let [model, data @ ..] = args.paths.as_slice() else { unreachable!("a path is required") };
+            if data.is_empty() {
+                return Err(Advice::error(
+                    format!("there are no data to score behind `{}`", model.display()),
+                    "name the model first, then the data; or a `--method` that needs no model".to_owned(),
+                ));
+            }
+            Ok((open_saved(model)?, read(data, &args.form)?))
+        }
+    }
+}
+
+/// A method by its name, with settings of the form `key=value`.
+pub(crate) fn method(name: &str, settings: &[String]) -> anyhow::Result<Method> {
+    let mut table = toml::Table::new();
+    for setting in settings {
+        // What is no TOML value is a text without its quotes.
+        let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
+        let quoted = || toml::Table::from_iter([(key.to_owned(), value.into())]);
+        table.extend(toml::from_str::<toml::Table>(setting).unwrap_or_else(|_| quoted()));
+    }
+    Ok(Method::from_settings(name, &table)?)
+}
+
 /// The scores of a part of each series; what lies before the part is read for context.
-pub(crate) fn score(model: &Model, data: &DataSet, part: Part) -> anyhow::Result<Vec<SeriesScores>> {
+pub(crate) fn score(
+    detector: &dyn Detector,
+    hash: &str,
+    data: &DataSet,
+    part: Part,
+) -> anyhow::Result<Vec<SeriesScores>> {
     let mut bar = Progress::new("scoring", data.members.iter().map(|member| member.series.len() as u64).sum());
     let mut n_done = 0;
     let mut all = Vec::with_capacity(data.members.len());
     for member in &data.members {
         let series = &member.series;
         let points = series.part(part);
-        let mut scores = model.score(series)?;
-        scores.truncate(points.end);
-        scores.drain(..points.start);
         all.push(SeriesScores {
             series: series.name().to_owned(),
             time_format: series.time_format(),
-            timestamps: series.timestamps()[points].to_vec(),
-            scores,
-            threshold: model.threshold(),
-            model: model.hash()[..HASH_DIGITS].to_owned(),
+            timestamps: series.timestamps()[points.clone()].to_vec(),
+            scores: detector.score_points(series, points)?,
+            threshold: detector.threshold(),
+            model: hash[..HASH_DIGITS].to_owned(),
         });
         n_done += series.len() as u64;
         bar.set(n_done);
@@ -82,13 +128,13 @@ pub(crate) fn score(model: &Model, data: &DataSet, part: Part) -> anyhow::Result
 /// `before` is a detector to compare with: what was known before the questions.
 pub(crate) fn write_report(
     path: &Path,
-    model: &Model,
+    saved: &Saved,
     data: &DataSet,
     part: Part,
     session: Option<&Path>,
     before: Option<&dyn Detector>,
 ) -> anyhow::Result<()> {
-    let all = score(model, data, Part::ALL)?;
+    let all = score(saved.detector(), saved.hash(), data, Part::ALL)?;
     let mut questions = match session {
         Some(folder) => questions(folder)?,
         None => HashMap::new(),
@@ -117,19 +163,22 @@ pub(crate) fn write_report(
         title: title(data),
         created: jiff::Timestamp::now(),
         model: ModelFacts {
-            hash: model.hash()[..HASH_DIGITS].to_owned(),
-            preset: model.config().preset,
-            seed: model.config().seed,
-            n_questions: model.n_questions(),
-            n_labelled: model.n_labelled_points(),
-            threshold: model.threshold(),
+            hash: saved.hash()[..HASH_DIGITS].to_owned(),
+            method: match saved {
+                Saved::Model(model) => format!("the agent, preset {}", model.config().preset),
+                Saved::Baseline(baseline) => baseline.method().name().to_owned(),
+            },
+            seed: saved.seed(),
+            n_questions: saved.n_questions(),
+            n_labelled: saved.n_labelled_points(),
+            threshold: saved.detector().threshold(),
         },
         measured_on: if part == Part::ALL {
             "every point".to_owned()
         } else {
             format!("the part {part} of each series")
         },
-        metrics: metrics(model, data, part, before)?,
+        metrics: metrics(saved.detector(), data, part, before)?,
         curve: history.iter().map(curve_point).collect(),
         series,
     };
@@ -145,12 +194,12 @@ fn title(data: &DataSet) -> String {
 }
 
 /// The metrics on a part of the data, where there is truth.
-fn metrics(model: &Model, data: &DataSet, part: Part, before: Option<&dyn Detector>) -> anyhow::Result<Vec<MetricRow>> {
+fn metrics(detector: &dyn Detector, data: &DataSet, part: Part, before: Option<&dyn Detector>) -> anyhow::Result<Vec<MetricRow>> {
     if !data.members.iter().any(|member| member.truth.is_some()) {
         return Ok(Vec::new());
     }
     let check = super::train::Check { part, data };
-    let after = check.evaluate(model)?;
+    let after = check.evaluate(detector)?;
     let before = before.map(|detector| check.evaluate(detector)).transpose()?;
     let mut table = Vec::new();
     let earlier = before.as_ref().map(rows);

@@ -15,7 +15,7 @@ use crate::Advice;
 use crate::answers_file;
 use crate::args::{OracleArg, TrainArgs};
 use crate::commands::asking::{About, Asked, Log};
-use crate::commands::{print, read, use_threads};
+use crate::commands::{print, read, train_method, use_threads};
 use crate::folder::{self, Folder, read_config};
 use crate::progress::Progress;
 use crate::terminal::Terminal;
@@ -26,11 +26,16 @@ const NOTHING_FOUND: u8 = 1;
 /// Runs the command.
 pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     use_threads(args.threads)?;
-    if matches!(args.questions.oracle, OracleArg::Terminal) && !Terminal::is_available() {
-        return Err(Advice::error(
-            "there is no terminal to ask at".to_owned(),
-            "let `--oracle truth` answer from the label column, or `--oracle FILE.csv` from a file".to_owned(),
-        ));
+    if let Some(name) = &args.method {
+        return train_method::begin(args, name);
+    }
+    if args.resume
+        && let Some((folder, record)) = Folder::open_for_method(&args.session)?
+    {
+        return train_method::resume(args, folder, &record);
+    }
+    if matches!(args.questions.oracle, OracleArg::Terminal) {
+        Terminal::check()?;
     }
     let opened = if args.resume { Some(Folder::open(&args.session)?) } else { None };
     let config = match &opened {

@@ -71,7 +71,7 @@
     ["questions", data.model.n_questions.toLocaleString("en")],
     ["labelled points", data.model.n_labelled.toLocaleString("en")],
     ["threshold", number(data.model.threshold)],
-    ["preset", data.model.preset],
+    ["method", data.model.method],
     ["seed", String(data.model.seed)],
     ["model", data.model.hash.length > 12 ? `${data.model.hash.slice(0, 12)}…` : data.model.hash],
     ["made", data.created],

@@ -22,7 +22,7 @@ fn report(series: Vec<ReportSeries<'_>>) -> Report<'_> {
         created: "2026-03-04T05:06:07Z".parse().unwrap(),
         model: ModelFacts {
             hash: "0123456789abcdef0123".to_owned(),
-            preset: Preset::Default,
+            method: "the agent, preset default".to_owned(),
             seed: 7,
             n_questions: 40,
             n_labelled: 640,

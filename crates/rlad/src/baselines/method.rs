@@ -96,6 +96,33 @@ impl Method {
         "pca",
     ];
 
+    /// Its name, as it is written.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Always => "always",
+            Self::Luminol => "luminol",
+            Self::LuminolBitmap => "luminol-bitmap",
+            Self::LuminolDefault => "luminol-default",
+            Self::LuminolDerivative => "luminol-derivative",
+            Self::LuminolExponentialAverage => "luminol-exponential-average",
+            Self::Spot(_) => "spot",
+            Self::Dspot(_) => "dspot",
+            Self::SpectralResidual(_) => "spectral-residual",
+            Self::SHEsd(_) => "s-h-esd",
+            Self::SrCnn(_) => "sr-cnn",
+            Self::Dagmm(_) => "dagmm",
+            Self::Autoencoder(_) => "autoencoder",
+            Self::DeepSad(_) => "deep-sad",
+            Self::NearestNeighbors(_) => "nearest-neighbors",
+            Self::Lof(_) => "lof",
+            Self::IsolationForest(_) => "isolation-forest",
+            Self::OneClassSvm(_) => "one-class-svm",
+            Self::Pca(_) => "pca",
+        }
+    }
+
     /// A method by its name, with settings over its defaults.
     ///
     /// # Errors
@@ -297,6 +324,7 @@ mod tests {
         for name in Method::NAMES {
             let method = Method::from_settings(name, &toml::Table::new()).unwrap();
             assert_eq!(serde_json::to_value(&method).unwrap()["name"], *name);
+            assert_eq!(method.name(), *name);
             assert!(!method.threshold_rule().is_empty());
         }
     }
