@@ -23,7 +23,7 @@ N_TREES_ALL = 400
 # One normal point in four, each with the weight of four; all anomalies.
 SHARE_OF_NORMAL = 0.25
 # Few labels.
-FEW = MODEL | dict(learning_rate=0.05, num_leaves=15, min_data_in_leaf=10, feature_fraction=0.5, bagging_fraction=0.8)
+FEW = MODEL | dict(learning_rate=0.05, num_leaves=31, min_data_in_leaf=5, feature_fraction=0.8, bagging_fraction=0.8)
 FEW |= dict(bagging_freq=1)
 N_TREES_FEW = 150
 

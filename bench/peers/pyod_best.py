@@ -14,6 +14,7 @@ import pyarrow
 
 import protocol
 import thresholds
+from windows import N_STEPS, Windows
 
 MODULES = {
     "CBLOF": "cblof",
@@ -30,7 +31,6 @@ MODULES = {
     "PCA": "pca",
 }
 TAKES_SEED = {"CBLOF", "GMM", "IForest", "MCD"}
-N_STEPS = 25
 CONTAMINATION = 0.01
 # Training windows of each series: as many to fit on, and as many others to read labels of.
 SAMPLE = 2_000
@@ -40,18 +40,17 @@ CHUNK = 20_000
 def main():
     parser = protocol.arguments(__doc__)
     parser.add_argument("--detector", choices=MODULES, required=True)
-    parser.add_argument("--threshold", choices=["labels", "contamination"], required=True)
+    parser.add_argument("--threshold", choices=["contamination", "labels"], default="contamination")
     args = parser.parse_args()
     series = protocol.read(args, with_views=False)
     start = time.perf_counter()
     rng = np.random.default_rng(args.seed)
-    scorers, own, held_out, labels = [], [], [], []
+    scorers, held_out, labels = [], [], []
     for one in series:
         windows = Windows(one)
         points = rng.permutation(one.present(one.train))
         detector = fit(args.detector, windows.at(np.sort(points[:SAMPLE])), args.seed)
         scorers.append((windows, detector))
-        own.append(np.inf if detector is None else detector.threshold_)
         if args.threshold == "labels":
             others = one.learnable(np.sort(points[SAMPLE : 2 * SAMPLE]))
             held_out.append(score(detector, windows, others))
@@ -61,7 +60,7 @@ def main():
         threshold, f1 = thresholds.best_f1(np.concatenate(held_out), labels)
         rule, n_labelled = f"best strict F1 ({f1:.3f}) on a random sample of training labels", len(labels)
     else:
-        threshold, rule, n_labelled = own, f"PyOD's own, of each series, contamination {CONTAMINATION}", 0
+        threshold, rule, n_labelled = 1.0, f"PyOD's own, of each series, contamination {CONTAMINATION}", 0
     fitted = time.perf_counter()
     scores = [score(detector, windows, np.array(one.test)) for one, (windows, detector) in zip(series, scorers)]
     versions = {name: importlib.metadata.version(name) for name in ("pyod", "scikit-learn", "numpy")}
@@ -79,28 +78,6 @@ def main():
     results.finish()
 
 
-class Windows:
-    """The windows of one series, in units of the mean and deviation of its training part; a missing value is the last one."""
-
-    def __init__(self, one):
-        training = one.values[one.train.start : one.train.stop]
-        training = training[~one.is_missing[one.train.start : one.train.stop]]
-        mean, deviation = np.zeros(one.values.shape[1]), np.ones(one.values.shape[1])
-        for channel, values in enumerate(training.T):
-            values = values[~np.isnan(values)]
-            if len(values):
-                mean[channel], deviation[channel] = values.mean(), values.std() or 1.0
-        scaled = (one.values - mean) / deviation
-        last = np.where(np.isnan(scaled), -1, np.arange(len(scaled))[:, None])
-        last = np.maximum.accumulate(last, axis=0)
-        self.values = np.where(last < 0, 0.0, np.take_along_axis(scaled, np.maximum(last, 0), axis=0))
-
-    def at(self, points):
-        """The windows that end at some points; before the series its first point is repeated."""
-        index = np.maximum(points[:, None] - np.arange(N_STEPS - 1, -1, -1), 0)
-        return self.values[index].reshape(len(points), -1)
-
-
 def fit(name, windows, seed):
     """A fitted detector; none where a series has nothing to learn from."""
     if len(windows) < N_STEPS or (windows == windows[0]).all():
@@ -111,10 +88,15 @@ def fit(name, windows, seed):
 
 
 def score(detector, windows, points):
+    """Scores that compare between series: 0 at the median of the fitted windows, 1 at PyOD's own threshold."""
     if detector is None:
         return np.zeros(len(points))
     parts = [points[first : first + CHUNK] for first in range(0, len(points), CHUNK)]
-    return np.concatenate([detector.decision_function(windows.at(part)) for part in parts] or [np.zeros(0)])
+    scores = np.concatenate([detector.decision_function(windows.at(part)) for part in parts] or [np.zeros(0)])
+    median = np.median(detector.decision_scores_)
+    unit = detector.threshold_ - median
+    # Where most windows are alike the unit may be 0: whatever is above it is then far above.
+    return (scores - median) / (unit if unit > 0 else max(abs(median), 1.0) * 1e-6)
 
 
 if __name__ == "__main__":
