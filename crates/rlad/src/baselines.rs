@@ -5,13 +5,25 @@
 //! score and keep nothing of others; of several channels a point has the highest score. What compares *windows* (networks,
 //! neighbours, PCA, the one-class SVM, the isolation forest) is fitted once for all series, on standardised values.
 
+mod autoencoder;
 mod classic;
+mod dagmm;
+mod deep_sad;
+mod esd;
 mod fitted;
 mod forest;
+mod gaussian;
+mod luminol;
 mod method;
 mod neighbors;
+mod network;
 mod one_class_svm;
 mod pca;
+mod scoring;
+mod spectral_residual;
+mod spot;
+mod sr_cnn;
+mod training;
 mod windows;
 
 use std::collections::BTreeMap;
@@ -21,12 +33,19 @@ use std::path::Path;
 use rand::seq::index;
 use serde::{Deserialize, Serialize};
 
+pub use self::autoencoder::{AutoencoderConfig, CodeUnits};
+pub use self::dagmm::DagmmConfig;
+pub use self::deep_sad::DeepSadConfig;
+pub use self::esd::EsdConfig;
 use self::fitted::Fitted;
 pub use self::forest::WindowForestConfig;
 pub use self::method::Method;
 pub use self::neighbors::{LocalOutlierFactorConfig, NearestNeighborsConfig, NeighborDistance};
 pub use self::one_class_svm::OneClassSvmConfig;
 pub use self::pca::{PcaConfig, PcaScore};
+pub use self::spectral_residual::SpectralResidualConfig;
+pub use self::spot::{SpotConfig, TailFit};
+pub use self::sr_cnn::SrCnnConfig;
 use self::windows::{Corpus, Scaled, Standard};
 use crate::detector::{Detector, check_channels, leave_out_missing};
 use crate::error::{Error, Result};

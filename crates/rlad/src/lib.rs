@@ -39,8 +39,9 @@ mod write;
 mod write_views;
 
 pub use baselines::{
-    Baseline, LocalOutlierFactorConfig, Method, NearestNeighborsConfig, NeighborDistance, OneClassSvmConfig, PcaConfig, PcaScore,
-    WindowForestConfig,
+    AutoencoderConfig, Baseline, CodeUnits, DagmmConfig, DeepSadConfig, EsdConfig, LocalOutlierFactorConfig, Method,
+    NearestNeighborsConfig, NeighborDistance, OneClassSvmConfig, PcaConfig, PcaScore, SpectralResidualConfig, SpotConfig,
+    SrCnnConfig, TailFit, WindowForestConfig,
 };
 pub use config::{
     AgentConfig, AnswerKind, Config, ForestInput, Preset, PropagationConfig, PropagationMethod, QueryConfig,
