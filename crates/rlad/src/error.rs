@@ -141,6 +141,14 @@ pub enum Error {
         /// What it has, "none" where there is no such tensor.
         found: String,
     },
+    /// The training of a network came to values that are not finite.
+    #[error("the training of `{network}` diverged in epoch {epoch}")]
+    Diverged {
+        /// The network's name.
+        network: &'static str,
+        /// The epoch, 1 for the first.
+        epoch: usize,
+    },
     /// An answer does not fit the question that it answers.
     #[error("the answer to question {question} {problem}")]
     Answer {
@@ -221,6 +229,7 @@ impl Error {
             Self::Damaged { .. } => {
                 "restore the file from a copy, or train again; a session's answers are safe in its `labels.sqlite`"
             }
+            Self::Diverged { .. } => "lower its `learning_rate`",
             Self::Channels { .. } => "score data of the form that the model was trained on",
             _ => return None,
         })

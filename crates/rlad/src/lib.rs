@@ -35,6 +35,7 @@ mod threshold;
 mod views;
 mod write;
 
+pub use baselines::{AutoencoderConfig, CodeUnits, DagmmConfig, DeepSadConfig, SrCnnConfig};
 pub use config::{
     AgentConfig, AnswerKind, Config, ForestInput, Preset, PropagationConfig, PropagationMethod, QueryConfig,
     QueryStrategy, StateConfig, ThresholdConfig, ThresholdMethod, Update, WarmUpConfig,
