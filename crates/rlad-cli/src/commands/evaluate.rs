@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::process::ExitCode;
 
-use rlad::{Error, Evaluation, Judged, Label, Quality, Series, SeriesScores};
+use rlad::{Error, EvaluateOptions, Evaluation, Judged, Label, NabOptions, Quality, Series, SeriesScores};
 
 use crate::args::EvaluateArgs;
 use crate::commands::{open_model, print, read, tell};
@@ -41,8 +41,12 @@ pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     }
     let judged: Vec<Judged<'_>> =
         joined.iter().map(|(truth, scores, threshold)| Judged { truth, scores, threshold: *threshold }).collect();
-    let delay = args.delay.unwrap_or_else(|| usual_delay(series.into_iter()));
-    let evaluation = rlad::evaluate(&judged, delay);
+    let options = EvaluateOptions {
+        delay: args.delay.unwrap_or_else(|| usual_delay(series.into_iter())),
+        vus_buffer: Some(args.vus_buffer),
+        nab: Some(NabOptions { probation: args.nab_probation }),
+    };
+    let evaluation = rlad::evaluate(&judged, &options);
     let model = args.model.as_deref().map(open_model).transpose()?;
     if let Some(model) =
         model.as_ref().filter(|model| scores.iter().any(|scores| !model.hash().starts_with(&scores.model)))
@@ -74,6 +78,8 @@ pub(crate) fn rows(evaluation: &Evaluation) -> Vec<(String, Quality)> {
         ("strict, point by point".to_owned(), evaluation.strict),
         (delay.clone(), evaluation.delay.quality),
         ("events".to_owned(), evaluation.event),
+        ("ranges".to_owned(), evaluation.range),
+        ("affiliation (random: about .6)".to_owned(), evaluation.affiliation),
         ("point-adjusted (flatters)".to_owned(), evaluation.point_adjusted),
         ("the paper's code (flatters)".to_owned(), evaluation.official),
         ("strict, best threshold".to_owned(), evaluation.best.strict.quality),
@@ -91,6 +97,36 @@ pub(crate) fn table(evaluation: &Evaluation) -> String {
     for (name, metric) in rows(evaluation) {
         lines.push(format!("{name:<34}{:>10}{:>10}{:>10.3}", share(metric.precision), share(metric.recall), metric.f1));
     }
-    lines.push(format!("{:<34}{:>30}", "area under precision-recall", share(evaluation.auc_pr)));
+    let mut value = |name: &str, value: String| lines.push(format!("{name:<44}{value:>20}"));
+    value("area under precision-recall", share(evaluation.auc_pr));
+    value("area under ROC", share(evaluation.auc_roc));
+    for (name, volume) in [("VUS-PR", evaluation.vus_pr), ("VUS-ROC", evaluation.vus_roc)] {
+        if let Some(volume) = volume {
+            value(&format!("{name}, buffer {}", volume.buffer), share(Some(volume.value)));
+        }
+    }
+    if let Some(nab) = &evaluation.nab {
+        let probation = if nab.probation { "" } else { ", no probation" };
+        for (name, profile) in [
+            ("standard", nab.standard),
+            ("low false alarm rate", nab.reward_low_fp_rate),
+            ("low miss rate", nab.reward_low_fn_rate),
+        ] {
+            value(&format!("NAB, {name}{probation}"), format!("{:.1}", profile.score));
+            value(&format!("NAB, {name}{probation}, best threshold"), format!("{:.1}", profile.best.score));
+        }
+    }
+    if let Some(mean) = &evaluation.per_series_mean {
+        for (name, f1) in [
+            ("strict F1", mean.strict_f1),
+            (&*format!("delay {} F1", evaluation.delay.k), mean.delay_f1),
+            ("event F1", mean.event_f1),
+            ("range F1", mean.range_f1),
+            ("affiliation F1", mean.affiliation_f1),
+            ("area under precision-recall", mean.auc_pr),
+        ] {
+            value(&format!("mean of {} series, {name}", mean.series), share(Some(f1)));
+        }
+    }
     lines.join("\n")
 }
