@@ -81,7 +81,7 @@ def kpi(path, n_series):
         median = values.rolling(200, min_periods=10).median().shift(1)
         spread = (values - median).abs().rolling(200, min_periods=10).median().shift(1)
         scores = ((values - median).abs() / (spread + 1e-9 * values.abs().max() + 1e-12)).fillna(0.0)
-        first = int(np.floor(0.8 * len(one)))
+        first = round(0.8 * len(one))
         parts.append((one["label"].to_numpy()[first:].astype(int), np.minimum(scores.to_numpy()[first:], 1e6)))
     threshold = float(np.quantile(np.concatenate([scores for _, scores in parts]), 0.98))
     return [(truth, scores, threshold) for truth, scores in parts]

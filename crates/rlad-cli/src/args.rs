@@ -188,7 +188,7 @@ pub(crate) struct EvaluateArgs {
     pub(crate) delay: Option<usize>,
     /// Longest buffer around a segment, in points, of the volumes under the surfaces
     #[arg(long, value_name = "N", default_value_t = 100)]
-    pub(crate) vus_buffer: usize,
+    pub(crate) vus_buffer: u16,
     /// Leave out the first 15 % of each series, at most 750 points, in NAB's score, as NAB does for its own files
     #[arg(long)]
     pub(crate) nab_probation: bool,

@@ -168,13 +168,15 @@ pub struct Evaluation {
     /// Point by point, after each true segment with any alarm is taken as found whole. It flatters: random alarms score high
     /// where segments are long (Kim et al., *Towards a Rigorous Evaluation of Time-Series Anomaly Detection*, 2022).
     ///
-    /// Source: Xu et al., *Unsupervised Anomaly Detection via Variational Auto-Encoder for Seasonal KPIs*, 2018.
+    /// Source: Xu et al., *Unsupervised Anomaly Detection via Variational Auto-Encoder for Seasonal KPIs in Web
+    /// Applications*, 2018.
     pub point_adjusted: Quality,
     /// By events: precision is the share of runs of alarms that touch a true segment, recall the share of true segments that
     /// are touched by an alarm, F1 their harmonic mean.
     ///
-    /// Source: the overlap rule of Hundman et al., *Detecting Spacecraft Anomalies*, 2018. Deviation: several runs of alarms
-    /// in one segment are all counted as right, where there only one is counted.
+    /// Source: the overlap rule of Hundman et al., *Detecting Spacecraft Anomalies Using LSTMs and Nonparametric
+    /// Dynamic Thresholding*, 2018. Deviation: several runs of alarms in one segment are all counted as right, where there
+    /// only one is counted.
     pub event: Quality,
     /// By ranges: recall is the mean over true segments of `α E + (1 - α) ω / c`, precision the mean over runs of alarms of
     /// `ω / c`. E is 1 where anything of the segment is found, ω the share of its points that is, and c the number of runs on
@@ -188,7 +190,7 @@ pub struct Evaluation {
     /// Precision is the mean, over the segments with an alarm in their zone, of the mean probability that a random point of
     /// the zone lies no nearer to the segment than the alarm does; recall the mean over all segments of the mean probability
     /// that a random point of the zone lies no nearer to a point of the segment than the alarms do, 0 where the zone has none.
-    /// Random alarms score about .5 to .7, so that it cannot stand alone.
+    /// An alarm at every point has precision .5, recall 1 and F1 .67, so that it cannot stand alone.
     ///
     /// A point is the interval from it to the next. Alarms in series without anomalies count nowhere. Segments are pooled over
     /// all series. Source: Huet, Navarro and Rossi, *Local Evaluation of Time Series Anomaly Detection Algorithms*, 2022.

@@ -39,7 +39,7 @@ pub(super) fn volumes(points: &Points<'_>, buffer: usize) -> Option<Volumes> {
         sum.precision_recall += areas.precision_recall;
         sum.roc += areas.roc;
     }
-    let n_lengths = (buffer + 1) as f64;
+    let n_lengths = buffer as f64 + 1.0;
     Some(Volumes { precision_recall: sum.precision_recall / n_lengths, roc: sum.roc / n_lengths })
 }
 

@@ -14,7 +14,7 @@ fn alarms_and_segments_that_fill_a_series_are_one_range() {
 #[test]
 fn ranges_by_hand() {
     // A segment of 4 of which two runs cover 2 points: .2 + .8 (2/4) / 2; one that is missed. Runs: 1, 1/2, 0.
-    let got = one("..####..##..", "001011000001", 0).range;
+    let got = one("..####..##..", "001001100001", 0).range;
     assert_eq!(got.recall, Some((0.2 + 0.8 * 0.5 / 2.0) / 2.0));
     assert_eq!(got.precision, share(1, 2));
 }

@@ -20,7 +20,7 @@ fn assert_within(got: &Value, want: &Value, tolerance: f64, path: &str) {
 
 #[test]
 fn ranges_affiliations_and_volumes_are_those_of_tsb_ad() {
-    let reference: Value = serde_json::from_str(include_str!("../../tests/reference/metrics_tsb_ad.json")).unwrap();
+    let reference: Value = serde_json::from_str(include_str!("../../../tests/reference/metrics_tsb_ad.json")).unwrap();
     for (number, case) in reference["cases"].as_array().unwrap().iter().enumerate() {
         let buffer = usize::try_from(case["buffer"].as_u64().unwrap()).unwrap();
         let options = EvaluateOptions { vus_buffer: Some(buffer), ..EvaluateOptions::default() };
@@ -51,7 +51,7 @@ fn ranges_affiliations_and_volumes_are_those_of_tsb_ad() {
 
 #[test]
 fn nab_scores_are_those_of_nab() {
-    let reference: Value = serde_json::from_str(include_str!("../../tests/reference/metrics_nab.json")).unwrap();
+    let reference: Value = serde_json::from_str(include_str!("../../../tests/reference/metrics_nab.json")).unwrap();
     let index = |value: &Value| usize::try_from(value.as_u64().unwrap()).unwrap();
     for case in reference["cases"].as_array().unwrap() {
         let values: Vec<(Vec<Option<Label>>, Vec<f64>)> = case["files"]
