@@ -1,6 +1,6 @@
 """Values of every metric: `python metrics.py` writes `crates/rlad/tests/reference/metrics.json`.
 
-Strict counts and the average precision are scikit-learn's; the other metrics are computed here as directly as their
+Strict counts and the two areas are scikit-learn's; the other metrics are computed here as directly as their
 definitions read, the best thresholds by trying each. Truth is 0, 1 or null (unknown), a score is null where there is none.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import sklearn
-from sklearn.metrics import average_precision_score, precision_recall_fscore_support
+from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
 
 
 def quality(tp, fp, fn):
@@ -119,6 +119,51 @@ def auc_pr(series):
     return area
 
 
+def auc_roc(series):
+    """scikit-learn's, with points without a score below all others."""
+    pairs = [(t, x) for s in series for t, x in zip(s["truth"], s["scores"]) if t is not None]
+    if len({t for t, _ in pairs}) < 2:
+        return None
+    lowest = min((x for _, x in pairs if x is not None), default=0.0) - 1.0
+    return float(roc_auc_score([t for t, _ in pairs], [lowest if x is None else x for _, x in pairs]))
+
+
+def ranges(series, alarms):
+    """Tatbul et al. as they define it, point by point: flat bias, cardinality 1 / overlaps, alpha 0.2 for recall."""
+
+    def worth(points, others, alpha):
+        overlaps = [points & other for other in others if points & other]
+        if not overlaps:
+            return 0.0
+        return alpha + (1 - alpha) * sum(map(len, overlaps)) / len(points) / len(overlaps)
+
+    precisions, recalls = [], []
+    for s, flags in zip(series, alarms):
+        sets = lambda flags: [set(range(first, last + 1)) for first, last in runs(flags)]
+        segments = sets([t == 1 for t in s["truth"]])
+        predicted = sets([a and t is not None for t, a in zip(s["truth"], flags)])
+        precisions += [worth(p, segments, 0.0) for p in predicted]
+        recalls += [worth(segment, predicted, 0.2) for segment in segments]
+    p = sum(precisions) / len(precisions) if precisions else None
+    r = sum(recalls) / len(recalls) if recalls else None
+    return {"precision": p, "recall": r, "f1": 2 * p * r / (p + r) if p and r else 0.0}
+
+
+def per_series_mean(series, alarms, k):
+    pairs = [([s], [a]) for s, a in zip(series, alarms) if 1 in s["truth"]]
+    if not pairs:
+        return None
+    mean = lambda metric: float(np.mean([metric(s, a) for s, a in pairs]))
+    return {
+        "series": len(pairs),
+        "strict_f1": mean(lambda s, a: strict(s, a)["f1"]),
+        "delay_f1": mean(lambda s, a: adjusted(s, a, k)["f1"]),
+        "event_f1": mean(lambda s, a: event(s, a)["f1"]),
+        "range_f1": mean(lambda s, a: ranges(s, a)["f1"]),
+        "auc_pr": mean(lambda s, _: auc_pr(s)),
+    }
+
+
 def at(series, threshold):
     return [[is_alarm(x, threshold) for x in s["scores"]] for s in series]
 
@@ -132,7 +177,6 @@ def best(series, metric):
 
 def evaluate(series, k):
     alarms = [[is_alarm(x, s["threshold"]) for x in s["scores"]] for s in series]
-    per_series = [strict([s], [a])["f1"] for s, a in zip(series, alarms) if 1 in s["truth"]]
     return {
         "points": sum(t is not None for s in series for t in s["truth"]),
         "anomalies": sum(t == 1 for s in series for t in s["truth"]),
@@ -140,9 +184,11 @@ def evaluate(series, k):
         "delay": {"k": k, **adjusted(series, alarms, k)},
         "point_adjusted": adjusted(series, alarms, math.inf),
         "event": event(series, alarms),
+        "range": ranges(series, alarms),
         "official": official(series, alarms),
         "auc_pr": auc_pr(series),
-        "per_series_mean_f1": float(np.mean(per_series)) if per_series else None,
+        "auc_roc": auc_roc(series),
+        "per_series_mean": per_series_mean(series, alarms, k),
         "best": {"strict": best(series, strict), "delay": best(series, lambda s, a: adjusted(s, a, k))},
     }
 

@@ -220,6 +220,12 @@ pub(crate) struct EvaluateArgs {
     /// every step is an hour or longer]
     #[arg(long, value_name = "K")]
     pub(crate) delay: Option<usize>,
+    /// Longest buffer around a segment, in points, of the volumes under the surfaces
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) vus_buffer: u16,
+    /// Leave out the first 15 % of each series, at most 750 points, in NAB's score, as NAB does for its own files
+    #[arg(long)]
+    pub(crate) nab_probation: bool,
     /// Model file or session folder that gave the scores: adds the questions and labelled points that it took
     #[arg(long, value_name = "MODEL", value_hint = ValueHint::AnyPath)]
     pub(crate) model: Option<PathBuf>,

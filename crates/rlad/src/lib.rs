@@ -52,7 +52,10 @@ pub use error::{Cause, Error, Result};
 pub use iforest::{IsolationForest, average_path_length};
 pub use import::{Source, import};
 pub use label::{Answer, Label, Labels, Span, Truth, events};
-pub use metrics::{Best, BestQuality, DelayQuality, Evaluation, Judged, Quality, evaluate};
+pub use metrics::{
+    Best, BestQuality, DelayQuality, EvaluateOptions, Evaluation, Goal, Judged, Nab, NabBest, NabOptions, NabScore,
+    PerSeriesMean, Quality, Volume, best_threshold, evaluate,
+};
 pub use model::Model;
 pub use oracle::{FileOracle, Oracle, Question, Reply, TruthOracle};
 pub use propagate::{Propagation, entropy, propagate};

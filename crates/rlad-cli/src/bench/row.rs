@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rlad::{DataSet, Evaluation, Judged, Label, SeriesScores};
+use rlad::{DataSet, EvaluateOptions, Judged, Label, NabOptions, SeriesScores};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -107,8 +107,9 @@ fn metrics(
     }
     let judged: Vec<Judged<'_>> =
         joined.iter().map(|(truth, scores, threshold)| Judged { truth, scores, threshold: *threshold }).collect();
-    let evaluation: Evaluation = rlad::evaluate(&judged, delay);
-    Ok(serde_json::to_value(evaluation)?)
+    let nab = Some(NabOptions { probation: suite.nab_probation });
+    let options = EvaluateOptions { delay, nab, ..EvaluateOptions::default() };
+    Ok(serde_json::to_value(rlad::evaluate(&judged, &options))?)
 }
 
 /// The rows of one detector, budget and threshold rule: one a seed.

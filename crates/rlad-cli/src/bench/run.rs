@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rlad::{
-    Answer, AnswerKind, Baseline, DataSet, Detector, Judged, Label, Labels, Oracle, Part, Question, Query, Reply,
+    Answer, AnswerKind, Baseline, DataSet, Detector, Goal, Judged, Label, Labels, Oracle, Part, Question, Query, Reply,
     Series, SeriesScores, Session, Truth, TruthOracle,
 };
 use serde::{Deserialize, Serialize};
@@ -216,8 +216,9 @@ fn validation(scores: &[SeriesScores], data: &DataSet, part: Part) -> Option<Val
             Some(Judged { truth, scores: &scores.scores, threshold: 0.0 })
         })
         .collect();
+    let threshold = rlad::best_threshold(&judged, Goal::Strict).threshold?;
     let labelled_points = judged.iter().flat_map(|judged| judged.truth).filter(|label| label.is_some()).count();
-    Some(Validation { threshold: rlad::evaluate(&judged, 0).best.strict.threshold?, labelled_points })
+    Some(Validation { threshold, labelled_points })
 }
 
 fn truths(data: &DataSet) -> Vec<Option<&Truth>> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::process::ExitCode;
 
-use rlad::{Error, Evaluation, Judged, Label, Quality, Series, SeriesScores};
+use rlad::{Error, EvaluateOptions, Evaluation, Judged, Label, NabOptions, Quality, Series, SeriesScores};
 
 use crate::args::EvaluateArgs;
 use crate::commands::{open_saved, print, read, tell};
@@ -41,8 +41,12 @@ pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     }
     let judged: Vec<Judged<'_>> =
         joined.iter().map(|(truth, scores, threshold)| Judged { truth, scores, threshold: *threshold }).collect();
-    let delay = args.delay.unwrap_or_else(|| usual_delay(series.into_iter()));
-    let evaluation = rlad::evaluate(&judged, delay);
+    let options = EvaluateOptions {
+        delay: args.delay.unwrap_or_else(|| usual_delay(series.into_iter())),
+        vus_buffer: Some(args.vus_buffer.into()),
+        nab: Some(NabOptions { probation: args.nab_probation }),
+    };
+    let evaluation = rlad::evaluate(&judged, &options);
     let model = args.model.as_deref().map(open_saved).transpose()?;
     if let Some(model) =
         model.as_ref().filter(|model| scores.iter().any(|scores| !model.hash().starts_with(&scores.model)))
@@ -74,6 +78,8 @@ pub(crate) fn rows(evaluation: &Evaluation) -> Vec<(String, Quality)> {
         ("strict, point by point".to_owned(), evaluation.strict),
         (delay.clone(), evaluation.delay.quality),
         ("events".to_owned(), evaluation.event),
+        ("ranges".to_owned(), evaluation.range),
+        ("affiliation (all alarms: .67)".to_owned(), evaluation.affiliation),
         ("point-adjusted (flatters)".to_owned(), evaluation.point_adjusted),
         ("the paper's code (flatters)".to_owned(), evaluation.official),
         ("strict, best threshold".to_owned(), evaluation.best.strict.quality),
@@ -91,6 +97,50 @@ pub(crate) fn table(evaluation: &Evaluation) -> String {
     for (name, metric) in rows(evaluation) {
         lines.push(format!("{name:<34}{:>10}{:>10}{:>10.3}", share(metric.precision), share(metric.recall), metric.f1));
     }
-    lines.push(format!("{:<34}{:>30}", "area under precision-recall", share(evaluation.auc_pr)));
+    let area = |name: &str, area: Option<f64>| format!("{name:<34}{:>30}", share(area));
+    lines.push(area("area under precision-recall", evaluation.auc_pr));
+    lines.push(area("area under ROC", evaluation.auc_roc));
+    for (name, volume) in [("VUS-PR", evaluation.vus_pr), ("VUS-ROC", evaluation.vus_roc)] {
+        lines.extend(volume.map(|volume| area(&format!("{name}, buffer {}", volume.buffer), Some(volume.value))));
+    }
+    if let Some(nab) = &evaluation.nab {
+        let title = if nab.probation { "NAB, after its probation" } else { "NAB, no probation" };
+        lines.push(format!("{title:<34}{:>20}{:>10}", "own", "best"));
+        for (name, profile) in [
+            ("standard", nab.standard),
+            ("low rate of false alarms", nab.reward_low_fp_rate),
+            ("low rate of misses", nab.reward_low_fn_rate),
+        ] {
+            lines.push(format!("  {name:<32}{:>20.1}{:>10.1}", profile.score, profile.best.score));
+        }
+    }
+    if let Some(mean) = evaluation.per_series_mean.filter(|mean| mean.series > 1) {
+        lines.push(format!("means over {} series with anomalies", mean.series));
+        lines.push(area("  strict F1", Some(mean.strict_f1)));
+        lines.push(area(&format!("  delay {} F1", evaluation.delay.k), Some(mean.delay_f1)));
+        lines.push(area("  event F1", Some(mean.event_f1)));
+        lines.push(area("  range F1", Some(mean.range_f1)));
+        lines.push(area("  affiliation F1", Some(mean.affiliation_f1)));
+        lines.push(area("  area under precision-recall", Some(mean.auc_pr)));
+    }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_as_reviewed() {
+        let truth: Vec<_> = "....####......##....................."
+            .chars()
+            .map(|c| Some(if c == '#' { Label::Anomaly } else { Label::Normal }))
+            .collect();
+        let scores: Vec<f64> =
+            "0010024320010000100030000102001000010".chars().map(|c| f64::from(c.to_digit(10).unwrap())).collect();
+        let one = Judged { truth: &truth, scores: &scores, threshold: 1.5 };
+        let other = Judged { truth: &truth[..20], scores: &scores[..20], threshold: 2.5 };
+        insta::assert_snapshot!("table", table(&rlad::evaluate(&[one, other], &EvaluateOptions::default())));
+        insta::assert_snapshot!("quick_table", table(&rlad::evaluate(&[one], &EvaluateOptions::quick(3))));
+    }
 }

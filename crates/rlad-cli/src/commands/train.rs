@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::bail;
 use rlad::{
-    Answer, Config, DataSet, Detector, Evaluation, Judged, Label, Model, Oracle, Part, Series, Session, Truth,
+    Config, DataSet, Detector, EvaluateOptions, Evaluation, Judged, Label, Model, Oracle, Part, Series, Session, Truth,
     TruthOracle,
 };
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ use crate::Advice;
 use crate::answers_file;
 use crate::args::{OracleArg, TrainArgs};
 use crate::commands::asking::{About, Asked, Log};
+use crate::commands::evaluate::usual_delay;
 use crate::commands::{print, read, train_method, use_threads};
 use crate::folder::{self, Folder, read_config};
 use crate::progress::Progress;
@@ -170,7 +171,8 @@ impl Check<'_> {
                 Some(Judged { truth, scores: &scores[part], threshold: detector.threshold() })
             })
             .collect();
-        Ok(rlad::evaluate(&judged, crate::commands::evaluate::usual_delay(members.iter().map(|m| &m.series))))
+        let delay = usual_delay(members.iter().map(|member| &member.series));
+        Ok(rlad::evaluate(&judged, &EvaluateOptions::quick(delay)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Strict counts, point by point.
 
-use super::{Counts, Points, mean};
+use super::{Counts, Points};
 use crate::label::Label;
 
 /// The counts of one series.
@@ -15,10 +15,4 @@ pub(super) fn strict(points: &Points<'_>) -> Counts {
         }
     }
     counts
-}
-
-/// The mean F1 of the series that hold an anomaly.
-pub(super) fn per_series_mean_f1(judged: &[Points<'_>]) -> Option<f64> {
-    let with_anomalies = judged.iter().map(strict).filter(|counts| counts.hits + counts.misses > 0);
-    mean(&with_anomalies.map(|counts| counts.quality().f1).collect::<Vec<_>>())
 }

@@ -1,5 +1,7 @@
 //! What holds over all thresholds: the best of them, and the average precision.
 
+use rayon::prelude::*;
+
 use super::{BestQuality, Counts, Points, share};
 use crate::label::Label;
 
@@ -16,6 +18,7 @@ struct Gain {
 pub(super) struct Ranking {
     gains: Vec<Gain>,
     n_anomalies: usize,
+    n_normal: usize,
 }
 
 /// The gains of strict counts: each point on its own.
@@ -37,9 +40,9 @@ pub(super) fn by_segment(judged: &[Points<'_>], delay: usize) -> Ranking {
         normal.map(|(point, _)| Gain { score: points.scores[point], hits: 0, false_alarms: 1 })
     });
     let segments = judged.iter().flat_map(|points| {
-        points.segments().into_iter().map(move |segment| {
+        points.segments.iter().map(move |segment| {
             let hits = segment.len();
-            let scores = segment.take(delay.saturating_add(1)).map(|point| points.scores[point]);
+            let scores = segment.clone().take(delay.saturating_add(1)).map(|point| points.scores[point]);
             Gain { score: scores.fold(f64::NEG_INFINITY, f64::max), hits, false_alarms: 0 }
         })
     });
@@ -49,8 +52,10 @@ pub(super) fn by_segment(judged: &[Points<'_>], delay: usize) -> Ranking {
 impl Ranking {
     fn new(gains: impl Iterator<Item = Gain>, judged: &[Points<'_>]) -> Self {
         let mut gains: Vec<Gain> = gains.filter(|gain| gain.score > f64::NEG_INFINITY).collect();
-        gains.sort_unstable_by(|a, b| b.score.partial_cmp(&a.score).expect("NaN is left out"));
-        Self { gains, n_anomalies: judged.iter().map(Points::n_anomalies).sum() }
+        gains.par_sort_unstable_by(|a, b| b.score.partial_cmp(&a.score).expect("NaN is left out"));
+        let n_anomalies = judged.iter().map(Points::n_anomalies).sum();
+        let n_known: usize = judged.iter().map(|points| points.known().count()).sum();
+        Self { gains, n_anomalies, n_normal: n_known - n_anomalies }
     }
 
     /// Each distinct score from the highest down, with the counts when it and all above it are alarms.
@@ -91,5 +96,21 @@ impl Ranking {
             last_hits = hits;
         }
         (self.n_anomalies > 0).then(|| sum / self.n_anomalies as f64)
+    }
+
+    /// The share of pairs of an anomalous and a normal point that are ranked right, a tie counting half; `None` without
+    /// pairs. Points above no threshold come last, all tied.
+    #[expect(clippy::cast_precision_loss, reason = "counts of points are far below 2^53")]
+    pub(super) fn area_under_roc(&self) -> Option<f64> {
+        let last = Counts { hits: self.n_anomalies, false_alarms: self.n_normal, misses: 0 };
+        let mut before = Counts::default();
+        let mut twice_the_pairs = 0.0;
+        for counts in self.steps().map(|(_, counts)| counts).chain([last]) {
+            let false_alarms = counts.false_alarms - before.false_alarms;
+            twice_the_pairs += false_alarms as f64 * (counts.hits + before.hits) as f64;
+            before = counts;
+        }
+        let n_pairs = self.n_anomalies as f64 * self.n_normal as f64;
+        (n_pairs > 0.0).then(|| twice_the_pairs / 2.0 / n_pairs)
     }
 }

@@ -1,3 +1,6 @@
+mod by_hand;
+mod others;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -24,7 +27,12 @@ fn scores(text: &str) -> Vec<f64> {
 
 /// The evaluation of one series whose points with a score above 0 are alarms.
 fn one(truth_text: &str, scores_text: &str, delay: usize) -> Evaluation {
-    evaluate(&[Judged { truth: &truth(truth_text), scores: &scores(scores_text), threshold: 0.0 }], delay)
+    at_delay(&[Judged { truth: &truth(truth_text), scores: &scores(scores_text), threshold: 0.0 }], delay)
+}
+
+/// Every metric with a largest delay.
+fn at_delay(judged: &[Judged<'_>], delay: usize) -> Evaluation {
+    evaluate(judged, &EvaluateOptions { delay, ..EvaluateOptions::default() })
 }
 
 fn counted(hits: usize, false_alarms: usize, misses: usize) -> Quality {
@@ -72,14 +80,14 @@ fn random_layouts_are_judged_as_by_scikit_learn_and_by_definition() {
         let judged: Vec<_> =
             series.iter().map(|(truth, scores, threshold)| Judged { truth, scores, threshold: *threshold }).collect();
         let delay = usize::try_from(case["evaluation"]["delay"]["k"].as_u64().unwrap()).unwrap();
-        let got = evaluate(&judged, delay);
+        let got = at_delay(&judged, delay);
         assert_close(&serde_json::to_value(got).unwrap(), &case["evaluation"], &format!("case {number}"));
 
         // The oracle thresholds are thresholds: set to them, the series are judged as was said.
         for best in [got.best.strict, got.best.delay] {
             let threshold = best.threshold.unwrap();
             let judged: Vec<_> = judged.iter().map(|judged| Judged { threshold, ..*judged }).collect();
-            let got = evaluate(&judged, delay);
+            let got = at_delay(&judged, delay);
             assert!(got.strict == best.quality || got.delay.quality == best.quality, "case {number}, {best:?}");
         }
     }
@@ -100,7 +108,7 @@ fn layouts_are_judged_as_by_the_released_code() {
             scores[points(alarm)] = 1.0;
         }
         let got =
-            serde_json::to_value(evaluate(&[Judged { truth: &truth, scores: &scores, threshold: 0.5 }], 7)).unwrap();
+            serde_json::to_value(at_delay(&[Judged { truth: &truth, scores: &scores, threshold: 0.5 }], 7)).unwrap();
         for metric in ["official", "strict", "point_adjusted"] {
             assert_close(&got[metric], &case[metric], &format!("{}, {metric}", case["name"]));
         }
@@ -110,17 +118,36 @@ fn layouts_are_judged_as_by_the_released_code() {
 #[test]
 fn json_has_the_documented_form() {
     // Alarms at all but the first point and the last; the highest score is a false alarm.
-    let got = serde_json::to_string(&one("..##..", "031202", 7)).unwrap();
-    let want = concat!(
-        r#"{"points":6,"anomalies":2,"strict":{"precision":0.5,"recall":1.0,"f1":0.6666666666666666},"#,
-        r#""delay":{"k":7,"precision":0.5,"recall":1.0,"f1":0.6666666666666666},"#,
-        r#""point_adjusted":{"precision":0.5,"recall":1.0,"f1":0.6666666666666666},"#,
-        r#""event":{"precision":0.5,"recall":1.0,"f1":0.6666666666666666},"#,
-        r#""official":{"precision":1.0,"recall":1.0,"f1":1.0},"auc_pr":0.41666666666666663,"per_series_mean_f1":0.6666666666666666,"#,
-        r#""best":{"strict":{"threshold":0.0,"precision":0.5,"recall":1.0,"f1":0.6666666666666666},"#,
-        r#""delay":{"threshold":0.0,"precision":0.5,"recall":1.0,"f1":0.6666666666666666}}}"#
-    );
-    assert_eq!(got, want);
+    let got = one("..##..", "031202", 7);
+    let json = serde_json::to_value(got).unwrap();
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+    let want = "points anomalies strict delay point_adjusted event range affiliation official auc_pr auc_roc vus_pr \
+                vus_roc nab per_series_mean best";
+    assert_eq!(keys(&json), want);
+    let quality = json!({"precision": 0.5, "recall": 1.0, "f1": 0.666_666_666_666_666_6});
+    for key in ["strict", "point_adjusted"] {
+        assert_eq!(json[key], quality);
+    }
+    assert_eq!(keys(&json["delay"]), "k precision recall f1");
+    assert_eq!(keys(&json["best"]["strict"]), "threshold precision recall f1");
+    assert_eq!(keys(&json["vus_pr"]), "value buffer");
+    assert_eq!(keys(&json["nab"]), "probation standard reward_low_FP_rate reward_low_FN_rate");
+    assert_eq!(keys(&json["nab"]["standard"]), "score best");
+    assert_eq!(keys(&json["nab"]["standard"]["best"]), "threshold score");
+    let means = "series strict_f1 delay_f1 event_f1 range_f1 affiliation_f1 auc_pr";
+    assert_eq!(keys(&json["per_series_mean"]), means);
+
+    let back: Evaluation = serde_json::from_str(&json.to_string()).unwrap();
+    assert_eq!(back, got);
+}
+
+#[test]
+fn what_is_not_asked_for_is_left_out_and_the_rest_stays() {
+    let (truth, scores) = (truth("..##..#..."), scores("0132-21031"));
+    let judged = [Judged { truth: &truth, scores: &scores, threshold: 1.5 }];
+    let (quick, all) = (evaluate(&judged, &EvaluateOptions::quick(7)), evaluate(&judged, &EvaluateOptions::default()));
+    assert!(all.vus_pr.is_some() && all.vus_roc.is_some() && all.nab.is_some());
+    assert_eq!(quick, Evaluation { vus_pr: None, vus_roc: None, nab: None, ..all });
 }
 
 #[test]
@@ -165,7 +192,7 @@ fn official_repairs_far_to_the_right_and_little_to_the_left() {
         let truth = [vec![N; 20], vec![A; 25], vec![N; 20]].concat();
         let mut scores = vec![0.0; 65];
         scores[20 + hit] = 1.0;
-        evaluate(&[Judged { truth: &truth, scores: &scores, threshold: 0.5 }], 7).official
+        at_delay(&[Judged { truth: &truth, scores: &scores, threshold: 0.5 }], 7).official
     };
     assert_eq!(segment(0).recall, Some(1.0), "the first point alone finds all 25");
     // The last point alone repairs 5 before it: R = (6 + 1) / (25 + 1).
@@ -179,7 +206,7 @@ fn official_repairs_far_to_the_right_and_little_to_the_left() {
 fn official_is_a_mean_over_series_that_can_be_judged() {
     let (quiet, missed, unknown) = (truth("...."), truth("#..."), truth("????"));
     let series = [&quiet, &missed, &unknown].map(|truth| Judged { truth, scores: &[0.0; 4], threshold: 0.5 });
-    let got = evaluate(&series, 7).official;
+    let got = at_delay(&series, 7).official;
     assert_eq!((got.precision, got.recall), (Some(1.0), Some(0.75)));
     assert!((got.f1 - f64::midpoint(1.0, 2.0 / 3.0)).abs() < 1e-15);
 }
@@ -191,14 +218,19 @@ fn empty_cases_are_defined() {
     let nothing = Quality::default();
 
     let got = one(".##.", "0000", 1);
-    assert_eq!([got.strict, got.delay.quality, got.point_adjusted, got.event], [silent; 4]);
+    let counted = [got.strict, got.delay.quality, got.point_adjusted, got.event, got.range, got.affiliation];
+    assert_eq!(counted, [silent; 6]);
     let got = one("....", "0100", 1);
-    assert_eq!([got.strict, got.delay.quality, got.point_adjusted, got.event], [no_anomaly; 4]);
-    assert_eq!((got.auc_pr, got.per_series_mean_f1), (None, None));
+    assert_eq!([got.strict, got.delay.quality, got.point_adjusted, got.event, got.range], [no_anomaly; 5]);
+    assert_eq!(got.affiliation, nothing, "without a segment there is no zone that an alarm lies in");
+    assert_eq!((got.auc_pr, got.auc_roc, got.per_series_mean), (None, None, None));
+    assert_eq!((got.vus_pr, got.vus_roc, got.nab), (None, None, None));
     assert_eq!(got.best.strict, BestQuality { threshold: Some(1.0), quality: nothing });
-    for got in [evaluate(&[], 1), one("", "", 1), one("???", "111", 1)] {
+    for got in [at_delay(&[], 1), one("", "", 1), one("???", "111", 1)] {
         assert_eq!((got.points, got.anomalies, got.official), (0, 0, nothing));
-        assert_eq!([got.strict, got.delay.quality, got.point_adjusted, got.event], [nothing; 4]);
+        let counted = [got.strict, got.delay.quality, got.point_adjusted, got.event, got.range, got.affiliation];
+        assert_eq!(counted, [nothing; 6]);
+        assert_eq!((got.auc_roc, got.vus_pr, got.nab, got.per_series_mean), (None, None, None, None));
         assert_eq!(got.best.delay, BestQuality { threshold: None, quality: nothing });
     }
     let got = one(".##.", "----", 1);
@@ -207,10 +239,10 @@ fn empty_cases_are_defined() {
 
 #[test]
 fn a_point_without_a_score_is_never_an_alarm() {
-    let got = evaluate(&[Judged { truth: &[A, A, N], scores: &[f64::NAN, 1.0, f64::NAN], threshold: -1e300 }], 0);
+    let got = at_delay(&[Judged { truth: &[A, A, N], scores: &[f64::NAN, 1.0, f64::NAN], threshold: -1e300 }], 0);
     assert_eq!(got.strict, counted(1, 0, 1));
     assert_eq!(got.auc_pr, Some(0.5));
-    let got = evaluate(&[Judged { truth: &[A, N], scores: &[f64::NEG_INFINITY, f64::INFINITY], threshold: 0.0 }], 0);
+    let got = at_delay(&[Judged { truth: &[A, N], scores: &[f64::NEG_INFINITY, f64::INFINITY], threshold: 0.0 }], 0);
     assert_eq!((got.auc_pr, got.best.strict.threshold), (Some(0.0), Some(f64::INFINITY)));
 }
 
@@ -232,18 +264,24 @@ proptest! {
         let scores: Vec<_> = points.iter().map(|point| if point.1 == 6 { f64::NAN } else { f64::from(point.1) }).collect();
         let threshold = f64::from(threshold) - 0.5;
         let judged = Judged { truth: &truth, scores: &scores, threshold };
-        let got = evaluate(&[judged], delay);
+        let got = at_delay(&[judged], delay);
 
         // Bounds.
         for Quality { precision, recall, f1 } in [
-            got.strict, got.delay.quality, got.point_adjusted, got.event, got.official, got.best.strict.quality,
-            got.best.delay.quality,
+            got.strict, got.delay.quality, got.point_adjusted, got.event, got.range, got.affiliation, got.official,
+            got.best.strict.quality, got.best.delay.quality,
         ] {
             for share in [precision, recall, Some(f1)].into_iter().flatten() {
                 prop_assert!((0.0..=1.0).contains(&share), "{:?}", got);
             }
         }
-        prop_assert!(got.auc_pr.is_none_or(|area| (0.0..=1.0).contains(&area)));
+        for area in [got.auc_pr, got.auc_roc, got.vus_pr.map(|volume| volume.value)].into_iter().flatten() {
+            prop_assert!((0.0..=1.0 + 1e-12).contains(&area), "{:?}", got);
+        }
+        for profile in got.nab.iter().flat_map(|nab| [nab.standard, nab.reward_low_fp_rate, nab.reward_low_fn_rate]) {
+            prop_assert!(profile.score <= profile.best.score + 1e-9 && profile.best.score <= 100.0 + 1e-9);
+            prop_assert!(profile.best.score >= 0.0);
+        }
         prop_assert!(got.point_adjusted.f1 >= got.strict.f1.max(got.delay.quality.f1));
         prop_assert!(got.best.strict.quality.f1 >= got.strict.f1 && got.best.delay.quality.f1 >= got.delay.quality.f1);
 
@@ -254,18 +292,18 @@ proptest! {
             .map(|(label, score)| label.map(|_| if *score > threshold { Label::Anomaly } else { Label::Normal }))
             .collect();
         let as_scores: Vec<_> = truth.iter().map(|label| if *label == A { 1.0 } else { 0.0 }).collect();
-        let swapped = evaluate(&[Judged { truth: &alarms, scores: &as_scores, threshold: 0.5 }], delay);
+        let swapped = at_delay(&[Judged { truth: &alarms, scores: &as_scores, threshold: 0.5 }], delay);
         for (one, other) in [(got.strict, swapped.strict), (got.event, swapped.event)] {
             prop_assert_eq!((one.precision, one.recall), (other.recall, other.precision));
             prop_assert!((one.f1 - other.f1).abs() < 1e-15);
         }
 
         // Silence finds nothing; all alarms find all, as precise as anomalies are common.
-        let silent = evaluate(&[Judged { threshold: f64::INFINITY, ..judged }], delay);
+        let silent = at_delay(&[Judged { threshold: f64::INFINITY, ..judged }], delay);
         for quality in [silent.strict, silent.delay.quality, silent.point_adjusted, silent.event] {
             prop_assert!(quality.precision.is_none() && quality.recall.unwrap_or(0.0) <= 0.0);
         }
-        let loud = evaluate(&[Judged { scores: &vec![1.0; truth.len()], threshold: 0.0, ..judged }], delay);
+        let loud = at_delay(&[Judged { scores: &vec![1.0; truth.len()], threshold: 0.0, ..judged }], delay);
         for quality in [loud.strict, loud.delay.quality, loud.point_adjusted] {
             prop_assert_eq!(quality.precision, share(got.anomalies, got.points));
             prop_assert_eq!(quality.recall, (got.anomalies > 0).then_some(1.0));
@@ -276,11 +314,42 @@ proptest! {
         prop_assert!((loud.auc_pr.unwrap_or(0.0) - want.unwrap_or(0.0)).abs() < 1e-12);
 
         // A series twice is as the series once, for everything that is pooled.
-        let twice = evaluate(&[judged, judged], delay);
+        let twice = at_delay(&[judged, judged], delay);
         prop_assert_eq!(
-            (twice.strict, twice.delay, twice.point_adjusted, twice.event, twice.best),
-            (got.strict, got.delay, got.point_adjusted, got.event, got.best)
+            (twice.strict, twice.delay, twice.point_adjusted, twice.event, twice.best, twice.auc_roc),
+            (got.strict, got.delay, got.point_adjusted, got.event, got.best, got.auc_roc)
         );
+        prop_assert!((twice.range.f1 - got.range.f1).abs() < 1e-12);
+        prop_assert!((twice.affiliation.f1 - got.affiliation.f1).abs() < 1e-12);
+    }
+
+    #[test]
+    fn no_other_threshold_does_better(
+        points in prop::collection::vec((0_u8..3, 0_u8..9), 1..60),
+        split in 0_usize..60,
+        k in 0_usize..5,
+        other in -1.0_f64..10.0,
+    ) {
+        let truth: Vec<_> = points.iter().map(|point| [N, A, None][usize::from(point.0)]).collect();
+        let scores: Vec<_> = points.iter().map(|point| if point.1 == 8 { f64::NAN } else { f64::from(point.1) }).collect();
+        let split = split.min(truth.len());
+        let judged = |threshold| {
+            [0..split, split..truth.len()].map(|part| Judged { truth: &truth[part.clone()], scores: &scores[part], threshold })
+        };
+        // All thresholds that differ: each score, the number below it, those between two scores, and any other.
+        let between = (0..=8).flat_map(|score| [f64::from(score), f64::from(score).next_down(), f64::from(score) + 0.5]);
+        for threshold in between.chain([other, f64::NEG_INFINITY]) {
+            let got = evaluate(&judged(threshold), &EvaluateOptions::quick(k));
+            for (goal, f1) in [(Goal::Strict, got.strict.f1), (Goal::Delay { k }, got.delay.quality.f1)] {
+                prop_assert!(best_threshold(&judged(f64::NAN), goal).quality.f1 >= f1, "{goal:?}, {threshold}");
+            }
+        }
+        for goal in [Goal::Strict, Goal::Delay { k }] {
+            let best = best_threshold(&judged(0.0), goal);
+            let got = evaluate(&judged(best.threshold.unwrap_or(0.0)), &EvaluateOptions::quick(k));
+            let reached = if goal == Goal::Strict { got.strict } else { got.delay.quality };
+            prop_assert_eq!(reached.f1.to_bits(), best.quality.f1.to_bits());
+        }
     }
 }
 
@@ -288,12 +357,13 @@ proptest! {
 fn a_shift_of_all_scores_and_thresholds_changes_only_the_best_threshold() {
     let (truth, scores) = (truth("..###..?#..#"), scores("132320-11204"));
     let shifted: Vec<f64> = scores.iter().map(|score| score + 16.0).collect();
-    let one = evaluate(&[Judged { truth: &truth, scores: &scores, threshold: 2.0 }], 1);
-    let other = evaluate(&[Judged { truth: &truth, scores: &shifted, threshold: 18.0 }], 1);
+    let one = at_delay(&[Judged { truth: &truth, scores: &scores, threshold: 2.0 }], 1);
+    let other = at_delay(&[Judged { truth: &truth, scores: &shifted, threshold: 18.0 }], 1);
     let mut want = json!(one);
-    for best in ["strict", "delay"] {
-        let threshold = want["best"][best]["threshold"].as_f64().unwrap();
-        want["best"][best]["threshold"] = json!(threshold + 16.0);
+    let nab = ["standard", "reward_low_FP_rate", "reward_low_FN_rate"].map(|profile| format!("/nab/{profile}/best"));
+    for best in ["/best/strict", "/best/delay"].into_iter().chain(nab.iter().map(String::as_str)) {
+        let best = want.pointer_mut(best).unwrap();
+        best["threshold"] = json!(best["threshold"].as_f64().unwrap() + 16.0);
     }
     assert_eq!(json!(other), want);
 }
