@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::bail;
 use rlad::{
-    Config, DataSet, Detector, EvaluateOptions, Evaluation, Judged, Label, Model, Oracle, Part, Series, Session, Truth,
+    Answer, Config, DataSet, Detector, EvaluateOptions, Evaluation, Judged, Label, Model, Oracle, Part, Series, Session, Truth,
     TruthOracle,
 };
 use serde_json::{Value, json};
