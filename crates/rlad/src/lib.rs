@@ -32,6 +32,7 @@ mod threshold;
 mod views;
 mod write;
 
+pub use baselines::{EsdConfig, SpectralResidualConfig, SpotConfig, TailFit};
 pub use config::{
     AgentConfig, AnswerKind, Config, ForestInput, Preset, PropagationConfig, PropagationMethod, QueryConfig,
     QueryStrategy, StateConfig, ThresholdConfig, ThresholdMethod, Update, WarmUpConfig,
