@@ -1,4 +1,4 @@
-"""Fits the rational approximation of tanh in `crates/rlad/src/qnet/activation.rs` and prints its coefficients.
+"""Fits the rational approximation of tanh in `crates/rlad/src/activation.rs` and prints its coefficients.
 
 tanh(x) = x P(x²) / Q(x²) on |x| <= BOUND with P(0) = Q(0) = 1, by weighted least squares on the linearised error, where
 the weights are raised at the largest relative errors (Lawson's algorithm), so that the largest error comes down.

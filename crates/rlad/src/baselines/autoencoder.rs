@@ -341,6 +341,18 @@ mod tests {
     }
 
     #[test]
+    fn threads_change_no_bit() {
+        let (series, _) = sine_with_an_odd_period(1500);
+        let config = AutoencoderConfig { n_epochs: 1, ..AutoencoderConfig::default() };
+        let scores = |n_threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+            pool.install(|| Autoencoder::fit(&corpus(series.clone(), 1000), &config, 1).unwrap().score(&series))
+        };
+        let bits = |scores: Vec<f64>| scores.into_iter().map(f64::to_bits).collect::<Vec<_>>();
+        assert_eq!(bits(scores(1)), bits(scores(3)));
+    }
+
+    #[test]
     fn settings_outside_of_their_range_are_refused() {
         let config: std::result::Result<AutoencoderConfig, _> = serde_json::from_str(r#"{"n_stepz": 3}"#);
         config.unwrap_err();

@@ -108,7 +108,7 @@ fn chain(sizes: &[usize]) -> Vec<Layer> {
 /// away from 0. Of unlabelled windows the network learns to make the distance small, of those labelled normal `η (dist + ε)`,
 /// and of those labelled anomaly `η / (dist + ε)`, `ε = 1e-6`.
 ///
-/// Source: Ruff et al., *Deep Semi-Supervised Anomaly Detection*, 2020, equation 7, with the layers and settings of the
+/// Source: Ruff et al., *Deep Semi-Supervised Anomaly Detection*, 2020, with the layers and settings of the
 /// authors' code. Deviations: its tables' rows are windows here; values are standardised, not brought to `[0, 1]`, so the
 /// autoencoder's last layer is linear in place of logistic; the autoencoder's weights are taken over, as the paper says,
 /// where the authors' code looks for them under names that its autoencoder does not have.

@@ -39,7 +39,7 @@ pub struct SrCnnConfig {
     pub momentum: f32,
     /// The probability of an anomaly above which a point is one, in `[0, 1]`.
     pub threshold: f64,
-    /// The most windows that are learned from, drawn at random; 0 for no bound.
+    /// The most windows that are learned from, counted for each channel, drawn at random; 0 for no bound.
     pub max_windows: usize,
 }
 
@@ -99,7 +99,7 @@ fn layers(n_steps: usize) -> Vec<Layer> {
 /// window of w − 5 points that ends there and five extrapolated ones. The first w − 6 points have no whole window; their
 /// score is 0. The network learns from windows of w points, each with up to nine anomalies put into it.
 ///
-/// Source: Ren et al., *Time-Series Anomaly Detection Service at Microsoft*, 2019, section 3.3, in the form of
+/// Source: Ren et al., *Time-Series Anomaly Detection Service at Microsoft*, 2019, in the form of
 /// microsoft/anomalydetector. Deviations:
 ///
 /// 1. Windows are brought to `[0, 3]` when they are scored, as they are in training; the source scores raw values, although
@@ -218,7 +218,9 @@ fn windows(corpus: &Corpus, config: &SrCnnConfig, rng: &mut impl rand::Rng) -> R
     let expected =
         format!("such that windows end at training points, of which the last is point {longest} of its series");
     check(!windows.is_empty(), "sr-cnn.n_steps", &expected, config.n_steps)?;
-    bound(&mut windows, config.max_windows, rng);
+    let n_channels = corpus.n_channels();
+    // At least 1, since 0 is no bound.
+    bound(&mut windows, config.max_windows.div_ceil(n_channels), rng);
     Ok(windows)
 }
 

@@ -83,7 +83,7 @@ impl Mixture {
 
     /// `Σ_k Σ_i 1 / (Σ_k)_ii`, which keeps the covariances from collapsing; jitter counts.
     ///
-    /// Source: Zong et al. 2018, section 3.3.
+    /// Source: Zong et al. 2018, section 3.4.
     pub(super) fn penalty(&self) -> f64 {
         let variances = self.covariances.iter().zip(&self.components).flat_map(|(c, g)| diagonal(c, g.mean.len()));
         variances.map(|variance| 1.0 / (variance + self.form.jitter)).sum()

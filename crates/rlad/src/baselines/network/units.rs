@@ -33,7 +33,7 @@ pub(crate) enum Activation {
 /// The staircase of a replicator network, `S(x) = 1/2 + Σ tanh(a₃ (x − j/N)) / (2 (N − 1))` over `j` from 1 to `N − 1`, with
 /// `N = 4` and `a₃ = 100`: near 0, 1/3, 2/3 and 1, with steps at 1/4, 1/2 and 3/4; and its slope.
 ///
-/// Source: Hawkins, He, Williams and Baxter, *Outlier Detection Using Replicator Neural Networks*, 2002, equation 2.
+/// Source: Hawkins, He, Williams and Baxter, *Outlier Detection Using Replicator Neural Networks*, 2002.
 pub(crate) fn staircase(x: f64) -> (f64, f64) {
     let scale = 1.0 / (2.0 * f64::from(N_STAIRS - 1));
     let (mut value, mut slope) = (0.5, 0.0);

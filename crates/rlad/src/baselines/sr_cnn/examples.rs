@@ -23,7 +23,7 @@ pub(super) fn normalise(values: &mut [f64]) {
 /// Puts 1 to `max_anomalies - 1` anomalies into a normalised window and returns where they are: at random points, a value `x`
 /// becomes `x + (local mean + mean) r min(1 + variance, 10)` with a standard normal `r`.
 ///
-/// Source: Ren et al. 2019, section 3.3, with the factor's bound of microsoft/anomalydetector, and the local mean of three
+/// Source: Ren et al. 2019, with the factor's bound of microsoft/anomalydetector, and the local mean of three
 /// points.
 pub(super) fn inject(values: &mut [f64], max_anomalies: usize, rng: &mut impl Rng) -> Vec<bool> {
     #[expect(clippy::cast_precision_loss, reason = "the length of a window")]

@@ -19,9 +19,8 @@ pub(super) const N_EXTRAPOLATED: usize = 5;
 /// With the spectrum `A exp(iP)` of the window: `S = |F⁻¹(exp(ln A − h(ln A) + iP))|`, where `h` is the mean over a frequency
 /// and the two below it, fewer at the start; frequencies whose amplitude is 0 stay so, with 0 for `ln A`.
 ///
-/// Source: Ren et al., *Time-Series Anomaly Detection Service at Microsoft*, 2019, equations 1 to 5, with the trailing mean of
+/// Source: Ren et al., *Time-Series Anomaly Detection Service at Microsoft*, 2019, with the trailing mean of
 /// microsoft/anomalydetector. The map does not change with the scale of the window.
-#[derive(Clone)]
 pub(super) struct Saliency {
     forward: Arc<dyn Fft<f64>>,
     inverse: Arc<dyn Fft<f64>>,
@@ -51,12 +50,6 @@ impl Saliency {
     }
 }
 
-impl std::fmt::Debug for Saliency {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Saliency({})", self.forward.len())
-    }
-}
-
 /// The mean of each value and the two before it, of fewer at the start.
 pub(super) fn trailing_mean(values: &[f64]) -> Vec<f64> {
     #[expect(clippy::cast_precision_loss, reason = "at most three")]
@@ -64,10 +57,11 @@ pub(super) fn trailing_mean(values: &[f64]) -> Vec<f64> {
     (0..values.len()).map(|end| mean(&values[(end + 1).saturating_sub(N_AVERAGED)..=end])).collect()
 }
 
-/// Continues a window of at least seven values by [`N_EXTRAPOLATED`] values, all the same: `x_{n−m} + m g`, where `g` is the mean
-/// slope from each of `m = 5` points to the one after them. The last point of the window itself takes no part in it.
+/// Continues a window of at least seven values by [`N_EXTRAPOLATED`] values, all the same: `x_{n−m+1} + m g`, where `g` is the
+/// mean slope from each of the `m = 5` points before `x_n` to it, and `x_n` is the last but one: the last value, which is judged,
+/// takes no part in what is expected.
 ///
-/// Source: Ren et al. 2019, equations 7 and 8, with the points of microsoft/anomalydetector.
+/// Source: Ren et al. 2019, with the points of microsoft/anomalydetector.
 pub(super) fn extrapolate(values: &mut Vec<f64>) {
     let known = &values[values.len() - N_EXTRAPOLATED - 2..values.len() - 1];
     let last = known[N_EXTRAPOLATED];
