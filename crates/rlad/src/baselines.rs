@@ -37,7 +37,7 @@ pub use self::autoencoder::{AutoencoderConfig, CodeUnits};
 pub use self::dagmm::DagmmConfig;
 pub use self::deep_sad::DeepSadConfig;
 pub use self::esd::EsdConfig;
-use self::fitted::Fitted;
+use self::fitted::{Fitted, WindowDetector};
 pub use self::forest::WindowForestConfig;
 pub use self::method::Method;
 pub use self::neighbors::{LocalOutlierFactorConfig, NearestNeighborsConfig, NeighborDistance};
@@ -95,7 +95,14 @@ impl Baseline {
     /// [`Error::Setting`] if a setting is outside of its range, [`Error::Empty`] without training points,
     /// [`Error::Channels`] if the series differ in their number of channels, [`Error::Diverged`] if a network's training
     /// came to numbers that are not finite.
-    pub fn fit(method: &Method, series: &[Series], part: Part, labels: &[Labels], n_questions: usize, seed: u64) -> Result<Self> {
+    pub fn fit(
+        method: &Method,
+        series: &[Series],
+        part: Part,
+        labels: &[Labels],
+        n_questions: usize,
+        seed: u64,
+    ) -> Result<Self> {
         method.validate()?;
         let first = series.first().ok_or_else(|| Error::Empty { what: "the data set".to_owned() })?;
         let n_channels = first.n_channels();
@@ -123,15 +130,15 @@ impl Baseline {
                 (record.n_questions, record.n_labelled_points) = (n_questions, labels.len());
             }
             record.fitted = Fitted::fit(method, &corpus, &labels, seed)?;
-            if method.own_threshold().is_none() {
-                record.threshold = quantile(&record.fitted, &corpus, seed);
+            if let Some(detector) = record.fitted.detector().filter(|_| method.own_threshold().is_none()) {
+                record.threshold = quantile(detector, &corpus, seed);
             }
         }
         Ok(Self::new(record))
     }
 
     fn new(record: Record) -> Self {
-        let arrays = record.fitted.arrays();
+        let arrays = record.fitted.detector().map_or_else(Vec::new, WindowDetector::arrays);
         let tensors: Tensors =
             arrays.iter().map(|(name, values)| ((*name).to_owned(), (vec![values.len()], values.to_vec()))).collect();
         let (bytes, hash) = tensor_file::write(KIND, &tensors, &record);
@@ -145,11 +152,13 @@ impl Baseline {
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self> {
         let (tensors, mut record, hash): (Tensors, Record, _) = tensor_file::read(path, KIND, &bytes)?;
         let arrays = tensors.into_iter().map(|(name, (_, values))| (name, values)).collect();
-        record.fitted.set_arrays(&arrays).map_err(|problem| Error::Format {
-            path: path.to_owned(),
-            expected: "a baseline with its arrays".to_owned(),
-            source: Some(problem.into()),
-        })?;
+        if let Some(detector) = record.fitted.detector_mut() {
+            detector.set_arrays(&arrays).map_err(|problem| Error::Format {
+                path: path.to_owned(),
+                expected: "a baseline with its arrays".to_owned(),
+                source: Some(problem.into()),
+            })?;
+        }
         Ok(Self { record, bytes, hash })
     }
 
@@ -192,7 +201,7 @@ impl Baseline {
 
 impl Detector for Baseline {
     fn context(&self) -> usize {
-        self.record.fitted.context()
+        self.record.fitted.detector().map_or(1, WindowDetector::context)
     }
 
     fn threshold(&self) -> f64 {
@@ -201,10 +210,10 @@ impl Detector for Baseline {
 
     fn score_points(&self, series: &Series, points: Range<usize>) -> Result<Vec<f64>> {
         check_channels(series, self.record.n_channels)?;
-        let mut scores = if self.record.method.compares_windows() {
+        let mut scores = if let Some(detector) = self.record.fitted.detector() {
             let standard = self.record.standards.get(series.name()).cloned();
             let standard = standard.unwrap_or_else(|| Standard::fit(series, 0..series.len()));
-            score_slice(&self.record.fitted, &Scaled::new(series, &standard), points.clone())
+            score_slice(detector, &Scaled::new(series, &standard), points.clone())
         } else {
             // What ends the training part is where SPOT's calibration ends.
             self.record.method.score(series, series.part(self.record.part).end, points.clone())?
@@ -231,21 +240,21 @@ fn corpus(series: &[Series], part: Part, standards: &mut BTreeMap<String, Standa
 }
 
 /// The scores of some points, from those and the context on both sides of them.
-fn score_slice(fitted: &Fitted, series: &Scaled, points: Range<usize>) -> Vec<f64> {
-    let context = fitted.context();
+fn score_slice(detector: &dyn WindowDetector, series: &Scaled, points: Range<usize>) -> Vec<f64> {
+    let context = detector.context();
     let around = points.start.saturating_sub(context)..(points.end + context).min(series.len());
     let slice = Scaled {
         values: series.values[around.start * series.n_channels..around.end * series.n_channels].to_vec(),
         n_channels: series.n_channels,
     };
-    let mut scores = fitted.score(&slice);
+    let mut scores = detector.score(&slice);
     scores.truncate(points.end - around.start);
     scores.drain(..points.start - around.start);
     scores
 }
 
 /// The score that a share of [`CONTAMINATION`] of the training points is above, from blocks of points that are drawn.
-fn quantile(fitted: &Fitted, corpus: &Corpus, seed: u64) -> f64 {
+fn quantile(detector: &dyn WindowDetector, corpus: &Corpus, seed: u64) -> f64 {
     let n_blocks = corpus.points.len().div_ceil(BLOCK);
     let mut rng = stream(seed, Purpose::Windows, u64::MAX >> 8);
     let mut blocks = index::sample(&mut rng, n_blocks, n_blocks.min(N_SCORED.div_ceil(BLOCK))).into_vec();
@@ -256,7 +265,7 @@ fn quantile(fitted: &Fitted, corpus: &Corpus, seed: u64) -> f64 {
             let points = &corpus.points[block * BLOCK..((block + 1) * BLOCK).min(corpus.points.len())];
             points.chunk_by(|a, b| a.0 == b.0).flat_map(|run| {
                 let (first, last) = (run[0].1, run[run.len() - 1].1);
-                let scores = score_slice(fitted, &corpus.series[run[0].0], first..last + 1);
+                let scores = score_slice(detector, &corpus.series[run[0].0], first..last + 1);
                 run.iter().map(move |&(_, point)| scores[point - first]).collect::<Vec<_>>()
             })
         })

@@ -50,12 +50,7 @@ pub struct ForestDetector {
 
 impl ForestDetector {
     /// What the forest sees of some points of a series.
-    pub(crate) fn rows(
-        encoded: &Encoded,
-        points: Range<usize>,
-        input: ForestInput,
-        n_steps: usize,
-    ) -> Vec<f32> {
+    pub(crate) fn rows(encoded: &Encoded, points: Range<usize>, input: ForestInput, n_steps: usize) -> Vec<f32> {
         let n_steps = match input {
             ForestInput::Window => n_steps,
             ForestInput::LastStep => 1,

@@ -40,8 +40,8 @@ mod write_views;
 
 pub use baselines::{
     AutoencoderConfig, Baseline, CodeUnits, DagmmConfig, DeepSadConfig, EsdConfig, LocalOutlierFactorConfig, Method,
-    NearestNeighborsConfig, NeighborDistance, OneClassSvmConfig, PcaConfig, PcaScore, SpectralResidualConfig, SpotConfig,
-    SrCnnConfig, TailFit, WindowForestConfig,
+    NearestNeighborsConfig, NeighborDistance, OneClassSvmConfig, PcaConfig, PcaScore, SpectralResidualConfig,
+    SpotConfig, SrCnnConfig, TailFit, WindowForestConfig,
 };
 pub use config::{
     AgentConfig, AnswerKind, Config, ForestInput, Preset, PropagationConfig, PropagationMethod, QueryConfig,

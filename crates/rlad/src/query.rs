@@ -61,7 +61,14 @@ pub fn random_questions(series: &[Series], part: Part, n: usize, seed: u64) -> V
     drawn
         .iter()
         .zip(0..)
-        .map(|(i, id)| Query { id, round: 0, series: points[i].0, point: points[i].1, reason: Reason::Random, score: 0.0 })
+        .map(|(i, id)| Query {
+            id,
+            round: 0,
+            series: points[i].0,
+            point: points[i].1,
+            reason: Reason::Random,
+            score: 0.0,
+        })
         .collect()
 }
 

@@ -48,20 +48,21 @@ pub(crate) fn rows(
     data: &DataSet,
     delay: usize,
 ) -> anyhow::Result<Vec<Row>> {
-    let row = |scored: Option<&Scored>, rule: &str, labelled_points: usize, metrics: Value, error: Option<String>| Row {
-        name: planned.task.entry.name.clone(),
-        entry: planned.entry,
-        seed: planned.task.seed,
-        budget: scored.and_then(|scored| scored.budget),
-        threshold_rule: rule.to_owned(),
-        questions: scored.map_or(0, |scored| scored.questions),
-        labelled_points,
-        fit_seconds: scored.map_or(outcome.seconds, |scored| scored.fit_seconds),
-        score_seconds: scored.map_or(0.0, |scored| scored.score_seconds),
-        peak_memory: outcome.peak_memory,
-        metrics,
-        error,
-    };
+    let row =
+        |scored: Option<&Scored>, rule: &str, labelled_points: usize, metrics: Value, error: Option<String>| Row {
+            name: planned.task.entry.name.clone(),
+            entry: planned.entry,
+            seed: planned.task.seed,
+            budget: scored.and_then(|scored| scored.budget),
+            threshold_rule: rule.to_owned(),
+            questions: scored.map_or(0, |scored| scored.questions),
+            labelled_points,
+            fit_seconds: scored.map_or(outcome.seconds, |scored| scored.fit_seconds),
+            score_seconds: scored.map_or(0.0, |scored| scored.score_seconds),
+            peak_memory: outcome.peak_memory,
+            metrics,
+            error,
+        };
     if let Some(error) = &outcome.error {
         return Ok(vec![row(None, "", 0, Value::Null, Some(error.clone()))]);
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rlad::{
-    Answer, AnswerKind, Baseline, DataSet, Detector, Goal, Judged, Label, Labels, Oracle, Part, Question, Query, Reply,
+    Answer, AnswerKind, Baseline, DataSet, Detector, Goal, Judged, Label, Labels, Oracle, Part, Query, Question, Reply,
     Series, SeriesScores, Session, Truth, TruthOracle,
 };
 use serde::{Deserialize, Serialize};

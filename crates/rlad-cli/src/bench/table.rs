@@ -31,11 +31,8 @@ const SECOND: &[Column] = &[
     ("`official` F1", "/official/f1"),
 ];
 /// NAB's scores at the detector's own threshold, and at the best one.
-const NAB: &[Column] = &[
-    ("standard", "/nab/standard"),
-    ("low FP", "/nab/reward_low_FP_rate"),
-    ("low FN", "/nab/reward_low_FN_rate"),
-];
+const NAB: &[Column] =
+    &[("standard", "/nab/standard"), ("low FP", "/nab/reward_low_FP_rate"), ("low FN", "/nab/reward_low_FN_rate")];
 
 /// One row a seed, with every metric that is a number.
 pub(crate) fn csv(rows: &[Row]) -> anyhow::Result<Vec<u8>> {

@@ -67,7 +67,10 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
 /// Makes one run.
 pub(crate) fn run_one(args: &BenchRunArgs) -> anyhow::Result<ExitCode> {
     let task: Task = serde_json::from_str(&args.task).map_err(|error| {
-        Advice::error(format!("this is not a run's task: {error}"), "call `rlad bench`, which makes the runs".to_owned())
+        Advice::error(
+            format!("this is not a run's task: {error}"),
+            "call `rlad bench`, which makes the runs".to_owned(),
+        )
     })?;
     run_task(&task)?;
     Ok(ExitCode::SUCCESS)

@@ -41,7 +41,8 @@ pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
         rlad::write_events(path, &found)?;
     }
     if let Some(path) = &args.report {
-        let session = args.paths.first().filter(|path| args.method.name.is_none() && path.join(folder::LABELS).exists());
+        let session =
+            args.paths.first().filter(|path| args.method.name.is_none() && path.join(folder::LABELS).exists());
         write_report(path, &detector, &data, part, session.map(PathBuf::as_path), None)?;
     }
     let n_points: usize = scores.iter().map(|scores| scores.scores.len()).sum();
@@ -64,7 +65,9 @@ fn open(args: &DetectArgs) -> anyhow::Result<(Saved, DataSet)> {
             if method.learns_from_labels() {
                 return Err(Advice::error(
                     format!("`{name}` learns from labels, so it must be trained first"),
-                    format!("train it with `rlad train DATA… --session DIR --method {name}`, then `rlad detect DIR DATA…`"),
+                    format!(
+                        "train it with `rlad train DATA… --session DIR --method {name}`, then `rlad detect DIR DATA…`"
+                    ),
                 ));
             }
             let series: Vec<Series> = data.members.iter().map(|member| member.series.clone()).collect();
@@ -194,7 +197,12 @@ fn title(data: &DataSet) -> String {
 }
 
 /// The metrics on a part of the data, where there is truth.
-fn metrics(detector: &dyn Detector, data: &DataSet, part: Part, before: Option<&dyn Detector>) -> anyhow::Result<Vec<MetricRow>> {
+fn metrics(
+    detector: &dyn Detector,
+    data: &DataSet,
+    part: Part,
+    before: Option<&dyn Detector>,
+) -> anyhow::Result<Vec<MetricRow>> {
     if !data.members.iter().any(|member| member.truth.is_some()) {
         return Ok(Vec::new());
     }

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use anyhow::bail;
 use rlad::{
-    Answer, Config, DataSet, Detector, EvaluateOptions, Evaluation, Judged, Label, Model, Oracle, Part, Series, Session, Truth,
-    TruthOracle,
+    Answer, Config, DataSet, Detector, EvaluateOptions, Evaluation, Judged, Label, Model, Oracle, Part, Series,
+    Session, Truth, TruthOracle,
 };
 use serde_json::{Value, json};
 

@@ -5,9 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use rlad::{
-    Answer, AnswerKind, Baseline, Config, Label, Labels, Method, Part, Query, Series, Truth, random_questions,
-};
+use rlad::{Answer, AnswerKind, Baseline, Config, Label, Labels, Method, Part, Query, Series, Truth, random_questions};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 

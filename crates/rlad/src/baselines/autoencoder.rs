@@ -4,11 +4,12 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
+use super::fitted::WindowDetector;
 use super::gaussian::{Gaussian, Sums};
-use super::network::{Activation, Arrays, Layer, Network, Pass};
+use super::network::{Activation, Layer, Network, Pass};
 use super::scoring::score_covering;
 use super::training::{batches, check, check_finite, check_training, draw_windows, gather};
-use super::windows::{Corpus, Scaled};
+use super::windows::{Arrays, Corpus, Scaled};
 use crate::error::{Error, Result};
 use crate::optimiser::Moments;
 use crate::random::{Purpose, stream};
@@ -159,9 +160,16 @@ impl Autoencoder {
         let errors = sums.fit(JITTER).ok_or(diverged)?;
         Ok(Self { n_steps: config.n_steps, activation: config.activation, network, errors })
     }
+}
+
+impl WindowDetector for Autoencoder {
+    /// The points on which a score depends, its own included: those of all windows that cover it.
+    fn context(&self) -> usize {
+        2 * self.n_steps - 1
+    }
 
     /// The score of each point of a series.
-    pub(crate) fn score(&self, series: &Scaled) -> Vec<f64> {
+    fn score(&self, series: &Scaled) -> Vec<f64> {
         let width = self.network.n_inputs();
         score_covering(series, self.n_steps, |rows| {
             let errors = absolute_errors(&self.network, rows, &mut Pass::default());
@@ -177,13 +185,8 @@ impl Autoencoder {
         })
     }
 
-    /// The points on which a score depends, its own included: those of all windows that cover it.
-    pub(crate) const fn context(&self) -> usize {
-        2 * self.n_steps - 1
-    }
-
     /// The weights, to be stored beside the record.
-    pub(crate) fn arrays(&self) -> Vec<(&'static str, &[f32])> {
+    fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         vec![("weights", self.network.weights())]
     }
 
@@ -191,7 +194,7 @@ impl Autoencoder {
     ///
     /// # Errors
     /// [`Error::Tensor`] where an array is missing or not what is expected.
-    pub(crate) fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
+    fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
         self.network.restore_weights(arrays, "weights")
     }
 }

@@ -1,17 +1,10 @@
-//! What the classic detectors share: they are fitted on a sample of the training windows, and they score a series window by
-//! window, in blocks.
-
-use std::collections::BTreeMap;
+//! What the classic detectors share: they are fitted on a sample of the training windows.
 
 use rand::seq::index;
-use rayon::prelude::*;
 
-use super::windows::{Corpus, Scaled};
+use super::windows::Corpus;
 use crate::error::{Error, Result};
 use crate::random::{Purpose, stream};
-
-/// Points whose windows one task scores together.
-const BLOCK: usize = 256;
 
 /// At most `n_windows` training windows, each as likely as any other, in the order of their points, shape
 /// `[n, n_steps * n_channels]`.
@@ -30,38 +23,6 @@ pub(super) fn draw_windows(corpus: &Corpus, n_steps: usize, n_windows: usize, se
     drawn.sort_unstable();
     let points: Vec<(usize, usize)> = drawn.into_iter().map(|at| corpus.points[at]).collect();
     Ok(corpus.windows(&points, n_steps))
-}
-
-/// The score of each point of a series by the window that ends there.
-///
-/// `score` turns windows, shape `[n, n_steps * n_channels]`, into `n` scores. Blocks are fixed, so that the number of
-/// threads changes nothing.
-pub(super) fn score_by_window(series: &Scaled, n_steps: usize, score: impl Fn(&[f32]) -> Vec<f64> + Sync) -> Vec<f64> {
-    let blocks: Vec<usize> = (0..series.len()).step_by(BLOCK).collect();
-    blocks
-        .into_par_iter()
-        .flat_map_iter(|first| {
-            let mut windows = Vec::with_capacity(BLOCK * n_steps * series.n_channels);
-            for point in first..series.len().min(first + BLOCK) {
-                series.window(point, n_steps, &mut windows);
-            }
-            score(&windows)
-        })
-        .collect()
-}
-
-/// An array of a saved detector among those that were read.
-///
-/// # Errors
-/// [`Error::Tensor`] where there is none of that name, or it has another length.
-pub(super) fn array(arrays: &BTreeMap<String, Vec<f32>>, name: &str, len: usize) -> Result<Vec<f32>> {
-    match arrays.get(name) {
-        Some(values) if values.len() == len => Ok(values.clone()),
-        other => {
-            let found = other.map_or("none".to_owned(), |values| values.len().to_string());
-            Err(Error::tensor(name, format!("{len} values"), found))
-        }
-    }
 }
 
 /// A setting outside of its range is an error.

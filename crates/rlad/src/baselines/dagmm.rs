@@ -7,10 +7,10 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use super::network::Arrays;
+use super::fitted::WindowDetector;
 use super::scoring::score_covering;
 use super::training::{batches, check, check_finite, check_training, draw_windows, gather};
-use super::windows::{Corpus, Scaled};
+use super::windows::{Arrays, Corpus, Scaled};
 use crate::error::{Error, Result};
 use crate::random::{Purpose, stream};
 use mixture::{EnergyForm, Mixture, Samples};
@@ -160,9 +160,16 @@ impl Dagmm {
         let mixture = Mixture::fit(&samples, config.energy_form()).ok_or(diverged)?;
         Ok(Self { n_steps: config.n_steps, model, mixture })
     }
+}
+
+impl WindowDetector for Dagmm {
+    /// The points on which a score depends, its own included: those of all windows that cover it.
+    fn context(&self) -> usize {
+        2 * self.n_steps - 1
+    }
 
     /// The score of each point of a series.
-    pub(crate) fn score(&self, series: &Scaled) -> Vec<f64> {
+    fn score(&self, series: &Scaled) -> Vec<f64> {
         score_covering(series, self.n_steps, |rows| {
             let (mut work, mut parts) = (Work::default(), Vec::new());
             self.model.forward(rows, None, &mut work);
@@ -172,13 +179,8 @@ impl Dagmm {
         })
     }
 
-    /// The points on which a score depends, its own included: those of all windows that cover it.
-    pub(crate) const fn context(&self) -> usize {
-        2 * self.n_steps - 1
-    }
-
     /// The weights, to be stored beside the record.
-    pub(crate) fn arrays(&self) -> Vec<(&'static str, &[f32])> {
+    fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         self.model.arrays()
     }
 
@@ -186,7 +188,7 @@ impl Dagmm {
     ///
     /// # Errors
     /// [`Error::Tensor`] where an array is missing or not what is expected.
-    pub(crate) fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
+    fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
         self.model.set_arrays(arrays)
     }
 }

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::network::{Activation, Arrays, Layer, Network, Pass};
+use super::fitted::WindowDetector;
+use super::network::{Activation, Layer, Network, Pass};
 use super::scoring::score_ends;
 use super::training::{batches, bound, check, check_finite, check_training, gather};
-use super::windows::{Corpus, Scaled};
+use super::windows::{Arrays, Corpus, Scaled};
 use crate::error::{Error, Result};
 use crate::label::Label;
 use crate::optimiser::Moments;
@@ -175,9 +176,16 @@ impl DeepSad {
         }
         Ok(Self { n_steps: config.n_steps, network: trainer.network, centre })
     }
+}
+
+impl WindowDetector for DeepSad {
+    /// The points on which a score depends, its own included: those of the window that ends there.
+    fn context(&self) -> usize {
+        self.n_steps
+    }
 
     /// The score of each point of a series.
-    pub(crate) fn score(&self, series: &Scaled) -> Vec<f64> {
+    fn score(&self, series: &Scaled) -> Vec<f64> {
         score_ends(series, self.n_steps, |rows| {
             let mut pass = Pass::default();
             self.network.forward(rows, &mut pass);
@@ -185,13 +193,8 @@ impl DeepSad {
         })
     }
 
-    /// The points on which a score depends, its own included: those of the window that ends there.
-    pub(crate) const fn context(&self) -> usize {
-        self.n_steps
-    }
-
     /// The weights and the statistics of the batch normalisation, to be stored beside the record.
-    pub(crate) fn arrays(&self) -> Vec<(&'static str, &[f32])> {
+    fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         vec![("weights", self.network.weights()), ("running", self.network.running())]
     }
 
@@ -199,7 +202,7 @@ impl DeepSad {
     ///
     /// # Errors
     /// [`Error::Tensor`] where an array is missing or not what is expected.
-    pub(crate) fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
+    fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
         self.network.restore_weights(arrays, "weights")?;
         self.network.restore_running(arrays, "running")
     }

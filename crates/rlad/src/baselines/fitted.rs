@@ -1,7 +1,5 @@
 //! What is learned of windows, whatever the method.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::autoencoder::Autoencoder;
@@ -13,7 +11,7 @@ use super::neighbors::{LocalOutlierFactor, NearestNeighbors};
 use super::one_class_svm::OneClassSvm;
 use super::pca::Pca;
 use super::sr_cnn::SrCnn;
-use super::windows::{Corpus, Scaled};
+use super::windows::{Arrays, Corpus, Scaled};
 use crate::error::Result;
 use crate::label::Label;
 
@@ -34,32 +32,27 @@ pub(super) enum Fitted {
     Pca(Pca),
 }
 
-/// Calls one thing of whatever was fitted.
-macro_rules! each {
-    ($fitted:expr, $nothing:expr, $it:ident => $call:expr) => {
-        match $fitted {
-            Fitted::Nothing => $nothing,
-            Fitted::SrCnn($it) => $call,
-            Fitted::Dagmm($it) => $call,
-            Fitted::Autoencoder($it) => $call,
-            Fitted::DeepSad($it) => $call,
-            Fitted::NearestNeighbors($it) => $call,
-            Fitted::Lof($it) => $call,
-            Fitted::IsolationForest($it) => $call,
-            Fitted::OneClassSvm($it) => $call,
-            Fitted::Pca($it) => $call,
-        }
-    };
+/// What a method that compares windows has learned.
+pub(super) trait WindowDetector {
+    /// The points on which a score depends, its own included.
+    fn context(&self) -> usize;
+
+    /// The score of each point of a series; higher is more anomalous. Missing points have scores, too.
+    fn score(&self, series: &Scaled) -> Vec<f64>;
+
+    /// The arrays that are stored beside the record, which leaves them out.
+    fn arrays(&self) -> Vec<(&'static str, &[f32])>;
+
+    /// Takes stored arrays in.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`](crate::Error::Tensor) where one is missing, or has another length than the record says.
+    fn set_arrays(&mut self, arrays: &Arrays) -> Result<()>;
 }
 
 impl Fitted {
     /// Fits a method that compares windows; nothing for the others.
-    pub(super) fn fit(
-        method: &Method,
-        corpus: &Corpus,
-        labels: &[((usize, usize), Label)],
-        seed: u64,
-    ) -> Result<Self> {
+    pub(super) fn fit(method: &Method, corpus: &Corpus, labels: &[((usize, usize), Label)], seed: u64) -> Result<Self> {
         Ok(match method {
             Method::SrCnn(config) => Self::SrCnn(SrCnn::fit(corpus, config, seed)?),
             Method::Dagmm(config) => Self::Dagmm(Dagmm::fit(corpus, config, seed)?),
@@ -74,23 +67,35 @@ impl Fitted {
         })
     }
 
-    /// The score of each point of a series.
-    pub(super) fn score(&self, series: &Scaled) -> Vec<f64> {
-        each!(self, vec![0.0; series.len()], it => it.score(series))
+    /// What was learned; `None` where there is nothing to learn.
+    pub(super) fn detector(&self) -> Option<&dyn WindowDetector> {
+        Some(match self {
+            Self::Nothing => return None,
+            Self::SrCnn(detector) => detector,
+            Self::Dagmm(detector) => detector,
+            Self::Autoencoder(detector) => detector,
+            Self::DeepSad(detector) => detector,
+            Self::NearestNeighbors(detector) => detector,
+            Self::Lof(detector) => detector,
+            Self::IsolationForest(detector) => detector,
+            Self::OneClassSvm(detector) => detector,
+            Self::Pca(detector) => detector,
+        })
     }
 
-    /// The points on which a score depends, its own included.
-    pub(super) fn context(&self) -> usize {
-        each!(self, 1, it => it.context())
-    }
-
-    /// The arrays that are stored beside the record.
-    pub(super) fn arrays(&self) -> Vec<(&'static str, &[f32])> {
-        each!(self, Vec::new(), it => it.arrays())
-    }
-
-    /// Takes the arrays in again.
-    pub(super) fn set_arrays(&mut self, arrays: &BTreeMap<String, Vec<f32>>) -> Result<()> {
-        each!(self, Ok(()), it => it.set_arrays(arrays))
+    /// The same, to take its arrays in.
+    pub(super) fn detector_mut(&mut self) -> Option<&mut dyn WindowDetector> {
+        Some(match self {
+            Self::Nothing => return None,
+            Self::SrCnn(detector) => detector,
+            Self::Dagmm(detector) => detector,
+            Self::Autoencoder(detector) => detector,
+            Self::DeepSad(detector) => detector,
+            Self::NearestNeighbors(detector) => detector,
+            Self::Lof(detector) => detector,
+            Self::IsolationForest(detector) => detector,
+            Self::OneClassSvm(detector) => detector,
+            Self::Pca(detector) => detector,
+        })
     }
 }

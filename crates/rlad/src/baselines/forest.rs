@@ -1,11 +1,11 @@
 //! The isolation forest on windows, as a user would try it first.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use super::classic::{array, check, check_n_steps, draw_windows, score_by_window};
-use super::windows::{Corpus, Scaled};
+use super::classic::{check, check_n_steps, draw_windows};
+use super::fitted::WindowDetector;
+use super::scoring::score_ends;
+use super::windows::{Arrays, Corpus, Scaled, array};
 use crate::error::Result;
 use crate::iforest::IsolationForest;
 use crate::random::{Purpose, stream};
@@ -72,9 +72,11 @@ impl WindowForest {
         let mut rng = stream(self.seed, Purpose::Forest, 0);
         IsolationForest::fit(&self.windows, self.n_dims, self.config.n_trees, self.config.sample_size, &mut rng)
     }
+}
 
+impl WindowDetector for WindowForest {
     /// The number of points that one score depends on.
-    pub(crate) const fn context(&self) -> usize {
+    fn context(&self) -> usize {
         self.config.n_steps
     }
 
@@ -82,13 +84,13 @@ impl WindowForest {
     ///
     /// # Panics
     /// If the series has other channels than the training series.
-    pub(crate) fn score(&self, series: &Scaled) -> Vec<f64> {
+    fn score(&self, series: &Scaled) -> Vec<f64> {
         let forest = self.grow();
-        score_by_window(series, self.config.n_steps, |windows| forest.score(windows))
+        score_ends(series, self.config.n_steps, |windows| forest.score(windows))
     }
 
     /// What is saved beside its record.
-    pub(crate) fn arrays(&self) -> Vec<(&'static str, &[f32])> {
+    fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         vec![("windows", &self.windows)]
     }
 
@@ -96,7 +98,7 @@ impl WindowForest {
     ///
     /// # Errors
     /// [`Error::Tensor`](crate::Error::Tensor) where an array is missing or has another length.
-    pub(crate) fn set_arrays(&mut self, arrays: &BTreeMap<String, Vec<f32>>) -> Result<()> {
+    fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
         self.windows = array(arrays, "windows", self.n_windows * self.n_dims)?;
         Ok(())
     }

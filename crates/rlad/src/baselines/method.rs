@@ -9,9 +9,7 @@ use super::dagmm::DagmmConfig;
 use super::deep_sad::DeepSadConfig;
 use super::esd::{EsdConfig, esd};
 use super::forest::WindowForestConfig;
-use super::luminol::{
-    LuminolScores, luminol, luminol_average, luminol_bitmap, luminol_default, luminol_derivative,
-};
+use super::luminol::{LuminolScores, luminol, luminol_average, luminol_bitmap, luminol_default, luminol_derivative};
 use super::neighbors::{LocalOutlierFactorConfig, NearestNeighborsConfig};
 use super::one_class_svm::OneClassSvmConfig;
 use super::pca::PcaConfig;
@@ -254,8 +252,7 @@ impl Method {
             _ => 0,
         };
         for channel in 0..series.n_channels() {
-            let present: Vec<usize> =
-                (0..series.len()).filter(|&point| !series.row(point)[channel].is_nan()).collect();
+            let present: Vec<usize> = (0..series.len()).filter(|&point| !series.row(point)[channel].is_nan()).collect();
             let first = match self {
                 Self::SpectralResidual(config) => {
                     present.partition_point(|&point| point < start).saturating_sub(config.window)
@@ -290,7 +287,11 @@ impl Method {
             Self::Spot(config) => spot(values, n_calibration, config),
             Self::Dspot(config) => {
                 // A series that ends within the first values of its mean has nothing to score.
-                if values.len() <= config.depth { Ok(vec![0.0; values.len()]) } else { dspot(values, n_calibration.max(config.depth + 1), config) }
+                if values.len() <= config.depth {
+                    Ok(vec![0.0; values.len()])
+                } else {
+                    dspot(values, n_calibration.max(config.depth + 1), config)
+                }
             }
             Self::SpectralResidual(config) => spectral_residual(values, config),
             Self::SHEsd(config) => {

@@ -1,13 +1,13 @@
 //! Two detectors by neighbours: how far the nearest training windows are, and how much sparser it is around a window than
 //! around those.
 
-use std::collections::BTreeMap;
-
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::classic::{array, check, check_n_steps, draw_windows, score_by_window};
-use super::windows::{Corpus, Scaled};
+use super::classic::{check, check_n_steps, draw_windows};
+use super::fitted::WindowDetector;
+use super::scoring::score_ends;
+use super::windows::{Arrays, Corpus, Scaled, array};
 use crate::error::Result;
 use crate::nearest::{Neighbor, Search};
 
@@ -92,20 +92,6 @@ impl NearestNeighbors {
         Self { config, n_dims, n_windows: windows.len() / n_dims, windows }
     }
 
-    /// The number of points that one score depends on.
-    pub(crate) const fn context(&self) -> usize {
-        self.config.n_steps
-    }
-
-    /// The score of each point; higher is more anomalous.
-    ///
-    /// # Panics
-    /// If the series has other channels than the training series.
-    pub(crate) fn score(&self, series: &Scaled) -> Vec<f64> {
-        let search = Search::new(&self.windows, self.n_dims);
-        score_by_window(series, self.config.n_steps, |windows| self.score_windows(&search, windows))
-    }
-
     #[expect(clippy::cast_precision_loss, reason = "a number of neighbours")]
     fn score_windows(&self, search: &Search<'_>, windows: &[f32]) -> Vec<f64> {
         let distance = |nearest: Vec<Neighbor>| match self.config.distance {
@@ -114,9 +100,25 @@ impl NearestNeighbors {
         };
         search.nearest(windows, self.config.n_neighbors, None).into_iter().map(distance).collect()
     }
+}
+
+impl WindowDetector for NearestNeighbors {
+    /// The number of points that one score depends on.
+    fn context(&self) -> usize {
+        self.config.n_steps
+    }
+
+    /// The score of each point; higher is more anomalous.
+    ///
+    /// # Panics
+    /// If the series has other channels than the training series.
+    fn score(&self, series: &Scaled) -> Vec<f64> {
+        let search = Search::new(&self.windows, self.n_dims);
+        score_ends(series, self.config.n_steps, |windows| self.score_windows(&search, windows))
+    }
 
     /// What is saved beside its record.
-    pub(crate) fn arrays(&self) -> Vec<(&'static str, &[f32])> {
+    fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         vec![("windows", &self.windows)]
     }
 
@@ -124,7 +126,7 @@ impl NearestNeighbors {
     ///
     /// # Errors
     /// [`Error::Tensor`](crate::Error::Tensor) where an array is missing or has another length.
-    pub(crate) fn set_arrays(&mut self, arrays: &BTreeMap<String, Vec<f32>>) -> Result<()> {
+    fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
         self.windows = array(arrays, "windows", self.n_windows * self.n_dims)?;
         Ok(())
     }
@@ -212,20 +214,6 @@ impl LocalOutlierFactor {
         Self { config, n_dims, n_windows: nearest.len(), distances, densities, windows }
     }
 
-    /// The number of points that one score depends on.
-    pub(crate) const fn context(&self) -> usize {
-        self.config.n_steps
-    }
-
-    /// The score of each point; higher is more anomalous.
-    ///
-    /// # Panics
-    /// If the series has other channels than the training series.
-    pub(crate) fn score(&self, series: &Scaled) -> Vec<f64> {
-        let search = Search::new(&self.windows, self.n_dims);
-        score_by_window(series, self.config.n_steps, |windows| self.score_windows(&search, windows))
-    }
-
     #[expect(clippy::cast_precision_loss, reason = "a number of neighbours")]
     fn score_windows(&self, search: &Search<'_>, windows: &[f32]) -> Vec<f64> {
         // No window has more neighbours than a reference window has others.
@@ -239,9 +227,25 @@ impl LocalOutlierFactor {
         };
         search.nearest(windows, n_neighbors, None).into_iter().map(factor).collect()
     }
+}
+
+impl WindowDetector for LocalOutlierFactor {
+    /// The number of points that one score depends on.
+    fn context(&self) -> usize {
+        self.config.n_steps
+    }
+
+    /// The score of each point; higher is more anomalous.
+    ///
+    /// # Panics
+    /// If the series has other channels than the training series.
+    fn score(&self, series: &Scaled) -> Vec<f64> {
+        let search = Search::new(&self.windows, self.n_dims);
+        score_ends(series, self.config.n_steps, |windows| self.score_windows(&search, windows))
+    }
 
     /// What is saved beside its record.
-    pub(crate) fn arrays(&self) -> Vec<(&'static str, &[f32])> {
+    fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         vec![("windows", &self.windows), ("distances", &self.distances), ("densities", &self.densities)]
     }
 
@@ -249,7 +253,7 @@ impl LocalOutlierFactor {
     ///
     /// # Errors
     /// [`Error::Tensor`](crate::Error::Tensor) where an array is missing or has another length.
-    pub(crate) fn set_arrays(&mut self, arrays: &BTreeMap<String, Vec<f32>>) -> Result<()> {
+    fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
         self.windows = array(arrays, "windows", self.n_windows * self.n_dims)?;
         self.distances = array(arrays, "distances", self.n_windows)?;
         self.densities = array(arrays, "densities", self.n_windows)?;

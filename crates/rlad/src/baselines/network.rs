@@ -5,20 +5,16 @@ mod batch_norm;
 pub(crate) mod tests;
 mod units;
 
-use std::collections::BTreeMap;
-
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use super::windows::{Arrays, array};
+use crate::error::Result;
 use crate::matrix::{Matrix, add, multiply, multiply_add};
 use batch_norm::BatchNorm;
 pub(crate) use units::Activation;
 #[cfg(test)]
 pub(crate) use units::staircase;
-
-/// Arrays of a fitted baseline by name, as they are stored beside its record.
-pub(crate) type Arrays = BTreeMap<String, Vec<f32>>;
 
 /// One layer: `activation(norm(W x + b))`, where bias and batch normalisation may be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -173,7 +169,7 @@ impl Network {
     /// # Errors
     /// [`Error::Tensor`] where the array is missing, has another length, or holds a value that is not finite.
     pub(crate) fn restore_weights(&mut self, arrays: &Arrays, name: &str) -> Result<()> {
-        self.weights = restore(arrays, name, self.layers.iter().map(Layer::n_weights).sum())?;
+        self.weights = array(arrays, name, self.layers.iter().map(Layer::n_weights).sum())?;
         Ok(())
     }
 
@@ -182,7 +178,7 @@ impl Network {
     /// # Errors
     /// As [`Self::restore_weights`].
     pub(crate) fn restore_running(&mut self, arrays: &Arrays, name: &str) -> Result<()> {
-        self.running = restore(arrays, name, self.layers.iter().map(Layer::n_running).sum())?;
+        self.running = array(arrays, name, self.layers.iter().map(Layer::n_running).sum())?;
         Ok(())
     }
 
@@ -276,18 +272,5 @@ fn run(
             normalise(layer, here);
         }
         layer.activation.apply(&here.sums, &mut here.outputs);
-    }
-}
-
-/// One stored array.
-fn restore(arrays: &Arrays, name: &str, len: usize) -> Result<Vec<f32>> {
-    let expected = format!("{len} finite values");
-    let array = arrays.get(name).ok_or_else(|| Error::tensor(name, &expected, "none"))?;
-    if array.len() != len {
-        return Err(Error::tensor(name, expected, array.len().to_string()));
-    }
-    match array.iter().find(|value| !value.is_finite()) {
-        Some(value) => Err(Error::tensor(name, expected, value.to_string())),
-        None => Ok(array.clone()),
     }
 }

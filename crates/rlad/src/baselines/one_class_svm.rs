@@ -3,13 +3,13 @@
 //! The solver stands here, since it is short, and since the kernel is then computed in single precision by matrix products,
 //! in fitting as in scoring. `linfa-svm`, whose solutions are the same, takes `ndarray`'s types and one window at a time.
 
-use std::collections::BTreeMap;
-
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::classic::{array, check, check_n_steps, draw_windows, score_by_window};
-use super::windows::{Corpus, Scaled};
+use super::classic::{check, check_n_steps, draw_windows};
+use super::fitted::WindowDetector;
+use super::scoring::score_ends;
+use super::windows::{Arrays, Corpus, Scaled, array};
 use crate::error::Result;
 use crate::matrix::{Matrix, multiply};
 
@@ -107,20 +107,6 @@ impl OneClassSvm {
         Self { config, n_dims, n_vectors: kept.len(), gamma, rho: rho / total, vectors, weights: kept }
     }
 
-    /// The number of points that one score depends on.
-    pub(crate) const fn context(&self) -> usize {
-        self.config.n_steps
-    }
-
-    /// The score of each point; higher is more anomalous.
-    ///
-    /// # Panics
-    /// If the series has other channels than the training series.
-    pub(crate) fn score(&self, series: &Scaled) -> Vec<f64> {
-        let kernel = Kernel::new(&self.vectors, self.n_dims, self.gamma);
-        score_by_window(series, self.config.n_steps, |windows| self.score_windows(&kernel, windows))
-    }
-
     fn score_windows(&self, kernel: &Kernel, windows: &[f32]) -> Vec<f64> {
         let mut similarities = vec![0.0; windows.len() / self.n_dims * self.n_vectors];
         kernel.of(windows, &mut similarities);
@@ -129,9 +115,25 @@ impl OneClassSvm {
         };
         similarities.chunks_exact(self.n_vectors).map(|similarities| self.rho - weighted(similarities)).collect()
     }
+}
+
+impl WindowDetector for OneClassSvm {
+    /// The number of points that one score depends on.
+    fn context(&self) -> usize {
+        self.config.n_steps
+    }
+
+    /// The score of each point; higher is more anomalous.
+    ///
+    /// # Panics
+    /// If the series has other channels than the training series.
+    fn score(&self, series: &Scaled) -> Vec<f64> {
+        let kernel = Kernel::new(&self.vectors, self.n_dims, self.gamma);
+        score_ends(series, self.config.n_steps, |windows| self.score_windows(&kernel, windows))
+    }
 
     /// What is saved beside its record.
-    pub(crate) fn arrays(&self) -> Vec<(&'static str, &[f32])> {
+    fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         vec![("vectors", &self.vectors), ("weights", &self.weights)]
     }
 
@@ -139,7 +141,7 @@ impl OneClassSvm {
     ///
     /// # Errors
     /// [`Error::Tensor`](crate::Error::Tensor) where an array is missing or has another length.
-    pub(crate) fn set_arrays(&mut self, arrays: &BTreeMap<String, Vec<f32>>) -> Result<()> {
+    fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
         self.vectors = array(arrays, "vectors", self.n_vectors * self.n_dims)?;
         self.weights = array(arrays, "weights", self.n_vectors)?;
         Ok(())

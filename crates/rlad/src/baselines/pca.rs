@@ -1,12 +1,12 @@
 //! Principal components: how far a window lies from the training windows in the directions in which these vary.
 
-use std::collections::BTreeMap;
-
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use serde::{Deserialize, Serialize};
 
-use super::classic::{array, check, check_n_steps, draw_windows, score_by_window};
-use super::windows::{Corpus, Scaled};
+use super::classic::{check, check_n_steps, draw_windows};
+use super::fitted::WindowDetector;
+use super::scoring::score_ends;
+use super::windows::{Arrays, Corpus, Scaled, array};
 use crate::error::Result;
 use crate::matrix::{Matrix, multiply};
 
@@ -125,19 +125,6 @@ impl Pca {
         Self { config, n_dims, n_components: order.len(), mean, components }
     }
 
-    /// The number of points that one score depends on.
-    pub(crate) const fn context(&self) -> usize {
-        self.config.n_steps
-    }
-
-    /// The score of each point; higher is more anomalous.
-    ///
-    /// # Panics
-    /// If the series has other channels than the training series.
-    pub(crate) fn score(&self, series: &Scaled) -> Vec<f64> {
-        score_by_window(series, self.config.n_steps, |windows| self.score_windows(windows))
-    }
-
     fn score_windows(&self, windows: &[f32]) -> Vec<f64> {
         let (n, n_dims) = (windows.len() / self.n_dims, self.n_dims);
         let centred: Vec<f32> = windows
@@ -159,9 +146,24 @@ impl Pca {
             }
         }
     }
+}
+
+impl WindowDetector for Pca {
+    /// The number of points that one score depends on.
+    fn context(&self) -> usize {
+        self.config.n_steps
+    }
+
+    /// The score of each point; higher is more anomalous.
+    ///
+    /// # Panics
+    /// If the series has other channels than the training series.
+    fn score(&self, series: &Scaled) -> Vec<f64> {
+        score_ends(series, self.config.n_steps, |windows| self.score_windows(windows))
+    }
 
     /// What is saved beside its record.
-    pub(crate) fn arrays(&self) -> Vec<(&'static str, &[f32])> {
+    fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         vec![("mean", &self.mean), ("components", &self.components)]
     }
 
@@ -169,7 +171,7 @@ impl Pca {
     ///
     /// # Errors
     /// [`Error::Tensor`](crate::Error::Tensor) where an array is missing or has another length.
-    pub(crate) fn set_arrays(&mut self, arrays: &BTreeMap<String, Vec<f32>>) -> Result<()> {
+    fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
         self.mean = array(arrays, "mean", self.n_dims)?;
         self.components = array(arrays, "components", self.n_components * self.n_dims)?;
         Ok(())

@@ -6,10 +6,11 @@ mod saliency;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::network::{Activation, Arrays, Layer, Network, Pass};
+use super::fitted::WindowDetector;
+use super::network::{Activation, Layer, Network, Pass};
 use super::scoring::score_ends;
 use super::training::{bound, check, check_finite, check_training};
-use super::windows::{Corpus, Scaled};
+use super::windows::{Arrays, Corpus, Scaled};
 use crate::error::{Error, Result};
 use crate::optimiser::Momentum;
 use crate::random::{Purpose, stream};
@@ -152,9 +153,16 @@ impl SrCnn {
         }
         Ok(Self { n_steps: config.n_steps, threshold: config.threshold, network: trainer.network })
     }
+}
+
+impl WindowDetector for SrCnn {
+    /// The points on which a score depends, its own included.
+    fn context(&self) -> usize {
+        self.n_steps - N_EXTRAPOLATED
+    }
 
     /// The score of each point of a series.
-    pub(crate) fn score(&self, series: &Scaled) -> Vec<f64> {
+    fn score(&self, series: &Scaled) -> Vec<f64> {
         let n_channels = series.n_channels;
         let n_known = self.n_steps - N_EXTRAPOLATED;
         let saliency = Saliency::new(self.n_steps);
@@ -182,18 +190,8 @@ impl SrCnn {
         scores
     }
 
-    /// The probability above which a point is an anomaly.
-    pub(crate) const fn threshold(&self) -> f64 {
-        self.threshold
-    }
-
-    /// The points on which a score depends, its own included.
-    pub(crate) const fn context(&self) -> usize {
-        self.n_steps - N_EXTRAPOLATED
-    }
-
     /// The weights, to be stored beside the record.
-    pub(crate) fn arrays(&self) -> Vec<(&'static str, &[f32])> {
+    fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         vec![("weights", self.network.weights())]
     }
 
@@ -201,7 +199,7 @@ impl SrCnn {
     ///
     /// # Errors
     /// [`Error::Tensor`] where an array is missing or not what is expected.
-    pub(crate) fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
+    fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
         self.network.restore_weights(arrays, "weights")
     }
 }

@@ -3,11 +3,32 @@
 //! Every channel is brought to mean 0 and deviation 1 over the training points of its series. A missing value is the last
 //! one before it, 0 where there is none.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
 use crate::series::Series;
+
+/// The arrays of a fitted baseline by name, as they are stored beside its record.
+pub(crate) type Arrays = BTreeMap<String, Vec<f32>>;
+
+/// The array of a name, if it has the right length and every value is finite.
+///
+/// # Errors
+/// [`Error::Tensor`] where it is not so.
+pub(crate) fn array(arrays: &Arrays, name: &str, len: usize) -> Result<Vec<f32>> {
+    let expected = format!("{len} finite values");
+    let array = arrays.get(name).ok_or_else(|| Error::tensor(name, &expected, "none"))?;
+    if array.len() != len {
+        return Err(Error::tensor(name, expected, array.len().to_string()));
+    }
+    match array.iter().find(|value| !value.is_finite()) {
+        Some(value) => Err(Error::tensor(name, expected, value.to_string())),
+        None => Ok(array.clone()),
+    }
+}
 
 /// The mean and the deviation of each channel of one series.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! What all classic detectors must do: score as the reference does, be read back as they were written, and take any data.
 
+use crate::baselines::fitted::WindowDetector;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
@@ -15,6 +16,7 @@ use super::super::neighbors::{
 use super::super::one_class_svm::{OneClassSvm, OneClassSvmConfig};
 use super::super::pca::{Pca, PcaConfig, PcaScore};
 use super::*;
+use crate::baselines::windows::Scaled;
 
 /// The series of `bench/reference/baselines_classic.py` and its scores.
 struct Reference {

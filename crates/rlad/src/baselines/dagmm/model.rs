@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::DagmmConfig;
 use super::mixture::{Mixture, Samples};
 use crate::baselines::autoencoder;
-use crate::baselines::network::{Activation, Arrays, Layer, Network, Pass};
+use crate::baselines::network::{Activation, Layer, Network, Pass};
+use crate::baselines::windows::Arrays;
 use crate::error::Result;
 use crate::optimiser::Moments;
 

@@ -1,5 +1,6 @@
 //! Tests of DAGMM against PyTorch, and whether it learns.
 
+use crate::baselines::fitted::WindowDetector;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 

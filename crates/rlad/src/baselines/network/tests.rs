@@ -1,5 +1,6 @@
 //! Tests of the networks against PyTorch and by finite differences, and what the tests of those built on them share.
 
+use crate::error::Error;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
