@@ -19,6 +19,7 @@ mod neighbors;
 mod network;
 mod one_class_svm;
 mod pca;
+mod saliency;
 mod scoring;
 mod spectral_residual;
 mod spot;

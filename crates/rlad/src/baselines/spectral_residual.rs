@@ -1,36 +1,18 @@
-//! Spectral residual (SR): what stands out of a window once its spectrum is levelled.
-//!
-//! The logarithm of the amplitude spectrum less its own moving average is the *spectral residual*; transformed back with the
-//! phase as it was, it is the saliency of each point.
+//! The spectral residual (SR): how much the last point of a window stands out, by the saliencies of its points.
 //!
 //! Source: Ren, Xu, Wang, Yi, Huang, Kou, Xing, Yang, Tong and Zhang, *Time-Series Anomaly Detection Service at Microsoft*,
-//! KDD 2019, equations 1 to 9, with the choices of microsoft/anomalydetector (MIT) where the two differ:
-//! 1. The average of the spectrum is a trailing one over 3 frequencies, of fewer at the start, and not centred.
-//! 2. The saliency of a point is compared with the mean of the last 40 points, itself included (the paper: 21 points before
-//!    it), and the score is a tenth of the relative distance, at most 1; the threshold .3 is the paper's τ = 3.
-//! 3. The points that are added behind the window are all the same, and the newest value is left out of their slope.
-//! 4. A frequency whose amplitude is at most 1e-8 has no residual and is left out of the saliency.
+//! KDD 2019, equation 9, with the choices of microsoft/anomalydetector (MIT) where the two differ: the saliency of a point is
+//! compared with the mean of the last 40 points, itself included (the paper: 21 points before it), and the score is a tenth
+//! of the relative distance, at most 1; the threshold .3 is the paper's τ = 3.
 //!
 //! Deviation: a constant window scores 0, where rounding errors would be compared with each other.
 
-use std::fmt;
-use std::sync::Arc;
-
 use rayon::prelude::*;
-use rustfft::num_complex::Complex64;
-use rustfft::{Fft, FftPlanner};
 use serde::{Deserialize, Serialize};
 
+use super::saliency::{LEAST_AMPLITUDE, N_ADDED, Saliency, extended};
 use crate::error::{Error, Result};
 
-/// Frequencies that the spectrum is averaged over, `q`.
-const N_FREQUENCIES: usize = 3;
-/// Points that are added behind a window, `κ`.
-const N_ADDED: usize = 5;
-/// Points before the last one that the slope is taken from, `m`.
-const N_LOOK_BACK: usize = 5;
-/// Amplitudes up to this are 0.
-const LEAST_AMPLITUDE: f64 = 1e-8;
 /// The fewest points of a window.
 const LEAST_WINDOW: usize = 12;
 /// Windows that one thread takes at a time.
@@ -91,120 +73,27 @@ pub(crate) fn spectral_residual(values: &[f64], config: &SpectralResidualConfig)
         |saliency, (task, scores)| {
             for (index, score) in scores.iter_mut().enumerate() {
                 let end = task * WINDOWS_PER_TASK + index + 1;
-                *score = saliency.last_score(&values[end.saturating_sub(config.window)..end], config.n_mean);
+                *score = last_score(&values[end.saturating_sub(config.window)..end], config.n_mean, saliency);
             }
         },
     );
     Ok(scores)
 }
 
-/// A window with five points added behind it, each `x_(n-m) + Σ_i (x_(n-1) − x_(n-1-i)) / i` over the `m = 5` points before
-/// the last but one: the values go on along their mean slope. Fewer points where the window is shorter than seven; a window
-/// of fewer than three points goes on as its last value.
-pub(crate) fn extended(window: &[f64]) -> Vec<f64> {
-    let mut extended = window.to_vec();
-    let known = &window[window.len().saturating_sub(N_LOOK_BACK + 2)..window.len().saturating_sub(1)];
-    let next = match known {
-        [before @ .., last] if !before.is_empty() => {
-            let slopes = before.iter().rev().enumerate().map(|(index, value)| (last - value) / (index + 1) as f64);
-            known[1] + slopes.sum::<f64>()
-        }
-        _ => window.last().copied().unwrap_or(0.0),
-    };
-    extended.resize(window.len() + N_ADDED, next);
-    extended
-}
-
-/// Transforms windows to saliencies; what a length needs is kept for the next window of that length.
-pub(crate) struct Saliency {
-    forward: Arc<dyn Fft<f64>>,
-    inverse: Arc<dyn Fft<f64>>,
-    spectrum: Vec<Complex64>,
-    scratch: Vec<Complex64>,
-    logarithms: Vec<f64>,
-}
-
-impl fmt::Debug for Saliency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Saliency").field("len", &self.forward.len()).finish_non_exhaustive()
+/// The score of the last point of a window, with points added behind it.
+fn last_score(window: &[f64], n_mean: usize, saliency: &mut Saliency) -> f64 {
+    if window.len() < LEAST_WINDOW || is_constant(window) {
+        return 0.0;
     }
+    let end = window.len();
+    relative(&saliency.of_points(&extended(window), end.saturating_sub(n_mean)..end))
 }
 
-impl Saliency {
-    /// For windows of `len` points, the added ones included; other lengths work as well, and are planned when they come.
-    pub(crate) fn new(len: usize) -> Self {
-        let mut planner = FftPlanner::new();
-        let (forward, inverse) = (planner.plan_fft_forward(len), planner.plan_fft_inverse(len));
-        let n_scratch = forward.get_inplace_scratch_len().max(inverse.get_inplace_scratch_len());
-        let scratch = vec![Complex64::ZERO; n_scratch];
-        Self { forward, inverse, spectrum: Vec::with_capacity(len), scratch, logarithms: Vec::with_capacity(len) }
-    }
-
-    /// The saliency of each value, at least 0: the whole window is transformed, and nothing is added to it.
-    pub(crate) fn of(&mut self, window: &[f64]) -> Vec<f64> {
-        if window.is_empty() {
-            return Vec::new();
-        }
-        self.transform(window);
-        self.spectrum.iter().map(|value| amplitude(*value) / window.len() as f64).collect()
-    }
-
-    /// The score of the last point of a window, with points added behind it.
-    fn last_score(&mut self, window: &[f64], n_mean: usize) -> f64 {
-        if window.len() < LEAST_WINDOW || is_constant(window) {
-            return 0.0;
-        }
-        self.transform(&extended(window));
-        let end = window.len();
-        let last: Vec<f64> =
-            self.spectrum[end.saturating_sub(n_mean)..end].iter().map(|value| amplitude(*value)).collect();
-        // The factor of the transform cancels, but not against the least divisor.
-        relative(&last, LEAST_AMPLITUDE * (end + N_ADDED) as f64)
-    }
-
-    /// Leaves the transformed window, of at least one value, in `spectrum`, each value too large by the length of the window.
-    fn transform(&mut self, window: &[f64]) {
-        if window.len() != self.forward.len() {
-            *self = Self::new(window.len());
-        }
-        self.spectrum.clear();
-        self.spectrum.extend(window.iter().map(|&value| Complex64::new(value, 0.0)));
-        self.forward.process_with_scratch(&mut self.spectrum, &mut self.scratch);
-        // The spectrum of real values is its own mirror image, and so are the logarithms.
-        let (n, n_half) = (window.len(), window.len() / 2);
-        self.logarithms.clear();
-        self.logarithms.extend(self.spectrum[..=n_half].iter().map(|value| logarithm(amplitude(*value))));
-        for frequency in n_half + 1..n {
-            self.logarithms.push(self.logarithms[n - frequency]);
-        }
-        for (frequency, value) in self.spectrum.iter_mut().enumerate() {
-            // exp(log a − mean log) / a is exp(−mean log).
-            let logarithms = &self.logarithms[(frequency + 1).saturating_sub(N_FREQUENCIES)..=frequency];
-            *value = if self.logarithms[frequency] == 0.0 && amplitude(*value) <= LEAST_AMPLITUDE {
-                Complex64::ZERO
-            } else {
-                *value * (-logarithms.iter().sum::<f64>() / logarithms.len() as f64).exp()
-            };
-        }
-        self.inverse.process_with_scratch(&mut self.spectrum, &mut self.scratch);
-    }
-}
-
-/// The absolute value of a complex number, for values below 1e150: `norm` guards against an overflow and is slow.
-fn amplitude(value: Complex64) -> f64 {
-    value.norm_sqr().sqrt()
-}
-
-/// The logarithm of an amplitude, 0 where there is none.
-fn logarithm(amplitude: f64) -> f64 {
-    if amplitude <= LEAST_AMPLITUDE { 0.0 } else { amplitude.ln() }
-}
-
-/// A tenth of the distance of the last value from the mean of all, relative to that mean (at least `least`), at most 1.
-fn relative(saliency: &[f64], least: f64) -> f64 {
+/// A tenth of the distance of the last value from the mean of all, relative to that mean, at most 1.
+fn relative(saliency: &[f64]) -> f64 {
     let last = saliency.last().copied().unwrap_or(0.0);
     let mean = saliency.iter().sum::<f64>() / saliency.len() as f64;
-    ((last - mean).abs() / mean.max(least) / 10.0).min(1.0)
+    ((last - mean).abs() / mean.max(LEAST_AMPLITUDE) / 10.0).min(1.0)
 }
 
 fn is_constant(window: &[f64]) -> bool {
@@ -235,7 +124,7 @@ mod tests {
     /// The scores of all points of one window, each seen with the points after it: what the published program computes.
     fn window_scores(window: &[f64], n_mean: usize) -> Vec<f64> {
         let values = Saliency::new(window.len() + N_ADDED).of(&extended(window));
-        (1..=window.len()).map(|end| relative(&values[end.saturating_sub(n_mean)..end], LEAST_AMPLITUDE)).collect()
+        (1..=window.len()).map(|end| relative(&values[end.saturating_sub(n_mean)..end])).collect()
     }
 
     #[test]
@@ -287,14 +176,5 @@ mod tests {
         assert_eq!(spectral_residual(&[1.0, 5.0, 2.0], &config).unwrap(), [0.0; 3]);
         assert_eq!(spectral_residual(&[1e12 / 3.0; 50], &config).unwrap(), [0.0; 50]);
         assert!(spectral_residual(&[1.0], &SpectralResidualConfig { window: 11, ..config }).is_err());
-    }
-
-    #[test]
-    fn added_points_go_on_along_the_mean_slope() {
-        // A line of slope 2 up to the last point but one, which has the value 10: five points before it stands 0.
-        assert_eq!(extended(&[0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 99.0])[7..], [12.0; 5]);
-        assert_eq!(extended(&[3.0])[1..], [3.0; 5]);
-        assert_eq!(extended(&[]), [0.0; 5]);
-        assert!(Saliency::new(8).of(&[]).is_empty());
     }
 }

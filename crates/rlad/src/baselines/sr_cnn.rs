@@ -1,13 +1,13 @@
 //! SR-CNN: a network that reads saliency maps, taught by anomalies that were put there.
 
 mod examples;
-mod saliency;
 
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use super::fitted::WindowDetector;
 use super::network::{Activation, Layer, Network, Pass};
+use super::saliency::{N_ADDED, Saliency, extended};
 use super::scoring::score_ends;
 use super::training::{bound, check, check_finite, check_training};
 use super::windows::{Arrays, Corpus, Scaled};
@@ -15,7 +15,6 @@ use crate::error::{Error, Result};
 use crate::optimiser::Momentum;
 use crate::random::{Purpose, stream};
 use examples::{example, normalise};
-use saliency::{N_EXTRAPOLATED, Saliency, extrapolate};
 
 /// The factor of a saliency map before it goes into the network.
 const INPUT_SCALE: f64 = 100.0;
@@ -128,12 +127,12 @@ impl SrCnn {
         config.validate()?;
         let mut rng = stream(seed, Purpose::Training, 0);
         let windows = windows(corpus, config, &mut rng)?;
-        let saliency = Saliency::new(config.n_steps);
+        let mut saliency = Saliency::new(config.n_steps);
         let mut examples = Vec::with_capacity(windows.len() * corpus.n_channels());
         for (series, point) in windows {
             for channel in 0..corpus.n_channels() {
                 let mut values = channel_values(&corpus.series[series], point, config.n_steps, channel);
-                let (map, is_anomaly) = example(&mut values, config.max_anomalies, &saliency, &mut rng);
+                let (map, is_anomaly) = example(&mut values, config.max_anomalies, &mut saliency, &mut rng);
                 examples.push((inputs(&map).collect::<Vec<f32>>(), is_anomaly));
             }
         }
@@ -158,23 +157,23 @@ impl SrCnn {
 impl WindowDetector for SrCnn {
     /// The points on which a score depends, its own included.
     fn context(&self) -> usize {
-        self.n_steps - N_EXTRAPOLATED
+        self.n_steps - N_ADDED
     }
 
     /// The score of each point of a series.
     fn score(&self, series: &Scaled) -> Vec<f64> {
         let n_channels = series.n_channels;
-        let n_known = self.n_steps - N_EXTRAPOLATED;
-        let saliency = Saliency::new(self.n_steps);
+        let n_known = self.n_steps - N_ADDED;
+        let planned = Saliency::new(self.n_steps);
         let mut scores = score_ends(series, n_known, |rows| {
+            let mut saliency = planned.clone();
             let mut maps = Vec::with_capacity(rows.len() / n_known * self.n_steps);
             for window in rows.chunks_exact(n_known * n_channels) {
                 for channel in 0..n_channels {
                     let mut values: Vec<f64> =
                         window[channel..].iter().step_by(n_channels).copied().map(f64::from).collect();
                     normalise(&mut values);
-                    extrapolate(&mut values);
-                    maps.extend(inputs(&saliency.map(&values)));
+                    maps.extend(inputs(&saliency.of(&extended(&values))));
                 }
             }
             let mut pass = Pass::default();
@@ -313,14 +312,13 @@ mod tests {
         let case = &reference()["sr_cnn"];
         let mut values = numbers(&case["window"]);
         normalise(&mut values);
-        extrapolate(&mut values);
+        let values = extended(&values);
         assert_near("extrapolated", &values, &numbers(&case["extrapolated"]), 1e-12);
-        assert_near("saliency", &Saliency::new(128).map(&values), &numbers(&case["saliency"]), 1e-9);
+        assert_near("saliency", &Saliency::new(128).of(&values), &numbers(&case["saliency"]), 1e-9);
 
         let long = &case["long"];
-        let mut values = numbers(&long["values"]);
-        extrapolate(&mut values);
-        let map = Saliency::new(517).map(&values);
+        let values = extended(&numbers(&long["values"]));
+        let map = Saliency::new(517).of(&values);
         let got = [values[512], map[..512].iter().sum(), map[121]];
         let want = ["next", "sum", "at_121"].map(|name| long[name].as_f64().unwrap());
         assert_near("a long window", &got, &want, 1e-12);

@@ -2,13 +2,16 @@
 
 use rand::{Rng, RngExt};
 
-use super::saliency::{Saliency, trailing_mean};
+use super::super::saliency::Saliency;
 
 /// Windows are brought to `[0, TOP]`.
 const TOP: f64 = 3.0;
 
 /// What is added to the range of a window, so that a constant one has a scale.
 const LEAST_RANGE: f64 = 1e-5;
+
+/// The points over which values and saliencies are averaged.
+const N_AVERAGED: usize = 3;
 
 /// Saliencies below this are nobody's.
 const LEAST_SALIENCY: f64 = 0.001;
@@ -56,14 +59,21 @@ pub(super) fn correct(is_anomaly: &mut [bool], saliency: &[f64]) {
 pub(super) fn example(
     values: &mut [f64],
     max_anomalies: usize,
-    saliency: &Saliency,
+    saliency: &mut Saliency,
     rng: &mut impl Rng,
 ) -> (Vec<f64>, Vec<bool>) {
     normalise(values);
     let mut is_anomaly = inject(values, max_anomalies, rng);
-    let map = saliency.map(values);
+    let map = saliency.of(values);
     correct(&mut is_anomaly, &map);
     (map, is_anomaly)
+}
+
+/// The mean of each value and the two before it, of fewer at the start.
+fn trailing_mean(values: &[f64]) -> Vec<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "at most three")]
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    (0..values.len()).map(|end| mean(&values[(end + 1).saturating_sub(N_AVERAGED)..=end])).collect()
 }
 
 /// A standard normal number (Box and Muller 1958).
@@ -116,6 +126,11 @@ mod tests {
         let mut nothing = [true, true];
         correct(&mut nothing, &[1e-4, 2e-4]);
         assert_eq!(nothing, [false, false]);
+    }
+
+    #[test]
+    fn a_trailing_mean_starts_with_what_there_is() {
+        assert_eq!(trailing_mean(&[1.0, 3.0, 5.0, 7.0]), [1.0, 2.0, 3.0, 5.0]);
     }
 
     #[test]
