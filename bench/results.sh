@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Puts the tables of suites into docs/results.md: bench/results.sh FOLDER…, each the --out of a `rlad bench`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+{
+    cat bench/results_head.md
+    for folder in "$@"; do
+        # A suite's title is a section here.
+        sed 's/^#/##/' "$folder/results.md"
+        echo
+    done
+} > docs/results.md
