@@ -6,6 +6,8 @@
 //! page (`page`). `schedule` runs what is not there yet.
 
 pub(crate) mod page;
+pub(crate) mod problem;
+mod process;
 pub(crate) mod row;
 pub(crate) mod run;
 pub(crate) mod schedule;

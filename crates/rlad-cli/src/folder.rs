@@ -172,12 +172,21 @@ pub(crate) fn read_config(path: &Path) -> anyhow::Result<Config> {
 }
 
 fn lock(path: &Path) -> anyhow::Result<File> {
+    lock_for(path, "the session", "being trained")
+}
+
+/// Keeps a folder for this program, until what it returns is dropped. `what` and `is` tell others why: "the session" `path`
+/// is "being trained" by another program.
+///
+/// # Errors
+/// If another program keeps it.
+pub(crate) fn lock_for(path: &Path, what: &str, is: &str) -> anyhow::Result<File> {
     let lock = path.join(LOCK);
     let file = File::create(&lock).map_err(|source| Error::Write { path: lock.clone(), source })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(Advice::error(
-            format!("the session `{}` is being trained by another program", path.display()),
+            format!("{what} `{}` is {is} by another program", path.display()),
             "wait until it ends, or name another folder".to_owned(),
         )),
         Err(fs::TryLockError::Error(source)) => Err(Error::Write { path: lock, source }.into()),

@@ -3,10 +3,15 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
-  const narrow = window.matchMedia("(max-width: 760px)");
   // Okabe and Ito's colours, which stay apart for the colour-blind; dashes and symbols differ too.
   const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a8f94"];
   const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "x", "star"];
+  // The same symbols in the legend, about the middle of a swatch.
+  const PATHS = [
+    "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0", "M-4 -4h8v8h-8z", "M0 -5L5 0L0 5L-5 0z", "M0 -5L5 4H-5z",
+    "M-1.5 -5h3v3.5h3.5v3h-3.5v3.5h-3v-3.5h-3.5v-3h3.5z", "M-5 -3L-3 -5L0 -2L3 -5L5 -3L2 0L5 3L3 5L0 2L-3 5L-5 3L-2 0z",
+    "M0 -6L1.5 -2L6 -2L2.4 .8L3.7 5L0 2.5L-3.7 5L-2.4 .8L-6 -2L-1.5 -2z",
+  ];
   const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
   byId("title").textContent = data.name;
@@ -31,27 +36,36 @@
     return others.reduce((best, row) => (best === null || row.values[column][0] > best.values[column][0] ? row : best), null);
   };
 
+  const names = new Set([...curves.values()].map((rows) => rows[0].name));
+  const styled = [...curves.values()].map((rows, i) => ({
+    rows,
+    name: names.size < curves.size ? `${rows[0].name} (${rows[0].threshold})` : rows[0].name,
+    color: COLORS[i % COLORS.length],
+    isDotted: i >= COLORS.length,
+    symbol: i % SYMBOLS.length,
+    isShown: true,
+  }));
+
   function drawCurve(target, column) {
     const text = dark.matches ? "#e6e8ea" : "#1b1f24";
     const grid = dark.matches ? "#353b41" : "#e3e7ea";
-    const names = new Set([...curves.values()].map((rows) => rows[0].name));
-    const several = names.size < curves.size;
-    const traces = [...curves.values()].map((rows, i) => ({
-      name: plain(several ? `${rows[0].name} (${rows[0].threshold})` : rows[0].name),
-      x: rows.map((row) => row.questions),
-      y: rows.map((row) => (row.values[column] === null ? null : row.values[column][0])),
-      error_y: { type: "data", array: rows.map((row) => (row.values[column] === null ? 0 : (row.values[column][1] ?? 0))), thickness: 1, width: 3 },
+    const traces = styled.map((curve) => ({
+      name: plain(curve.name),
+      visible: curve.isShown,
+      x: curve.rows.map((row) => row.questions),
+      y: curve.rows.map((row) => (row.values[column] === null ? null : row.values[column][0])),
+      error_y: { type: "data", array: curve.rows.map((row) => (row.values[column] === null ? 0 : (row.values[column][1] ?? 0))), thickness: 1, width: 3 },
       mode: "lines+markers",
-      line: { color: COLORS[i % COLORS.length], dash: i < COLORS.length ? "solid" : "dot" },
-      marker: { symbol: SYMBOLS[i % SYMBOLS.length], size: 8 },
+      line: { color: curve.color, dash: curve.isDotted ? "dot" : "solid" },
+      marker: { symbol: SYMBOLS[curve.symbol], size: 8 },
     }));
     const best = level(column);
-    const xs = traces.flatMap((trace) => trace.x);
     if (best !== null) {
+      const value = best.values[column][0];
       traces.push({
-        name: plain(`without questions, best: ${best.name} (${best.threshold})`),
-        x: [0, Math.max(...xs)],
-        y: [best.values[column][0], best.values[column][0]],
+        name: plain(`${best.name} (${best.threshold})`),
+        x: [0, Math.max(...traces.flatMap((trace) => trace.x))],
+        y: [value, value],
         mode: "lines",
         line: { color: text, dash: "dash", width: 1 },
       });
@@ -64,31 +78,65 @@
         plot_bgcolor: "rgba(0,0,0,0)",
         font: { color: text, size: 12, family: "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif" },
         hoverlabel: { namelength: -1 },
-        margin: { l: 45, r: 10, t: 10, b: 45 },
-        xaxis: { title: { text: "questions, the warm-up's too" }, gridcolor: grid, rangemode: "tozero" },
-        yaxis: { range: [0, 1], gridcolor: grid },
-        legend: { orientation: "h", y: narrow.matches ? -0.35 : -0.2, yanchor: "top" },
+        margin: { l: 35, r: 12, t: 10, b: 45 },
+        xaxis: { title: { text: "questions, the warm-up's too", standoff: 8 }, gridcolor: grid, rangemode: "tozero" },
+        yaxis: { range: [0, 1.02], dtick: 0.2, gridcolor: grid },
+        showlegend: false,
       },
       { responsive: true, displaylogo: false, displayModeBar: false },
     );
   }
 
+  function swatch(curve) {
+    const made = (name, attributes) => {
+      const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+      for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+      return element;
+    };
+    const svg = made("svg", { viewBox: "-17 -7 34 14", "aria-hidden": "true" });
+    svg.append(
+      made("path", { d: "M-17 0H17", stroke: curve.color, "stroke-width": 2, "stroke-dasharray": curve.isDotted ? "3 3" : "none" }),
+      made("path", { d: PATHS[curve.symbol], fill: curve.color }),
+    );
+    return svg;
+  }
+
   const charts = [];
-  if (curves.size > 0) {
+  const drawCurves = () => charts.forEach(([chart, column]) => drawCurve(chart, column));
+  if (styled.length > 0) {
     byId("curves").hidden = false;
     for (const column of [0, 1]) {
       const panel = document.createElement("div");
-      panel.className = "panel";
       const heading = document.createElement("h2");
       heading.textContent = `${data.columns[column].title} against questions`;
       const chart = document.createElement("div");
       chart.className = "chart";
       panel.append(heading, chart);
-      byId("curves").append(panel);
+      const best = level(column);
+      if (best !== null) {
+        const note = document.createElement("p");
+        note.className = "note";
+        note.textContent = `Dashed line: the best without questions, ${best.name} (threshold: ${best.threshold}), ${best.values[column][0].toFixed(3)}`;
+        panel.append(note);
+      }
+      byId("curves").querySelector(".panels").append(panel);
       charts.push([chart, column]);
     }
+    for (const curve of styled) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.setAttribute("aria-pressed", "true");
+      button.append(swatch(curve), curve.name);
+      button.addEventListener("click", () => {
+        curve.isShown = !curve.isShown;
+        button.setAttribute("aria-pressed", String(curve.isShown));
+        drawCurves();
+      });
+      const item = document.createElement("li");
+      item.append(button);
+      byId("legend").append(item);
+    }
   }
-  const drawCurves = () => charts.forEach(([chart, column]) => drawCurve(chart, column));
 
   // The table.
   let order = null;
@@ -104,7 +152,7 @@
   function drawTable() {
     const head = document.createElement("tr");
     const titles = [
-      ["detector", (row) => row.name, "text"],
+      ["detector", (row) => row.name, "name"],
       ["questions", (row) => row.questions, ""],
       ["labels read", (row) => row.labelled_points, ""],
       ["threshold", (row) => row.threshold, "text"],
@@ -118,32 +166,39 @@
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = title;
+      // Names from A, numbers from the highest; then the other way round; then the suite's order.
+      const firstDown = style !== "name" && style !== "text";
       button.addEventListener("click", () => {
-        const down = order === null || order.at !== at || !order.down;
-        order = { at, down, key };
+        if (order === null || order.title !== title) order = { title, key, down: firstDown };
+        else order = order.down === firstDown ? { title, key, down: !firstDown } : null;
         drawTable();
         byId("results").querySelectorAll("th button")[at].focus();
       });
-      if (order !== null && order.at === at) th.setAttribute("aria-sort", order.down ? "descending" : "ascending");
+      if (order !== null && order.title === title) th.setAttribute("aria-sort", order.down ? "descending" : "ascending");
       th.append(button);
       head.append(th);
     });
     const rows = [...data.rows];
     if (order !== null) {
-      const value = (row) => order.key(row);
+      // What failed has no value, and stands below the others.
+      const value = (row) => (row.error === null || order.title === "detector" ? order.key(row) : null);
       rows.sort((a, b) => {
         const [x, y] = [value(a), value(b)];
         if (x === null || y === null) return (x === null) - (y === null);
-        const compared = typeof x === "string" ? -x.localeCompare(y) : x - y;
+        const compared = typeof x === "string" ? x.localeCompare(y) : x - y;
         return order.down ? -compared : compared;
       });
     }
     const best = shown().map((i) => Math.max(...data.rows.map((row) => (row.values[i] === null ? -Infinity : row.values[i][0]))));
     const body = rows.map((row) => {
       const made = document.createElement("tr");
-      made.append(cell(row.name));
+      made.append(cell(row.name, "name"));
       if (row.error !== null) {
-        const failed = cell(`failed: ${row.error}`, "failed text");
+        const failed = document.createElement("td");
+        failed.className = "failed";
+        const told = document.createElement("span");
+        told.textContent = row.budget === null ? `failed: ${row.error}` : `failed after ${row.budget} questions: ${row.error}`;
+        failed.append(told);
         failed.colSpan = titles.length - 2;
         made.append(failed, cell(String(row.seeds)));
         return made;
@@ -152,10 +207,10 @@
       shown().forEach((i, at) => {
         const value = row.values[i];
         const styles = [data.columns[i].oracle ? "oracle" : "", value !== null && value[0] === best[at] ? "best" : ""];
-        const td = cell(value === null ? "–" : value[0].toFixed(3), styles.join(" ").trim());
+        const td = cell(value === null ? "–" : value[0].toFixed(data.columns[i].digits), styles.join(" ").trim());
         if (value !== null && value[1] !== null) {
           const small = document.createElement("small");
-          small.textContent = ` ±${value[1].toFixed(3)}`;
+          small.textContent = `±${value[1].toFixed(data.columns[i].digits)}`;
           td.append(small);
         }
         made.append(td);

@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::row::{Row, Spread, groups};
 use super::suite::Suite;
 
-const TEMPLATE: &str = include_str!("page.html");
-const STYLE: &str = concat!(include_str!("../report/report.css"), include_str!("page.css"));
-const SCRIPT: &str = include_str!("page.js");
+pub(super) const TEMPLATE: &str = include_str!("page.html");
+pub(super) const STYLE: &str = concat!(include_str!("../report/report.css"), include_str!("page.css"));
+pub(super) const SCRIPT: &str = include_str!("page.js");
 
 /// What `page.js` reads.
 #[derive(Debug, Serialize)]
@@ -25,6 +25,8 @@ struct ColumnData {
     title: &'static str,
     /// Whether it is at the test labels' own best threshold.
     oracle: bool,
+    /// Digits behind the point.
+    digits: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -57,16 +59,26 @@ const COLUMNS: &[(&str, &str, bool)] = &[
     ("delay F1, oracle", "/best/delay/f1", true),
 ];
 
+/// The columns more of a suite by NAB's protocol, whose scores go to 100.
+const NAB_COLUMNS: &[(&str, &str, bool)] = &[
+    ("NAB, standard", "/nab/standard/score", false),
+    ("NAB, low FP", "/nab/reward_low_FP_rate/score", false),
+    ("NAB, low FN", "/nab/reward_low_FN_rate/score", false),
+    ("NAB, standard, oracle", "/nab/standard/best/score", true),
+];
+
 /// The page.
 pub(crate) fn html(suite: &Suite, rows: &[Row], head: &[String], command: &str) -> String {
     let groups = groups(rows);
     let pair = |spread: Spread| (spread.mean, spread.deviation);
+    let nab = if suite.nab_probation { NAB_COLUMNS } else { &[] };
+    let columns = || COLUMNS.iter().map(|column| (column, 3)).chain(nab.iter().map(|column| (column, 1)));
     let data = Data {
         name: &suite.name,
         about: &suite.about,
         head,
         command,
-        columns: COLUMNS.iter().map(|&(title, _, oracle)| ColumnData { title, oracle }).collect(),
+        columns: columns().map(|(&(title, _, oracle), digits)| ColumnData { title, oracle, digits }).collect(),
         rows: groups
             .iter()
             .map(|group| {
@@ -80,7 +92,7 @@ pub(crate) fn html(suite: &Suite, rows: &[Row], head: &[String], command: &str) 
                     threshold: &row.threshold_rule,
                     seeds: group.rows.len(),
                     error: row.error.as_deref(),
-                    values: COLUMNS.iter().map(|column| group.metric(column.1).map(pair)).collect(),
+                    values: columns().map(|(column, _)| group.metric(column.1).map(pair)).collect(),
                 }
             })
             .collect(),

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use rlad::{DataSet, EvaluateOptions, Judged, Label, NabOptions, SeriesScores};
+use rlad::{DataSet, EvaluateOptions, Judged, NabOptions, SeriesScores};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::run::{Outcome, Scored};
+use super::run::{Outcome, Scored, Task};
 use super::schedule::Planned;
 use super::suite::Suite;
 
@@ -40,7 +40,8 @@ pub(crate) struct Row {
     pub(crate) error: Option<String>,
 }
 
-/// The rows of one run.
+/// The rows of one run. What cannot be judged is a row that says why: a run that failed, a budget without a result, scores
+/// that cannot be read or that lack points.
 pub(crate) fn rows(
     suite: &Suite,
     planned: &Planned,
@@ -48,39 +49,114 @@ pub(crate) fn rows(
     data: &DataSet,
     delay: usize,
 ) -> anyhow::Result<Vec<Row>> {
-    let row =
-        |scored: Option<&Scored>, rule: &str, labelled_points: usize, metrics: Value, error: Option<String>| Row {
-            name: planned.task.entry.name.clone(),
+    let task = &planned.task;
+    let row = |budget: Option<usize>, scored: Option<&Scored>, result: Result<Measured<'_>, String>| {
+        let (measured, error) = match result {
+            Ok(measured) => (measured, None),
+            Err(error) => (Measured::default(), Some(error)),
+        };
+        Row {
+            name: task.entry.name.clone(),
             entry: planned.entry,
-            seed: planned.task.seed,
-            budget: scored.and_then(|scored| scored.budget),
-            threshold_rule: rule.to_owned(),
+            seed: task.seed,
+            budget,
+            threshold_rule: measured.threshold_rule.to_owned(),
             questions: scored.map_or(0, |scored| scored.questions),
-            labelled_points,
+            labelled_points: measured.labelled_points,
             fit_seconds: scored.map_or(outcome.seconds, |scored| scored.fit_seconds),
             score_seconds: scored.map_or(0.0, |scored| scored.score_seconds),
             peak_memory: outcome.peak_memory,
-            metrics,
+            metrics: measured.metrics,
             error,
-        };
+        }
+    };
     if let Some(error) = &outcome.error {
-        return Ok(vec![row(None, "", 0, Value::Null, Some(error.clone()))]);
+        return Ok(vec![row(None, None, Err(error.clone()))]);
     }
     let mut rows = Vec::new();
-    for scored in &outcome.results {
-        let scores = rlad::read_scores(&planned.task.out.join(&scored.scores))?;
-        let own = metrics(suite, data, &scores, None, delay)?;
-        rows.push(row(Some(scored), &scored.threshold_rule, scored.labelled_points, own, None));
+    for budget in budgets(task) {
+        let scored = outcome.results.iter().find(|scored| scored.budget == budget);
+        let (scored, scores) = match (scored, scores(task, outcome, budget, data)) {
+            (Some(scored), Ok(scores)) => (scored, scores),
+            (scored, scores) => {
+                rows.push(row(budget, scored, Err(scores.err().unwrap_or_default())));
+                continue;
+            }
+        };
+        let own = Measured {
+            threshold_rule: &scored.threshold_rule,
+            labelled_points: scored.labelled_points,
+            metrics: metrics(suite, data, &scores, None, delay)?,
+        };
+        rows.push(row(budget, Some(scored), Ok(own)));
         if let Some(validation) = scored.validation {
-            let metrics = metrics(suite, data, &scores, Some(validation.threshold), delay)?;
-            let n_read = scored.labelled_points + validation.labelled_points;
-            rows.push(row(Some(scored), "best F1 on training labels", n_read, metrics, None));
+            let best = Measured {
+                threshold_rule: "best F1 on training labels",
+                labelled_points: scored.labelled_points + validation.labelled_points,
+                metrics: metrics(suite, data, &scores, Some(validation.threshold), delay)?,
+            };
+            rows.push(row(budget, Some(scored), Ok(best)));
         }
     }
     Ok(rows)
 }
 
-/// The metrics of scores on the test part, at their own threshold or another. A point without a score is no alarm.
+/// Whether a run, or one of its budgets, came to nothing that can be judged.
+pub(crate) fn has_failed(task: &Task, outcome: &Outcome, data: &DataSet) -> bool {
+    outcome.error.is_some() || budgets(task).into_iter().any(|budget| scores(task, outcome, budget, data).is_err())
+}
+
+/// The budgets of which a run owes results; `None` alone for what does not ask.
+fn budgets(task: &Task) -> Vec<Option<usize>> {
+    if task.budgets.is_empty() { vec![None] } else { task.budgets.iter().copied().map(Some).collect() }
+}
+
+/// What there is to say of scores at one threshold.
+#[derive(Debug, Default)]
+struct Measured<'a> {
+    threshold_rule: &'a str,
+    labelled_points: usize,
+    metrics: Value,
+}
+
+/// The scores after one budget: one a member of the data, of the points of the test part, in their order. A point that the
+/// file names without a score is no alarm.
+///
+/// # Errors
+/// In words, if there are none, or not of all series and points.
+fn scores(task: &Task, outcome: &Outcome, budget: Option<usize>, data: &DataSet) -> Result<Vec<SeriesScores>, String> {
+    let Some(scored) = outcome.results.iter().find(|scored| scored.budget == budget) else {
+        return Err(match budget {
+            Some(budget) => format!("it gave no scores after {budget} questions"),
+            None => "it gave no scores".to_owned(),
+        });
+    };
+    let found = rlad::read_scores(&task.out.join(&scored.scores))
+        .map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
+    let mut by_name: HashMap<String, SeriesScores> =
+        found.into_iter().map(|scores| (scores.series.clone(), scores)).collect();
+    let mut joined = Vec::with_capacity(data.members.len());
+    for member in &data.members {
+        let timestamps = &member.series.timestamps()[member.series.part(task.test)];
+        let name = member.series.name();
+        let Some(mut scores) = by_name.remove(name) else {
+            return Err(format!("`{}` lacks the series `{name}`", scored.scores));
+        };
+        if scores.timestamps != timestamps {
+            let at: HashMap<i64, f64> = scores.timestamps.iter().copied().zip(scores.scores.iter().copied()).collect();
+            let n_absent = timestamps.iter().filter(|time| !at.contains_key(time)).count();
+            if n_absent > 0 {
+                return Err(format!("`{}` lacks {n_absent} points of the series `{name}`", scored.scores));
+            }
+            scores.scores = timestamps.iter().map(|time| at[time]).collect();
+            timestamps.clone_into(&mut scores.timestamps);
+        }
+        joined.push(scores);
+    }
+    Ok(joined)
+}
+
+/// The metrics of scores on the test part, at their own threshold or another.
 fn metrics(
     suite: &Suite,
     data: &DataSet,
@@ -88,26 +164,15 @@ fn metrics(
     threshold: Option<f64>,
     delay: usize,
 ) -> anyhow::Result<Value> {
-    let by_name: HashMap<&str, &SeriesScores> = scores.iter().map(|scores| (scores.series.as_str(), scores)).collect();
-    // [series](truth, scores, threshold)
-    let mut joined: Vec<(&[Option<Label>], Vec<f64>, f64)> = Vec::new();
-    for member in &data.members {
-        let Some(truth) = &member.truth else { continue };
-        let points = member.series.part(suite.test);
-        let timestamps = &member.series.timestamps()[points.clone()];
-        let (found, own) = match by_name.get(member.series.name()) {
-            Some(scores) if scores.timestamps == timestamps => (scores.scores.clone(), scores.threshold),
-            Some(scores) => {
-                let at: HashMap<i64, f64> =
-                    scores.timestamps.iter().copied().zip(scores.scores.iter().copied()).collect();
-                (timestamps.iter().map(|time| at.get(time).copied().unwrap_or(f64::NAN)).collect(), scores.threshold)
-            }
-            None => (vec![f64::NAN; timestamps.len()], 0.0),
-        };
-        joined.push((&truth.labels()[points], found, threshold.unwrap_or(own)));
-    }
-    let judged: Vec<Judged<'_>> =
-        joined.iter().map(|(truth, scores, threshold)| Judged { truth, scores, threshold: *threshold }).collect();
+    let judged: Vec<Judged<'_>> = data
+        .members
+        .iter()
+        .zip(scores)
+        .filter_map(|(member, scores)| {
+            let truth = &member.truth.as_ref()?.labels()[member.series.part(suite.test)];
+            Some(Judged { truth, scores: &scores.scores, threshold: threshold.unwrap_or(scores.threshold) })
+        })
+        .collect();
     let nab = Some(NabOptions { probation: suite.nab_probation });
     let options = EvaluateOptions { delay, nab, ..EvaluateOptions::default() };
     Ok(serde_json::to_value(rlad::evaluate(&judged, &options))?)
@@ -134,8 +199,8 @@ pub(crate) fn groups(rows: &[Row]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for row in rows {
         let same = |other: &Row| {
-            (other.entry, other.budget, &other.threshold_rule, other.error.is_some())
-                == (row.entry, row.budget, &row.threshold_rule, row.error.is_some())
+            (other.entry, other.budget, &other.threshold_rule, &other.error)
+                == (row.entry, row.budget, &row.threshold_rule, &row.error)
         };
         match groups.iter_mut().find(|group| same(group.rows[0])) {
             Some(group) => group.rows.push(row),

@@ -13,6 +13,7 @@ use rlad::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::process::this_program;
 use super::suite::{Entry, What, agent};
 
 /// The file in which a run's outcome stands.
@@ -54,6 +55,26 @@ pub(crate) struct Outcome {
     pub(crate) seconds: f64,
     /// What made it: the SHA-256 of the program, or the versions of a script's libraries.
     pub(crate) made_by: String,
+    /// What it shared the machine with; `None` where that was not written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) machine: Option<Machine>,
+}
+
+impl Outcome {
+    /// The build of this program that made it; `None` for a script's run and for one that failed.
+    pub(crate) fn build(&self) -> Option<&str> {
+        let is_hash = self.made_by.len() == 64 && self.made_by.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hash.then_some(self.made_by.as_str())
+    }
+}
+
+/// What a run's times depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Machine {
+    /// The cores that the system offered.
+    pub(crate) n_cores: usize,
+    /// The runs that were made at the same time.
+    pub(crate) n_at_once: usize,
 }
 
 /// Scores, and what was read to get them.
@@ -101,6 +122,7 @@ pub(crate) fn run(task: &Task) -> anyhow::Result<()> {
         peak_memory: peak_memory(),
         seconds: begun.elapsed().as_secs_f64(),
         made_by: program_hash()?,
+        machine: None,
     };
     write_outcome(&task.out, &outcome)
 }
@@ -266,7 +288,7 @@ fn peak_memory() -> Option<u64> {
 
 /// The SHA-256 of this program's file, so that results of different builds can be told apart.
 pub(crate) fn program_hash() -> anyhow::Result<String> {
-    let digest = Sha256::digest(std::fs::read(std::env::current_exe()?)?);
+    let digest = Sha256::digest(std::fs::read(this_program()?)?);
     Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 

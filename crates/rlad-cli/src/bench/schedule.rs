@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::run::{OUTCOME, Outcome, Scored, Task, write_outcome};
+use super::problem::last_words;
+use super::process::{self, Ended, this_program};
+use super::run::{Machine, OUTCOME, Outcome, Scored, Task, write_outcome};
 use super::suite::{Suite, What, slug};
 use crate::progress::Progress;
 
@@ -45,10 +47,10 @@ pub(crate) struct Prepared {
     pub(crate) python: PathBuf,
 }
 
-/// The runs of a suite, those of the entries that `is_wanted` names.
-pub(crate) fn plan(suite: &Suite, data: &Path, out: &Path, is_wanted: impl Fn(&str) -> bool) -> Vec<Planned> {
+/// The runs of a suite.
+pub(crate) fn plan(suite: &Suite, data: &Path, out: &Path) -> Vec<Planned> {
     let mut planned = Vec::new();
-    for (at, entry) in suite.run.iter().enumerate().filter(|(_, entry)| is_wanted(&entry.name)) {
+    for (at, entry) in suite.run.iter().enumerate() {
         for &seed in suite.seeds_of(entry) {
             let task = Task {
                 entry: entry.clone(),
@@ -93,13 +95,12 @@ fn stamp(task: &Task, prepared: &Prepared) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(&Stamp { data_sha256: &prepared.data_hash, task })?)
 }
 
-/// Makes runs, `n_at_once` at a time, each with `n_threads` threads. A run that fails leaves an outcome that says so.
+/// Makes runs, several at a time, which share the cores. A run that fails leaves an outcome that says so.
 pub(crate) fn make(
     planned: &[&Planned],
     prepared: &Prepared,
     timeout: Duration,
-    n_at_once: usize,
-    n_threads: usize,
+    machine: Machine,
 ) -> anyhow::Result<()> {
     let queue: Mutex<VecDeque<&Planned>> = Mutex::new(planned.iter().copied().collect());
     let bar = Mutex::new((Progress::new("running", planned.len() as u64), 0));
@@ -108,7 +109,7 @@ pub(crate) fn make(
             loop {
                 let next = queue.lock().expect("no thread panicked with the queue").pop_front();
                 let Some(planned) = next else { return Ok(()) };
-                make_one(&planned.task, prepared, timeout, n_threads)?;
+                make_one(&planned.task, prepared, timeout, machine)?;
                 let mut bar = bar.lock().expect("no thread panicked with the bar");
                 bar.1 += 1;
                 let n_done = bar.1;
@@ -116,51 +117,79 @@ pub(crate) fn make(
                 bar.0.set_message(planned.task.entry.name.clone());
             }
         };
-        let workers: Vec<_> = (0..n_at_once).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (0..machine.n_at_once).map(|_| scope.spawn(work)).collect();
         workers.into_iter().try_for_each(|worker| worker.join().expect("a worker does not panic"))
     })
 }
 
-fn make_one(task: &Task, prepared: &Prepared, timeout: Duration, n_threads: usize) -> anyhow::Result<()> {
+fn make_one(task: &Task, prepared: &Prepared, timeout: Duration, machine: Machine) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let _ = fs::remove_file(task.out.join(OUTCOME));
-    let create = |path: &Path| File::create(path).map_err(|source| Error::Write { path: path.to_owned(), source });
-    fs::create_dir_all(&task.out).map_err(|source| Error::Write { path: task.out.clone(), source })?;
-    rlad::write_file(&task.out.join(TASK), stamp(task, prepared)?.as_bytes())?;
-    let log = task.out.join(LOG);
+    begin(task, prepared)?;
     let what = task.entry.what()?;
-    let mut command = match what {
-        What::Agent(_) | What::Method(_) => {
-            let mut command = Command::new(std::env::current_exe()?);
-            command.arg("bench-run").arg(serde_json::to_string(task)?);
-            command
+    let ended = match what {
+        What::Agent(_) | What::Method(_) => call(&mut own(task)?, task, timeout, machine)?,
+        What::Peer(peer) => match script(task, peer, prepared) {
+            Ok(mut command) => call(&mut command, task, timeout, machine)?,
+            Err(error) => Err(error),
+        },
+    };
+    let made = ended.and_then(|()| match what {
+        What::Agent(_) | What::Method(_) => own_outcome(&task.out),
+        What::Peer(_) => {
+            let made = peer_outcome(&task.out).map_err(|error| format!("{error:#}"))?;
+            Ok(Outcome { seconds: begun.elapsed().as_secs_f64(), ..made })
         }
-        What::Peer(peer) => script(task, peer, prepared),
-    };
-    let stderr = create(&log)?;
-    let stdout = stderr.try_clone()?;
-    let spawned = command
-        .stdin(Stdio::null())
-        .stdout(stdout)
-        .stderr(stderr)
-        .env("OMP_NUM_THREADS", n_threads.to_string())
-        .env("RAYON_NUM_THREADS", n_threads.to_string())
-        .spawn();
-    let error = match spawned {
-        Ok(child) => wait(child, timeout)?,
-        Err(error) => Some(format!("cannot start `{}`: {error}", command.get_program().display())),
-    };
-    let error = error.map(|error| match last_line(&log) {
-        Some(line) => format!("{error}: {line}"),
-        None => error,
     });
-    let outcome = match (error, what) {
-        (None, What::Peer(_)) => peer_outcome(&task.out).unwrap_or_else(|error| failed(format!("{error:#}"), begun)),
-        (None, _) if task.out.join(OUTCOME).exists() => return Ok(()),
-        (None, _) => failed("the run left no outcome".to_owned(), begun),
-        (Some(error), _) => failed(error, begun),
+    let outcome = made.unwrap_or_else(|error| failed(error, begun));
+    write_outcome(&task.out, &Outcome { machine: Some(machine), ..outcome })
+}
+
+/// Clears a run's folder of what an earlier run left, and writes what is to be done.
+fn begin(task: &Task, prepared: &Prepared) -> anyhow::Result<()> {
+    for old in [OUTCOME, PEER] {
+        let path = task.out.join(old);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::Write { path, source }.into());
+            }
+            _ => {}
+        }
+    }
+    fs::create_dir_all(&task.out).map_err(|source| Error::Write { path: task.out.clone(), source })?;
+    Ok(rlad::write_file(&task.out.join(TASK), stamp(task, prepared)?.as_bytes())?)
+}
+
+/// Calls a program, whose words go to the run's log; what went wrong, if something did.
+fn call(command: &mut Command, task: &Task, timeout: Duration, machine: Machine) -> anyhow::Result<Result<(), String>> {
+    let log = task.out.join(LOG);
+    let create = || -> std::io::Result<(File, File)> {
+        let stderr = File::create(&log)?;
+        Ok((stderr.try_clone()?, stderr))
     };
-    write_outcome(&task.out, &Outcome { seconds: begun.elapsed().as_secs_f64(), ..outcome })
+    let (stdout, stderr) = create().map_err(|source| Error::Write { path: log.clone(), source })?;
+    let n_threads = (machine.n_cores / machine.n_at_once).max(1).to_string();
+    command.stdout(stdout).stderr(stderr).env("OMP_NUM_THREADS", &n_threads).env("RAYON_NUM_THREADS", &n_threads);
+    Ok(match process::run(command, timeout) {
+        Ok(Ended::Itself(status)) if status.success() => Ok(()),
+        Ok(Ended::Itself(status)) => Err(match last_words(&log) {
+            Some(words) => format!("ended with {status}: {words}"),
+            None => format!("ended with {status}"),
+        }),
+        Ok(Ended::TooLong) => Err(format!("took longer than the suite's {} min", timeout.as_secs() / 60)),
+        Err(error) => Err(format!("cannot start `{}`: {error}", command.get_program().display())),
+    })
+}
+
+/// The call of this program for one of its own detectors.
+fn own(task: &Task) -> anyhow::Result<Command> {
+    let mut command = Command::new(this_program()?);
+    command.arg("bench-run").arg(serde_json::to_string(task)?);
+    Ok(command)
+}
+
+fn own_outcome(folder: &Path) -> Result<Outcome, String> {
+    let text = fs::read_to_string(folder.join(OUTCOME)).map_err(|_| "the run left no outcome".to_owned())?;
+    serde_json::from_str(&text).map_err(|error| format!("the run's outcome is broken: {error}"))
 }
 
 fn failed(error: String, begun: Instant) -> Outcome {
@@ -170,13 +199,18 @@ fn failed(error: String, begun: Instant) -> Outcome {
         peak_memory: None,
         seconds: begun.elapsed().as_secs_f64(),
         made_by: String::new(),
+        machine: None,
     }
 }
 
 /// The call of a script, as `bench/peers/README.md` has it.
-fn script(task: &Task, peer: &super::suite::Peer, prepared: &Prepared) -> Command {
+fn script(task: &Task, peer: &super::suite::Peer, prepared: &Prepared) -> Result<Command, String> {
+    let path = Path::new("bench/peers").join(&peer.script);
+    if !path.is_file() {
+        return Err(format!("there is no `{}`: scripts are found from the folder of the project", path.display()));
+    }
     let mut command = Command::new(&prepared.python);
-    command.arg(Path::new("bench/peers").join(&peer.script));
+    command.arg(path);
     command.arg("--data").arg(&prepared.data);
     if let Some(views) = prepared.views.as_ref().filter(|_| peer.views) {
         command.arg("--views").arg(views);
@@ -190,28 +224,7 @@ fn script(task: &Task, peer: &super::suite::Peer, prepared: &Prepared) -> Comman
         command.arg("--budgets").arg(budgets.join(","));
     }
     command.args(&peer.flags);
-    command
-}
-
-/// Waits for a run to end; what went wrong, if something did. A run that takes too long is ended.
-fn wait(mut child: Child, timeout: Duration) -> anyhow::Result<Option<String>> {
-    let begun = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok((!status.success()).then(|| format!("ended with {status}")));
-        }
-        if begun.elapsed() > timeout {
-            child.kill()?;
-            child.wait()?;
-            return Ok(Some(format!("took longer than {} minutes", timeout.as_secs() / 60)));
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-fn last_line(path: &Path) -> Option<String> {
-    let text = fs::read_to_string(path).ok()?;
-    text.lines().rev().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
+    Ok(command)
 }
 
 /// What a script says that it did.
@@ -257,6 +270,7 @@ fn peer_outcome(folder: &Path) -> anyhow::Result<Outcome> {
         peak_memory: report.peak_memory_bytes,
         seconds: 0.0,
         made_by: report.versions.to_string(),
+        machine: None,
     })
 }
 

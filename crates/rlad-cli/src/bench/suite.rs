@@ -17,6 +17,9 @@ pub(crate) const BUILT_IN: &[(&str, &str)] = &[
     ("yahoo-a2", include_str!("../../../../bench/suites/yahoo-a2.toml")),
 ];
 
+/// No run may take longer than a week.
+const MAX_MINUTES: u64 = 7 * 24 * 60;
+
 /// A suite.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -136,6 +139,16 @@ impl Entry {
             _ => anyhow::bail!("expected one of `agent`, `method` and `peer`"),
         }
     }
+
+    /// Whether it asks questions, and so is judged after each budget.
+    fn asks(&self) -> bool {
+        match self.what() {
+            Ok(What::Agent(_)) => true,
+            Ok(What::Method(baseline)) => baseline.method().is_ok_and(|method| method.learns_from_labels()),
+            Ok(What::Peer(peer)) => peer.asks,
+            Err(_) => false,
+        }
+    }
 }
 
 impl Baseline {
@@ -174,8 +187,11 @@ impl Suite {
         let wrong = |name: &str, expected: &str, found: String| {
             Err(anyhow::Error::new(Error::Setting { name: name.to_owned(), expected: expected.to_owned(), found }))
         };
-        if self.seeds.is_empty() {
-            return wrong("seeds", "at least one", "none".to_owned());
+        if self.run.is_empty() {
+            return wrong("run", "at least one detector", "none".to_owned());
+        }
+        if !(1..=MAX_MINUTES).contains(&self.timeout_minutes) {
+            return wrong("timeout_minutes", "in 1..=10080, a week", self.timeout_minutes.to_string());
         }
         let overlap = |a: Part, b: Part| a.from < b.to && b.from < a.to;
         if overlap(self.train, self.test) && self.train != self.test {
@@ -190,6 +206,14 @@ impl Suite {
             return wrong("run.name", "different for each", format!("`{}` twice", pair[0]));
         }
         for entry in &self.run {
+            if slug(&entry.name).is_empty() {
+                return wrong("run.name", "something with a letter or a digit", format!("`{}`", entry.name));
+            }
+            let mut seeds = self.seeds_of(entry).to_vec();
+            seeds.sort_unstable();
+            if seeds.is_empty() || seeds.windows(2).any(|pair| pair[0] == pair[1]) {
+                return wrong("seeds", "at least one, each once", format!("{seeds:?}"));
+            }
             let check = || -> anyhow::Result<()> {
                 match entry.what()? {
                     What::Agent(table) => drop(agent(table)?),
@@ -200,6 +224,9 @@ impl Suite {
             };
             check().with_context(|| format!("run `{}`", entry.name))?;
             let budgets = self.budgets_of(entry);
+            if entry.asks() && budgets.is_empty() {
+                return wrong("budgets", "at least one", "none".to_owned());
+            }
             if !budgets.is_sorted_by(|a, b| a < b) || budgets.contains(&0) {
                 return wrong("budgets", "increasing numbers above 0", format!("{budgets:?}"));
             }
@@ -209,13 +236,7 @@ impl Suite {
 
     /// The budgets of a detector; none for one that does not ask.
     pub(crate) fn budgets_of(&self, entry: &Entry) -> Vec<usize> {
-        let asks = match entry.what() {
-            Ok(What::Agent(_)) => true,
-            Ok(What::Method(baseline)) => baseline.method().is_ok_and(|method| method.learns_from_labels()),
-            Ok(What::Peer(peer)) => peer.asks,
-            Err(_) => false,
-        };
-        if asks { entry.budgets.clone().unwrap_or_else(|| self.budgets.clone()) } else { Vec::new() }
+        if entry.asks() { entry.budgets.clone().unwrap_or_else(|| self.budgets.clone()) } else { Vec::new() }
     }
 
     /// The seeds of a detector.
@@ -265,6 +286,11 @@ mod tests {
         };
         refused(&quick.replace("0.8..\"", "0.7..\""), "`test` must be apart from `train`");
         refused(&quick.replace("seeds = [0, 1, 2]\n", "seeds = []\n"), "`seeds` must be at least one");
+        refused(&quick.replace("seeds = [0, 1, 2]\n", "seeds = [1, 0, 1]\n"), "each once, got [0, 1, 1]");
+        refused(&quick.replace("budgets = [50, 100]", "budgets = []"), "`budgets` must be at least one");
+        refused(&quick.replace("timeout_minutes = 5", "timeout_minutes = 0"), "`timeout_minutes` must be in 1..");
+        refused(&quick.replace("\"Never alarm\"", "\"…\""), "`run.name` must be something");
+        refused(quick.split_once("[[run]]").unwrap().0, "missing field `run`");
         refused(&quick.replace("Alarm everywhere", "Never alarm"), "`never-alarm` twice");
         refused(&quick.replace("timeout_minutes", "timeout"), "timeout");
     }

@@ -100,7 +100,8 @@ pub(crate) fn markdown(suite: &Suite, rows: &[Row], head: &[String], command: &s
     }
     let _ = write!(
         text,
-        "\nMade by `{command}`; one row by the same with `--only NAME`. ± is the sample deviation over seeds. *Oracle*: at the \
+        "\nMade by `{command}`; one row by the same with `--only NAME`. ± is the sample deviation over seeds. –: \
+         undefined, as precision is without an alarm; a mean is over the seeds that have it. *Oracle*: at the \
          best threshold on the test labels themselves, which nobody has in use. *Paper*: the F1 that the paper prints, by a \
          protocol that is not comparable (docs/results.md).\n\n"
     );
@@ -178,7 +179,12 @@ pub(crate) fn markdown(suite: &Suite, rows: &[Row], head: &[String], command: &s
 fn lead(group: &Group<'_>) -> Vec<String> {
     let row = group.first();
     match &row.error {
-        Some(error) => vec![row.name.clone(), String::new(), String::new(), format!("**failed**: {error}")],
+        Some(error) => {
+            let budget = row
+                .budget
+                .map_or_else(String::new, |budget| count(Some(Spread { mean: budget as f64, deviation: None })));
+            vec![row.name.clone(), budget, String::new(), format!("**failed**: {error}")]
+        }
         None => vec![
             row.name.clone(),
             count(group.spread(|row| Some(row.questions as f64))),

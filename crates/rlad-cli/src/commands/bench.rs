@@ -1,5 +1,6 @@
 //! `rlad bench`: runs a suite and writes its tables.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,14 +10,16 @@ use rlad::{Config, DataSet, Error};
 
 use crate::Advice;
 use crate::args::{BenchArgs, BenchRunArgs, DataArgs};
-use crate::bench::row::{Row, rows};
-use crate::bench::run::{Outcome, Task, has_anomalies, run as run_task};
+use crate::bench::problem::for_others;
+use crate::bench::row::{Row, has_failed, rows};
+use crate::bench::run::{Machine, Outcome, Task, has_anomalies, run as run_task};
 use crate::bench::schedule::{Planned, Prepared, file_hash, make, outcome, plan};
 use crate::bench::suite::{Entry, Suite, What};
 use crate::bench::{page, table};
 use crate::commands::demo::unpack;
 use crate::commands::evaluate::usual_delay;
 use crate::commands::{print, read, tell};
+use crate::folder::lock_for;
 use crate::progress::Progress;
 
 /// The path in a suite that stands for the data in the program.
@@ -34,34 +37,52 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     }
     let data = open_data(&suite, args)?;
     fs::create_dir_all(&args.out).map_err(|source| Error::Write { path: args.out.clone(), source })?;
+    let _lock = lock_for(&args.out, "the folder", "being filled")?;
     let prepared = prepare(&suite, &data, args)?;
-    let planned = plan(&suite, &prepared.data, &args.out, |_| true);
+    let planned = plan(&suite, &prepared.data, &args.out);
     let wanted = |planned: &&Planned| {
         args.only.is_empty() || args.only.iter().any(|name| is_named(&suite.run[planned.entry], name))
     };
     let mut missing = Vec::new();
     for planned in planned.iter().filter(wanted) {
-        let failed = |outcome: &Outcome| outcome.error.is_some();
-        if outcome(&planned.task, &prepared)?.is_none_or(|outcome| args.retry && failed(&outcome)) {
+        let task = &planned.task;
+        if outcome(task, &prepared)?.is_none_or(|outcome| args.retry && has_failed(task, &outcome, &data)) {
             missing.push(planned);
         }
     }
     let n_cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    let n_threads = (n_cores / args.jobs.get()).max(1);
     let timeout = Duration::from_secs(60 * suite.timeout_minutes);
-    make(&missing, &prepared, timeout, args.jobs.get(), n_threads)?;
+    make(&missing, &prepared, timeout, Machine { n_cores, n_at_once: args.jobs.get() })?;
 
-    let found = measure(&suite, &planned, &prepared, &data)?;
-    write_results(&suite, args, &data, &found)?;
-    let n_failed = found.iter().filter(|row| row.error.is_some()).count();
-    let n_open = planned.iter().filter(|planned| matches!(outcome(&planned.task, &prepared), Ok(None))).count();
-    print(&format!(
-        "{} runs made, {} in all, {n_failed} failed, {n_open} still to be made: {}",
-        missing.len(),
-        planned.len(),
-        args.out.join("results.md").display()
-    ))?;
+    let results = measure(&suite, &planned, &prepared, &data)?;
+    write_results(&suite, args, &data, &results)?;
+    print(&format!("{} runs made; {}: {}", missing.len(), results.told(), args.out.join("results.md").display()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the runs of a suite came to.
+#[derive(Debug)]
+struct Results {
+    /// The runs that the suite wants.
+    n_planned: usize,
+    /// Those that were made.
+    outcomes: Vec<Outcome>,
+    /// Those of them of which at least one row says that it failed.
+    n_failed: usize,
+    rows: Vec<Row>,
+}
+
+impl Results {
+    /// How many runs there are, have failed and are missing.
+    fn told(&self) -> String {
+        let n_made = self.outcomes.len();
+        format!(
+            "{n_made} of {} runs are there, {} failed, {} still to be made",
+            self.n_planned,
+            self.n_failed,
+            self.n_planned - n_made
+        )
+    }
 }
 
 /// Makes one run.
@@ -139,41 +160,49 @@ fn prepare(suite: &Suite, data: &DataSet, args: &BenchArgs) -> anyhow::Result<Pr
 }
 
 /// The rows of all runs that were made.
-fn measure(suite: &Suite, planned: &[Planned], prepared: &Prepared, data: &DataSet) -> anyhow::Result<Vec<Row>> {
+fn measure(suite: &Suite, planned: &[Planned], prepared: &Prepared, data: &DataSet) -> anyhow::Result<Results> {
     let delay = suite.delay.unwrap_or_else(|| usual_delay(data.members.iter().map(|member| &member.series)));
+    let here = std::env::current_dir().unwrap_or_default();
     let mut bar = Progress::new("measuring", planned.len() as u64);
-    let mut found = Vec::new();
+    let mut results = Results { n_planned: planned.len(), outcomes: Vec::new(), n_failed: 0, rows: Vec::new() };
     for (i, planned) in planned.iter().enumerate() {
         if let Some(outcome) = outcome(&planned.task, prepared)? {
-            found.extend(rows(suite, planned, &outcome, data, delay)?);
+            let mut rows = rows(suite, planned, &outcome, data, delay)?;
+            results.n_failed += usize::from(rows.iter().any(|row| row.error.is_some()));
+            for row in &mut rows {
+                row.error = row.error.take().map(|error| for_others(&error, &here));
+            }
+            results.rows.append(&mut rows);
+            results.outcomes.push(outcome);
         }
         bar.set(i as u64 + 1);
     }
-    Ok(found)
+    Ok(results)
 }
 
 /// Writes the tables and the page.
-fn write_results(suite: &Suite, args: &BenchArgs, data: &DataSet, found: &[Row]) -> anyhow::Result<()> {
-    let head = head(suite, data, found);
-    let command = format!("rlad bench {} --out DIR", args.suite);
+fn write_results(suite: &Suite, args: &BenchArgs, data: &DataSet, results: &Results) -> anyhow::Result<()> {
+    let head = head(suite, data, results);
+    let here = std::env::current_dir().unwrap_or_default();
+    let command = format!("rlad bench {} --out DIR", for_others(&args.suite, &here));
     let file = |name: &str, bytes: &[u8]| rlad::write_file(&args.out.join(name), bytes);
-    file("results.csv", &table::csv(found)?)?;
-    file("results.md", table::markdown(suite, found, &head, &command).as_bytes())?;
-    file("results.html", page::html(suite, found, &head, &command).as_bytes())?;
+    file("results.csv", &table::csv(&results.rows)?)?;
+    file("results.md", table::markdown(suite, &results.rows, &head, &command).as_bytes())?;
+    file("results.html", page::html(suite, &results.rows, &head, &command).as_bytes())?;
     Ok(())
 }
 
 /// What the tables are about, a line each.
-fn head(suite: &Suite, data: &DataSet, found: &[Row]) -> Vec<String> {
+fn head(suite: &Suite, data: &DataSet, results: &Results) -> Vec<String> {
     let n_points: usize = data.members.iter().map(|member| member.series.len()).sum();
     let mut lines = vec![
         format!("{} series, {n_points} points", data.members.len()),
         format!("learned from the part {} of each series, judged on the part {}", suite.train, suite.test),
     ];
     if let Some(part) = suite.validation {
-        lines.push(format!("*best F1 on training labels*: of the part {part}, every label of which is read"));
+        lines.push(format!("“best F1 on training labels”: of the part {part}, every label of which is read"));
     }
-    let number = |pointer: &str| found.iter().find_map(|row| row.metrics.pointer(pointer)?.as_u64());
+    let number = |pointer: &str| results.rows.iter().find_map(|row| row.metrics.pointer(pointer)?.as_u64());
     if let (Some(points), Some(anomalies)) = (number("/points"), number("/anomalies")) {
         lines.push(format!("judged: {points} points with a label, {anomalies} of them anomalous"));
     }
@@ -183,5 +212,36 @@ fn head(suite: &Suite, data: &DataSet, found: &[Row]) -> Vec<String> {
     if let Some(buffer) = number("/vus_pr/buffer") {
         lines.push(format!("VUS: buffer of {buffer} points"));
     }
+    lines.push(results.told());
+    lines.push(made_by(&results.outcomes));
+    lines.extend(times(&results.outcomes));
     lines
+}
+
+/// What wrote the tables, and by which builds of the program the runs were made.
+fn made_by(outcomes: &[Outcome]) -> String {
+    let builds: BTreeSet<&str> = outcomes.iter().filter_map(Outcome::build).collect();
+    let version = env!("CARGO_PKG_VERSION");
+    match builds.len() {
+        0 | 1 => format!("rlad {version}"),
+        n => format!("tables by rlad {version}, runs made by {n} builds of the program"),
+    }
+}
+
+/// On what the times were taken.
+fn times(outcomes: &[Outcome]) -> Option<String> {
+    let machines: BTreeSet<Option<Machine>> = outcomes.iter().map(|outcome| outcome.machine).collect();
+    let told = |machine: &Option<Machine>| match machine {
+        Some(Machine { n_cores: 1, n_at_once }) => format!("{n_at_once} at once on 1 core"),
+        Some(Machine { n_cores, n_at_once }) => format!("{n_at_once} at once on {n_cores} cores"),
+        None => "an unknown number at once".to_owned(),
+    };
+    let alone = |machine: &Option<Machine>| machine.is_some_and(|machine| machine.n_at_once == 1);
+    let caution = if machines.len() == 1 && machines.iter().all(alone) {
+        ""
+    } else {
+        "; times are comparable only of runs made 1 at once on like machines"
+    };
+    let list: Vec<String> = machines.iter().map(told).collect();
+    (!list.is_empty()).then(|| format!("runs made {}{caution}", list.join(", and ")))
 }
