@@ -47,6 +47,9 @@ pub(crate) struct Task {
 pub(crate) struct Outcome {
     /// The results, one a budget; empty where the run failed.
     pub(crate) results: Vec<Scored>,
+    /// Whether the run is under way, or was ended before its last budget: it is made again then.
+    #[serde(default)]
+    pub(crate) is_partial: bool,
     /// Why it failed, if it did.
     pub(crate) error: Option<String>,
     /// The largest memory that it held, in bytes; `None` where the system does not tell.
@@ -112,28 +115,40 @@ pub(crate) fn run(task: &Task) -> anyhow::Result<()> {
     let begun = Instant::now();
     let data = rlad::read(std::slice::from_ref(&task.data), &rlad::ReadOptions::default())?;
     let results = match task.entry.what()? {
-        What::Agent(table) => agent_run(task, table, &data)?,
+        What::Agent(table) => agent_run(task, table, &data, |results| {
+            write_outcome(&task.out, &own_outcome(results.to_vec(), begun, true)?)
+        })?,
         What::Method(baseline) => baseline_run(task, baseline, &data)?,
         What::Peer(peer) => anyhow::bail!("`{}` is not a detector of this program", peer.script.display()),
     };
-    let outcome = Outcome {
+    write_outcome(&task.out, &own_outcome(results, begun, false)?)
+}
+
+fn own_outcome(results: Vec<Scored>, begun: Instant, is_partial: bool) -> anyhow::Result<Outcome> {
+    Ok(Outcome {
         results,
+        is_partial,
         error: None,
         peak_memory: peak_memory(),
         seconds: begun.elapsed().as_secs_f64(),
         made_by: program_hash()?,
         machine: None,
-    };
-    write_outcome(&task.out, &outcome)
+    })
 }
 
-/// Writes the outcome of a run, which ends it.
+/// Writes the outcome of a run.
 pub(crate) fn write_outcome(folder: &Path, outcome: &Outcome) -> anyhow::Result<()> {
     Ok(rlad::write_file(&folder.join(OUTCOME), serde_json::to_string_pretty(outcome)?.as_bytes())?)
 }
 
-/// One session whose budget is raised from one budget to the next, as `rlad train --resume --questions` does it.
-fn agent_run(task: &Task, table: &toml::Table, data: &DataSet) -> anyhow::Result<Vec<Scored>> {
+/// One session whose budget is raised from one budget to the next, as `rlad train --resume --questions` does it. `scored` is
+/// told the results so far after each budget but the last.
+fn agent_run(
+    task: &Task,
+    table: &toml::Table,
+    data: &DataSet,
+    scored: impl Fn(&[Scored]) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<Scored>> {
     let begun = Instant::now();
     let series: Vec<Series> = data.members.iter().map(|member| member.series.clone()).collect();
     let mut config = agent(table)?;
@@ -178,6 +193,9 @@ fn agent_run(task: &Task, table: &toml::Table, data: &DataSet) -> anyhow::Result
             fit_seconds,
             score_seconds,
         });
+        if results.len() < task.budgets.len() {
+            scored(&results)?;
+        }
     }
     Ok(results)
 }

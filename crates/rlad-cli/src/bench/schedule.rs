@@ -59,7 +59,7 @@ pub(crate) fn plan(suite: &Suite, data: &Path, out: &Path) -> Vec<Planned> {
                 data: data.to_owned(),
                 train: suite.train,
                 test: suite.test,
-                validation: suite.validation,
+                validation: suite.validation.filter(|_| entry.method.is_some()),
                 out: out.join("runs").join(format!("{}-seed-{seed}", slug(&entry.name))),
             };
             planned.push(Planned { entry: at, task });
@@ -195,6 +195,7 @@ fn own_outcome(folder: &Path) -> Result<Outcome, String> {
 fn failed(error: String, begun: Instant) -> Outcome {
     Outcome {
         results: Vec::new(),
+        is_partial: false,
         error: Some(error),
         peak_memory: None,
         seconds: begun.elapsed().as_secs_f64(),
@@ -266,6 +267,7 @@ fn peer_outcome(folder: &Path) -> anyhow::Result<Outcome> {
     });
     Ok(Outcome {
         results: results.collect(),
+        is_partial: false,
         error: None,
         peak_memory: report.peak_memory_bytes,
         seconds: 0.0,

@@ -46,7 +46,8 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     let mut missing = Vec::new();
     for planned in planned.iter().filter(wanted) {
         let task = &planned.task;
-        if outcome(task, &prepared)?.is_none_or(|outcome| args.retry && has_failed(task, &outcome, &data)) {
+        let again = |outcome: Outcome| outcome.is_partial || (args.retry && has_failed(task, &outcome, &data));
+        if outcome(task, &prepared)?.is_none_or(again) {
             missing.push(planned);
         }
     }
@@ -75,7 +76,7 @@ struct Results {
 impl Results {
     /// How many runs there are, have failed and are missing.
     fn told(&self) -> String {
-        let n_made = self.outcomes.len();
+        let n_made = self.outcomes.iter().filter(|outcome| !outcome.is_partial).count();
         format!(
             "{n_made} of {} runs are there, {} failed, {} still to be made",
             self.n_planned,
