@@ -44,6 +44,7 @@ pub use self::method::Method;
 pub use self::neighbors::{LocalOutlierFactorConfig, NearestNeighborsConfig, NeighborDistance};
 pub use self::one_class_svm::OneClassSvmConfig;
 pub use self::pca::{PcaConfig, PcaScore};
+use self::scoring::whole_chunks;
 pub use self::spectral_residual::SpectralResidualConfig;
 pub use self::spot::{SpotConfig, TailFit};
 pub use self::sr_cnn::SrCnnConfig;
@@ -214,7 +215,8 @@ impl Detector for Baseline {
         let mut scores = if let Some(detector) = self.record.fitted.detector() {
             let standard = self.record.standards.get(series.name()).cloned();
             let standard = standard.unwrap_or_else(|| Standard::fit(series, 0..series.len()));
-            score_slice(detector, &Scaled::new(series, &standard), points.clone())
+            let slice = whole_chunks(&points, detector.context(), series.len());
+            score_slice(detector, &Scaled::new(series, &standard), slice, points.clone())
         } else {
             // What ends the training part is where SPOT's calibration ends.
             self.record.method.score(series, series.part(self.record.part).end, points.clone())?
@@ -240,17 +242,12 @@ fn corpus(series: &[Series], part: Part, standards: &mut BTreeMap<String, Standa
     Ok(corpus)
 }
 
-/// The scores of some points, from those and the context on both sides of them.
-fn score_slice(detector: &dyn WindowDetector, series: &Scaled, points: Range<usize>) -> Vec<f64> {
-    let context = detector.context();
-    let around = points.start.saturating_sub(context)..(points.end + context).min(series.len());
-    let slice = Scaled {
-        values: series.values[around.start * series.n_channels..around.end * series.n_channels].to_vec(),
-        n_channels: series.n_channels,
-    };
-    let mut scores = detector.score(&slice);
-    scores.truncate(points.end - around.start);
-    scores.drain(..points.start - around.start);
+/// The scores of some points, from a slice of the series that holds them with the context on both sides of them.
+fn score_slice(detector: &dyn WindowDetector, series: &Scaled, slice: Range<usize>, points: Range<usize>) -> Vec<f64> {
+    let values = series.values[slice.start * series.n_channels..slice.end * series.n_channels].to_vec();
+    let mut scores = detector.score(&Scaled { values, n_channels: series.n_channels });
+    scores.truncate(points.end - slice.start);
+    scores.drain(..points.start - slice.start);
     scores
 }
 
@@ -266,7 +263,11 @@ fn quantile(detector: &dyn WindowDetector, corpus: &Corpus, seed: u64) -> f64 {
             let points = &corpus.points[block * BLOCK..((block + 1) * BLOCK).min(corpus.points.len())];
             points.chunk_by(|a, b| a.0 == b.0).flat_map(|run| {
                 let (first, last) = (run[0].1, run[run.len() - 1].1);
-                let scores = score_slice(detector, &corpus.series[run[0].0], first..last + 1);
+                let series = &corpus.series[run[0].0];
+                // A threshold need not be a score to the bit, so that no whole chunks are scored for it.
+                let context = detector.context();
+                let slice = first.saturating_sub(context)..(last + 1 + context).min(series.len());
+                let scores = score_slice(detector, series, slice, first..last + 1);
                 run.iter().map(move |&(_, point)| scores[point - first]).collect::<Vec<_>>()
             })
         })

@@ -67,12 +67,12 @@ impl<'a> Search<'a> {
             .into_iter()
             .zip(queries.chunks_exact(self.n_dims))
             .map(|(kept, query)| {
-                let exact =
-                    |(_, at): (f32, usize)| Neighbor { at, distance: squared_distance(query, window(at)).sqrt() };
-                let mut nearest: Vec<Neighbor> = kept.into_iter().map(exact).collect();
-                nearest.sort_by(|a, b| a.distance.total_cmp(&b.distance).then(a.at.cmp(&b.at)));
+                // They are ranked before the root is taken, which makes some distances equal that are not.
+                let mut nearest: Vec<(f64, usize)> =
+                    kept.into_iter().map(|(_, at)| (squared_distance(query, window(at)), at)).collect();
+                nearest.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
                 nearest.truncate(n_neighbors);
-                nearest
+                nearest.into_iter().map(|(square, at)| Neighbor { at, distance: square.sqrt() }).collect()
             })
             .collect()
     }
@@ -159,7 +159,8 @@ fn centre(windows: &[f32], n_dims: usize) -> Vec<f32> {
         .collect()
 }
 
-fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
+/// The squared Euclidean distance of two windows.
+pub(crate) fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(*a) - f64::from(*b)).map(|difference| difference * difference).sum()
 }
 
@@ -176,15 +177,15 @@ mod tests {
     }
 
     fn by_sorting(windows: &[f32], query: &[f32], n_neighbors: usize, itself: Option<usize>) -> Vec<Neighbor> {
-        let mut all: Vec<Neighbor> = windows
+        let mut all: Vec<(f64, usize)> = windows
             .chunks(query.len())
             .enumerate()
             .filter(|(at, _)| Some(*at) != itself)
-            .map(|(at, window)| Neighbor { at, distance: squared_distance(query, window).sqrt() })
+            .map(|(at, window)| (squared_distance(query, window), at))
             .collect();
-        all.sort_by(|a, b| a.distance.total_cmp(&b.distance));
+        all.sort_by(|a, b| a.0.total_cmp(&b.0));
         all.truncate(n_neighbors);
-        all
+        all.into_iter().map(|(square, at)| Neighbor { at, distance: square.sqrt() }).collect()
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(super) enum Fitted {
     /// Nothing: the method looks only at the series that it scores.
     Nothing,
     SrCnn(SrCnn),
-    Dagmm(Dagmm),
+    Dagmm(Box<Dagmm>),
     Autoencoder(Autoencoder),
     DeepSad(DeepSad),
     NearestNeighbors(NearestNeighbors),
@@ -55,7 +55,7 @@ impl Fitted {
     pub(super) fn fit(method: &Method, corpus: &Corpus, labels: &[((usize, usize), Label)], seed: u64) -> Result<Self> {
         Ok(match method {
             Method::SrCnn(config) => Self::SrCnn(SrCnn::fit(corpus, config, seed)?),
-            Method::Dagmm(config) => Self::Dagmm(Dagmm::fit(corpus, config, seed)?),
+            Method::Dagmm(config) => Self::Dagmm(Box::new(Dagmm::fit(corpus, config, seed)?)),
             Method::Autoencoder(config) => Self::Autoencoder(Autoencoder::fit(corpus, config, seed)?),
             Method::DeepSad(config) => Self::DeepSad(DeepSad::fit(corpus, labels, config, seed)?),
             Method::NearestNeighbors(config) => Self::NearestNeighbors(NearestNeighbors::fit(corpus, config, seed)?),
@@ -72,7 +72,7 @@ impl Fitted {
         Some(match self {
             Self::Nothing => return None,
             Self::SrCnn(detector) => detector,
-            Self::Dagmm(detector) => detector,
+            Self::Dagmm(detector) => detector.as_ref(),
             Self::Autoencoder(detector) => detector,
             Self::DeepSad(detector) => detector,
             Self::NearestNeighbors(detector) => detector,
@@ -88,7 +88,7 @@ impl Fitted {
         Some(match self {
             Self::Nothing => return None,
             Self::SrCnn(detector) => detector,
-            Self::Dagmm(detector) => detector,
+            Self::Dagmm(detector) => detector.as_mut(),
             Self::Autoencoder(detector) => detector,
             Self::DeepSad(detector) => detector,
             Self::NearestNeighbors(detector) => detector,

@@ -41,7 +41,8 @@ pub enum Method {
     LuminolDerivative,
     /// Luminol's exponential average detector.
     LuminolExponentialAverage,
-    /// SPOT, calibrated on the training part, or on the first 1000 points where that is the whole series.
+    /// SPOT, calibrated on the training part; where that is the whole series or has no value, on the first 1000 values, at
+    /// most half of them.
     Spot(SpotConfig),
     /// DSPOT, calibrated as SPOT is.
     Dspot(SpotConfig),
@@ -265,7 +266,7 @@ impl Method {
                 continue;
             }
             let n_calibration = match present.partition_point(|&point| point < n_training) {
-                n if n == values.len() => N_CALIBRATION.min(values.len().div_ceil(2)),
+                n if n == 0 || n == values.len() => N_CALIBRATION.min(values.len().div_ceil(2)),
                 n => n,
             };
             let scores = self.score_channel(series, &values, n_calibration)?;

@@ -160,6 +160,13 @@ mod tests {
     }
 
     #[test]
+    fn a_line_goes_on() {
+        // The slope is 2 everywhere; the second of the six known values is 4 (points 0 to 5 are 2 to 12), and 5 steps on is 14.
+        let values: Vec<f64> = (1..=7).map(|k| 2.0 * f64::from(k)).collect();
+        assert_eq!(extended(&values)[7..], [14.0; 5]);
+    }
+
+    #[test]
     fn added_points_go_on_along_the_mean_slope() {
         // A line of slope 2 up to the last point but one, which has the value 10: five points before it stands 0.
         assert_eq!(extended(&[0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 99.0])[7..], [12.0; 5]);

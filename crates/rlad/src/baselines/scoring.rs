@@ -56,6 +56,15 @@ pub(crate) fn score_covering(series: &Scaled, n_steps: usize, score: impl Fn(&[f
     scores
 }
 
+/// The slice of a series of `n_points` points in which `points` have the scores that they have in the whole series, to the
+/// bit: it ends `context` points away from them or farther, and the windows that matter stand in it in the same chunks. The
+/// rounding of a matrix product may depend on its number of rows, and that of a mean on the order of its terms.
+pub(crate) fn whole_chunks(points: &Range<usize>, context: usize, n_points: usize) -> Range<usize> {
+    let start = points.start.saturating_sub(context) / CHUNK * CHUNK;
+    let end = (points.end + context).next_multiple_of(CHUNK) + context;
+    start..end.min(n_points)
+}
+
 fn chunks(first: usize, n_points: usize) -> impl IndexedParallelIterator<Item = Range<usize>> {
     let n_chunks = (n_points - first).div_ceil(CHUNK);
     (0..n_chunks).into_par_iter().map(move |chunk| {

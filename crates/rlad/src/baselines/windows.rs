@@ -51,7 +51,9 @@ impl Standard {
             }
             #[expect(clippy::cast_precision_loss, reason = "a number of points")]
             let n = values.len() as f64;
-            mean[channel] = values.iter().sum::<f64>() / n;
+            let sum = values.iter().sum::<f64>();
+            // The sum of huge values may overflow where their mean does not.
+            mean[channel] = if sum.is_finite() { sum / n } else { values.iter().map(|value| value / n).sum() };
             let variance = values.iter().map(|value| (value - mean[channel]).powi(2)).sum::<f64>() / n;
             if variance > 0.0 && variance.is_finite() {
                 deviation[channel] = variance.sqrt();

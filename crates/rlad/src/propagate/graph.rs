@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::neighbors::nearest;
+use crate::nearest::squared_distance;
 
 /// A matrix of weights, symmetric until it is normalised, with 1 on the diagonal.
 #[derive(Debug)]
@@ -137,10 +138,6 @@ impl Columns<'_> {
 fn similarity(squared_distance: f64, sigma: f64) -> f64 {
     let weight = (-squared_distance / (sigma * sigma)).exp();
     if weight.is_nan() { 0.0 } else { weight }
-}
-
-pub(super) fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| f64::from(*a) - f64::from(*b)).map(|difference| difference * difference).sum()
 }
 
 fn index(at: usize) -> u32 {

@@ -2,173 +2,41 @@
 
 use rayon::prelude::*;
 
-use super::graph::squared_distance;
+use crate::nearest::Search;
 
 /// Windows whose neighbours one task looks for together.
 const QUERIES: usize = 256;
-/// Windows that they are compared with at a time: the distances of a block stay in the second-level cache.
-const CANDIDATES: usize = 512;
-/// Windows that are kept beyond the number asked for, since single precision may swap distances that are nearly equal.
-const SPARE: usize = 8;
-/// Distances that are looked at together.
-const LANES: usize = 32;
 
 /// The `n_neighbors` nearest other windows of each window by Euclidean distance, nearest first; of equal ones the earlier.
 ///
-/// `windows` has the shape `[n, n_dims]`. Candidates are found in single precision from `|a - b|² - |a|² = |b|² - 2 a·b` of
-/// centred windows, a few more than asked for, and ranked in double precision: the result is exact but for ties within
-/// rounding. A window has fewer neighbours where there are no more windows; one with a value that is not finite, or whose
-/// square is not, has none and is nobody's.
+/// `windows` has the shape `[n, n_dims]`. It is as exact as a [`Search`]. A window has fewer neighbours where there are no
+/// more windows; one with a value that is not finite, or whose squares have no finite sum, has none and is nobody's.
 ///
-/// It takes `n²` products of `n_dims` terms and memory for one more copy of the windows. Blocks are fixed, so that the
+/// It takes `n²` products of `n_dims` terms and memory for two more copies of the windows. Blocks are fixed, so that the
 /// number of threads changes nothing.
 pub(super) fn nearest(windows: &[f32], n_dims: usize, n_neighbors: usize) -> Vec<Vec<u32>> {
-    let centre = centre(windows, n_dims);
-    let n_terms = n_dims + 1;
-    // A query is (-2 a, 1) and a candidate is (b, |b|²), so that their product is the distance but for |a|².
-    let candidates: Vec<f32> = windows
-        .par_chunks(n_dims)
-        .flat_map_iter(|window| {
-            let centred = window.iter().zip(&centre).map(|(value, centre)| value - centre);
-            let square = centred.clone().map(|value| value * value).sum();
-            centred.chain([square])
-        })
+    let is_finite = |window: &[f32]| window.iter().map(|value| value * value).sum::<f32>().is_finite();
+    let (places, finite): (Vec<u32>, Vec<&[f32]>) =
+        (0..).zip(windows.chunks_exact(n_dims)).filter(|(_, window)| is_finite(window)).unzip();
+    let finite = finite.concat();
+    let search = Search::new(&finite, n_dims);
+    let found: Vec<Vec<u32>> = finite
+        .par_chunks(QUERIES * n_dims)
+        .enumerate()
+        .flat_map_iter(|(block, queries)| search.nearest(queries, n_neighbors, Some(block * QUERIES)))
+        .map(|found| found.iter().map(|neighbor| places[neighbor.at]).collect())
         .collect();
-    let n = windows.len() / n_dims;
-    let blocks: Vec<usize> = (0..n).step_by(QUERIES).collect();
-    blocks
-        .into_par_iter()
-        .flat_map_iter(|first| {
-            let block = &candidates[first * n_terms..n.min(first + QUERIES) * n_terms];
-            let mut found = nearest_of_block(first, block, &candidates, n_terms, n_neighbors.min(n) + SPARE);
-            for (offset, found) in found.iter_mut().enumerate() {
-                let window = |at: usize| &windows[at * n_dims..(at + 1) * n_dims];
-                let exact = |at: u32| squared_distance(window(first + offset), window(at as usize));
-                let square = block[(offset + 1) * n_terms - 1];
-                if !square.is_finite() {
-                    found.clear();
-                }
-                found.sort_by(|a, b| exact(*a).total_cmp(&exact(*b)).then(a.cmp(b)));
-                found.truncate(n_neighbors);
-            }
-            found
-        })
-        .collect()
-}
-
-/// The `n_kept` nearest windows of each window of a block whose first window is `first`.
-fn nearest_of_block(first: usize, block: &[f32], candidates: &[f32], n_terms: usize, n_kept: usize) -> Vec<Vec<u32>> {
-    let mut queries = block.to_vec();
-    for query in queries.chunks_exact_mut(n_terms) {
-        let (last, values) = query.split_last_mut().expect("a query has at least the term of its square");
-        values.iter_mut().for_each(|value| *value *= -2.0);
-        *last = 1.0;
+    let mut nearest = vec![Vec::new(); windows.len() / n_dims];
+    for (place, found) in places.into_iter().zip(found) {
+        nearest[place as usize] = found;
     }
-    let mut kept = vec![Kept::new(n_kept); queries.len() / n_terms];
-    let mut distances = vec![0.0; kept.len() * CANDIDATES];
-    for (block, candidates) in candidates.chunks(CANDIDATES * n_terms).enumerate() {
-        let n_columns = candidates.len() / n_terms;
-        let distances = &mut distances[..kept.len() * n_columns];
-        products(&queries, candidates, n_terms, distances);
-        for (row, (kept, distances)) in kept.iter_mut().zip(distances.chunks(n_columns)).enumerate() {
-            kept.offer(distances, block * CANDIDATES, first + row);
-        }
-    }
-    kept.into_iter().map(|kept| kept.nearest.into_iter().map(|(_, at)| at).collect()).collect()
-}
-
-/// The nearest windows so far, nearest first.
-#[derive(Clone)]
-struct Kept {
-    nearest: Vec<(f32, u32)>,
-    n_kept: usize,
-    /// What a distance must be below to be kept.
-    limit: f32,
-}
-
-impl Kept {
-    fn new(n_kept: usize) -> Self {
-        Self { nearest: Vec::with_capacity(n_kept + 1), n_kept, limit: f32::INFINITY }
-    }
-
-    /// Takes in the distances of the windows from `first` on, all but that of `itself`.
-    fn offer(&mut self, distances: &[f32], first: usize, itself: usize) {
-        for (lanes, distances) in distances.chunks(LANES).enumerate() {
-            let limit = self.limit;
-            if !distances.iter().fold(false, |any, distance| any | (*distance < limit)) {
-                continue;
-            }
-            for (lane, &distance) in distances.iter().enumerate() {
-                let at = first + lanes * LANES + lane;
-                if distance < self.limit && at != itself {
-                    let at = u32::try_from(at).expect("fewer than 2^32 windows fit in memory");
-                    self.insert(distance, at);
-                }
-            }
-        }
-    }
-
-    fn insert(&mut self, distance: f32, at: u32) {
-        let place = self.nearest.partition_point(|(other, _)| *other <= distance);
-        self.nearest.insert(place, (distance, at));
-        self.nearest.truncate(self.n_kept);
-        if self.nearest.len() == self.n_kept {
-            self.limit = self.nearest[self.n_kept - 1].0;
-        }
-    }
-}
-
-/// The median of the finite values of each dimension: distances are the same around it, squares are small, and a few huge
-/// values do not move it.
-fn centre(windows: &[f32], n_dims: usize) -> Vec<f32> {
-    (0..n_dims)
-        .into_par_iter()
-        .map(|dim| {
-            let values = windows.iter().skip(dim).step_by(n_dims);
-            let mut values: Vec<f32> = values.copied().filter(|value| value.is_finite()).collect();
-            let middle = values.len() / 2;
-            if values.is_empty() { 0.0 } else { *values.select_nth_unstable_by(middle, f32::total_cmp).1 }
-        })
-        .collect()
-}
-
-/// Writes the products of each row of `a` with each row of `b`, shapes `[n, n_terms]` and `[m, n_terms]`, to `out`, `[n, m]`.
-#[expect(unsafe_code, reason = "gemm takes raw pointers; the lengths are checked")]
-fn products(a: &[f32], b: &[f32], n_terms: usize, out: &mut [f32]) {
-    let (n, m) = (a.len() / n_terms, b.len() / n_terms);
-    assert!(a.len() == n * n_terms && b.len() == m * n_terms && out.len() == n * m, "the shapes fit");
-    let stride = |length: usize| isize::try_from(length).expect("a slice is no longer than isize::MAX");
-    // SAFETY: with `a` and `out` row by row and `b` column by column, every element that gemm reads or writes lies within
-    // the n × n_terms, n_terms × m and n × m elements that the assertion above counts; `out` is borrowed mutably, so it
-    // overlaps neither input, and gemm does not read it, as `read_dst` is false.
-    unsafe {
-        gemm::gemm(
-            n,
-            m,
-            n_terms,
-            out.as_mut_ptr(),
-            1,
-            stride(m),
-            false,
-            a.as_ptr(),
-            1,
-            stride(n_terms),
-            b.as_ptr(),
-            stride(n_terms),
-            1,
-            0.0_f32,
-            1.0_f32,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
-    }
+    nearest
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nearest::squared_distance;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
@@ -192,13 +60,6 @@ mod tests {
                 others
             })
             .collect()
-    }
-
-    #[test]
-    fn products_are_those_of_the_rows() {
-        let mut out = [0.0; 6];
-        products(&[1.0, 2.0, 3.0, 4.0], &[1.0, 0.0, 0.0, 1.0, 1.0, 1.0], 2, &mut out);
-        assert_eq!(out.map(f32::to_bits), [1.0_f32, 2.0, 3.0, 3.0, 4.0, 7.0].map(f32::to_bits));
     }
 
     #[test]
