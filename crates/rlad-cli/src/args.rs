@@ -431,7 +431,7 @@ EXAMPLES:
     rlad bench quick --out quick
   On your copy of the KPI data; stop it at any time, the same command goes on:
     rlad bench kpi --data kpi.parquet --out kpi
-  One row again:
+  One row only:
     rlad bench kpi --data kpi.parquet --out kpi --only SPOT";
 
 const IMPORT_EXAMPLES: &str = "\
@@ -494,7 +494,7 @@ mod tests {
     #[test]
     fn every_help_is_as_reviewed() {
         insta::assert_snapshot!("help", help(&[]));
-        for name in ["train", "detect", "evaluate", "import", "views", "demo", "completions", "man"] {
+        for name in ["train", "detect", "evaluate", "bench", "import", "views", "demo", "completions", "man"] {
             let help = help(&[name]);
             assert!(help.contains("EXAMPLES:"), "{name}");
             assert!(help.lines().all(|line| line.chars().count() <= 100), "{name}");

@@ -13,3 +13,6 @@ pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod suite;
 pub(crate) mod table;
+
+#[cfg(test)]
+mod tests;

@@ -146,7 +146,11 @@ fn scores(task: &Task, outcome: &Outcome, budget: Option<usize>, data: &DataSet)
             let at: HashMap<i64, f64> = scores.timestamps.iter().copied().zip(scores.scores.iter().copied()).collect();
             let n_absent = timestamps.iter().filter(|time| !at.contains_key(time)).count();
             if n_absent > 0 {
-                return Err(format!("`{}` lacks {n_absent} points of the series `{name}`", scored.scores));
+                return Err(format!(
+                    "`{}` lacks {n_absent} of the {} points of the series `{name}`",
+                    scored.scores,
+                    timestamps.len()
+                ));
             }
             scores.scores = timestamps.iter().map(|time| at[time]).collect();
             timestamps.clone_into(&mut scores.timestamps);

@@ -177,7 +177,8 @@ impl Suite {
     }
 
     fn parse(text: &str) -> anyhow::Result<Self> {
-        let suite: Self = toml::from_str(text)?;
+        // What the TOML library says ends with an empty line.
+        let suite: Self = toml::from_str(text).map_err(|error| anyhow::anyhow!("{}", error.to_string().trim_end()))?;
         suite.validate()?;
         Ok(suite)
     }
@@ -187,6 +188,9 @@ impl Suite {
         let wrong = |name: &str, expected: &str, found: String| {
             Err(anyhow::Error::new(Error::Setting { name: name.to_owned(), expected: expected.to_owned(), found }))
         };
+        if let Some(source) = &self.data.source {
+            source.parse::<rlad::Source>()?;
+        }
         if self.run.is_empty() {
             return wrong("run", "at least one detector", "none".to_owned());
         }

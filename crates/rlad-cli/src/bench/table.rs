@@ -156,7 +156,7 @@ pub(crate) fn markdown(suite: &Suite, rows: &[Row], head: &[String], command: &s
         let seconds = |value: Option<Spread>| value.map_or_else(String::new, |value| format!("{:.1}", value.mean));
         vec![
             row.name.clone(),
-            row.budget.map_or_else(String::new, |budget| budget.to_string()),
+            count(row.budget.map(|budget| Spread { mean: budget as f64, deviation: None })),
             seconds(group.spread(|row| Some(row.fit_seconds))),
             seconds(group.spread(|row| Some(row.score_seconds))),
             group
@@ -165,7 +165,7 @@ pub(crate) fn markdown(suite: &Suite, rows: &[Row], head: &[String], command: &s
         ]
     };
     let mut seen: Vec<(usize, Option<usize>)> = Vec::new();
-    let each_run = groups.iter().filter(|group| {
+    let each_run = groups.iter().filter(|group| group.first().error.is_none()).filter(|group| {
         let key = (group.first().entry, group.first().budget);
         let new = !seen.contains(&key);
         seen.push(key);

@@ -40,11 +40,8 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     let _lock = lock_for(&args.out, "the folder", "being filled")?;
     let prepared = prepare(&suite, &data, args)?;
     let planned = plan(&suite, &prepared.data, &args.out);
-    let wanted = |planned: &&Planned| {
-        args.only.is_empty() || args.only.iter().any(|name| is_named(&suite.run[planned.entry], name))
-    };
     let mut missing = Vec::new();
-    for planned in planned.iter().filter(wanted) {
+    for planned in planned.iter().filter(|planned| is_wanted(&suite.run[planned.entry], args)) {
         let task = &planned.task;
         let again = |outcome: Outcome| outcome.is_partial || (args.retry && has_failed(task, &outcome, &data));
         if outcome(task, &prepared)?.is_none_or(again) {
@@ -98,6 +95,11 @@ pub(crate) fn run_one(args: &BenchRunArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Whether `--only` leaves a detector to be run.
+fn is_wanted(entry: &Entry, args: &BenchArgs) -> bool {
+    args.only.is_empty() || args.only.iter().any(|name| is_named(entry, name))
+}
+
 fn is_named(entry: &Entry, name: &str) -> bool {
     entry.name.eq_ignore_ascii_case(name)
 }
@@ -138,26 +140,38 @@ fn open_data(suite: &Suite, args: &BenchArgs) -> anyhow::Result<DataSet> {
     Ok(data)
 }
 
-/// Writes the data, and their views where a script wants them, unless they are there.
+/// Writes the data, and their views where a script that is wanted reads them, unless they are there.
 fn prepare(suite: &Suite, data: &DataSet, args: &BenchArgs) -> anyhow::Result<Prepared> {
-    let out = &args.out;
-    let fresh = out.join(".data.parquet");
+    let fresh = args.out.join(".data.parquet");
     rlad::write_dataset(&fresh, data)?;
     let data_hash = file_hash(&fresh)?;
-    let path = out.join("data.parquet");
-    let is_same = path.exists() && file_hash(&path)? == data_hash;
+    let path = args.out.join("data.parquet");
     fs::rename(&fresh, &path).map_err(|source| Error::Write { path: path.clone(), source })?;
-    let views = out.join("views.parquet");
-    let wants_views = suite.run.iter().any(|entry| matches!(entry.what(), Ok(What::Peer(peer)) if peer.views));
-    if wants_views && !(is_same && views.exists()) {
-        let n_points = data.members.iter().map(|member| member.series.len() as u64).sum();
-        let mut bar = Progress::new("views", n_points);
-        rlad::write_views(&views, data, &Config::default().state.views, suite.train, |n| bar.set(n as u64))?;
-    }
     // Scripts run in the project's folder, runs in this one: paths that hold in both.
     let whole = |path: &Path| fs::canonicalize(path).map_err(|source| Error::Read { path: path.to_owned(), source });
-    let views = if wants_views { Some(whole(&views)?) } else { None };
+    let reads_views = |entry: &&Entry| matches!(entry.what(), Ok(What::Peer(peer)) if peer.views);
+    let views = match suite.run.iter().filter(|entry| is_wanted(entry, args)).find(reads_views) {
+        Some(_) => Some(whole(&prepare_views(suite, data, args, &data_hash)?)?),
+        None => None,
+    };
     Ok(Prepared { data: whole(&path)?, views, data_hash, python: args.python.clone() })
+}
+
+/// The file of the views, which is written anew where it was made of other data, another part, or other views.
+fn prepare_views(suite: &Suite, data: &DataSet, args: &BenchArgs, data_hash: &str) -> anyhow::Result<PathBuf> {
+    let views = Config::default().state.views;
+    let made_of = serde_json::json!({"data_sha256": data_hash, "train": suite.train, "views": views}).to_string();
+    let (path, record) = (args.out.join("views.parquet"), args.out.join("views.json"));
+    let is_there = path.exists() && fs::read_to_string(&record).is_ok_and(|text| text == made_of);
+    if !is_there {
+        let n_points = data.members.iter().map(|member| member.series.len() as u64).sum();
+        let mut bar = Progress::new("views", n_points);
+        // Until its record is written, the file is one that nobody knows.
+        let _ = fs::remove_file(&record);
+        rlad::write_views(&path, data, &views, suite.train, |n| bar.set(n as u64))?;
+        rlad::write_file(&record, made_of.as_bytes())?;
+    }
+    Ok(path)
 }
 
 /// The rows of all runs that were made.
