@@ -110,8 +110,8 @@ mod tests {
     fn is_gone(pid: &str) -> bool {
         (0..50).any(|_| {
             std::thread::sleep(Duration::from_millis(20));
-            let state = Command::new("ps").args(["-o", "stat=", "-p", pid.trim()]).output().unwrap();
-            let state = String::from_utf8(state.stdout).unwrap();
+            let state = Command::new("ps").args(["-o", "stat=", "-p", pid.trim()]).output().expect("`ps` runs");
+            let state = String::from_utf8(state.stdout).expect("`ps` writes text");
             state.trim().is_empty() || state.starts_with('Z')
         })
     }

@@ -167,7 +167,7 @@ impl Network {
     /// Takes the weights out of stored arrays.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where the array is missing, has another length, or holds a value that is not finite.
+    /// [`Error::Tensor`](crate::Error::Tensor) where the array is missing, has another length, or holds a value that is not finite.
     pub(crate) fn restore_weights(&mut self, arrays: &Arrays, name: &str) -> Result<()> {
         self.weights = array(arrays, name, self.layers.iter().map(Layer::n_weights).sum())?;
         Ok(())
