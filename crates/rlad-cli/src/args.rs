@@ -1,5 +1,7 @@
 //! The command line: what can be asked of the program, and what each flag means.
 
+mod examples;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -7,6 +9,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use rlad::{AnswerKind, Method, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Preset, QueryStrategy};
 use serde::de::DeserializeOwned;
+
+use self::examples::{
+    BENCH_EXAMPLES, COMPLETIONS_EXAMPLES, DEMO_EXAMPLES, DETECT_EXAMPLES, EVALUATE_EXAMPLES, IMPORT_EXAMPLES,
+    MAN_EXAMPLES, OVERVIEW, TRAIN_EXAMPLES, VIEWS_EXAMPLES, VIEWS_PART,
+};
 
 /// Answer a few questions about your time series, get a detector that fits them.
 #[derive(Debug, Parser)]
@@ -389,208 +396,5 @@ fn nanoseconds(text: &str) -> Result<i64, String> {
     step.filter(|step| *step > 0).ok_or_else(wrong)
 }
 
-const OVERVIEW: &str = "\
-EXAMPLES:
-  rlad demo
-  rlad train cpu.csv --session cpu
-  rlad detect cpu new.csv --out scores.csv --report report.html
-
-EXIT STATUS:
-  0 done, 1 negative answer (`detect --check` found an anomaly), 2 error";
-
-const TRAIN_EXAMPLES: &str = "\
-EXAMPLES:
-  Answer 100 questions about your data at the terminal:
-    rlad train cpu.csv --session cpu --questions 100
-  Stop at any time with `q`, and go on later:
-    rlad train cpu.csv --session cpu --resume
-  Let the labels of the first 80 % answer, and measure on the rest after each round:
-    rlad train kpi.parquet --session kpi --oracle truth --part ..0.8 --check-part 0.8..";
-
-const DETECT_EXAMPLES: &str = "\
-EXAMPLES:
-  Score new data with the model of a session:
-    rlad detect cpu new.csv --out scores.csv
-  Write a report for the browser too:
-    rlad detect cpu new.csv --out scores.parquet --events events.csv --report report.html
-  Score by SPOT, calibrated on the first half, without a model:
-    rlad detect --method spot --set q=1e-5 --fit-part ..0.5 cpu.csv --out scores.csv
-  Fail a pipeline if there is an anomaly:
-    rlad detect cpu/model.safetensors new.csv --out scores.csv --check";
-
-const EVALUATE_EXAMPLES: &str = "\
-EXAMPLES:
-  Measure on the last fifth of each series:
-    rlad evaluate scores.parquet --truth kpi.parquet --part 0.8..
-  Allow no delay, and print JSON:
-    rlad evaluate scores.csv --truth cpu.csv --delay 0 --json";
-
-const BENCH_EXAMPLES: &str = "\
-EXAMPLES:
-  On the data in the program, in some three minutes:
-    rlad bench quick --out quick
-  On your copy of the KPI data; stop it at any time, the same command goes on:
-    rlad bench kpi --data kpi.parquet --out kpi
-  One row only:
-    rlad bench kpi --data kpi.parquet --out kpi --only SPOT";
-
-const IMPORT_EXAMPLES: &str = "\
-EXAMPLES:
-  rlad import nab NAB/ --out nab.parquet
-  rlad import kpi phase2_train.csv --out kpi.parquet";
-
-const VIEWS_PART: &str = "\
-Part of each series that is trained on, as fractions: `min-max` takes its range from there. Every point is written
-[default: the whole, or that of the config]";
-
-const VIEWS_EXAMPLES: &str = "\
-EXAMPLES:
-  The views that a detector trained on the first 80 % of each series sees:
-    rlad views kpi.parquet --out views.parquet --part ..0.8";
-
-const DEMO_EXAMPLES: &str = "\
-EXAMPLES:
-  rlad demo
-  rlad demo --out demo --questions 300";
-
-const COMPLETIONS_EXAMPLES: &str = "\
-EXAMPLES:
-  rlad completions bash > ~/.local/share/bash-completion/completions/rlad
-  rlad completions zsh > ~/.zfunc/_rlad";
-
-const MAN_EXAMPLES: &str = "\
-EXAMPLES:
-  rlad man --out ~/.local/share/man/man1";
-
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    fn help(path: &[&str]) -> String {
-        let mut command = Cli::command().term_width(100);
-        command.build();
-        let mut command = &mut command;
-        for name in path {
-            command = command.find_subcommand_mut(name).unwrap();
-        }
-        command.render_long_help().to_string()
-    }
-
-    fn train(flags: &[&str]) -> Result<TrainArgs, clap::Error> {
-        let line = ["rlad", "train", "a.csv", "--session", "s"].iter().chain(flags);
-        match Cli::try_parse_from(line)?.command {
-            Command::Train(args) => Ok(*args),
-            other => panic!("not train: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn the_definitions_are_sound() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn every_help_is_as_reviewed() {
-        insta::assert_snapshot!("help", help(&[]));
-        for name in ["train", "detect", "evaluate", "bench", "import", "views", "demo", "completions", "man"] {
-            let help = help(&[name]);
-            assert!(help.contains("EXAMPLES:"), "{name}");
-            assert!(help.lines().all(|line| line.chars().count() <= 100), "{name}");
-            insta::assert_snapshot!(format!("help_{name}"), help);
-        }
-    }
-
-    #[test]
-    fn what_is_not_given_is_left_to_the_config() {
-        let args = train(&[]).unwrap();
-        assert_eq!(
-            (args.preset, args.seed, args.questions.n_questions, args.questions.strategy),
-            (None, None, None, None)
-        );
-        assert_eq!(args.questions.oracle, OracleArg::Terminal);
-        assert_eq!(args.form, DataArgs::default());
-    }
-
-    #[test]
-    fn defaults_that_depend_are_as_the_help_says() {
-        assert_eq!(rlad::Config::paper().query.answers, AnswerKind::Point);
-        assert_eq!(rlad::Config::default().query.answers, AnswerKind::Range);
-        assert!(help(&["train"]).contains(&format!("[default: {}, or", rlad::Config::default().questions)));
-        for preset in [Preset::Paper, Preset::Default] {
-            let per_round = rlad::Config::preset(preset).query.per_round.to_string();
-            assert!("[default: 5 with the preset `paper`, else 50]".contains(&per_round));
-        }
-    }
-
-    #[test]
-    fn flags_become_values() {
-        let line =
-            "--oracle truth --strategy least-confidence --preset paper --step 5m --part ..0.8 --check-part 0.8..";
-        let args = train(&line.split(' ').collect::<Vec<_>>()).unwrap();
-        assert_eq!(args.questions.oracle, OracleArg::Truth);
-        assert_eq!(args.questions.strategy, Some(QueryStrategy::LeastConfidence));
-        assert_eq!(args.preset, Some(Preset::Paper));
-        assert_eq!(args.form.step_ns, Some(300 * NANOS_PER_SECOND));
-        assert_eq!(
-            (args.form.part.unwrap().to_string(), args.check_part.unwrap().to_string()),
-            ("0..0.8".into(), "0.8..1".into())
-        );
-        assert_eq!(train(&["--oracle", "x.CSV"]).unwrap().questions.oracle, OracleArg::File("x.CSV".into()));
-    }
-
-    #[test]
-    fn every_name_of_a_setting_is_one_of_the_library() {
-        for name in STRATEGIES {
-            assert!(train(&["--strategy", name]).is_ok(), "{name}");
-        }
-        for name in ["paper", "default"] {
-            assert!(train(&["--preset", name]).is_ok(), "{name}");
-        }
-    }
-
-    #[test]
-    fn several_values_and_truths_are_kept_in_order() {
-        let args = train(&["--value-column", "b", "--value-column", "a"]).unwrap();
-        assert_eq!(args.form.value_columns, ["b", "a"]);
-        let line = ["rlad", "evaluate", "scores.csv", "--truth", "b.csv", "a.csv", "--delay", "3"];
-        let Command::Evaluate(args) = Cli::try_parse_from(line).unwrap().command else { panic!("not evaluate") };
-        assert_eq!((args.truth, args.delay), (vec!["b.csv".into(), "a.csv".into()], Some(3)));
-    }
-
-    #[test]
-    fn a_resumed_session_keeps_its_settings() {
-        assert!(train(&["--resume", "--questions", "900", "--oracle", "truth"]).is_ok());
-        for flags in [
-            ["--part", "..0.8"],
-            ["--answers", "point"],
-            ["--seed", "1"],
-            ["--preset", "paper"],
-            ["--strategy", "random"],
-            ["--per-round", "5"],
-        ] {
-            let error = train(&["--resume", flags[0], flags[1]]).unwrap_err();
-            assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict, "{flags:?}");
-        }
-    }
-
-    #[test]
-    fn wrong_values_are_refused_with_what_was_expected() {
-        for (flags, expected) in [
-            (["--step", "5"], "as in `500ms`, `60s`"),
-            (["--step", "0s"], "above 0"),
-            (["--step", "99999999999d"], "whole number"),
-            (["--part", "0.8"], "two fractions"),
-            (["--error-rate", "1.1"], "0..=1"),
-            (["--unsure-rate", "NaN"], "0..=1"),
-            (["--oracle", "page"], "`truth`, `terminal`"),
-            (["--questions", "0"], "zero"),
-            (["--strategy", "best"], "least-confidence"),
-        ] {
-            let error = train(&flags).unwrap_err();
-            assert_eq!(error.exit_code(), 2);
-            assert!(error.to_string().contains(expected), "{error}");
-        }
-    }
-}
+mod tests;

@@ -1,0 +1,74 @@
+//! What stands below the help of each command.
+
+pub(super) const OVERVIEW: &str = "\
+EXAMPLES:
+  rlad demo
+  rlad train cpu.csv --session cpu
+  rlad detect cpu new.csv --out scores.csv --report report.html
+
+EXIT STATUS:
+  0 done, 1 negative answer (`detect --check` found an anomaly), 2 error";
+
+pub(super) const TRAIN_EXAMPLES: &str = "\
+EXAMPLES:
+  Answer 100 questions about your data at the terminal:
+    rlad train cpu.csv --session cpu --questions 100
+  Stop at any time with `q`, and go on later:
+    rlad train cpu.csv --session cpu --resume
+  Let the labels of the first 80 % answer, and measure on the rest after each round:
+    rlad train kpi.parquet --session kpi --oracle truth --part ..0.8 --check-part 0.8..";
+
+pub(super) const DETECT_EXAMPLES: &str = "\
+EXAMPLES:
+  Score new data with the model of a session:
+    rlad detect cpu new.csv --out scores.csv
+  Write a report for the browser too:
+    rlad detect cpu new.csv --out scores.parquet --events events.csv --report report.html
+  Score by SPOT, calibrated on the first half, without a model:
+    rlad detect --method spot --set q=1e-5 --fit-part ..0.5 cpu.csv --out scores.csv
+  Fail a pipeline if there is an anomaly:
+    rlad detect cpu/model.safetensors new.csv --out scores.csv --check";
+
+pub(super) const EVALUATE_EXAMPLES: &str = "\
+EXAMPLES:
+  Measure on the last fifth of each series:
+    rlad evaluate scores.parquet --truth kpi.parquet --part 0.8..
+  Allow no delay, and print JSON:
+    rlad evaluate scores.csv --truth cpu.csv --delay 0 --json";
+
+pub(super) const BENCH_EXAMPLES: &str = "\
+EXAMPLES:
+  On the data in the program, in some three minutes:
+    rlad bench quick --out quick
+  On your copy of the KPI data; stop it at any time, the same command goes on:
+    rlad bench kpi --data kpi.parquet --out kpi
+  One row only:
+    rlad bench kpi --data kpi.parquet --out kpi --only SPOT";
+
+pub(super) const IMPORT_EXAMPLES: &str = "\
+EXAMPLES:
+  rlad import nab NAB/ --out nab.parquet
+  rlad import kpi phase2_train.csv --out kpi.parquet";
+
+pub(super) const VIEWS_PART: &str = "\
+Part of each series that is trained on, as fractions: `min-max` takes its range from there. Every point is written
+[default: the whole, or that of the config]";
+
+pub(super) const VIEWS_EXAMPLES: &str = "\
+EXAMPLES:
+  The views that a detector trained on the first 80 % of each series sees:
+    rlad views kpi.parquet --out views.parquet --part ..0.8";
+
+pub(super) const DEMO_EXAMPLES: &str = "\
+EXAMPLES:
+  rlad demo
+  rlad demo --out demo --questions 300";
+
+pub(super) const COMPLETIONS_EXAMPLES: &str = "\
+EXAMPLES:
+  rlad completions bash > ~/.local/share/bash-completion/completions/rlad
+  rlad completions zsh > ~/.zfunc/_rlad";
+
+pub(super) const MAN_EXAMPLES: &str = "\
+EXAMPLES:
+  rlad man --out ~/.local/share/man/man1";
