@@ -90,8 +90,10 @@ fn made(out: &Path) -> BTreeMap<String, SystemTime> {
     let mut made = BTreeMap::new();
     for run in fs::read_dir(out.join("runs")).unwrap() {
         let run = run.unwrap();
-        if let Ok(file) = fs::metadata(run.path().join("run.json")) {
-            made.insert(run.file_name().into_string().unwrap(), file.modified().unwrap());
+        let outcome = run.path().join("run.json");
+        // That of a run which was ended between two budgets is only what it came to so far.
+        if fs::read_to_string(&outcome).is_ok_and(|text| text.contains("\"is_partial\": false")) {
+            made.insert(run.file_name().into_string().unwrap(), fs::metadata(&outcome).unwrap().modified().unwrap());
         }
     }
     made

@@ -76,6 +76,9 @@ pub(crate) fn rows(
     let mut rows = Vec::new();
     for budget in budgets(task) {
         let scored = outcome.results.iter().find(|scored| scored.budget == budget);
+        if scored.is_none() && outcome.is_partial {
+            continue;
+        }
         let (scored, scores) = match (scored, scores(task, outcome, budget, data)) {
             (Some(scored), Ok(scores)) => (scored, scores),
             (scored, scores) => {
@@ -103,7 +106,8 @@ pub(crate) fn rows(
 
 /// Whether a run, or one of its budgets, came to nothing that can be judged.
 pub(crate) fn has_failed(task: &Task, outcome: &Outcome, data: &DataSet) -> bool {
-    outcome.error.is_some() || budgets(task).into_iter().any(|budget| scores(task, outcome, budget, data).is_err())
+    let lacks = |budget| scores(task, outcome, budget, data).is_err();
+    outcome.error.is_some() || (!outcome.is_partial && budgets(task).into_iter().any(lacks))
 }
 
 /// The budgets of which a run owes results; `None` alone for what does not ask.
