@@ -33,7 +33,7 @@ def main():
         labelled_points=0,
         fit_seconds=0.0,
         score_seconds=time.perf_counter() - start,
-        threshold_rule="luminol's own, of each series: .2 of its highest score (3 by the default detector); sees test values, no labels",
+        threshold_rule=".2 of the largest score",
     )
     results.finish()
 
