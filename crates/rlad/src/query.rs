@@ -1,9 +1,9 @@
 //! Questions: which points to ask an expert about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rand::Rng;
 use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{QueryConfig, QueryStrategy};
@@ -44,7 +44,8 @@ pub struct Query {
 }
 
 /// Questions about `n` points of a part of the series, drawn at random without repetition; fewer where there are fewer points.
-/// Missing points are never asked about. The scores are 0.
+/// Missing points are never asked about. The scores are 0. The first questions are the same whatever `n`, so that more can be
+/// asked later.
 ///
 /// They are what a detector that cannot choose its questions learns from, and an unbiased sample of the part.
 #[must_use]
@@ -57,18 +58,17 @@ pub fn random_questions(series: &[Series], part: Part, n: usize, seed: u64) -> V
         })
         .collect();
     let mut rng = stream(seed, Purpose::Query, u64::MAX >> 8);
-    let drawn = rand::seq::index::sample(&mut rng, points.len(), n.min(points.len()));
+    // A shuffle of which only the places that were exchanged are kept.
+    let mut moved: BTreeMap<usize, usize> = BTreeMap::new();
+    let drawn = (0..n.min(points.len())).map(|at| {
+        let other = rng.random_range(at..points.len());
+        let drawn = moved.get(&other).copied().unwrap_or(other);
+        moved.insert(other, moved.get(&at).copied().unwrap_or(at));
+        points[drawn]
+    });
     drawn
-        .iter()
         .zip(0..)
-        .map(|(i, id)| Query {
-            id,
-            round: 0,
-            series: points[i].0,
-            point: points[i].1,
-            reason: Reason::Random,
-            score: 0.0,
-        })
+        .map(|((series, point), id)| Query { id, round: 0, series, point, reason: Reason::Random, score: 0.0 })
         .collect()
 }
 
@@ -188,6 +188,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::random::{Purpose, stream};
+    use crate::series::TimeFormat;
 
     fn candidates(scores: &[f64]) -> Vec<Candidate> {
         scores.iter().enumerate().map(|(point, &score)| Candidate { series: 0, point, score }).collect()
@@ -197,6 +198,23 @@ mod tests {
         let mut candidates = candidates(scores);
         rank(&mut candidates, strategy, threshold, &mut stream(0, Purpose::Query, 0));
         candidates.iter().map(|c| c.point).collect()
+    }
+
+    #[test]
+    fn random_questions_are_different_points_of_the_part_and_more_of_them_begin_alike() {
+        let values = (0..20).map(|i| if i == 3 { f64::NAN } else { f64::from(i) }).collect();
+        let new = |name: &str, values| {
+            Series::new(name, vec!["value".into()], TimeFormat::Index, (0..20).collect(), values, None).unwrap()
+        };
+        let series = [new("a", values), new("b", vec![0.0; 20])];
+        let part = Part { from: 0.0, to: 0.5 };
+        let all = random_questions(&series, part, 100, 7);
+        let mut points: Vec<(usize, usize)> = all.iter().map(|query| (query.series, query.point)).collect();
+        assert_eq!(random_questions(&series, part, 5, 7), all[..5]);
+        assert_ne!(random_questions(&series, part, 5, 8), all[..5]);
+        points.sort_unstable();
+        let expected = (0..2).flat_map(|of| (0..10).map(move |point| (of, point))).filter(|at| *at != (0, 3));
+        assert!(points.into_iter().eq(expected));
     }
 
     #[test]
