@@ -184,8 +184,7 @@ impl Series {
     /// If `n_shown` is 0.
     #[must_use]
     pub fn shown(&self, point: usize, n_shown: usize, within: &Range<usize>) -> Range<usize> {
-        let after = n_shown / 2;
-        around(point, n_shown - 1 - after, after, within)
+        shown(point, n_shown, within)
     }
 
     /// The part of the series' points between two fractions of its length, rounded to the nearest point.
@@ -248,8 +247,14 @@ impl Clock {
     }
 }
 
+/// [`Series::shown`], where only the points are at hand.
+pub(crate) fn shown(point: usize, n_shown: usize, within: &Range<usize>) -> Range<usize> {
+    let after = n_shown / 2;
+    around(point, n_shown - 1 - after, after, within)
+}
+
 /// The points from `before` points before `point` to `after` behind it, as far as they lie `within`.
-pub(crate) fn around(point: usize, before: usize, after: usize, within: &Range<usize>) -> Range<usize> {
+fn around(point: usize, before: usize, after: usize, within: &Range<usize>) -> Range<usize> {
     point.saturating_sub(before).max(within.start)..(point + after + 1).min(within.end)
 }
 

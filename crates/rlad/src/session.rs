@@ -20,7 +20,7 @@ use crate::label::{Answer, Label, Labels};
 use crate::model::{Model, Record};
 use crate::pool::{Pool, PoolPoint};
 use crate::query::{Asked, Query, share_of};
-use crate::series::{Series, around};
+use crate::series::{Series, shown};
 use crate::threshold::calibrate;
 
 /// The turn of random streams for what follows the last round.
@@ -110,9 +110,7 @@ impl Session {
     /// The points that are shown with a question, which a range answer may paint: training points only.
     #[must_use]
     pub fn shown(&self, query: &Query) -> Range<usize> {
-        let after = self.config.query.shown / 2;
-        let before = self.config.query.shown - 1 - after;
-        around(query.point, before, after, &self.pool.series[query.series].training)
+        shown(query.point, self.config.query.shown, &self.pool.series[query.series].training)
     }
 
     /// The questions of the round; none if the budget is spent or nothing is left to ask. The same until they are taught.

@@ -2,6 +2,7 @@
 
 use rand::seq::index;
 
+use super::training::check;
 use super::windows::Corpus;
 use crate::error::{Error, Result};
 use crate::random::{Purpose, stream};
@@ -23,11 +24,6 @@ pub(super) fn draw_windows(corpus: &Corpus, n_steps: usize, n_windows: usize, se
     drawn.sort_unstable();
     let points: Vec<(usize, usize)> = drawn.into_iter().map(|at| corpus.points[at]).collect();
     Ok(corpus.windows(&points, n_steps))
-}
-
-/// A setting outside of its range is an error.
-pub(super) fn check(ok: bool, name: &str, expected: &str, found: impl std::fmt::Display) -> Result<()> {
-    if ok { Ok(()) } else { Err(Error::setting(name, expected, found)) }
 }
 
 /// What every classic detector is asked of its window length.

@@ -247,16 +247,12 @@ impl Method {
             _ => {}
         }
         let mut highest = vec![f64::NAN; points.len()];
-        // Only the spectral residual can do without what lies far before the points.
-        let start = match self {
-            Self::SpectralResidual(_) => points.start,
-            _ => 0,
-        };
         for channel in 0..series.n_channels() {
             let present: Vec<usize> = (0..series.len()).filter(|&point| !series.row(point)[channel].is_nan()).collect();
+            // Only the spectral residual can do without what lies far before the points.
             let first = match self {
                 Self::SpectralResidual(config) => {
-                    present.partition_point(|&point| point < start).saturating_sub(config.window)
+                    present.partition_point(|&point| point < points.start).saturating_sub(config.window)
                 }
                 _ => 0,
             };

@@ -4,9 +4,10 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::classic::{check, check_n_steps, draw_windows};
+use super::classic::{check_n_steps, draw_windows};
 use super::fitted::WindowDetector;
 use super::scoring::score_ends;
+use super::training::check;
 use super::windows::{Arrays, Corpus, Scaled, array};
 use crate::error::Result;
 use crate::nearest::{Neighbor, Search};
