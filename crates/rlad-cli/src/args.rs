@@ -357,7 +357,7 @@ pub(crate) struct ManArgs {
     pub(crate) out: PathBuf,
 }
 
-const STRATEGIES: &[&str] = &["margin", "least-confidence", "entropy", "random", "extremes"];
+const STRATEGIES: &[&str] = &["margin", "least-confidence", "entropy", "random", "extremes", "proportional"];
 
 /// A parser of names that are the serialised values of `T`.
 fn named<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>

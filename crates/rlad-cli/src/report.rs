@@ -86,6 +86,10 @@ pub(crate) struct CurvePoint {
     pub(crate) n_questions: usize,
     /// The strict F1 at the model's own threshold, where there was a part to check on.
     pub(crate) f1: Option<f64>,
+    /// The strict F1 that random questions lead to expect on the training part, and the ends of its interval.
+    pub(crate) expected: Option<f64>,
+    pub(crate) expected_low: Option<f64>,
+    pub(crate) expected_high: Option<f64>,
     /// The mean loss of the round.
     pub(crate) loss: Option<f64>,
 }

@@ -11,6 +11,8 @@ use crate::pool::{Pool, PoolPoint};
 use crate::qnet::{Adam, Batch, QNetwork, QNetworkShape, Regularisation};
 use crate::random::{Purpose, stream};
 use crate::replay::{ReplayBuffer, Transition};
+use crate::scorer::{Scorer, score};
+use crate::trees::{BoostedTrees, chance, n_tree_features};
 
 /// A labelled or pseudo-labelled state to learn from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,6 +36,8 @@ pub(crate) struct Member {
     pub(crate) adam: Adam,
     /// The replay buffer.
     pub(crate) replay: ReplayBuffer,
+    /// The trees, once they have learned.
+    pub(crate) trees: Option<BoostedTrees>,
 }
 
 /// The agent.
@@ -43,6 +47,8 @@ pub(crate) struct Agent {
     pub(crate) members: Vec<Member>,
     /// The gradient steps that each network has taken, restarts included: ε falls with them.
     pub(crate) n_gradient_steps: u64,
+    /// Whether the networks' scores count: not where they have yet to be trained (`agent.steps_per_round = 0`).
+    pub(crate) uses_networks: bool,
     config: AgentConfig,
     n_steps: usize,
     seed: u64,
@@ -57,7 +63,8 @@ impl Agent {
         let shape =
             QNetworkShape { n_features, n_units: config.n_units, skip: config.skip, head_units: config.head_units };
         let members = (0..config.n_members).map(|member| Member::new(shape, config, seed, turn(0, member))).collect();
-        Self { members, n_gradient_steps: 0, config: config.clone(), n_steps, seed }
+        let uses_networks = config.trees.weight < 1.0;
+        Self { members, n_gradient_steps: 0, uses_networks, config: config.clone(), n_steps, seed }
     }
 
     /// ε: the chance that the policy takes a random action.
@@ -69,7 +76,7 @@ impl Agent {
     }
 
     /// Learns from examples in `n_gradient_steps` steps of each network, and returns the mean loss over the last tenth of
-    /// the steps, or the loss that was not finite.
+    /// the steps, or the loss that was not finite; without steps, the mean logistic loss of the trees.
     ///
     /// With `restart` the networks begin anew and the examples are all that they know; else they learn on, and the
     /// examples join what the replay buffer holds. `turn_of_run` numbers the calls of a run, from 1: it picks the random
@@ -84,6 +91,8 @@ impl Agent {
         if examples.is_empty() {
             return 0.0;
         }
+        self.uses_networks = self.config.trees.weight < 1.0 && n_gradient_steps > 0;
+        let uses_networks = self.uses_networks;
         let (config, n_steps, seed, epsilon) = (&self.config, self.n_steps, self.seed, self.epsilon());
         let n_members = self.members.len();
         let losses: Vec<f32> = self
@@ -96,8 +105,16 @@ impl Agent {
                     *member = Member::new(member.online.shape(), config, seed, turn(turn_of_run, index));
                 }
                 let own = examples.iter().filter(|example| n_members == 1 || fold(example.at, n_members) != index);
+                let own: Vec<Example> = own.copied().collect();
+                let mut loss = 0.0;
+                if config.trees.weight > 0.0 {
+                    loss = member.grow(pool, &own, config, &mut stream(seed, Purpose::Trees, turn(turn_of_run, index)));
+                }
+                if !uses_networks {
+                    return loss;
+                }
                 let mut policy = stream(seed, Purpose::Policy, turn(turn_of_run, index));
-                member.remember(pool, own.copied(), config, n_steps, epsilon, &mut policy);
+                member.remember(pool, &own, config, n_steps, epsilon, &mut policy);
                 member.fit(pool, config, n_steps, n_gradient_steps, &mut rng)
             })
             .collect();
@@ -110,15 +127,31 @@ impl Agent {
         (0..self.members.len()).map(|member| self.scores_of(member, pool, points)).collect()
     }
 
-    /// The scores of points by one network.
+    /// The scores of points by one member.
     pub(crate) fn scores_of(&self, member: usize, pool: &Pool, points: &[PoolPoint]) -> Vec<f32> {
-        let score = |chunk: &[PoolPoint]| {
-            let mut states = Vec::new();
-            pool.states(chunk, &mut states);
-            let q_values = self.members[member].online.q_values(&states, self.n_steps);
-            q_values.iter().map(|q| q[1] - q[0]).collect::<Vec<f32>>()
+        let member = &self.members[member];
+        let score_chunk = |chunk: &[PoolPoint]| {
+            let q_values = self.uses_networks.then(|| {
+                let mut states = Vec::new();
+                pool.states(chunk, &mut states);
+                member.online.q_values(&states, self.n_steps)
+            });
+            let log_odds = member.trees.as_ref().map(|trees| {
+                let mut features = Vec::new();
+                pool.tree_features(chunk, &mut features);
+                trees.log_odds(&features)
+            });
+            let of_point = |i| score(&self.config, q_values.as_ref().map(|q| q[i]), log_odds.as_ref().map(|o| o[i]));
+            (0..chunk.len()).map(of_point).collect::<Vec<f32>>()
         };
-        points.par_chunks(CHUNK).flat_map_iter(score).collect()
+        points.par_chunks(CHUNK).flat_map_iter(score_chunk).collect()
+    }
+
+    /// What the members judge with.
+    pub(crate) fn into_scorers(self) -> Vec<Scorer> {
+        let uses_networks = self.uses_networks;
+        let scorer = |member: Member| Scorer { network: uses_networks.then_some(member.online), trees: member.trees };
+        self.members.into_iter().map(scorer).collect()
     }
 }
 
@@ -152,20 +185,35 @@ impl Member {
             .expect("a valid config has a valid shape");
         let target = online.clone();
         let adam = Adam::new(shape);
-        Self { online, target, adam, replay: ReplayBuffer::new(config.replay_capacity) }
+        Self { online, target, adam, replay: ReplayBuffer::new(config.replay_capacity), trees: None }
+    }
+
+    /// Grows trees on all examples: they know no others. Returns their mean logistic loss.
+    fn grow(&mut self, pool: &Pool, examples: &[Example], config: &AgentConfig, rng: &mut impl Rng) -> f32 {
+        let points: Vec<PoolPoint> = examples.iter().map(|example| example.at).collect();
+        let is_anomaly: Vec<bool> = examples.iter().map(|example| example.label == Label::Anomaly).collect();
+        let weights: Vec<f32> = examples.iter().map(|example| example.weight).collect();
+        let mut features = Vec::new();
+        pool.tree_features(&points, &mut features);
+        let n_features = n_tree_features(pool.n_features);
+        let trees = BoostedTrees::fit(&features, n_features, &is_anomaly, &weights, &config.trees, rng);
+        let log_odds = trees.log_odds(&features).into_iter().zip(&is_anomaly);
+        let losses: Vec<f32> =
+            log_odds.map(|(odds, anomaly)| -chance(if *anomaly { odds } else { -odds }).ln() as f32).collect();
+        self.trees = Some(trees);
+        mean(&losses)
     }
 
     /// Stores a transition for each example, with the action that the ε-greedy policy takes there.
     fn remember(
         &mut self,
         pool: &Pool,
-        examples: impl Iterator<Item = Example>,
+        examples: &[Example],
         config: &AgentConfig,
         n_steps: usize,
         epsilon: f64,
         rng: &mut impl Rng,
     ) {
-        let examples: Vec<Example> = examples.collect();
         let greedy: Vec<usize> = match config.update {
             // Both actions are learned from, whichever was taken.
             Update::Both => examples.iter().map(|example| example.label.action()).collect(),

@@ -91,6 +91,9 @@ pub enum QueryStrategy {
     Random,
     /// The highest scores and the lowest scores in turn.
     Extremes,
+    /// Drawn at random, each point with a chance in proportion to `p (1 − p)`, where p is the chance of an anomaly that its
+    /// score says: mostly what is uncertain, but a little of everything.
+    Proportional,
 }
 
 /// What an answer is about.
@@ -190,8 +193,8 @@ pub enum Update {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AgentConfig {
-    /// The number of networks whose Q-values are averaged, at least 1; with more than one, each leaves out its share of the
-    /// questions, so that each answer has a network that never saw it.
+    /// The number of members, each a network, trees or both, whose scores are averaged, in `1..=64`; with more than one, each
+    /// leaves out its share of the questions, so that each answer has a member that never saw it.
     pub n_members: usize,
     /// The LSTM's units, at least 1.
     pub n_units: usize,
@@ -211,7 +214,8 @@ pub struct AgentConfig {
     pub one_cycle: bool,
     /// Transitions of a mini-batch, at least 1.
     pub batch: usize,
-    /// Gradient steps of a round, at least 1.
+    /// Gradient steps of a round, at least 1 without trees. With trees, 0 leaves the questions to them, and the networks are
+    /// trained after the last answer only.
     pub steps_per_round: usize,
     /// Gradient steps after the last answer, at least 1 where `restart` is set.
     pub final_steps: usize,
@@ -235,6 +239,31 @@ pub struct AgentConfig {
     pub gamma: f32,
     /// The actions that a transition teaches.
     pub update: Update,
+    /// The trees that stand beside each network.
+    pub trees: TreesConfig,
+}
+
+/// Gradient-boosted trees on the last step of a state and the static covariates of its series: the second Q-function of each member of the agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TreesConfig {
+    /// Their weight in a member's score, where the network has the rest, in `[0, 1]`: at 0 no trees are grown, at 1 no network
+    /// is trained.
+    pub weight: f32,
+    /// The number of trees of a member, in `1..=10_000`.
+    pub n_trees: usize,
+    /// The most leaves of a tree, in `2..=1_024`.
+    pub n_leaves: usize,
+    /// The share of a leaf's step that is taken, in `(0, 1]`.
+    pub learning_rate: f64,
+    /// The share of the labelled points that each tree sees, in `(0, 1]`.
+    pub row_share: f64,
+    /// The share of the features that each tree sees, in `(0, 1]`.
+    pub feature_share: f64,
+    /// The least labelled points of a leaf, at least 1.
+    pub min_rows: usize,
+    /// What is added to a leaf's curvature, so that a leaf of a few points takes a small step; at least 0.
+    pub l2: f64,
 }
 
 /// How the threshold is set.
@@ -322,6 +351,16 @@ impl Config {
                 reward_normal: 1.0,
                 gamma: 0.98,
                 update: Update::Taken,
+                trees: TreesConfig {
+                    weight: 0.0,
+                    n_trees: 60,
+                    n_leaves: 31,
+                    learning_rate: 0.1,
+                    row_share: 0.5,
+                    feature_share: 0.5,
+                    min_rows: 5,
+                    l2: 1.0,
+                },
             },
             threshold: ThresholdConfig { method: ThresholdMethod::Own },
         }
@@ -393,7 +432,8 @@ impl Config {
         check(a.weight_decay >= 0.0 && a.weight_decay < 1.0, "agent.weight_decay", "in [0, 1)", a.weight_decay)?;
         check(a.learning_rate > 0.0 && a.learning_rate.is_finite(), "agent.learning_rate", "above 0", a.learning_rate)?;
         check(a.batch >= 1, "agent.batch", "at least 1", a.batch)?;
-        check(a.steps_per_round >= 1, "agent.steps_per_round", "at least 1", a.steps_per_round)?;
+        let can_learn = a.steps_per_round >= 1 || a.trees.weight > 0.0;
+        check(can_learn, "agent.steps_per_round", "at least 1 without trees", a.steps_per_round)?;
         check(!a.restart || a.final_steps >= 1, "agent.final_steps", "at least 1 with `restart`", a.final_steps)?;
         check(a.target_update >= 1, "agent.target_update", "at least 1", a.target_update)?;
         check(a.replay_capacity >= 1, "agent.replay_capacity", "at least 1", a.replay_capacity)?;
@@ -408,7 +448,17 @@ impl Config {
             a.reward_anomaly,
         )?;
         check(a.reward_normal > 0.0 && a.reward_normal.is_finite(), "agent.reward_normal", "above 0", a.reward_normal)?;
-        check((0.0..=1.0).contains(&a.gamma), "agent.gamma", "in [0, 1]", a.gamma)
+        check((0.0..=1.0).contains(&a.gamma), "agent.gamma", "in [0, 1]", a.gamma)?;
+        let t = &a.trees;
+        let share = |share: f64| share > 0.0 && share <= 1.0;
+        check((0.0..=1.0).contains(&t.weight), "agent.trees.weight", "in [0, 1]", t.weight)?;
+        check((1..=10_000).contains(&t.n_trees), "agent.trees.n_trees", "in 1..=10000", t.n_trees)?;
+        check((2..=1_024).contains(&t.n_leaves), "agent.trees.n_leaves", "in 2..=1024", t.n_leaves)?;
+        check(share(t.learning_rate), "agent.trees.learning_rate", "in (0, 1]", t.learning_rate)?;
+        check(share(t.row_share), "agent.trees.row_share", "in (0, 1]", t.row_share)?;
+        check(share(t.feature_share), "agent.trees.feature_share", "in (0, 1]", t.feature_share)?;
+        check(t.min_rows >= 1, "agent.trees.min_rows", "at least 1", t.min_rows)?;
+        check(t.l2 >= 0.0 && t.l2.is_finite(), "agent.trees.l2", "at least 0", t.l2)
     }
 }
 
@@ -443,7 +493,7 @@ impl Default for Config {
                 weight_decay: 0.01,
                 learning_rate: 2e-3,
                 one_cycle: true,
-                steps_per_round: 300,
+                steps_per_round: 0,
                 final_steps: 1_200,
                 restart: true,
                 replay_capacity: 1_000_000,
@@ -451,6 +501,7 @@ impl Default for Config {
                 epsilon_end: 0.0,
                 gamma: 0.0,
                 update: Update::Both,
+                trees: TreesConfig { weight: 0.8, ..paper.agent.trees },
                 ..paper.agent
             },
             threshold: ThresholdConfig { method: ThresholdMethod::Calibrated },

@@ -28,12 +28,15 @@ mod random;
 mod read;
 mod replay;
 mod saved;
+mod scorer;
 mod scores;
 mod series;
 mod session;
+mod statics;
 mod stream;
 mod tensor_file;
 mod threshold;
+mod trees;
 mod views;
 mod write;
 mod write_views;
@@ -45,7 +48,7 @@ pub use baselines::{
 };
 pub use config::{
     AgentConfig, AnswerKind, Config, ForestInput, Preset, PropagationConfig, PropagationMethod, QueryConfig,
-    QueryStrategy, StateConfig, ThresholdConfig, ThresholdMethod, Update, WarmUpConfig,
+    QueryStrategy, StateConfig, ThresholdConfig, ThresholdMethod, TreesConfig, Update, WarmUpConfig,
 };
 pub use detector::{Detector, ForestDetector};
 pub use error::{Cause, Error, Result};
@@ -65,7 +68,7 @@ pub use read::{Columns, DataSet, Member, ReadOptions, read};
 pub use saved::Saved;
 pub use scores::{Event, SeriesScores, read_scores, write_events, write_scores};
 pub use series::{Clock, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Series, TimeFormat};
-pub use session::{Progress, Session};
+pub use session::{ExpectedQuality, Interval, Progress, Session};
 pub use stream::Stream;
 pub use views::{Encoded, Scale, Trailing, View, ViewState, encode};
 pub use write::{write_dataset, write_file};

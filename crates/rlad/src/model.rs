@@ -11,18 +11,21 @@ use crate::config::Config;
 use crate::detector::{Detector, check_channels, leave_out_missing};
 use crate::error::{Error, Result};
 use crate::qnet::{QNetwork, QNetworkShape, Tensor};
+use crate::scorer::{Scorer, score};
 use crate::series::Series;
+use crate::statics::{KnownStatics, Statics};
 use crate::tensor_file::{self, Tensors};
-use crate::views::{Scale, encode};
+use crate::trees::{BoostedTrees, n_tree_features, push_tree_features};
+use crate::views::{Encoded, Scale, encode};
 
-/// A trained detector: the Q-networks, how their states are made, and the threshold.
+/// A trained detector: the Q-networks and trees of its members, how their states are made, and the threshold.
 ///
-/// The score of a point is `Q(anomaly) − Q(normal)`, the mean of the networks. A series that it was not trained on is
+/// The score of a point is `Q(anomaly) − Q(normal)`, the mean of the members. A series that it was not trained on is
 /// scored like any other.
 #[derive(Clone, Debug)]
 pub struct Model {
-    pub(crate) networks: Vec<QNetwork>,
-    pub(crate) record: Record,
+    pub(crate) members: Vec<Scorer>,
+    pub(crate) record: Box<Record>,
     bytes: Vec<u8>,
     hash: String,
 }
@@ -34,19 +37,25 @@ pub(crate) struct Record {
     pub(crate) shape: QNetworkShape,
     pub(crate) n_channels: usize,
     pub(crate) scales: BTreeMap<String, Scale>,
+    pub(crate) statics: KnownStatics,
     pub(crate) threshold: f64,
     pub(crate) n_questions: usize,
     pub(crate) n_labelled_points: usize,
 }
 
 impl Model {
-    pub(crate) fn new(networks: Vec<QNetwork>, record: Record) -> Self {
+    pub(crate) fn new(members: Vec<Scorer>, record: Record) -> Self {
         let mut tensors = Tensors::new();
-        for (i, network) in networks.iter().enumerate() {
-            put(&mut tensors, &format!("{i}."), network.tensors());
+        for (i, member) in members.iter().enumerate() {
+            if let Some(network) = &member.network {
+                put(&mut tensors, &format!("{i}."), network.tensors());
+            }
+            if let Some(trees) = &member.trees {
+                put(&mut tensors, &format!("{i}.trees."), trees.tensors());
+            }
         }
         let (bytes, hash) = tensor_file::write("model", &tensors, &record);
-        Self { networks, record, bytes, hash }
+        Self { members, record: Box::new(record), bytes, hash }
     }
 
     /// Reads the bytes of a model file; `path` is for errors.
@@ -55,10 +64,19 @@ impl Model {
     /// [`Error::Format`], [`Error::Version`] or [`Error::Damaged`] where the bytes are not a whole model of this version.
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self> {
         let (tensors, record, hash): (_, Record, _) = tensor_file::read(path, "model", &bytes)?;
-        let networks = (0..record.config.agent.n_members)
-            .map(|i| network(path, &tensors, &format!("{i}."), record.shape))
-            .collect::<Result<_>>()?;
-        Ok(Self { networks, record, bytes, hash })
+        let weight = record.config.agent.trees.weight;
+        let n_views = record.shape.n_features;
+        if weight > 0.0 && !record.statics.fits(n_views) {
+            let expected = "a model whose static covariates fit its views".to_owned();
+            return Err(Error::Format { path: path.to_owned(), expected, source: None });
+        }
+        let member = |i: usize| {
+            let has_network = tensors.contains_key(&format!("{i}.lstm.weight_ih_l0")) || weight <= 0.0;
+            let network = has_network.then(|| network(path, &tensors, &format!("{i}."), record.shape)).transpose()?;
+            Ok(Scorer { network, trees: trees(path, &tensors, &format!("{i}.trees."), n_views)? })
+        };
+        let members = (0..record.config.agent.n_members).map(member).collect::<Result<_>>()?;
+        Ok(Self { members, record: Box::new(record), bytes, hash })
     }
 
     /// The bytes of its file.
@@ -91,6 +109,36 @@ impl Model {
         self.record.n_labelled_points
     }
 
+    /// What the trees of each member say of some points; nothing for a member without trees.
+    fn log_odds(&self, encoded: &Encoded, name: &str, points: Range<usize>) -> Vec<Vec<f64>> {
+        /// The points whose features are held at once.
+        const CHUNK: usize = 4_096;
+        let mut log_odds = vec![Vec::new(); self.members.len()];
+        if self.record.config.agent.trees.weight <= 0.0 {
+            return log_odds;
+        }
+        let mut statics = self.statics(name);
+        if !statics.is_fitted() {
+            (0..points.start).for_each(|point| _ = statics.at_next(encoded.row(point)));
+        }
+        let mut features = Vec::new();
+        for first in points.clone().step_by(CHUNK) {
+            features.clear();
+            for point in first..(first + CHUNK).min(points.end) {
+                push_tree_features(encoded.row(point), statics.at_next(encoded.row(point)), &mut features);
+            }
+            for (of_member, member) in log_odds.iter_mut().zip(&self.members) {
+                of_member.extend(member.trees.iter().flat_map(|trees| trees.log_odds(&features)));
+            }
+        }
+        log_odds
+    }
+
+    /// What the trees know of a series.
+    pub(crate) fn statics(&self, series: &str) -> Statics {
+        self.record.statics.of(series)
+    }
+
     /// What its views know of a series: what was fitted in training, or nothing.
     pub(crate) fn scale(&self, series: &str) -> Scale {
         self.record.scales.get(series).cloned().unwrap_or_else(Scale::running)
@@ -110,13 +158,23 @@ impl Detector for Model {
         check_channels(series, self.record.n_channels)?;
         let state = &self.record.config.state;
         let encoded = encode(series, &state.views, &self.scale(series.name()));
-        let q_values: Vec<Vec<[f32; 2]>> = self
-            .networks
+        let log_odds = self.log_odds(&encoded, series.name(), points.clone());
+        let of_members: Vec<Vec<f32>> = self
+            .members
             .iter()
-            .map(|network| network.q_values_series(encoded.rows(), points.clone(), state.n_steps))
+            .zip(log_odds)
+            .map(|(member, log_odds)| {
+                let q_values = member.network.as_ref();
+                let q_values = q_values.map(|q| q.q_values_series(encoded.rows(), points.clone(), state.n_steps));
+                let of_point = |i| {
+                    let q_values = q_values.as_ref().map(|q| q[i]);
+                    score(&self.record.config.agent, q_values, log_odds.get(i).copied())
+                };
+                (0..points.len()).map(of_point).collect()
+            })
             .collect();
         let mut scores: Vec<f64> =
-            (0..points.len()).map(|i| mean_score(q_values.iter().map(|q| q[i][1] - q[i][0]))).collect();
+            (0..points.len()).map(|i| mean_score(of_members.iter().map(|scores| scores[i]))).collect();
         leave_out_missing(series, points.start, &mut scores);
         Ok(scores)
     }
@@ -145,6 +203,20 @@ pub(crate) fn network(path: &Path, tensors: &Tensors, prefix: &str, shape: QNetw
     QNetwork::from_tensors(shape, &under(tensors, prefix)).map_err(|problem| Error::Format {
         path: path.to_owned(),
         expected: "a file with the weights of its networks".to_owned(),
+        source: Some(problem.into()),
+    })
+}
+
+/// The trees whose tensors stand under a prefix, for states with `n_views` numbers a step; `None` where none stand there.
+pub(crate) fn trees(path: &Path, tensors: &Tensors, prefix: &str, n_views: usize) -> Result<Option<BoostedTrees>> {
+    let named = under(tensors, prefix);
+    if named.is_empty() {
+        return Ok(None);
+    }
+    let trees = BoostedTrees::from_tensors(n_tree_features(n_views), &named);
+    trees.map(Some).map_err(|problem| Error::Format {
+        path: path.to_owned(),
+        expected: "a file with whole trees".to_owned(),
         source: Some(problem.into()),
     })
 }

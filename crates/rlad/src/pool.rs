@@ -9,6 +9,8 @@ use rand::{Rng, RngExt};
 use crate::config::StateConfig;
 use crate::error::{Error, Result};
 use crate::series::{Part, Series};
+use crate::statics::{KnownStatics, Statics};
+use crate::trees::push_tree_features;
 use crate::views::{Encoded, Scale, View, encode, n_features};
 
 /// A point of a series of the pool.
@@ -19,7 +21,9 @@ pub(crate) type PoolPoint = (usize, usize);
 pub(crate) struct PoolSeries {
     /// Its training points.
     pub(crate) training: Range<usize>,
+    name: String,
     encoded: Encoded,
+    statics: Statics,
     missing: Vec<bool>,
 }
 
@@ -65,7 +69,9 @@ impl Pool {
                 pool.scales.insert(series.name().to_owned(), scale);
             }
             let missing = (0..training.end).map(|point| series.is_missing(point)).collect();
-            pool.series.push(PoolSeries { training, encoded, missing });
+            let rows = &encoded.rows()[training.start * pool.n_features..];
+            let statics = Statics::fit(rows, pool.n_features);
+            pool.series.push(PoolSeries { training, name: series.name().to_owned(), encoded, statics, missing });
         }
         if pool.n_points() == 0 {
             return Err(Error::Empty { what: format!("the part `{part}` of the data") });
@@ -90,6 +96,19 @@ impl Pool {
         for &(series, point) in points {
             self.series[series].encoded.gather(&[point], 1, rows);
         }
+    }
+
+    /// Appends what trees see of some points, shape `[points.len(), n_tree_features]`.
+    pub(crate) fn tree_features(&self, points: &[PoolPoint], features: &mut Vec<f32>) {
+        for &(series, point) in points {
+            let series = &self.series[series];
+            push_tree_features(series.encoded.row(point), series.statics.values(), features);
+        }
+    }
+
+    /// What is known of its series by name.
+    pub(crate) fn known_statics(&self) -> KnownStatics {
+        KnownStatics::new(self.series.iter().map(|series| (series.name.as_str(), &series.statics)))
     }
 
     /// The state of the next point of the series, where it has one in the training part.

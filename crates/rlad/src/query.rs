@@ -81,6 +81,10 @@ pub(crate) struct Candidate {
     pub(crate) point: usize,
     /// The agent's score.
     pub(crate) score: f64,
+    /// The chance of an anomaly that the score says, in `[0, 1]`.
+    pub(crate) chance: f64,
+    /// The points of its series that it stands for.
+    pub(crate) n_points: f64,
 }
 
 /// The points of each series that were asked about, so that no two questions are near to each other.
@@ -108,6 +112,9 @@ impl Asked {
     }
 }
 
+/// What no chance is too certain for: where every score is sure, draws are still in proportion to something.
+const LEAST_UNCERTAINTY: f64 = 1e-9;
+
 /// Ranks candidates, the first to ask about first.
 ///
 /// With two actions, the softmax of the Q-values is a sigmoid of their difference, which is the score; so least confidence
@@ -123,6 +130,18 @@ pub(crate) fn rank(candidates: &mut [Candidate], strategy: QueryStrategy, thresh
         }
         QueryStrategy::Entropy => candidates.sort_by(|a, b| entropy(b.score).total_cmp(&entropy(a.score))),
         QueryStrategy::Random => candidates.shuffle(rng),
+        QueryStrategy::Proportional => {
+            // The order of ln w + Gumbel noise is that of draws in proportion to w (Efraimidis and Spirakis 2006).
+            let mut keyed: Vec<(f64, Candidate)> = candidates
+                .iter()
+                .map(|c| {
+                    let weight = c.n_points * (c.chance * (1.0 - c.chance)).max(LEAST_UNCERTAINTY);
+                    (weight.ln() - (-rng.random::<f64>().ln()).ln(), *c)
+                })
+                .collect();
+            keyed.sort_by(|a, b| b.0.total_cmp(&a.0));
+            candidates.iter_mut().zip(keyed).for_each(|(candidate, (_, ranked))| *candidate = ranked);
+        }
         QueryStrategy::Extremes => {
             candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
             let n = candidates.len();
@@ -190,8 +209,12 @@ mod tests {
     use crate::random::{Purpose, stream};
     use crate::series::TimeFormat;
 
+    fn at(series: usize, point: usize, score: f64) -> Candidate {
+        Candidate { series, point, score, chance: 0.5, n_points: 1.0 }
+    }
+
     fn candidates(scores: &[f64]) -> Vec<Candidate> {
-        scores.iter().enumerate().map(|(point, &score)| Candidate { series: 0, point, score }).collect()
+        scores.iter().enumerate().map(|(point, &score)| at(0, point, score)).collect()
     }
 
     fn ranked(scores: &[f64], strategy: QueryStrategy, threshold: f64) -> Vec<usize> {
@@ -230,6 +253,21 @@ mod tests {
         assert_eq!(random, [0, 1, 2, 3, 4]);
     }
 
+    /// Of two kinds of points, one a hundred times as uncertain in total, about one draw in a hundred is of the other.
+    #[test]
+    fn proportional_draws_are_in_proportion_to_uncertainty() {
+        let of = |point: usize| if point < 500 { (0.5, 4.0) } else { (0.01 / 0.99, 1.0) };
+        let candidate = |point| Candidate { chance: of(point).0, n_points: of(point).1, ..at(0, point, 0.0) };
+        let mut rng = stream(3, Purpose::Query, 0);
+        let n_rare = (0..2_000).filter(|_| {
+            let mut candidates: Vec<Candidate> = (0..1_000).map(candidate).collect();
+            rank(&mut candidates, QueryStrategy::Proportional, 0.0, &mut rng);
+            candidates[0].point >= 500
+        });
+        let n_rare = n_rare.count();
+        assert!((10..=32).contains(&n_rare), "{n_rare} of 2000, expected 20");
+    }
+
     #[test]
     fn the_entropy_of_even_odds_is_ln_2() {
         assert!((entropy(0.0) - std::f64::consts::LN_2).abs() < 1e-15);
@@ -243,8 +281,8 @@ mod tests {
         let config = QueryConfig { min_distance: 3, max_series_share: 0.5, ..Config::default().query };
         let mut asked = Asked::new(2, 3);
         asked.insert(0, 0);
-        let mut all: Vec<Candidate> = (0..20).map(|point| Candidate { series: 0, point, score: 0.0 }).collect();
-        all.extend((0..4).map(|point| Candidate { series: 1, point, score: 0.0 }));
+        let mut all: Vec<Candidate> = (0..20).map(|point| at(0, point, 0.0)).collect();
+        all.extend((0..4).map(|point| at(1, point, 0.0)));
         let taken = take(&all, 4, &mut asked, 2, &config);
         let points: Vec<(usize, usize)> = taken.iter().map(|c| (c.series, c.point)).collect();
         assert_eq!(points, [(0, 3), (0, 6), (1, 0), (1, 3)]);

@@ -21,6 +21,10 @@ pub(crate) enum Purpose {
     Expert = 6,
     /// Which training windows a baseline is fitted on, or scored for its threshold.
     Windows = 7,
+    /// The labelled points and features that each tree sees.
+    Trees = 8,
+    /// The sample on which rounds are compared, and the draws of the expected quality.
+    Quality = 9,
 }
 
 /// The stream of random numbers for a purpose and its `turn` (a round, a question, a network).

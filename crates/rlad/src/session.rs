@@ -6,12 +6,15 @@
 
 mod checkpoint;
 mod examples;
+mod quality;
 mod questions;
 
 use std::ops::Range;
 
 use serde::Serialize;
 
+use self::quality::Standing;
+pub use self::quality::{ExpectedQuality, Interval};
 use crate::agent::{Agent, fold};
 use crate::config::{AnswerKind, Config, ThresholdMethod};
 use crate::detector::ForestDetector;
@@ -21,6 +24,7 @@ use crate::model::{Model, Record};
 use crate::pool::{Pool, PoolPoint};
 use crate::query::{Asked, Query, share_of};
 use crate::series::{Series, shown};
+use crate::statics::KnownStatics;
 use crate::threshold::calibrate;
 
 /// The turn of random streams for what follows the last round.
@@ -43,6 +47,10 @@ pub struct Progress {
     pub loss: f32,
     /// ε at the end of the round.
     pub epsilon: f64,
+    /// κ between the alarms after this round and those after the one before, in `[-1, 1]`; `None` for the first.
+    pub agreement: Option<f64>,
+    /// The quality to be expected; `None` with too few random questions to say.
+    pub expected: Option<ExpectedQuality>,
 }
 
 /// A training run.
@@ -55,6 +63,10 @@ pub struct Session {
     asked: Asked,
     answered: Vec<(Query, Answer)>,
     agent: Agent,
+    /// κ between each round and the one before it.
+    agreements: Vec<f64>,
+    /// What the last round left, where it is not to be computed anew.
+    standing: Option<Standing>,
     round: usize,
     pending: Option<Vec<Query>>,
 }
@@ -74,6 +86,8 @@ impl Session {
             labels: vec![Labels::default(); pool.series.len()],
             asked: Asked::new(pool.series.len(), config.query.min_distance),
             answered: Vec::new(),
+            agreements: Vec::new(),
+            standing: None,
             round: 0,
             pending: None,
             config,
@@ -145,6 +159,7 @@ impl Session {
             self.check(query, answer)?;
             taught.push((query.clone(), answer.clone()));
         }
+        let before = (self.round > 0).then(|| self.standing.take().unwrap_or_else(|| self.standing()));
         for (query, answer) in taught {
             self.take_in(query, answer);
         }
@@ -152,18 +167,24 @@ impl Session {
         let examples = self.examples(&pseudo_labels);
         let turn = self.round as u64 + 1;
         let loss = self.agent.learn(&self.pool, &examples, turn, self.config.agent.steps_per_round);
-        let progress = Progress {
-            round: self.round,
+        self.round += 1;
+        self.pending = None;
+        let standing = self.standing();
+        let agreement = before.map(|before| before.agreement(&standing));
+        self.agreements.extend(agreement);
+        let expected = self.expected_quality(standing.threshold());
+        self.standing = Some(standing);
+        Ok(Progress {
+            round: self.round - 1,
             questions: self.answered.len(),
             labelled_points: self.labels.iter().map(Labels::len).sum(),
             labelled_anomalies: self.count(Label::Anomaly),
             pseudo_labels: pseudo_labels.len(),
             loss,
             epsilon: self.agent.epsilon(),
-        };
-        self.round += 1;
-        self.pending = None;
-        Ok(progress)
+            agreement,
+            expected,
+        })
     }
 
     /// The detector that the answers so far give, trained for the last time (`agent.final_steps`). The session can go on
@@ -198,11 +219,17 @@ impl Session {
             shape: agent.members[0].online.shape(),
             n_channels: self.pool.n_channels,
             scales: self.pool.scales.clone(),
+            statics: self.known_statics(),
             threshold,
             n_questions: self.answered.len(),
             n_labelled_points: self.labels.iter().map(Labels::len).sum(),
         };
-        Model::new(agent.members.into_iter().map(|member| member.online).collect(), record)
+        Model::new(agent.into_scorers(), record)
+    }
+
+    /// What the trees of a model must know of the series; nothing where it has none.
+    fn known_statics(&self) -> KnownStatics {
+        if self.config.agent.trees.weight > 0.0 { self.pool.known_statics() } else { KnownStatics::default() }
     }
 
     /// The isolation forest over the training states, as a detector: what is known without a question.

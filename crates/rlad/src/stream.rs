@@ -3,7 +3,10 @@
 use crate::agent::mean_score;
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::scorer::score;
 use crate::series::Clock;
+use crate::statics::Statics;
+use crate::trees::push_tree_features;
 use crate::views::ViewState;
 
 /// The state of one series that is scored as it arrives.
@@ -14,6 +17,8 @@ pub struct Stream<'a> {
     model: &'a Model,
     name: String,
     views: ViewState,
+    /// What the trees know of the series; `None` without trees.
+    statics: Option<Statics>,
     /// The rows of the last window, oldest first, shape `[n_steps, n_features]`.
     window: Vec<f32>,
     row: Vec<f32>,
@@ -28,7 +33,9 @@ impl<'a> Stream<'a> {
         let n_channels = model.record.n_channels;
         let views = ViewState::new(&state.views, clock, n_channels, &model.scale(name));
         let row = vec![0.0; model.record.shape.n_features];
-        Self { model, name: name.to_owned(), views, window: Vec::new(), row, last_timestamp: None }
+        let has_trees = model.record.config.agent.trees.weight > 0.0;
+        let statics = has_trees.then(|| model.statics(name));
+        Self { model, name: name.to_owned(), views, statics, window: Vec::new(), row, last_timestamp: None }
     }
 
     /// Takes in the next point and returns its score; `None` where every value is missing (NaN or infinite).
@@ -57,10 +64,18 @@ impl<'a> Stream<'a> {
             self.window.drain(..self.row.len());
             self.window.extend_from_slice(&self.row);
         }
+        let mut features = Vec::new();
+        if let Some(statics) = &mut self.statics {
+            push_tree_features(&self.row, statics.at_next(&self.row), &mut features);
+        }
         if values.iter().all(|value| value.is_nan()) {
             return Ok(None);
         }
-        let q_values = self.model.networks.iter().map(|network| network.q_values(&self.window, n_steps)[0]);
-        Ok(Some(mean_score(q_values.map(|q| q[1] - q[0]))))
+        let of_members = self.model.members.iter().map(|member| {
+            let q_values = member.network.as_ref().map(|network| network.q_values(&self.window, n_steps)[0]);
+            let log_odds = member.trees.as_ref().map(|trees| trees.log_odds(&features)[0]);
+            score(&self.model.record.config.agent, q_values, log_odds)
+        });
+        Ok(Some(mean_score(of_members)))
     }
 }

@@ -12,7 +12,11 @@
 /// A labelled point's score and whether it is an anomaly.
 pub(crate) type Labelled = (f64, bool);
 
-/// The threshold with the best expected F1, or `None` where the labels are all of one kind.
+/// The share of the best expected F1 that is given for a lower threshold: about the best, F1 hardly depends on the threshold, but
+/// how early an event is seen does.
+const TOLERANCE: f64 = 0.01;
+
+/// The lowest threshold whose expected F1 is all but the best, or `None` where the labels are all of one kind.
 ///
 /// `pool`: the scores of training points and how many points each stands for. `least_chance`: no alarm is worth its cost at
 /// a score where the chance of an anomaly is below this; where anomalies can hardly be told apart, the best F1 alone would
@@ -27,20 +31,22 @@ pub(crate) fn calibrate(labelled: &[Labelled], pool: &[(f64, f64)], least_chance
     pool.sort_by(|a, b| b.0.total_cmp(&a.0));
     let n_anomalies: f64 = pool.iter().map(|p| p.2).sum();
     let (mut n_alarms, mut n_found) = (0.0, 0.0);
-    let mut best = (f64::NEG_INFINITY, 0.0);
+    // Of each threshold that parts two scores, from the highest down: the expected F1.
+    let mut thresholds: Vec<(f64, f64)> = Vec::new();
     for (i, &(score, n, found)) in pool.iter().enumerate() {
-        if found < least_chance * n && best.0 > f64::NEG_INFINITY {
+        if found < least_chance * n && !thresholds.is_empty() {
             break;
         }
         n_alarms += n;
         n_found += found;
         let below = pool.get(i + 1).map_or(score - 1.0, |next| next.0);
         let f1 = 2.0 * n_found / (n_alarms + n_anomalies);
-        if below < score && f1 > best.0 {
-            best = (f1, f64::midpoint(score, below));
+        if below < score {
+            thresholds.push((f1, f64::midpoint(score, below)));
         }
     }
-    Some(best.1)
+    let best = thresholds.iter().fold(0.0_f64, |best, threshold| best.max(threshold.0));
+    thresholds.iter().rev().find(|threshold| threshold.0 >= (1.0 - TOLERANCE) * best).map(|threshold| threshold.1)
 }
 
 /// The chance of an anomaly as a non-decreasing function of the score, by pooling adjacent violators (Ayer et al. 1955):

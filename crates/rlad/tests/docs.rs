@@ -23,15 +23,18 @@ fn show(value: &toml::Value) -> String {
 fn settings(preset: Preset) -> Vec<(String, String)> {
     let table: toml::Table = toml::from_str(&Config::preset(preset).to_toml()).unwrap();
     let mut settings = Vec::new();
-    for (key, value) in &table {
+    flatten("", &table, &mut settings);
+    settings
+}
+
+fn flatten(prefix: &str, table: &toml::Table, settings: &mut Vec<(String, String)>) {
+    for (key, value) in table {
+        let key = format!("{prefix}{key}");
         match value {
-            toml::Value::Table(inner) => {
-                settings.extend(inner.iter().map(|(name, value)| (format!("{key}.{name}"), show(value))))
-            }
-            value => settings.push((key.clone(), show(value))),
+            toml::Value::Table(inner) => flatten(&format!("{key}."), inner, settings),
+            value => settings.push((key, show(value))),
         }
     }
-    settings
 }
 
 fn document(name: &str) -> String {

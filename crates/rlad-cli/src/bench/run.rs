@@ -141,54 +141,54 @@ pub(crate) fn write_outcome(folder: &Path, outcome: &Outcome) -> anyhow::Result<
     Ok(rlad::write_file(&folder.join(OUTCOME), serde_json::to_string_pretty(outcome)?.as_bytes())?)
 }
 
-/// One session whose budget is raised from one budget to the next, as `rlad train --resume --questions` does it. `scored` is
-/// told the results so far after each budget but the last.
+/// Sessions whose budget is raised from one budget to the next, as `rlad train --resume --questions` does it: one, or one for
+/// each fold of series that are left out. `scored` is told the results so far after each budget but the last.
 fn agent_run(
     task: &Task,
     table: &toml::Table,
     data: &DataSet,
     scored: impl Fn(&[Scored]) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<Scored>> {
-    let begun = Instant::now();
-    let series: Vec<Series> = data.members.iter().map(|member| member.series.clone()).collect();
     let mut config = agent(table)?;
     (config.seed, config.part) = (task.seed, task.train);
-    config.questions = task.budgets.first().copied().unwrap_or(config.questions);
-    let mut session = Session::new(config, &series)?;
-    let mut oracle = TruthOracle::new(truths(data), 0.0, 0.0, task.seed);
-    let mut spent_scoring = 0.0;
-    let mut results = Vec::new();
+    let n = data.members.len();
+    let mut folds: Vec<Fold<'_>> = match task.entry.unseen_folds {
+        None => vec![Fold::new(task, &config, data, &|_| true, (0..n).collect())?],
+        Some(k) => (0..k.min(n))
+            .map(|fold| {
+                let unseen = (0..n).filter(|series| series % k == fold).collect();
+                Fold::new(task, &config, data, &|series| series % k != fold, unseen)
+            })
+            .collect::<anyhow::Result<_>>()?,
+    };
+    let (mut fit_seconds, mut results) = (0.0, Vec::new());
     for &budget in &task.budgets {
-        session.set_questions(budget);
-        loop {
-            let queries = session.query().to_vec();
-            if queries.is_empty() {
-                break;
+        let mut of_series: Vec<Option<SeriesScores>> = vec![None; n];
+        let (mut questions, mut labelled_points, mut score_seconds) = (0, 0, 0.0);
+        let mut threshold_rule = "";
+        for fold in &mut folds {
+            let fitting = Instant::now();
+            let fitted = fold.fit(budget)?;
+            fit_seconds += fitting.elapsed().as_secs_f64();
+            let scoring = Instant::now();
+            for &series in &fold.scored {
+                of_series[series] =
+                    Some(series_scores(fitted.detector.as_ref(), &data.members[series], task.test, &fitted.name)?);
             }
-            let kind = session.config().query.answers;
-            let mut answers = Vec::with_capacity(queries.len());
-            for query in &queries {
-                answers.push((query.id, ask(&mut oracle, query, &series[query.series], session.shown(query), kind)?));
-            }
-            let progress = session.teach(&answers)?;
-            anyhow::ensure!(progress.loss.is_finite(), "the training diverged in round {}", progress.round);
+            score_seconds += scoring.elapsed().as_secs_f64();
+            questions += fitted.questions;
+            labelled_points += fitted.labelled_points;
+            threshold_rule = fitted.threshold_rule;
         }
-        let model = session.finish();
-        let fit_seconds = begun.elapsed().as_secs_f64() - spent_scoring;
-        let scoring = Instant::now();
         let name = format!("scores-{budget}.parquet");
-        rlad::write_scores(&task.out.join(&name), &scores(&model, data, task.test, &model.hash()[..16])?)?;
-        let score_seconds = scoring.elapsed().as_secs_f64();
-        spent_scoring += score_seconds;
+        let of_series: Vec<SeriesScores> = of_series.into_iter().flatten().collect();
+        rlad::write_scores(&task.out.join(&name), &of_series)?;
         results.push(Scored {
             budget: Some(budget),
             scores: name,
-            questions: model.n_questions(),
-            labelled_points: model.n_labelled_points(),
-            threshold_rule: match model.config().threshold.method {
-                rlad::ThresholdMethod::Own => "Q difference 0".to_owned(),
-                rlad::ThresholdMethod::Calibrated => "calibrated on the answers".to_owned(),
-            },
+            questions: questions / folds.len().max(1),
+            labelled_points: labelled_points / folds.len().max(1),
+            threshold_rule: threshold_rule.to_owned(),
             validation: None,
             fit_seconds,
             score_seconds,
@@ -198,6 +198,79 @@ fn agent_run(
         }
     }
     Ok(results)
+}
+
+/// A session on some of the series, and the series that its detector scores.
+struct Fold<'a> {
+    session: Session,
+    oracle: TruthOracle<'a>,
+    series: Vec<Series>,
+    scored: Vec<usize>,
+}
+
+/// A detector of a session.
+struct Fitted {
+    detector: Box<dyn Detector>,
+    name: String,
+    questions: usize,
+    labelled_points: usize,
+    threshold_rule: &'static str,
+}
+
+impl<'a> Fold<'a> {
+    fn new(
+        task: &Task,
+        config: &rlad::Config,
+        data: &'a DataSet,
+        is_trained_on: &dyn Fn(usize) -> bool,
+        scored: Vec<usize>,
+    ) -> anyhow::Result<Self> {
+        let trained = || data.members.iter().enumerate().filter(|(at, _)| is_trained_on(*at)).map(|(_, member)| member);
+        let series: Vec<Series> = trained().map(|member| member.series.clone()).collect();
+        let truths = trained().map(|member| member.truth.as_ref()).collect();
+        let (error_rate, unsure_rate) = (task.entry.error_rate.unwrap_or(0.0), task.entry.unsure_rate.unwrap_or(0.0));
+        let oracle = TruthOracle::new(truths, error_rate, unsure_rate, task.seed);
+        Ok(Self { session: Session::new(config.clone(), &series)?, oracle, series, scored })
+    }
+
+    /// Asks until `budget` questions are answered, and fits the detector: the warm-up's forest where none may be asked.
+    fn fit(&mut self, budget: usize) -> anyhow::Result<Fitted> {
+        let Self { session, oracle, series, .. } = self;
+        if budget == 0 {
+            return Ok(Fitted {
+                detector: Box::new(session.forest()),
+                name: "forest".to_owned(),
+                questions: 0,
+                labelled_points: 0,
+                threshold_rule: "1 % of training points",
+            });
+        }
+        session.set_questions(budget);
+        loop {
+            let queries = session.query().to_vec();
+            if queries.is_empty() {
+                break;
+            }
+            let kind = session.config().query.answers;
+            let mut answers = Vec::with_capacity(queries.len());
+            for query in &queries {
+                answers.push((query.id, ask(oracle, query, &series[query.series], session.shown(query), kind)?));
+            }
+            let progress = session.teach(&answers)?;
+            anyhow::ensure!(progress.loss.is_finite(), "the training diverged in round {}", progress.round);
+        }
+        let model = session.finish();
+        Ok(Fitted {
+            name: model.hash()[..16].to_owned(),
+            questions: model.n_questions(),
+            labelled_points: model.n_labelled_points(),
+            threshold_rule: match model.config().threshold.method {
+                rlad::ThresholdMethod::Own => "Q difference 0",
+                rlad::ThresholdMethod::Calibrated => "calibrated on the answers",
+            },
+            detector: Box::new(model),
+        })
+    }
 }
 
 /// A baseline; one that learns from labels gets those of random questions, as many as each budget allows.
@@ -282,19 +355,26 @@ fn ask(
 
 /// The scores of a part of each series.
 fn scores(detector: &dyn Detector, data: &DataSet, part: Part, model: &str) -> anyhow::Result<Vec<SeriesScores>> {
-    let one = |member: &rlad::Member| {
-        let series = &member.series;
-        let points = series.part(part);
-        Ok(SeriesScores {
-            series: series.name().to_owned(),
-            time_format: series.time_format(),
-            timestamps: series.timestamps()[points.clone()].to_vec(),
-            scores: detector.score_points(series, points)?,
-            threshold: detector.threshold(),
-            model: model.to_owned(),
-        })
-    };
-    data.members.iter().map(one).collect()
+    data.members.iter().map(|member| series_scores(detector, member, part, model)).collect()
+}
+
+/// The scores of a part of one series.
+fn series_scores(
+    detector: &dyn Detector,
+    member: &rlad::Member,
+    part: Part,
+    model: &str,
+) -> anyhow::Result<SeriesScores> {
+    let series = &member.series;
+    let points = series.part(part);
+    Ok(SeriesScores {
+        series: series.name().to_owned(),
+        time_format: series.time_format(),
+        timestamps: series.timestamps()[points.clone()].to_vec(),
+        scores: detector.score_points(series, points)?,
+        threshold: detector.threshold(),
+        model: model.to_owned(),
+    })
 }
 
 /// The largest memory that this program held, where the system tells: Linux's `VmHWM`.

@@ -81,6 +81,16 @@ pub(crate) struct Entry {
     pub(crate) seeds: Option<Vec<u64>>,
     /// Its budgets, where they are not the suite's.
     pub(crate) budgets: Option<Vec<usize>>,
+    /// The share of the agent's answers that are wrong, in `[0, 1]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) error_rate: Option<f64>,
+    /// The share of the agent's answers that are *unsure*, in `[0, 1]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unsure_rate: Option<f64>,
+    /// The agent is trained as many times, each time without every so-many-th series, and scores those: no series that is
+    /// judged was seen in training. At least 2. Questions and labels are means over the trainings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unseen_folds: Option<usize>,
     /// Its printed F1 in the paper, whose protocol is another (docs/results.md).
     pub(crate) paper_f1: Option<f64>,
 }
@@ -231,8 +241,17 @@ impl Suite {
             if entry.asks() && budgets.is_empty() {
                 return wrong("budgets", "at least one", "none".to_owned());
             }
-            if !budgets.is_sorted_by(|a, b| a < b) || budgets.contains(&0) {
-                return wrong("budgets", "increasing numbers above 0", format!("{budgets:?}"));
+            let is_agent = entry.agent.is_some();
+            if !budgets.is_sorted_by(|a, b| a < b) || (budgets.contains(&0) && !is_agent) {
+                return wrong("budgets", "increasing numbers, above 0 but for the agent", format!("{budgets:?}"));
+            }
+            for (name, rate) in [("error_rate", entry.error_rate), ("unsure_rate", entry.unsure_rate)] {
+                if let Some(rate) = rate.filter(|rate| !is_agent || !(0.0..=1.0).contains(rate)) {
+                    return wrong(name, "in [0, 1], for an agent", rate.to_string());
+                }
+            }
+            if let Some(folds) = entry.unseen_folds.filter(|folds| !is_agent || *folds < 2) {
+                return wrong("unseen_folds", "at least 2, for an agent", folds.to_string());
             }
         }
         Ok(())

@@ -238,6 +238,9 @@ fn curve_point(round: &Value) -> CurvePoint {
     CurvePoint {
         n_questions: round["questions"].as_u64().map_or(0, |n| usize::try_from(n).unwrap_or(usize::MAX)),
         f1: round["check"]["strict"]["f1"].as_f64(),
+        expected: round["expected"]["f1"]["expected"].as_f64(),
+        expected_low: round["expected"]["f1"]["low"].as_f64(),
+        expected_high: round["expected"]["f1"]["high"].as_f64(),
         loss: round["loss"].as_f64(),
     }
 }

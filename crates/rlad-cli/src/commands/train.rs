@@ -208,6 +208,8 @@ pub(crate) struct Trained {
     pub(crate) n_anomalies: usize,
     /// The detector's quality on the part that is checked.
     pub(crate) check: Option<Evaluation>,
+    /// Whether more questions are unlikely to change it.
+    pub(crate) has_settled: bool,
     /// How long it took, in seconds.
     pub(crate) seconds: f64,
 }
@@ -266,6 +268,7 @@ impl Training<'_> {
             last,
             stopped,
             check,
+            has_settled: self.session.has_settled(),
         })
     }
 
@@ -284,7 +287,11 @@ impl Training<'_> {
         }
         if let Some(bar) = &mut self.bar {
             bar.set(progress.questions as u64);
-            bar.set_message(format!("round {} loss {:.3}", progress.round, progress.loss));
+            let expected = progress.expected.map_or_else(String::new, |expected| {
+                let f1 = expected.f1;
+                format!(", expected F1 {:.2} ({:.2} to {:.2})", f1.expected, f1.low, f1.high)
+            });
+            bar.set_message(format!("round {} loss {:.3}{expected}", progress.round, progress.loss));
         }
         self.history.push(line);
         Ok(())
@@ -312,6 +319,8 @@ fn report(args: &TrainArgs, trained: &Trained) -> anyhow::Result<()> {
             "stopped": trained.stopped,
             "seconds": trained.seconds,
             "check": trained.check,
+            "expected": trained.last["expected"],
+            "settled": trained.has_settled,
         });
         return print(&serde_json::to_string_pretty(&result)?);
     }
@@ -325,6 +334,12 @@ fn report(args: &TrainArgs, trained: &Trained) -> anyhow::Result<()> {
     if let Some(check) = &trained.check {
         print(&format!("checked on {}: {}", args.check_part.unwrap_or_default(), strict_line(check)))?;
     }
+    if let Some(line) = expected_line(&trained.last["expected"]) {
+        print(&line)?;
+    }
+    if trained.has_settled {
+        print("the last three rounds hardly changed which points are alarms: more questions are unlikely to pay")?;
+    }
     print(&format!("model {} ({})", path.display(), &model.hash()[..16]))?;
     if trained.stopped {
         print(&format!(
@@ -336,6 +351,20 @@ fn report(args: &TrainArgs, trained: &Trained) -> anyhow::Result<()> {
         print("no answer was an anomaly, so the detector knows none: ask more questions, or of other series")?;
     }
     Ok(())
+}
+
+/// The expected quality of a round of the history in one line.
+fn expected_line(expected: &Value) -> Option<String> {
+    let n = expected["random_questions"].as_u64()?;
+    let of = |name: &str| {
+        let end = |end: &str| expected[name][end].as_f64();
+        Some(format!("{:.2} ({:.2} to {:.2})", end("expected")?, end("low")?, end("high")?))
+    };
+    let (precision, recall, f1) = (of("precision")?, of("recall")?, of("f1")?);
+    Some(format!(
+        "expected on these data, from {n} random questions: precision {precision}, recall {recall}, F1 {f1}; the true ones lie in \
+         the brackets nine times in ten"
+    ))
 }
 
 /// Strict precision, recall and F1 in one line.

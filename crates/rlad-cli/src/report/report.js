@@ -129,6 +129,18 @@
     const has = (key) => data.curve.some((point) => point[key] !== null);
     const traces = [];
     if (has("f1")) traces.push(trace("f1", "strict F1", c.line, "circle", "y"));
+    if (has("expected")) {
+      const end = (key, fill) => ({
+        ...trace(key, "expected", c.line, "circle", "y"),
+        mode: "lines", line: { width: 0 }, fill, fillcolor: "rgba(0, 158, 115, .18)", hoverinfo: "skip", hovertemplate: undefined, showlegend: false,
+      });
+      traces.push(end("expected_low", "none"), end("expected_high", "tonexty"));
+      traces.push({
+        ...trace("expected", "expected from random questions", "#009e73", "diamond", "y"),
+        customdata: data.curve.map((point) => [point.expected_low, point.expected_high]),
+        hovertemplate: "%{x} questions: expected F1 %{y:.3f}, %{customdata[0]:.3f} to %{customdata[1]:.3f}<extra></extra>",
+      });
+    }
     if (has("loss")) traces.push(trace("loss", "loss", "#d55e00", "square", "y2"));
     const axis = { gridcolor: c.grid, zeroline: false, fixedrange: true, rangemode: "tozero" };
     Plotly.react("curve", traces, layout({

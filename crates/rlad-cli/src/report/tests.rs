@@ -30,7 +30,14 @@ fn report(series: Vec<ReportSeries<'_>>) -> Report<'_> {
         },
         measured_on: "every point".to_owned(),
         metrics: vec![MetricRow { name: "strict F1".into(), after: Some(0.5), ..MetricRow::default() }],
-        curve: vec![CurvePoint { n_questions: 15, f1: Some(f64::NAN), loss: None }],
+        curve: vec![CurvePoint {
+            n_questions: 15,
+            f1: Some(f64::NAN),
+            expected: Some(0.5),
+            expected_low: Some(0.25),
+            expected_high: Some(0.75),
+            loss: None,
+        }],
         series,
     }
 }

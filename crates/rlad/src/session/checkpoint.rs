@@ -10,7 +10,7 @@ use crate::agent::Member;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::label::{Answer, Label};
-use crate::model::{network, put, under};
+use crate::model::{network, put, trees, under};
 use crate::qnet::Adam;
 use crate::query::Query;
 use crate::replay::{ReplayBuffer, Transition};
@@ -27,6 +27,7 @@ struct Record {
     /// Of each network, the steps that its optimiser has taken and where the next transition goes in its replay buffer.
     members: Vec<(u64, usize)>,
     answered: Vec<(Query, Answer)>,
+    agreements: Vec<f64>,
 }
 
 impl Session {
@@ -40,6 +41,9 @@ impl Session {
             put(&mut tensors, &format!("{i}.target."), member.target.tensors());
             put(&mut tensors, &format!("{i}.adam."), member.adam.tensors());
             let rows: Vec<f32> = member.replay.transitions().iter().flat_map(to_row).collect();
+            if let Some(trees) = &member.trees {
+                put(&mut tensors, &format!("{i}.trees."), trees.tensors());
+            }
             tensors.insert(format!("{i}.replay"), (vec![rows.len() / ROW, ROW], rows));
         }
         let record = Record {
@@ -49,6 +53,7 @@ impl Session {
             n_gradient_steps: self.agent.n_gradient_steps,
             members: self.agent.members.iter().map(|m| (m.adam.n_steps(), m.replay.next())).collect(),
             answered: self.answered.clone(),
+            agreements: self.agreements.clone(),
         };
         tensor_file::write("checkpoint", &tensors, &record).0
     }
@@ -68,7 +73,9 @@ impl Session {
         record.config.questions = questions.unwrap_or(record.config.questions);
         let mut session = Self::new(record.config, series)?;
         session.round = record.round;
+        session.agreements = record.agreements;
         session.agent.n_gradient_steps = record.n_gradient_steps;
+        session.agent.uses_networks &= session.round == 0 || session.config.agent.steps_per_round > 0;
         for (query, answer) in record.answered {
             session.take_in(query, answer);
         }
@@ -80,7 +87,9 @@ impl Session {
                 .map_err(|_| wrong("a checkpoint with the state of its optimisers"))?;
             let rows = tensors.get(&format!("{i}.replay")).ok_or_else(|| wrong("a checkpoint with replay buffers"))?;
             let transitions = rows.1.as_chunks::<ROW>().0.iter().map(from_row).collect();
+            let of_trees = format!("{i}.trees.");
             *member = Member {
+                trees: trees(path, &tensors, &of_trees, shape.n_features)?,
                 target: network(path, &tensors, &format!("{i}.target."), shape)?,
                 replay: ReplayBuffer::restore(capacity, transitions, next),
                 online,

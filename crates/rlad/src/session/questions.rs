@@ -10,6 +10,7 @@ use crate::iforest::IsolationForest;
 use crate::pool::PoolPoint;
 use crate::query::{Candidate, Query, Reason, rank, share_of, take};
 use crate::random::{Purpose, stream};
+use crate::scorer::chance_of_score;
 
 impl Session {
     /// A fitted forest and its score of every training point of each series.
@@ -67,7 +68,7 @@ impl Session {
             let candidates: Vec<Candidate> = scores
                 .iter()
                 .enumerate()
-                .map(|(i, &score)| Candidate { series, point: first + i, score })
+                .map(|(i, &score)| self.candidate((series, first + i), score))
                 .filter(|candidate| self.pool.has((series, candidate.point)))
                 .collect();
             picked.push([Reason::Highest, Reason::Lowest, Reason::Middle].map(|reason| {
@@ -120,7 +121,7 @@ impl Session {
         let mut candidates: Vec<Candidate> = points
             .iter()
             .zip(mean_scores(&scores))
-            .map(|(&(series, point), score)| Candidate { series, point, score })
+            .map(|(&at, score)| self.candidate(at, score))
             .filter(|candidate| self.is_open((candidate.series, candidate.point)))
             .collect();
         let mut rng = stream(self.config.seed, Purpose::Query, turn | 1 << 40);
@@ -143,13 +144,14 @@ impl Session {
             }
         }
         let scores = mean_scores(&self.agent.member_scores(&self.pool, &random));
-        chosen.extend(
-            random
-                .iter()
-                .zip(scores)
-                .map(|(&(series, point), score)| (Candidate { series, point, score }, Reason::Random)),
-        );
+        chosen.extend(random.iter().zip(scores).map(|(&at, score)| (self.candidate(at, score), Reason::Random)));
         self.number(chosen)
+    }
+
+    fn candidate(&self, (series, point): PoolPoint, score: f64) -> Candidate {
+        let n_drawn = self.n_ranked_of_series(self.pool.series.len()).min(self.pool.series[series].training.len());
+        let n_points = self.weight_of(series) / n_drawn.max(1) as f64;
+        Candidate { series, point, score, chance: chance_of_score(&self.config.agent, score), n_points }
     }
 
     fn is_open(&self, (series, point): PoolPoint) -> bool {
@@ -161,7 +163,7 @@ impl Session {
         chosen
             .into_iter()
             .zip(first..)
-            .map(|((Candidate { series, point, score }, reason), id)| Query {
+            .map(|((Candidate { series, point, score, .. }, reason), id)| Query {
                 id,
                 round: self.round,
                 series,
@@ -187,9 +189,14 @@ impl Session {
         } else {
             0..n_series
         };
-        let n = config.pool.min(config.max_pool.div_ceil(series.len()));
+        let n = self.n_ranked_of_series(series.len());
         let mut rng = stream(self.config.seed, Purpose::Query, turn);
         series.flat_map(|s| self.pool.draw(s, n, &mut rng).into_iter().map(move |point| (s, point))).collect()
+    }
+
+    /// The most points of a series that are ranked in a round about so many series.
+    fn n_ranked_of_series(&self, n_series: usize) -> usize {
+        self.config.query.pool.min(self.config.query.max_pool.div_ceil(n_series))
     }
 
     /// The series that a round of a round robin asks about: the next one that still has something to ask.

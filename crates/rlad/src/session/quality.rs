@@ -1,0 +1,255 @@
+//! What quality is to be expected without a test set, and whether more questions are likely to pay.
+//!
+//! Questions that are chosen by score say nothing of the whole: the share of anomalies among them is the choice's. Those that
+//! are drawn at random do. Points that chosen questions labelled are known; the random ones stand for the rest.
+
+use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
+
+use super::Session;
+use crate::agent::{fold, mean_score};
+use crate::config::ThresholdMethod;
+use crate::label::{Answer, Label};
+use crate::pool::PoolPoint;
+use crate::query::Reason;
+use crate::random::{Purpose, stream};
+
+/// A share with an interval that holds the true one in nine cases of ten or more: 95 % by its own account, which takes the few
+/// events that were seen for all that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The median.
+    pub expected: f64,
+    /// The lower end, the 2.5th percentile.
+    pub low: f64,
+    /// The upper end, the 97.5th percentile.
+    pub high: f64,
+}
+
+/// Strict point-wise quality over all training points, as far as the answers tell.
+///
+/// Each point is judged by the member that never learned from its stretch, so what stands here is a little below what the
+/// detector does with all members.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExpectedQuality {
+    /// The share of alarms that are anomalies.
+    pub precision: Interval,
+    /// The share of anomalies that have an alarm.
+    pub recall: Interval,
+    /// Their harmonic mean.
+    pub f1: Interval,
+    /// The random questions that it rests on.
+    pub random_questions: usize,
+}
+
+/// Points that are alarms and anomalies, alarms only, and anomalies only.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Confusion([f64; 3]);
+
+/// What an agent says of the sample of points on which rounds are compared.
+#[derive(Clone, Debug)]
+pub(super) struct Standing {
+    threshold: f64,
+    alarms: Vec<bool>,
+}
+
+impl Standing {
+    pub(super) const fn threshold(&self) -> f64 {
+        self.threshold
+    }
+
+    /// Cohen's κ between the alarms of two rounds.
+    pub(super) fn agreement(&self, other: &Self) -> f64 {
+        agreement(&self.alarms, &other.alarms)
+    }
+}
+
+/// Random questions below which nothing is said.
+const MIN_RANDOM: usize = 20;
+/// Draws of the three sums.
+const N_DRAWS: usize = 2_000;
+/// The points on which two rounds are compared.
+const N_COMPARED: usize = 20_000;
+/// κ above which two rounds say the same.
+const STABLE: f64 = 0.99;
+/// Rounds in a row that must say the same.
+const STABLE_ROUNDS: usize = 3;
+
+impl Session {
+    /// The quality to be expected of the agent at a threshold; `None` with too few random questions to say.
+    pub(super) fn expected_quality(&self, threshold: f64) -> Option<ExpectedQuality> {
+        let random: Vec<_> = self.answered.iter().filter(|(query, _)| query.reason == Reason::Random).collect();
+        if random.len() < MIN_RANDOM {
+            return None;
+        }
+        let mut clusters: Vec<Vec<(PoolPoint, Label)>> = Vec::with_capacity(random.len());
+        let mut by_random = vec![std::collections::BTreeSet::new(); self.pool.series.len()];
+        for (query, answer) in &random {
+            let Answer::Spans(spans) = answer else { continue };
+            let points = spans.iter().flat_map(|span| (span.first..=span.last).map(|point| (point, span.label)));
+            let of_question: Vec<(PoolPoint, Label)> = points
+                .filter(|(point, _)| self.pool.has((query.series, *point)) && by_random[query.series].insert(*point))
+                .map(|(point, label)| ((query.series, point), label))
+                .collect();
+            clusters.push(of_question);
+        }
+        let known: Vec<(PoolPoint, Label)> =
+            self.labelled().filter(|((series, point), _)| !by_random[*series].contains(point)).collect();
+        let n_random: usize = clusters.iter().map(Vec::len).sum();
+        if n_random == 0 {
+            return None;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "numbers of points")]
+        let weight = self.pool.n_points().saturating_sub(known.len()) as f64 / n_random as f64;
+        let known = self.confusion(&known, threshold);
+        let clusters: Vec<Confusion> = clusters.iter().map(|points| self.confusion(points, threshold)).collect();
+        let mut rng = stream(self.config.seed, Purpose::Quality, self.round as u64);
+        Some(estimate(known, &clusters, weight, random.len(), &mut rng))
+    }
+
+    /// What the members that never learned from these points' stretches make of them.
+    fn confusion(&self, labelled: &[(PoolPoint, Label)], threshold: f64) -> Confusion {
+        let n_members = self.agent.members.len();
+        let mut sums = Confusion::default();
+        for member in 0..n_members {
+            let own: Vec<&(PoolPoint, Label)> =
+                labelled.iter().filter(|(at, _)| fold(*at, n_members) == member).collect();
+            let points: Vec<PoolPoint> = own.iter().map(|(at, _)| *at).collect();
+            for (score, (_, label)) in self.agent.scores_of(member, &self.pool, &points).into_iter().zip(own) {
+                match (f64::from(score) > threshold, *label == Label::Anomaly) {
+                    (true, true) => sums.0[0] += 1.0,
+                    (true, false) => sums.0[1] += 1.0,
+                    (false, true) => sums.0[2] += 1.0,
+                    (false, false) => {}
+                }
+            }
+        }
+        sums
+    }
+
+    /// What the agent says of a sample of points, the same in every round.
+    pub(super) fn standing(&self) -> Standing {
+        let n_series = self.pool.series.len();
+        let mut rng = stream(self.config.seed, Purpose::Quality, super::FINAL_TURN);
+        let points: Vec<PoolPoint> = (0..n_series)
+            .flat_map(|series| {
+                let drawn = self.pool.draw(series, N_COMPARED.div_ceil(n_series), &mut rng);
+                drawn.into_iter().map(move |point| (series, point))
+            })
+            .collect();
+        let scores = self.agent.member_scores(&self.pool, &points);
+        let threshold = match self.config.threshold.method {
+            ThresholdMethod::Own => 0.0,
+            ThresholdMethod::Calibrated => self.threshold(&self.agent, &points, &scores),
+        };
+        let alarms = (0..points.len()).map(|i| mean_score(scores.iter().map(|of| of[i])) > threshold).collect();
+        Standing { threshold, alarms }
+    }
+
+    /// Whether more questions are unlikely to pay: the last three rounds hardly changed which points are alarms, κ ≥ .99
+    /// between one round and the next on the same sample of points.
+    ///
+    /// Source: Bloodgood and Vijay-Shanker, *A Method for Stopping Active Learning Based on Stabilizing Predictions and the
+    /// Need for User-Adjustable Stopping*, 2009, whose measure, level and three rounds these are.
+    #[must_use]
+    pub fn has_settled(&self) -> bool {
+        let last = self.agreements.iter().rev().take(STABLE_ROUNDS);
+        last.clone().count() == STABLE_ROUNDS && last.sum::<f64>() >= STABLE * 3.0
+    }
+}
+
+/// Cohen's κ between two judgements of the same points: 1 for the same, 0 for what chance would give. 1 where both say the
+/// same of every point.
+#[expect(clippy::cast_precision_loss, reason = "numbers of points")]
+fn agreement(a: &[bool], b: &[bool]) -> f64 {
+    let n = a.len().max(1) as f64;
+    let same = a.iter().zip(b).filter(|(a, b)| a == b).count() as f64 / n;
+    let share = |of: &[bool]| of.iter().filter(|alarm| **alarm).count() as f64 / n;
+    let (of_a, of_b) = (share(a), share(b));
+    let by_chance = of_a * of_b + (1.0 - of_a) * (1.0 - of_b);
+    if by_chance < 1.0 { (same - by_chance) / (1.0 - by_chance) } else { 1.0 }
+}
+
+/// The quality from the sums over known points and over each random question's points, each of which stands for `weight`.
+///
+/// The points of one question are alike, so it is questions that are drawn anew: the Bayesian bootstrap (Rubin 1981), in which
+/// each question has a weight from the exponential distribution. To each kind of point half a question more is added, as
+/// large as usual, so that what was never seen is not thought impossible.
+fn estimate(
+    known: Confusion,
+    questions: &[Confusion],
+    weight: f64,
+    n_questions: usize,
+    rng: &mut impl Rng,
+) -> ExpectedQuality {
+    let telling: Vec<&Confusion> = questions.iter().filter(|sums| sums.0.iter().any(|n| *n > 0.0)).collect();
+    let total = |power: i32| telling.iter().flat_map(|sums| sums.0).map(|n| n.powi(power)).sum::<f64>();
+    let usual_size = if telling.is_empty() { 1.0 } else { total(2) / total(1) };
+    let mut drawn: [Vec<f64>; 3] = Default::default();
+    for _ in 0..N_DRAWS {
+        // The square of a normal number, halved, has the gamma distribution of shape 1/2.
+        let mut sums: [f64; 3] = std::array::from_fn(|_| 0.5 * normal(rng).powi(2) * usual_size);
+        for question in &telling {
+            let share = -rng.random::<f64>().max(f64::MIN_POSITIVE).ln();
+            sums.iter_mut().zip(question.0).for_each(|(sum, n)| *sum += share * n);
+        }
+        let [found, false_alarms, missed] = std::array::from_fn(|kind| known.0[kind] + weight * sums[kind]);
+        drawn[0].push(found / (found + false_alarms));
+        drawn[1].push(found / (found + missed));
+        drawn[2].push(2.0 * found / (2.0 * found + false_alarms + missed));
+    }
+    let [precision, recall, f1] = drawn.map(|mut values| {
+        values.sort_by(f64::total_cmp);
+        let at = |share: usize| values[(values.len() - 1) * share / 1_000];
+        Interval { expected: at(500), low: at(25), high: at(975) }
+    });
+    ExpectedQuality { precision, recall, f1, random_questions: n_questions }
+}
+
+/// A draw from the standard normal distribution (Box and Muller 1958).
+fn normal(rng: &mut impl Rng) -> f64 {
+    let u: f64 = rng.random::<f64>().max(f64::MIN_POSITIVE);
+    (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * rng.random::<f64>()).cos()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agreement_by_hand() {
+        let (a, b) = ([true, true, false, false], [true, false, false, false]);
+        // Three of four the same; by chance 1/2 · 1/4 + 1/2 · 3/4 = 1/2.
+        assert!((agreement(&a, &b) - 0.5).abs() < 1e-12);
+        assert!((agreement(&a, &a) - 1.0).abs() < 1e-12);
+        assert!((agreement(&[false; 4], &[false; 4]) - 1.0).abs() < 1e-12);
+    }
+
+    /// Questions about a made world of events of 5 points: the interval holds the world's own F1 in nine cases of ten.
+    #[test]
+    fn the_interval_holds_the_truth() {
+        let n_held = (0..300).filter(|&seed| {
+            let mut rng = stream(seed, Purpose::Quality, 7);
+            // Stretches with an event that is found, a false one, a missed one, and most with nothing.
+            let world: Vec<Confusion> = (0..4_000)
+                .map(|_| {
+                    let n = f64::from(rng.random_range(1_u8..=9));
+                    match rng.random::<f64>() {
+                        u if u < 0.03 => Confusion([n, 0.0, 0.0]),
+                        u if u < 0.045 => Confusion([0.0, n, 0.0]),
+                        u if u < 0.06 => Confusion([0.0, 0.0, n]),
+                        _ => Confusion::default(),
+                    }
+                })
+                .collect();
+            let total = |kind: usize| world.iter().map(|c| c.0[kind]).sum::<f64>();
+            let truth = 2.0 * total(0) / (2.0 * total(0) + total(1) + total(2));
+            let asked: Vec<Confusion> = (0..150).map(|_| world[rng.random_range(0..world.len())]).collect();
+            let weight = world.len() as f64 / asked.len() as f64;
+            let f1 = estimate(Confusion::default(), &asked, weight, 150, &mut rng).f1;
+            f1.low <= truth && truth <= f1.high
+        });
+        let n_held = n_held.count();
+        assert!(n_held >= 270, "{n_held} of 300");
+    }
+}

@@ -1,0 +1,165 @@
+//! Static covariates: what is usual in a series, in numbers that are the same at all of its points.
+//!
+//! Which points experts call anomalous differs between series: one is noisy and nobody minds, in another the same jump
+//! matters. The mean and the deviation of each view over the training part tell series apart without a label, and tell
+//! which series are alike. For a series that was never trained on they are learned as its points come.
+
+use serde::{Deserialize, Serialize};
+
+/// The points of the average series that stand before the first point of one that was not trained on.
+const PRIOR_POINTS: f64 = 1_000.0;
+
+/// The number of static covariates of a series with `n_views` numbers a step.
+pub(crate) const fn n_statics(n_views: usize) -> usize {
+    2 * n_views
+}
+
+/// The static covariates of a series: fitted, or those so far.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Statics {
+    /// The mean of each view, then the deviation of each view; shape `[2 n_views]`.
+    values: Vec<f32>,
+    /// What goes on to be learned; `None` where they are fitted.
+    running: Option<Moments>,
+}
+
+/// Sums over the points of a series.
+#[derive(Clone, Debug, PartialEq)]
+struct Moments {
+    n: f64,
+    means: Vec<f64>,
+    /// Sums of squared distances from the mean.
+    squares: Vec<f64>,
+}
+
+/// The static covariates of all series that were trained on, and their average.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct KnownStatics {
+    /// The series' names, rising.
+    names: Vec<String>,
+    /// Shape `[names, 2 n_views]`.
+    values: Vec<f32>,
+    /// Shape `[2 n_views]`.
+    average: Vec<f32>,
+}
+
+impl Moments {
+    fn new(n_views: usize) -> Self {
+        Self { n: 0.0, means: vec![0.0; n_views], squares: vec![0.0; n_views] }
+    }
+
+    /// Welford's update.
+    fn push(&mut self, row: &[f32]) {
+        self.n += 1.0;
+        for ((mean, squares), &value) in self.means.iter_mut().zip(&mut self.squares).zip(row) {
+            let distance = f64::from(value) - *mean;
+            *mean += distance / self.n;
+            *squares += distance * (f64::from(value) - *mean);
+        }
+    }
+
+    fn write(&self, values: &mut [f32]) {
+        let (means, deviations) = values.split_at_mut(self.means.len());
+        for (out, mean) in means.iter_mut().zip(&self.means) {
+            *out = *mean as f32;
+        }
+        for (out, squares) in deviations.iter_mut().zip(&self.squares) {
+            *out = (squares / self.n.max(1.0)).sqrt() as f32;
+        }
+    }
+}
+
+impl Statics {
+    /// Those of the rows of a series, shape `[n, n_views]`; 0 without rows.
+    pub(crate) fn fit(rows: &[f32], n_views: usize) -> Self {
+        let mut moments = Moments::new(n_views);
+        rows.chunks_exact(n_views).for_each(|row| moments.push(row));
+        let mut values = vec![0.0; n_statics(n_views)];
+        moments.write(&mut values);
+        Self { values, running: None }
+    }
+
+    /// Takes in the views of the next point, and returns the covariates at that point.
+    pub(crate) fn at_next(&mut self, row: &[f32]) -> &[f32] {
+        if let Some(running) = &mut self.running {
+            running.push(row);
+            running.write(&mut self.values);
+        }
+        &self.values
+    }
+
+    /// The covariates of a fitted series; those so far of another.
+    pub(crate) fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// Whether they are the same at all points.
+    pub(crate) const fn is_fitted(&self) -> bool {
+        self.running.is_none()
+    }
+}
+
+impl KnownStatics {
+    /// What is to be known of series by name. The average is over series, each counted once.
+    #[expect(clippy::cast_precision_loss, reason = "a number of series")]
+    pub(crate) fn new<'a>(series: impl IntoIterator<Item = (&'a str, &'a Statics)>) -> Self {
+        let mut series: Vec<(&str, &Statics)> = series.into_iter().collect();
+        series.sort_by_key(|one| one.0);
+        let n_values = series.first().map_or(0, |one| one.1.values.len());
+        let average = |i: usize| {
+            let sum: f64 = series.iter().map(|one| f64::from(one.1.values[i])).sum();
+            (sum / series.len() as f64) as f32
+        };
+        Self {
+            average: (0..n_values).map(average).collect(),
+            names: series.iter().map(|one| one.0.to_owned()).collect(),
+            values: series.iter().flat_map(|one| one.1.values.iter().copied()).collect(),
+        }
+    }
+
+    /// Those of a series: fitted where it was trained on, else the average's before its first point.
+    pub(crate) fn of(&self, name: &str) -> Statics {
+        let n_values = self.average.len();
+        if let Ok(at) = self.names.binary_search_by(|known| known.as_str().cmp(name)) {
+            return Statics { values: self.values[at * n_values..(at + 1) * n_values].to_vec(), running: None };
+        }
+        let (means, deviations) = self.average.split_at(n_values / 2);
+        let moments = Moments {
+            n: PRIOR_POINTS,
+            means: means.iter().map(|mean| f64::from(*mean)).collect(),
+            squares: deviations.iter().map(|d| f64::from(*d).powi(2) * PRIOR_POINTS).collect(),
+        };
+        Statics { values: self.average.clone(), running: Some(moments) }
+    }
+
+    /// Whether they are of states with `n_views` numbers a step.
+    pub(crate) fn fits(&self, n_views: usize) -> bool {
+        let n_values = n_statics(n_views);
+        self.average.len() == n_values && self.values.len() == self.names.len() * n_values && self.names.is_sorted()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mean_and_deviation_by_hand() {
+        let statics = Statics::fit(&[1.0, 5.0, 3.0, 5.0, 5.0, 5.0], 2);
+        let expected = [3.0, 5.0, (8.0_f32 / 3.0).sqrt(), 0.0];
+        assert!(statics.values().iter().zip(expected).all(|(got, want)| (got - want).abs() < 1e-6), "{statics:?}");
+    }
+
+    #[test]
+    fn a_known_series_keeps_its_own_and_another_goes_from_the_average_to_its_own() {
+        let (a, b) = (Statics::fit(&[1.0, 3.0], 1), Statics::fit(&[5.0, 5.0], 1));
+        let known = KnownStatics::new([("b", &b), ("a", &a)]);
+        assert!(known.fits(1) && !known.fits(2));
+        assert_eq!(known.of("a"), a);
+        assert_eq!(known.of("b").at_next(&[100.0]), [5.0, 0.0]);
+        let mut unseen = known.of("c");
+        assert_eq!(unseen.values(), [3.5, 0.5]);
+        (0..100_000).for_each(|_| _ = unseen.at_next(&[7.0]));
+        assert!((unseen.values()[0] - 7.0).abs() < 0.05 && unseen.values()[1] < 0.4, "{unseen:?}");
+    }
+}
