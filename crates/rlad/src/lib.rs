@@ -1,7 +1,7 @@
 //! Answer a few questions about your time series, get a detector that fits them.
 //!
 //! A [`Session`] asks about single points of your [`Series`] and learns from the answers: an isolation forest chooses the
-//! first questions, LSTM Q-networks the later ones, about the points that they are least sure of. What comes out is a
+//! first questions, boosted trees and LSTM Q-networks the later ones, about the points that they are least sure of. What comes out is a
 //! [`Model`], a [`Detector`] that scores whole series, or a [`Stream`] point by point with the same result. The method is
 //! that of Wu and Ortiz, *RLAD*, 2021; `docs/algorithm.md` numbers the deviations.
 

@@ -25,7 +25,7 @@ use crate::views::{Encoded, Scale, encode};
 #[derive(Clone, Debug)]
 pub struct Model {
     pub(crate) members: Vec<Scorer>,
-    pub(crate) record: Box<Record>,
+    pub(crate) record: Record,
     bytes: Vec<u8>,
     hash: String,
 }
@@ -33,7 +33,7 @@ pub struct Model {
 /// What a model file records beside the weights.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Record {
-    pub(crate) config: Config,
+    pub(crate) config: Box<Config>,
     pub(crate) shape: QNetworkShape,
     pub(crate) n_channels: usize,
     pub(crate) scales: BTreeMap<String, Scale>,
@@ -55,7 +55,7 @@ impl Model {
             }
         }
         let (bytes, hash) = tensor_file::write("model", &tensors, &record);
-        Self { members, record: Box::new(record), bytes, hash }
+        Self { members, record, bytes, hash }
     }
 
     /// Reads the bytes of a model file; `path` is for errors.
@@ -76,7 +76,7 @@ impl Model {
             Ok(Scorer { network, trees: trees(path, &tensors, &format!("{i}.trees."), n_views)? })
         };
         let members = (0..record.config.agent.n_members).map(member).collect::<Result<_>>()?;
-        Ok(Self { members, record: Box::new(record), bytes, hash })
+        Ok(Self { members, record, bytes, hash })
     }
 
     /// The bytes of its file.
@@ -93,7 +93,7 @@ impl Model {
 
     /// The settings that it was trained with.
     #[must_use]
-    pub const fn config(&self) -> &Config {
+    pub fn config(&self) -> &Config {
         &self.record.config
     }
 

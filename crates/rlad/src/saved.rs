@@ -50,7 +50,7 @@ impl Saved {
 
     /// The seed that it was fitted with.
     #[must_use]
-    pub const fn seed(&self) -> u64 {
+    pub fn seed(&self) -> u64 {
         match self {
             Self::Model(model) => model.config().seed,
             Self::Baseline(baseline) => baseline.seed(),

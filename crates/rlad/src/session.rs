@@ -215,7 +215,7 @@ impl Session {
             }
         };
         let record = Record {
-            config: self.config.clone(),
+            config: Box::new(self.config.clone()),
             shape: agent.members[0].online.shape(),
             n_channels: self.pool.n_channels,
             scales: self.pool.scales.clone(),
