@@ -14,8 +14,10 @@ use crate::pool::PoolPoint;
 use crate::query::Reason;
 use crate::random::{Purpose, stream};
 
-/// A share with an interval that holds the true one in nine cases of ten or more: 95 % by its own account, which takes the few
-/// events that were seen for all that there are.
+/// A share with a 95 % interval of what the draw of random questions leaves open.
+///
+/// It is of points far from what was labelled; that of all points, many of them in long events of which a part was labelled, may
+/// lie above it (`docs/algorithm.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The median.
@@ -26,10 +28,10 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// Strict point-wise quality over all training points, as far as the answers tell.
+/// Strict point-wise quality over all training points, each judged by the member that never learned from its stretch.
 ///
-/// Each point is judged by the member that never learned from its stretch, so what stands here is a little below what the
-/// detector does with all members.
+/// The detector itself, all of whose members know most stretches, does better there: on long events of which a part was labelled
+/// much better.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExpectedQuality {
     /// The share of alarms that are anomalies.
@@ -76,10 +78,12 @@ const STABLE: f64 = 0.99;
 const STABLE_ROUNDS: usize = 3;
 
 impl Session {
-    /// The quality to be expected of the agent at a threshold; `None` with too few random questions to say.
+    /// The quality to be expected of the agent at a threshold; `None` with too few random questions to say, or one
+    /// member only.
     pub(super) fn expected_quality(&self, threshold: f64) -> Option<ExpectedQuality> {
         let random: Vec<_> = self.answered.iter().filter(|(query, _)| query.reason == Reason::Random).collect();
-        if random.len() < MIN_RANDOM {
+        // A single member learned from every answer: there is none to judge them.
+        if random.len() < MIN_RANDOM || self.agent.members.len() < 2 {
             return None;
         }
         let mut clusters: Vec<Vec<(PoolPoint, Label)>> = Vec::with_capacity(random.len());
@@ -152,9 +156,10 @@ impl Session {
     /// Source: Bloodgood and Vijay-Shanker, *A Method for Stopping Active Learning Based on Stabilizing Predictions and the
     /// Need for User-Adjustable Stopping*, 2009, whose measure, level and three rounds these are.
     #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "three")]
     pub fn has_settled(&self) -> bool {
         let last = self.agreements.iter().rev().take(STABLE_ROUNDS);
-        last.clone().count() == STABLE_ROUNDS && last.sum::<f64>() >= STABLE * 3.0
+        last.clone().count() == STABLE_ROUNDS && last.sum::<f64>() >= STABLE * STABLE_ROUNDS as f64
     }
 }
 
@@ -225,7 +230,7 @@ mod tests {
         assert!((agreement(&[false; 4], &[false; 4]) - 1.0).abs() < 1e-12);
     }
 
-    /// Questions about a made world of events of 5 points: the interval holds the world's own F1 in nine cases of ten.
+    /// Questions about a made world of events of 1 to 9 points: the interval holds the world's own F1 in nine cases of ten.
     #[test]
     fn the_interval_holds_the_truth() {
         let n_held = (0..300).filter(|&seed| {

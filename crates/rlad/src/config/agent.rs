@@ -1,0 +1,139 @@
+//! The settings of the agent: its networks, its trees and how they learn.
+
+use serde::{Deserialize, Serialize};
+
+use super::check;
+use crate::error::Result;
+
+/// For which actions a transition teaches a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Update {
+    /// For the action that was taken (paper, algorithm 1).
+    Taken,
+    /// For both: the label tells the reward of each.
+    Both,
+}
+
+/// The Q-network and how it learns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentConfig {
+    /// The number of members, each a network, trees or both, whose scores are averaged, in `1..=64`; with more than one, each
+    /// leaves out its share of the questions, so that each answer has a member that never saw it.
+    pub n_members: usize,
+    /// The LSTM's units, at least 1.
+    pub n_units: usize,
+    /// Whether the head also sees the last step's views.
+    pub skip: bool,
+    /// Units of a hidden layer in the head; 0 for a linear head.
+    pub head_units: usize,
+    /// The share of the head's inputs that is dropped in training, in `[0, 1)`.
+    pub dropout: f32,
+    /// The deviation of the normal noise that is added to the views in training, at least 0.
+    pub noise: f32,
+    /// Decoupled weight decay (AdamW), at least 0.
+    pub weight_decay: f32,
+    /// Adam's learning rate, above 0; the highest one where `one_cycle` is set.
+    pub learning_rate: f32,
+    /// Whether the learning rate rises and falls over the steps of a round (Smith and Topin 2017).
+    pub one_cycle: bool,
+    /// Transitions of a mini-batch, at least 1.
+    pub batch: usize,
+    /// Gradient steps of a round, at least 1 without trees. With trees, 0 leaves the questions to them, and the networks are
+    /// trained after the last answer only.
+    pub steps_per_round: usize,
+    /// Gradient steps after the last answer, at least 1 where `restart` is set.
+    pub final_steps: usize,
+    /// Whether each round trains new networks on all answers, rather than the old ones on.
+    pub restart: bool,
+    /// The target network is copied every this many steps, at least 1 (`r` of algorithm 1).
+    pub target_update: usize,
+    /// The replay buffer's capacity in transitions, at least 1.
+    pub replay_capacity: usize,
+    /// ε at the first step, in `[0, 1]`.
+    pub epsilon_start: f64,
+    /// ε at the last step of its decay, in `[0, epsilon_start]`.
+    pub epsilon_end: f64,
+    /// The number of steps over which ε falls, at least 1.
+    pub epsilon_steps: u64,
+    /// r1: the reward of a true positive; a false negative costs as much. Above 0.
+    pub reward_anomaly: f32,
+    /// r2: the reward of a true negative; a false positive costs as much. Above 0.
+    pub reward_normal: f32,
+    /// Discount γ, in `[0, 1]`.
+    pub gamma: f32,
+    /// The actions that a transition teaches.
+    pub update: Update,
+    /// The trees that stand beside each network.
+    pub trees: TreesConfig,
+}
+
+/// Gradient-boosted trees on the last step of a state and the static covariates of its series: the second Q-function of each
+/// member of the agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TreesConfig {
+    /// Their weight in a member's score, where the network has the rest, in `[0, 1]`: at 0 no trees are grown, at 1 no network
+    /// is trained.
+    pub weight: f32,
+    /// The number of trees of a member, in `1..=10_000`.
+    pub n_trees: usize,
+    /// The most leaves of a tree, in `2..=1_024`.
+    pub n_leaves: usize,
+    /// The share of a leaf's step that is taken, in `(0, 1]`.
+    pub learning_rate: f64,
+    /// The share of the labelled points that each tree sees, in `(0, 1]`.
+    pub row_share: f64,
+    /// The share of the features that each tree sees, in `(0, 1]`.
+    pub feature_share: f64,
+    /// The least labelled points of a leaf, at least 1.
+    pub min_rows: usize,
+    /// What is added to a leaf's curvature, so that a leaf of a few points takes a small step; at least 0.
+    pub l2: f64,
+}
+
+impl AgentConfig {
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) for the first setting that is outside of its range.
+    pub(super) fn validate(&self) -> Result<()> {
+        let a = self;
+        check((1..=64).contains(&a.n_members), "agent.n_members", "in 1..=64", a.n_members)?;
+        check((1..=4096).contains(&a.n_units), "agent.n_units", "in 1..=4096", a.n_units)?;
+        check(a.head_units <= 4096, "agent.head_units", "at most 4096", a.head_units)?;
+        check((0.0..1.0).contains(&a.dropout), "agent.dropout", "in [0, 1)", a.dropout)?;
+        check(a.noise >= 0.0 && a.noise.is_finite(), "agent.noise", "at least 0", a.noise)?;
+        check(a.weight_decay >= 0.0 && a.weight_decay < 1.0, "agent.weight_decay", "in [0, 1)", a.weight_decay)?;
+        check(a.learning_rate > 0.0 && a.learning_rate.is_finite(), "agent.learning_rate", "above 0", a.learning_rate)?;
+        check(a.batch >= 1, "agent.batch", "at least 1", a.batch)?;
+        let can_learn = a.steps_per_round >= 1 || a.trees.weight > 0.0;
+        check(can_learn, "agent.steps_per_round", "at least 1 without trees", a.steps_per_round)?;
+        check(!a.restart || a.final_steps >= 1, "agent.final_steps", "at least 1 with `restart`", a.final_steps)?;
+        check(a.target_update >= 1, "agent.target_update", "at least 1", a.target_update)?;
+        check(a.replay_capacity >= 1, "agent.replay_capacity", "at least 1", a.replay_capacity)?;
+        check((0.0..=1.0).contains(&a.epsilon_start), "agent.epsilon_start", "in [0, 1]", a.epsilon_start)?;
+        let falls = (0.0..=a.epsilon_start).contains(&a.epsilon_end);
+        check(falls, "agent.epsilon_end", "in [0, epsilon_start]", a.epsilon_end)?;
+        check(a.epsilon_steps >= 1, "agent.epsilon_steps", "at least 1", a.epsilon_steps)?;
+        check(
+            a.reward_anomaly > 0.0 && a.reward_anomaly.is_finite(),
+            "agent.reward_anomaly",
+            "above 0",
+            a.reward_anomaly,
+        )?;
+        check(a.reward_normal > 0.0 && a.reward_normal.is_finite(), "agent.reward_normal", "above 0", a.reward_normal)?;
+        check((0.0..=1.0).contains(&a.gamma), "agent.gamma", "in [0, 1]", a.gamma)?;
+        let t = &a.trees;
+        let share = |share: f64| share > 0.0 && share <= 1.0;
+        check((0.0..=1.0).contains(&t.weight), "agent.trees.weight", "in [0, 1]", t.weight)?;
+        check((1..=10_000).contains(&t.n_trees), "agent.trees.n_trees", "in 1..=10000", t.n_trees)?;
+        check((2..=1_024).contains(&t.n_leaves), "agent.trees.n_leaves", "in 2..=1024", t.n_leaves)?;
+        check(share(t.learning_rate), "agent.trees.learning_rate", "in (0, 1]", t.learning_rate)?;
+        check(share(t.row_share), "agent.trees.row_share", "in (0, 1]", t.row_share)?;
+        check(share(t.feature_share), "agent.trees.feature_share", "in (0, 1]", t.feature_share)?;
+        check(t.min_rows >= 1, "agent.trees.min_rows", "at least 1", t.min_rows)?;
+        check(t.l2 >= 0.0 && t.l2.is_finite(), "agent.trees.l2", "at least 0", t.l2)
+    }
+}
