@@ -124,27 +124,38 @@ impl Agent {
 
     /// The scores of points by each network, `Q(anomaly) − Q(normal)`, shape `[n_members][points.len()]`.
     pub(crate) fn member_scores(&self, pool: &Pool, points: &[PoolPoint]) -> Vec<Vec<f32>> {
-        (0..self.members.len()).map(|member| self.scores_of(member, pool, points)).collect()
+        let all: Vec<usize> = (0..self.members.len()).collect();
+        let chunks: Vec<Vec<Vec<f32>>> =
+            points.par_chunks(CHUNK).map(|chunk| self.score_chunk(&all, pool, chunk)).collect();
+        let of_member = |member: usize| chunks.iter().flat_map(|chunk| &chunk[member]).copied().collect();
+        all.iter().map(|&member| of_member(member)).collect()
+    }
+
+    /// The scores of a few points by some members: what they see is made once for all of them.
+    fn score_chunk(&self, members: &[usize], pool: &Pool, chunk: &[PoolPoint]) -> Vec<Vec<f32>> {
+        let (mut states, mut features) = (Vec::new(), Vec::new());
+        if self.uses_networks {
+            pool.states(chunk, &mut states);
+        }
+        if self.config.trees.weight > 0.0 {
+            pool.tree_features(chunk, &mut features);
+        }
+        let of_member = |&member: &usize| {
+            let member = &self.members[member];
+            let q_values = self.uses_networks.then(|| member.online.q_values(&states, self.n_steps));
+            let log_odds = member.trees.as_ref().map(|trees| trees.log_odds(&features));
+            let of_point = |i| score(&self.config, q_values.as_ref().map(|q| q[i]), log_odds.as_ref().map(|o| o[i]));
+            (0..chunk.len()).map(of_point).collect()
+        };
+        members.iter().map(of_member).collect()
     }
 
     /// The scores of points by one member.
     pub(crate) fn scores_of(&self, member: usize, pool: &Pool, points: &[PoolPoint]) -> Vec<f32> {
-        let member = &self.members[member];
-        let score_chunk = |chunk: &[PoolPoint]| {
-            let q_values = self.uses_networks.then(|| {
-                let mut states = Vec::new();
-                pool.states(chunk, &mut states);
-                member.online.q_values(&states, self.n_steps)
-            });
-            let log_odds = member.trees.as_ref().map(|trees| {
-                let mut features = Vec::new();
-                pool.tree_features(chunk, &mut features);
-                trees.log_odds(&features)
-            });
-            let of_point = |i| score(&self.config, q_values.as_ref().map(|q| q[i]), log_odds.as_ref().map(|o| o[i]));
-            (0..chunk.len()).map(of_point).collect::<Vec<f32>>()
-        };
-        points.par_chunks(CHUNK).flat_map_iter(score_chunk).collect()
+        points
+            .par_chunks(CHUNK)
+            .flat_map_iter(|chunk| self.score_chunk(&[member], pool, chunk).swap_remove(0))
+            .collect()
     }
 
     /// What the members judge with.

@@ -2,11 +2,8 @@
 
 use std::ops::Range;
 
-use crate::config::{ForestInput, StateConfig};
 use crate::error::{Error, Result};
-use crate::iforest::IsolationForest;
 use crate::series::Series;
-use crate::views::{Encoded, Scale, encode};
 
 /// Something that scores the points of a series. A higher score is more anomalous.
 pub trait Detector {
@@ -33,60 +30,6 @@ pub trait Detector {
     /// # Panics
     /// If the points are not in the series.
     fn score_points(&self, series: &Series, points: Range<usize>) -> Result<Vec<f64>>;
-}
-
-/// The isolation forest of the warm-up as a detector: what is known before the first question.
-///
-/// Its threshold is the score that one training point in a hundred exceeds (the released code's contamination of .01).
-#[derive(Clone, Debug)]
-pub struct ForestDetector {
-    pub(crate) forest: IsolationForest,
-    pub(crate) state: StateConfig,
-    pub(crate) input: ForestInput,
-    pub(crate) scales: std::collections::BTreeMap<String, Scale>,
-    pub(crate) n_channels: usize,
-    pub(crate) threshold: f64,
-}
-
-impl ForestDetector {
-    /// What the forest sees of some points of a series.
-    pub(crate) fn rows(encoded: &Encoded, points: Range<usize>, input: ForestInput, n_steps: usize) -> Vec<f32> {
-        let n_steps = match input {
-            ForestInput::Window => n_steps,
-            ForestInput::LastStep => 1,
-        };
-        let mut rows = Vec::new();
-        let points: Vec<usize> = points.collect();
-        encoded.gather(&points, n_steps, &mut rows);
-        rows
-    }
-}
-
-impl Detector for ForestDetector {
-    fn context(&self) -> usize {
-        match self.input {
-            ForestInput::Window => self.state.n_steps,
-            ForestInput::LastStep => 1,
-        }
-    }
-
-    fn threshold(&self) -> f64 {
-        self.threshold
-    }
-
-    fn score_points(&self, series: &Series, points: Range<usize>) -> Result<Vec<f64>> {
-        const CHUNK: usize = 16_384;
-        check_channels(series, self.n_channels)?;
-        let scale = self.scales.get(series.name()).cloned().unwrap_or_else(Scale::running);
-        let encoded = encode(series, &self.state.views, &scale);
-        let mut scores = Vec::with_capacity(points.len());
-        for first in points.clone().step_by(CHUNK) {
-            let chunk = first..(first + CHUNK).min(points.end);
-            scores.extend(self.forest.score(&Self::rows(&encoded, chunk, self.input, self.state.n_steps)));
-        }
-        leave_out_missing(series, points.start, &mut scores);
-        Ok(scores)
-    }
 }
 
 /// Refuses a series with other channels than were trained on.

@@ -34,10 +34,12 @@ mod series;
 mod session;
 mod statics;
 mod stream;
+mod tails;
 mod tensor_file;
 mod threshold;
 mod trees;
 mod views;
+mod warm_up;
 mod write;
 mod write_views;
 
@@ -47,10 +49,10 @@ pub use baselines::{
     SpotConfig, SrCnnConfig, TailFit, WindowForestConfig,
 };
 pub use config::{
-    AgentConfig, AnswerKind, Config, ForestInput, Preset, PropagationConfig, PropagationMethod, QueryConfig,
-    QueryStrategy, StateConfig, ThresholdConfig, ThresholdMethod, TreesConfig, Update, WarmUpConfig,
+    AgentConfig, AnswerKind, Config, Preset, PropagationConfig, PropagationMethod, QueryConfig, QueryStrategy,
+    StateConfig, ThresholdConfig, ThresholdMethod, TreesConfig, Update, WarmUpConfig, WarmUpScores,
 };
-pub use detector::{Detector, ForestDetector};
+pub use detector::Detector;
 pub use error::{Cause, Error, Result};
 pub use iforest::{IsolationForest, average_path_length};
 pub use import::{Source, import};
@@ -71,5 +73,6 @@ pub use series::{Clock, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Series, TimeForma
 pub use session::{ExpectedQuality, Interval, Progress, Session};
 pub use stream::Stream;
 pub use views::{Encoded, Scale, Trailing, View, ViewState, encode};
+pub use warm_up::WarmUpDetector;
 pub use write::{write_dataset, write_file};
 pub use write_views::write_views;

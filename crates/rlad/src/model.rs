@@ -13,9 +13,10 @@ use crate::error::{Error, Result};
 use crate::qnet::{QNetwork, QNetworkShape, Tensor};
 use crate::scorer::{Scorer, score};
 use crate::series::Series;
-use crate::statics::{KnownStatics, Statics};
+use crate::statics::KnownStatics;
+use crate::tails::KnownTails;
 use crate::tensor_file::{self, Tensors};
-use crate::trees::{BoostedTrees, n_tree_features, push_tree_features};
+use crate::trees::{BoostedTrees, Known, n_tree_features};
 use crate::views::{Encoded, Scale, encode};
 
 /// A trained detector: the Q-networks and trees of its members, how their states are made, and the threshold.
@@ -26,6 +27,7 @@ use crate::views::{Encoded, Scale, encode};
 pub struct Model {
     pub(crate) members: Vec<Scorer>,
     pub(crate) record: Record,
+    known_tails: KnownTails,
     bytes: Vec<u8>,
     hash: String,
 }
@@ -38,13 +40,18 @@ pub(crate) struct Record {
     pub(crate) n_channels: usize,
     pub(crate) scales: BTreeMap<String, Scale>,
     pub(crate) statics: KnownStatics,
+    /// The series whose tails stand in the file, rising.
+    pub(crate) tails_of: Vec<String>,
     pub(crate) threshold: f64,
     pub(crate) n_questions: usize,
     pub(crate) n_labelled_points: usize,
 }
 
+/// Under which the tails stand in a file.
+const TAILS: &str = "tails.";
+
 impl Model {
-    pub(crate) fn new(members: Vec<Scorer>, record: Record) -> Self {
+    pub(crate) fn new(members: Vec<Scorer>, record: Record, known_tails: KnownTails) -> Self {
         let mut tensors = Tensors::new();
         for (i, member) in members.iter().enumerate() {
             if let Some(network) = &member.network {
@@ -54,8 +61,9 @@ impl Model {
                 put(&mut tensors, &format!("{i}.trees."), trees.tensors());
             }
         }
+        put(&mut tensors, TAILS, known_tails.tensors());
         let (bytes, hash) = tensor_file::write("model", &tensors, &record);
-        Self { members, record, bytes, hash }
+        Self { members, record, known_tails, bytes, hash }
     }
 
     /// Reads the bytes of a model file; `path` is for errors.
@@ -76,7 +84,14 @@ impl Model {
             Ok(Scorer { network, trees: trees(path, &tensors, &format!("{i}.trees."), n_views)? })
         };
         let members = (0..record.config.agent.n_members).map(member).collect::<Result<_>>()?;
-        Ok(Self { members, record, bytes, hash })
+        let n_views_of_tails = if weight > 0.0 { n_views } else { 0 };
+        let known_tails = KnownTails::from_tensors(n_views_of_tails, record.tails_of.clone(), &under(&tensors, TAILS));
+        let known_tails = known_tails.map_err(|problem| Error::Format {
+            path: path.to_owned(),
+            expected: "a file with the tails of its series".to_owned(),
+            source: Some(problem.into()),
+        })?;
+        Ok(Self { members, record, known_tails, bytes, hash })
     }
 
     /// The bytes of its file.
@@ -117,15 +132,18 @@ impl Model {
         if self.record.config.agent.trees.weight <= 0.0 {
             return log_odds;
         }
-        let mut statics = self.statics(name);
-        if !statics.is_fitted() {
-            (0..points.start).for_each(|point| _ = statics.at_next(encoded.row(point)));
-        }
+        let mut known = self.known(name);
         let mut features = Vec::new();
+        if !known.is_fitted() {
+            for point in 0..points.start {
+                features.clear();
+                known.push_next(encoded.row(point), &mut features);
+            }
+        }
         for first in points.clone().step_by(CHUNK) {
             features.clear();
             for point in first..(first + CHUNK).min(points.end) {
-                push_tree_features(encoded.row(point), statics.at_next(encoded.row(point)), &mut features);
+                known.push_next(encoded.row(point), &mut features);
             }
             for (of_member, member) in log_odds.iter_mut().zip(&self.members) {
                 of_member.extend(member.trees.iter().flat_map(|trees| trees.log_odds(&features)));
@@ -135,8 +153,8 @@ impl Model {
     }
 
     /// What the trees know of a series.
-    pub(crate) fn statics(&self, series: &str) -> Statics {
-        self.record.statics.of(series)
+    pub(crate) fn known(&self, series: &str) -> Known {
+        Known { statics: self.record.statics.of(series), tails: self.known_tails.of(series) }
     }
 
     /// What its views know of a series: what was fitted in training, or nothing.

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
-use rand::seq::index;
 use rand::{Rng, RngExt};
 
 use crate::config::StateConfig;
 use crate::error::{Error, Result};
 use crate::series::{Part, Series};
 use crate::statics::{KnownStatics, Statics};
-use crate::trees::push_tree_features;
+use crate::tails::{Edges, KnownTails, Tails};
+use crate::trees::Known;
 use crate::views::{Encoded, Scale, View, encode, n_features};
 
 /// A point of a series of the pool.
@@ -23,7 +24,7 @@ pub(crate) struct PoolSeries {
     pub(crate) training: Range<usize>,
     name: String,
     encoded: Encoded,
-    statics: Statics,
+    known: Known,
     missing: Vec<bool>,
 }
 
@@ -39,7 +40,11 @@ pub(crate) struct Pool {
     /// The number of views of a step.
     pub(crate) n_features: usize,
     n_steps: usize,
+    edges: Arc<Edges>,
 }
+
+/// The points from which the edges of the tails are taken, about.
+const EDGE_POINTS: usize = 400_000;
 
 impl Pool {
     /// The pool of the given part of each series.
@@ -55,6 +60,7 @@ impl Pool {
             n_channels,
             n_features: n_features(&state.views, n_channels),
             n_steps: state.n_steps,
+            edges: Arc::default(),
         };
         for series in series {
             if series.n_channels() != n_channels {
@@ -71,8 +77,10 @@ impl Pool {
             let missing = (0..training.end).map(|point| series.is_missing(point)).collect();
             let rows = &encoded.rows()[training.start * pool.n_features..];
             let statics = Statics::fit(rows, pool.n_features);
-            pool.series.push(PoolSeries { training, name: series.name().to_owned(), encoded, statics, missing });
+            let known = Known { statics, tails: Tails::fit(Arc::default(), &[]) };
+            pool.series.push(PoolSeries { training, name: series.name().to_owned(), encoded, known, missing });
         }
+        pool.fit_tails();
         if pool.n_points() == 0 {
             return Err(Error::Empty { what: format!("the part `{part}` of the data") });
         }
@@ -102,13 +110,48 @@ impl Pool {
     pub(crate) fn tree_features(&self, points: &[PoolPoint], features: &mut Vec<f32>) {
         for &(series, point) in points {
             let series = &self.series[series];
-            push_tree_features(series.encoded.row(point), series.statics.values(), features);
+            let row = series.encoded.row(point);
+            series.known.push(row, features);
         }
+    }
+
+    /// The tails of the views of each series; the edges are quantiles over a sample of every series' points.
+    fn fit_tails(&mut self) {
+        let rows_of =
+            |series: &PoolSeries| series.training.start * self.n_features..series.training.end * self.n_features;
+        let step = self.n_points().div_ceil(EDGE_POINTS).max(1);
+        let mut sample = Vec::new();
+        for series in &self.series {
+            let rows = &series.encoded.rows()[rows_of(series)];
+            rows.chunks_exact(self.n_features).step_by(step).for_each(|row| sample.extend_from_slice(row));
+        }
+        let edges = Arc::new(Edges::fit(&sample, self.n_features));
+        let tails: Vec<Tails> = self
+            .series
+            .iter()
+            .map(|series| Tails::fit(edges.clone(), &series.encoded.rows()[rows_of(series)]))
+            .collect();
+        self.series.iter_mut().zip(tails).for_each(|(series, tails)| series.known.tails = tails);
+        self.edges = edges;
+    }
+
+    /// Appends the tails of the views of a point.
+    pub(crate) fn tails(&self, (series, point): PoolPoint, out: &mut Vec<f32>) {
+        let series = &self.series[series];
+        series.known.tails.push(series.encoded.row(point), out);
+    }
+
+    /// The tails of its series by name.
+    pub(crate) fn known_tails(&self) -> KnownTails {
+        KnownTails::new(
+            self.edges.clone(),
+            self.series.iter().map(|series| (series.name.as_str(), &series.known.tails)),
+        )
     }
 
     /// What is known of its series by name.
     pub(crate) fn known_statics(&self) -> KnownStatics {
-        KnownStatics::new(self.series.iter().map(|series| (series.name.as_str(), &series.statics)))
+        KnownStatics::new(self.series.iter().map(|series| (series.name.as_str(), &series.known.statics)))
     }
 
     /// The state of the next point of the series, where it has one in the training part.
@@ -121,16 +164,18 @@ impl Pool {
         self.series.get(series).is_some_and(|s| s.training.contains(&point) && !s.missing[point])
     }
 
-    /// At most `n` training points of a series that have a value, drawn without replacement, in time order.
+    /// At most `n` training points of a series that have a value, one drawn from each of `n` stretches of equal length, in time order:
+    /// no event that is as long as a stretch is passed over.
     pub(crate) fn draw(&self, series: usize, n: usize, rng: &mut impl Rng) -> Vec<usize> {
         let pool = &self.series[series];
         let mut points: Vec<usize> = if pool.training.len() <= n {
             pool.training.clone().collect()
         } else {
-            index::sample(rng, pool.training.len(), n).iter().map(|i| pool.training.start + i).collect()
+            let (first, len) = (pool.training.start, pool.training.len());
+            let stretch = |i: usize| first + i * len / n..first + (i + 1) * len / n;
+            (0..n).map(|i| rng.random_range(stretch(i))).collect()
         };
         points.retain(|&point| !pool.missing[point]);
-        points.sort_unstable();
         points
     }
 

@@ -5,8 +5,7 @@ use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::scorer::score;
 use crate::series::Clock;
-use crate::statics::Statics;
-use crate::trees::push_tree_features;
+use crate::trees::Known;
 use crate::views::ViewState;
 
 /// The state of one series that is scored as it arrives.
@@ -18,7 +17,7 @@ pub struct Stream<'a> {
     name: String,
     views: ViewState,
     /// What the trees know of the series; `None` without trees.
-    statics: Option<Statics>,
+    known: Option<Known>,
     /// The rows of the last window, oldest first, shape `[n_steps, n_features]`.
     window: Vec<f32>,
     row: Vec<f32>,
@@ -34,8 +33,8 @@ impl<'a> Stream<'a> {
         let views = ViewState::new(&state.views, clock, n_channels, &model.scale(name));
         let row = vec![0.0; model.record.shape.n_features];
         let has_trees = model.record.config.agent.trees.weight > 0.0;
-        let statics = has_trees.then(|| model.statics(name));
-        Self { model, name: name.to_owned(), views, statics, window: Vec::new(), row, last_timestamp: None }
+        let known = has_trees.then(|| model.known(name));
+        Self { model, name: name.to_owned(), views, known, window: Vec::new(), row, last_timestamp: None }
     }
 
     /// Takes in the next point and returns its score; `None` where every value is missing (NaN or infinite).
@@ -65,8 +64,8 @@ impl<'a> Stream<'a> {
             self.window.extend_from_slice(&self.row);
         }
         let mut features = Vec::new();
-        if let Some(statics) = &mut self.statics {
-            push_tree_features(&self.row, statics.at_next(&self.row), &mut features);
+        if let Some(known) = &mut self.known {
+            known.push_next(&self.row, &mut features);
         }
         if values.iter().all(|value| value.is_nan()) {
             return Ok(None);

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 
 /// The version of the model and checkpoint formats.
-pub(crate) const FORMAT_VERSION: u32 = 2;
+pub(crate) const FORMAT_VERSION: u32 = 3;
 
 /// Named tensors of 32-bit floats.
 pub(crate) type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;

@@ -7,6 +7,7 @@
 mod bins;
 mod features;
 mod grow;
+mod paths;
 #[cfg(test)]
 mod tests;
 
@@ -18,8 +19,9 @@ use crate::config::TreesConfig;
 use crate::qnet::Tensor;
 use crate::query::share_of;
 use bins::Bins;
-pub(crate) use features::{n_tree_features, push_tree_features};
+pub(crate) use features::{Known, n_tree_features};
 use grow::{Gradient, Growth};
+use paths::{AllPaths, Columns};
 
 /// Rows that one thread takes through all trees.
 const ROWS_PER_CHUNK: usize = 512;
@@ -44,6 +46,8 @@ pub(crate) struct BoostedTrees {
     roots: Vec<u32>,
     /// All nodes; the two children of a node are neighbours.
     nodes: Vec<Node>,
+    /// The same trees in the form that scores many rows; `None` where a tree has too many leaves for it.
+    paths: Option<AllPaths>,
 }
 
 /// An inner node, or a leaf where `left` is 0.
@@ -79,18 +83,17 @@ impl BoostedTrees {
         let (anomalies, normals) = (weight_of(true), weight_of(false));
         if anomalies <= 0.0 || normals <= 0.0 {
             let bias = ((anomalies + 0.5) / (normals + 0.5)).ln() as f32;
-            return Self { n_features, bias, roots: Vec::new(), nodes: Vec::new() };
+            return Self::new(n_features, bias, Vec::new(), Vec::new());
         }
-        let mut fitted =
-            Self { n_features, bias: (anomalies / normals).ln() as f32, roots: Vec::new(), nodes: Vec::new() };
-        let bins = Bins::of(rows, n_features);
+        let mut fitted = Self::new(n_features, (anomalies / normals).ln() as f32, Vec::new(), Vec::new());
+        let (bins, columns) = (Bins::of(rows, n_features), Columns::of(rows, n_features));
         let mut log_odds = vec![f64::from(fitted.bias); n];
         let mut gradients = vec![Gradient::default(); n];
         let n_rows = share_of(n, config.row_share).clamp(1, n);
         let n_used = share_of(n_features, config.feature_share).clamp(1, n_features);
         for _ in 0..config.n_trees {
-            let rows = gradients.iter_mut().zip(&log_odds).zip(is_anomaly).zip(weights);
-            for (((gradient, &odds), &anomaly), &weight) in rows {
+            let of_rows = gradients.iter_mut().zip(&log_odds).zip(is_anomaly).zip(weights);
+            for (((gradient, &odds), &anomaly), &weight) in of_rows {
                 let (p, weight) = (chance(odds), f64::from(weight));
                 *gradient =
                     Gradient { slope: weight * (p - f64::from(u8::from(anomaly))), curvature: weight * p * (1.0 - p) };
@@ -98,12 +101,22 @@ impl BoostedTrees {
             let sample = draw(n, n_rows, rng);
             let features = draw(n_features, n_used, rng);
             let tree = Growth::new(&bins, &gradients, &features, config).grow(sample);
-            for (row, odds) in log_odds.iter_mut().enumerate() {
-                *odds += tree.by_bins(&bins, row);
+            let nodes = tree.with_thresholds(&bins);
+            match AllPaths::of(&[0], &nodes) {
+                Some(paths) => paths.add(&columns, &mut log_odds),
+                None => log_odds.iter_mut().zip(rows.chunks_exact(n_features)).for_each(|(odds, row)| {
+                    *odds += f64::from(leaf(&nodes, 0, row));
+                }),
             }
-            fitted.append(&tree.with_thresholds(&bins));
+            fitted.append(&nodes);
         }
+        fitted.paths = AllPaths::of(&fitted.roots, &fitted.nodes);
         fitted
+    }
+
+    fn new(n_features: usize, bias: f32, roots: Vec<u32>, nodes: Vec<Node>) -> Self {
+        let paths = AllPaths::of(&roots, &nodes);
+        Self { n_features, bias, roots, nodes, paths }
     }
 
     /// Appends a tree whose nodes are counted from its own root.
@@ -123,24 +136,17 @@ impl BoostedTrees {
         let mut log_odds = vec![f64::from(self.bias); rows.len() / self.n_features];
         log_odds.par_chunks_mut(ROWS_PER_CHUNK).zip(rows.par_chunks(ROWS_PER_CHUNK * self.n_features)).for_each(
             |(log_odds, rows)| {
+                if let Some(paths) = &self.paths {
+                    return paths.add(&Columns::of(rows, self.n_features), log_odds);
+                }
                 for &root in &self.roots {
                     for (odds, row) in log_odds.iter_mut().zip(rows.chunks_exact(self.n_features)) {
-                        *odds += f64::from(self.leaf(root, row));
+                        *odds += f64::from(leaf(&self.nodes, root, row));
                     }
                 }
             },
         );
         log_odds
-    }
-
-    /// What the row's leaf of a tree adds.
-    fn leaf(&self, root: u32, row: &[f32]) -> f32 {
-        let mut node = self.nodes[root as usize];
-        while node.left != 0 {
-            let right = row[node.feature as usize] > node.value;
-            node = self.nodes[node.left as usize + usize::from(right)];
-        }
-        node.value
     }
 
     /// The trees as named tensors: `bias`, shape `[1]`; `roots`, shape `[n_trees]`, and `nodes`, shape `[n_nodes, 3]`: feature,
@@ -181,8 +187,18 @@ impl BoostedTrees {
             && bias.is_finite()
             && roots.iter().all(|root| (*root as usize) < nodes.len())
             && nodes.iter().enumerate().all(is_whole);
-        if is_ok { Ok(Self { n_features, bias, roots, nodes }) } else { Err("the trees are broken".to_owned()) }
+        if is_ok { Ok(Self::new(n_features, bias, roots, nodes)) } else { Err("the trees are broken".to_owned()) }
     }
+}
+
+/// What the row's leaf of a tree adds.
+fn leaf(nodes: &[Node], root: u32, row: &[f32]) -> f32 {
+    let mut node = nodes[root as usize];
+    while node.left != 0 {
+        let right = row[node.feature as usize] > node.value;
+        node = nodes[node.left as usize + usize::from(right)];
+    }
+    node.value
 }
 
 /// The chance of given log-odds.

@@ -193,19 +193,6 @@ impl Sums {
 }
 
 impl Grown {
-    /// What the leaf of a binned row adds.
-    pub(super) fn by_bins(&self, bins: &Bins, row: usize) -> f64 {
-        let row = bins.row(row);
-        let mut at = 0;
-        loop {
-            let node = self.nodes[at];
-            if node.left == 0 {
-                return f64::from(node.value);
-            }
-            at = node.left as usize + usize::from(row[node.feature as usize] > self.split_bins[at]);
-        }
-    }
-
     /// Its nodes, with thresholds in place of bins.
     pub(super) fn with_thresholds(mut self, bins: &Bins) -> Vec<Node> {
         for (node, bin) in self.nodes.iter_mut().zip(self.split_bins) {

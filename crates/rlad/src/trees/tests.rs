@@ -140,3 +140,47 @@ proptest! {
         prop_assert!(trees.log_odds(&values).iter().all(|odds| odds.is_finite()));
     }
 }
+
+/// Values from a small set, so that thresholds are hit, and NaN among them.
+fn coarse_rows(n: usize, n_features: usize, seed: u64) -> Vec<f32> {
+    let mut rng = rng(seed);
+    let value = |_| match rng.random_range(0..9_u8) {
+        8 => f32::NAN,
+        value => f32::from(value),
+    };
+    (0..n * n_features).map(value).collect()
+}
+
+#[test]
+fn the_leaf_that_is_left_is_the_one_that_a_walk_reaches() {
+    // Blocks of 256 rows: the last one is not whole.
+    for (seed, n_leaves, has_paths) in [(0, 2, true), (1, 7, true), (2, 31, true), (3, 32, true), (4, 60, false)] {
+        let rows = coarse_rows(700, 5, seed);
+        let mut rng = rng(seed + 10);
+        let labels: Vec<bool> = (0..700).map(|_| rng.random_bool(0.4)).collect();
+        let config = TreesConfig { n_trees: 9, n_leaves, feature_share: 0.6, ..STUMPS };
+        let trees = BoostedTrees::fit(&rows, 5, &labels, &[1.0; 700], &config, &mut rng);
+        assert_eq!(trees.paths.is_some(), has_paths, "{n_leaves} leaves");
+        let walked = BoostedTrees { paths: None, ..trees.clone() };
+        for rows in [rows, coarse_rows(513, 5, seed + 20)] {
+            assert_eq!(trees.log_odds(&rows), walked.log_odds(&rows), "{n_leaves} leaves");
+        }
+    }
+}
+
+#[test]
+fn a_tree_as_deep_as_a_file_may_have_it_is_gone_down() {
+    let n = 50_000_u32;
+    let inner = |i: u32| Node { feature: 0, left: 2 * i + 1, value: 0.5 };
+    let mut nodes = vec![inner(0)];
+    for i in 1..n {
+        // The left child goes on, the right one is a leaf.
+        nodes.push(inner(i));
+        nodes.push(Node { feature: 0, left: 0, value: 1.0 });
+    }
+    nodes.push(Node { feature: 0, left: 0, value: 2.0 });
+    nodes.push(Node { feature: 0, left: 0, value: 1.0 });
+    let trees = BoostedTrees::new(1, 0.0, vec![0], nodes);
+    assert!(trees.paths.is_none());
+    assert_eq!(trees.log_odds(&[0.0, 1.0]), [2.0, 1.0]);
+}
