@@ -65,18 +65,19 @@ pub struct StateConfig {
     pub views: Vec<View>,
 }
 
-/// The isolation forest over the training windows, and how many questions its scores choose (paper, section 5.1).
+/// The scores that are there before any question, and how many questions they choose (paper, section 5.1).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WarmUpConfig {
-    /// What the forest sees of a point.
-    pub input: ForestInput,
-    /// The number of trees, at least 1.
+    /// Where its scores come from.
+    pub scores: WarmUpScores,
+    /// The number of trees of a forest, at least 1.
     pub n_trees: usize,
     /// The number of windows that each tree sees, at least 2.
     pub sample_size: usize,
     /// N_w: of each series, this many points with the highest scores are asked about, as many with the lowest, and as many
-    /// with scores nearest to .5; fewer of each where the budget is below `3 N_w` a series.
+    /// with scores nearest to the middle (.5 of a forest, which one point in a hundred exceeds of tails); fewer of each where the
+    /// budget is below `3 N_w` a series.
     pub n_extremes: usize,
 }
 
@@ -109,14 +110,16 @@ pub enum AnswerKind {
     Range,
 }
 
-/// What the isolation forest sees of a point.
+/// Where the scores of the warm-up come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ForestInput {
-    /// The whole window.
-    Window,
-    /// The views of the window's last step.
-    LastStep,
+pub enum WarmUpScores {
+    /// An isolation forest on the whole window (paper, section 5.1).
+    ForestWindow,
+    /// An isolation forest on the views of the window's last step.
+    ForestLastStep,
+    /// How rare the views of the last step are in their series, on average.
+    Tails,
 }
 
 /// The choice of questions.
@@ -129,6 +132,9 @@ pub struct QueryConfig {
     pub per_round: usize,
     /// The share of a round's questions that is drawn at random, in `[0, 1]`.
     pub random_share: f64,
+    /// The largest share of a round's questions that are asked a second time, where the agent makes it likelier than not that the
+    /// first answer is wrong, in `[0, 1]`; this and `random_share` make at most 1. The later answer stands.
+    pub review_share: f64,
     /// No two questions of one series are nearer to each other than this many points.
     pub min_distance: usize,
     /// The largest share of a round that may come from one series, in `(0, 1]`; at least one question always may.
@@ -219,11 +225,12 @@ impl Config {
             part: Part::ALL,
             questions: 500,
             state: StateConfig { n_steps: 25, views: vec![View::MinMax] },
-            warm_up: WarmUpConfig { input: ForestInput::Window, n_trees: 100, sample_size: 256, n_extremes: 5 },
+            warm_up: WarmUpConfig { scores: WarmUpScores::ForestWindow, n_trees: 100, sample_size: 256, n_extremes: 5 },
             query: QueryConfig {
                 strategy: QueryStrategy::Margin,
                 per_round: 5,
                 random_share: 0.0,
+                review_share: 0.0,
                 min_distance: 0,
                 max_series_share: 1.0,
                 pool: 20_000,
@@ -266,6 +273,7 @@ impl Config {
                 reward_anomaly: 5.0,
                 reward_normal: 1.0,
                 gamma: 0.98,
+                doubt: 0.0,
                 update: Update::Taken,
                 trees: TreesConfig {
                     weight: 0.0,
@@ -274,7 +282,7 @@ impl Config {
                     learning_rate: 0.1,
                     row_share: 0.5,
                     feature_share: 0.5,
-                    min_rows: 5,
+                    min_rows: 30,
                     l2: 1.0,
                 },
             },
@@ -324,6 +332,8 @@ impl Config {
         check(warm_up.sample_size >= 2, "warm_up.sample_size", "at least 2", warm_up.sample_size)?;
         check(query.per_round >= 1, "query.per_round", "at least 1", query.per_round)?;
         check((0.0..=1.0).contains(&query.random_share), "query.random_share", "in [0, 1]", query.random_share)?;
+        let (random, review) = (query.random_share, query.review_share);
+        check((0.0..=1.0 - random).contains(&review), "query.review_share", "in [0, 1 - query.random_share]", review)?;
         let share = query.max_series_share;
         check(share > 0.0 && share <= 1.0, "query.max_series_share", "in (0, 1]", share)?;
         check(query.shown >= 1, "query.shown", "at least 1", query.shown)?;
@@ -354,10 +364,11 @@ impl Default for Config {
             part: Part::ALL,
             questions: 500,
             state: StateConfig { n_steps: 25, views: View::DEFAULT.to_vec() },
-            warm_up: WarmUpConfig { input: ForestInput::LastStep, ..paper.warm_up },
+            warm_up: WarmUpConfig { scores: WarmUpScores::Tails, n_extremes: 1, ..paper.warm_up },
             query: QueryConfig {
                 per_round: 50,
                 random_share: 0.2,
+                review_share: 0.2,
                 min_distance: 40,
                 max_series_share: 0.2,
                 pool: 5_000,
@@ -383,6 +394,7 @@ impl Default for Config {
                 epsilon_start: 0.0,
                 epsilon_end: 0.0,
                 gamma: 0.0,
+                doubt: 2.0,
                 update: Update::Both,
                 trees: TreesConfig { weight: 0.8, ..paper.agent.trees },
                 ..paper.agent

@@ -14,16 +14,18 @@ use crate::series::{Part, Series};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reason {
-    /// Among the highest forest scores of its series (warm-up).
+    /// Among the highest scores of its series (warm-up).
     Highest,
-    /// Among the lowest forest scores of its series (warm-up).
+    /// Among the lowest scores of its series (warm-up).
     Lowest,
-    /// Among the forest scores of its series nearest to .5 (warm-up).
+    /// Among the scores of its series nearest to the middle (warm-up).
     Middle,
     /// The query strategy ranked it first.
     Strategy,
     /// Drawn at random.
     Random,
+    /// Asked a second time: what the agent makes of it speaks against the first answer.
+    Review,
 }
 
 /// One question: what is this point?
@@ -39,7 +41,7 @@ pub struct Query {
     pub point: usize,
     /// Why it is asked about.
     pub reason: Reason,
-    /// The detector's score of the point when it was chosen: the forest's in the warm-up, the agent's after it.
+    /// The detector's score of the point when it was chosen: the warm-up's, the agent's after it.
     pub score: f64,
 }
 

@@ -5,6 +5,7 @@
 //! the checkpoint of a round goes on to the same bytes as one that was never stopped.
 
 mod checkpoint;
+mod doubt;
 mod examples;
 mod quality;
 mod questions;
@@ -17,15 +18,17 @@ use self::quality::Standing;
 pub use self::quality::{ExpectedQuality, Interval};
 use crate::agent::{Agent, fold};
 use crate::config::{AnswerKind, Config, ThresholdMethod};
-use crate::detector::ForestDetector;
 use crate::error::{Error, Result};
 use crate::label::{Answer, Label, Labels};
 use crate::model::{Model, Record};
 use crate::pool::{Pool, PoolPoint};
-use crate::query::{Asked, Query, share_of};
+use crate::query::{Asked, Query};
+use crate::scorer::chance_of_score;
 use crate::series::{Series, shown};
 use crate::statics::KnownStatics;
-use crate::threshold::calibrate;
+use crate::tails::KnownTails;
+use crate::threshold::{PoolScore, best_expected_f1};
+use crate::warm_up::WarmUpDetector;
 
 /// The turn of random streams for what follows the last round.
 const FINAL_TURN: u64 = 1 << 32;
@@ -214,17 +217,23 @@ impl Session {
                 self.threshold(&agent, &points, &agent.member_scores(&self.pool, &points))
             }
         };
+        let tails = self.known_tails();
         let record = Record {
             config: Box::new(self.config.clone()),
             shape: agent.members[0].online.shape(),
             n_channels: self.pool.n_channels,
             scales: self.pool.scales.clone(),
             statics: self.known_statics(),
+            tails_of: tails.names().to_vec(),
             threshold,
             n_questions: self.answered.len(),
             n_labelled_points: self.labels.iter().map(Labels::len).sum(),
         };
-        Model::new(agent.into_scorers(), record)
+        Model::new(agent.into_scorers(), record, tails)
+    }
+
+    fn known_tails(&self) -> KnownTails {
+        if self.config.agent.trees.weight > 0.0 { self.pool.known_tails() } else { KnownTails::default() }
     }
 
     /// What the trees of a model must know of the series; nothing where it has none.
@@ -232,42 +241,29 @@ impl Session {
         if self.config.agent.trees.weight > 0.0 { self.pool.known_statics() } else { KnownStatics::default() }
     }
 
-    /// The isolation forest over the training states, as a detector: what is known without a question.
+    /// The scores of the warm-up as a detector: what is known without a question.
     #[must_use]
-    pub fn forest(&self) -> ForestDetector {
-        let (mut forest, scores) = self.forest_and_scores();
-        let mut all: Vec<f64> = scores.into_iter().flatten().collect();
-        all.sort_by(f64::total_cmp);
-        forest.threshold = all[all.len() - 1 - share_of(all.len() - 1, 0.01)];
-        forest
+    pub fn warm_up_detector(&self) -> WarmUpDetector {
+        self.warm_up_scores().0
     }
 
     /// The threshold of an agent whose scores of a sample of training points are known (see `threshold.rs`).
     fn threshold(&self, agent: &Agent, points: &[PoolPoint], member_scores: &[Vec<f32>]) -> f64 {
+        if [Label::Anomaly, Label::Normal].iter().any(|&label| self.count(label) == 0) {
+            return 0.0;
+        }
         let n_members = agent.members.len();
         let mut drawn = vec![0.0; self.pool.series.len()];
         points.iter().for_each(|point| drawn[point.0] += 1.0);
-        let pool: Vec<(f64, f64)> = points
-            .iter()
-            .enumerate()
-            .map(|(i, &at)| {
-                let score = f64::from(member_scores[fold(at, n_members)][i]);
-                (score, self.weight_of(at.0) / drawn[at.0])
-            })
-            .collect();
-        let labelled: Vec<(PoolPoint, Label)> = self.labelled().collect();
-        let mut scored = Vec::with_capacity(labelled.len());
-        for member in 0..n_members {
-            let own: Vec<&(PoolPoint, Label)> =
-                labelled.iter().filter(|(at, _)| fold(*at, n_members) == member).collect();
-            let points: Vec<PoolPoint> = own.iter().map(|(at, _)| *at).collect();
-            let scores = agent.scores_of(member, &self.pool, &points);
-            scored
-                .extend(own.iter().zip(scores).map(|((_, label), score)| (f64::from(score), *label == Label::Anomaly)));
-        }
+        let of_point = |(i, &at): (usize, &PoolPoint)| {
+            let score = f64::from(member_scores[fold(at, n_members)][i]);
+            let chance = chance_of_score(&self.config.agent, score);
+            PoolScore { score, chance, n_points: self.weight_of(at.0) / drawn[at.0] }
+        };
+        let pool = points.iter().enumerate().map(of_point).collect();
         // Below this chance a false alarm costs more reward than a miss.
         let (anomaly, normal) = (self.config.agent.reward_anomaly, self.config.agent.reward_normal);
-        calibrate(&scored, &pool, f64::from(normal / (anomaly + normal))).unwrap_or(0.0)
+        best_expected_f1(pool, f64::from(normal / (anomaly + normal))).unwrap_or(0.0)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a number of points")]

@@ -56,16 +56,16 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     config.agent.final_steps = 600;
 
     let session = Session::new(config.clone(), &series)?;
-    let forest = session.forest();
+    let warm_up = session.warm_up_detector();
     let check = || Check { part: CHECKED, data: &data };
-    let before = check().evaluate(&forest)?;
+    let before = check().evaluate(&warm_up)?;
     if !args.json {
         let n_points: usize = series.iter().map(Series::len).sum();
         print(&format!(
             "{} series, {n_points} points; the first 80 % of each is learned from, the rest is measured on",
             series.len()
         ))?;
-        print(&format!("before the questions (isolation forest): {}", strict_line(&before)))?;
+        print(&format!("before the questions (how rare the views are): {}", strict_line(&before)))?;
     }
 
     let folder = Folder::create(&out.join("session"), &config)?;
@@ -84,7 +84,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let after = check().evaluate(model)?;
     let (scores, report) = (out.join("scores.csv"), out.join("report.html"));
     rlad::write_scores(&scores, &score(model, model.hash(), &data, Part::ALL)?)?;
-    write_report(&report, &Saved::Model(model.clone()), &data, CHECKED, Some(folder.path()), Some(&forest))?;
+    write_report(&report, &Saved::Model(model.clone()), &data, CHECKED, Some(folder.path()), Some(&warm_up))?;
 
     if args.json {
         let result = json!({

@@ -63,6 +63,9 @@ pub struct AgentConfig {
     pub reward_normal: f32,
     /// Discount γ, in `[0, 1]`.
     pub gamma: f32,
+    /// How much an answer loses by what speaks against it: its weight in the loss is the chance that it is right, as the members
+    /// that never saw it judge, to this power; at least 0. At 0, every answer weighs the same.
+    pub doubt: f64,
     /// The actions that a transition teaches.
     pub update: Update,
     /// The trees that stand beside each network.
@@ -87,7 +90,7 @@ pub struct TreesConfig {
     pub row_share: f64,
     /// The share of the features that each tree sees, in `(0, 1]`.
     pub feature_share: f64,
-    /// The least labelled points of a leaf, at least 1.
+    /// The least labelled points of a leaf, at least 1; more than one range answer labels, so that no answer has a leaf of its own.
     pub min_rows: usize,
     /// What is added to a leaf's curvature, so that a leaf of a few points takes a small step; at least 0.
     pub l2: f64,
@@ -125,6 +128,7 @@ impl AgentConfig {
         )?;
         check(a.reward_normal > 0.0 && a.reward_normal.is_finite(), "agent.reward_normal", "above 0", a.reward_normal)?;
         check((0.0..=1.0).contains(&a.gamma), "agent.gamma", "in [0, 1]", a.gamma)?;
+        check(a.doubt >= 0.0 && a.doubt.is_finite(), "agent.doubt", "at least 0", a.doubt)?;
         let t = &a.trees;
         let share = |share: f64| share > 0.0 && share <= 1.0;
         check((0.0..=1.0).contains(&t.weight), "agent.trees.weight", "in [0, 1]", t.weight)?;

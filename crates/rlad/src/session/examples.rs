@@ -1,10 +1,11 @@
 //! What a round learns from: experts' labels, and pseudo-labels of states that are like theirs.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::Session;
 use crate::agent::Example;
-use crate::label::Label;
+use crate::label::{Answer, Label};
 use crate::pool::PoolPoint;
 use crate::propagate::{entropy, propagate};
 use crate::random::{Purpose, stream};
@@ -24,8 +25,32 @@ impl Session {
     pub(super) fn examples(&self, pseudo_labels: &[Example]) -> Vec<Example> {
         let series = self.learned_series();
         let expert = self.labelled().filter(|(at, _)| series.contains(&at.0));
-        let expert = expert.filter(|(at, _)| self.pool.has(*at)).map(|(at, label)| Example { at, label, weight: 1.0 });
+        let weights = self.weights_of_answers();
+        let expert = expert.filter(|(at, _)| self.pool.has(*at)).map(|(at, label)| Example {
+            at,
+            label,
+            weight: weights.get(&at).copied().unwrap_or(1.0),
+        });
         expert.chain(pseudo_labels.iter().copied()).collect()
+    }
+
+    /// The weights of the labelled points whose answer is doubted, below 1: the chance that it is right, to the power of
+    /// `agent.doubt`.
+    fn weights_of_answers(&self) -> BTreeMap<PoolPoint, f32> {
+        /// No weight is less: a point that is asked about has a part in the bins of the trees.
+        const LEAST: f64 = 1e-3;
+        let power = self.config.agent.doubt;
+        let mut weights = BTreeMap::new();
+        if power <= 0.0 || self.round == 0 {
+            return weights;
+        }
+        for ((query, answer), doubt) in self.answered.iter().zip(self.doubts()) {
+            let Answer::Spans(spans) = answer else { continue };
+            let weight = (1.0 - doubt).powf(power).max(LEAST) as f32;
+            let points = spans.iter().flat_map(|span| span.first..=span.last);
+            weights.extend(points.map(|point| ((query.series, point), weight)));
+        }
+        weights
     }
 
     /// The pseudo-labels of a round (paper, section 5.4): of each series that the round learns from, the unlabelled states

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::Session;
 use crate::agent::{fold, mean_score};
 use crate::config::ThresholdMethod;
-use crate::label::{Answer, Label};
+use crate::label::{Answer, Label, Truth};
+use crate::metrics::Quality;
 use crate::pool::PoolPoint;
-use crate::query::Reason;
+use crate::query::{Query, Reason};
 use crate::random::{Purpose, stream};
 
 /// A share with a 95 % interval of what the draw of random questions leaves open.
@@ -81,7 +82,10 @@ impl Session {
     /// The quality to be expected of the agent at a threshold; `None` with too few random questions to say, or one
     /// member only.
     pub(super) fn expected_quality(&self, threshold: f64) -> Option<ExpectedQuality> {
-        let random: Vec<_> = self.answered.iter().filter(|(query, _)| query.reason == Reason::Random).collect();
+        let random = self.answered.iter().zip(self.doubts());
+        // An answer that is likelier wrong than right says nothing of the detector.
+        let random = random.filter(|((query, _), doubt)| query.reason == Reason::Random && *doubt <= 0.5);
+        let random: Vec<&(Query, Answer)> = random.map(|(answered, _)| answered).collect();
         // A single member learned from every answer: there is none to judge them.
         if random.len() < MIN_RANDOM || self.agent.members.len() < 2 {
             return None;
@@ -90,10 +94,11 @@ impl Session {
         let mut by_random = vec![std::collections::BTreeSet::new(); self.pool.series.len()];
         for (query, answer) in &random {
             let Answer::Spans(spans) = answer else { continue };
-            let points = spans.iter().flat_map(|span| (span.first..=span.last).map(|point| (point, span.label)));
+            // What stands of the answer: a later one may have said something else.
+            let points = spans.iter().flat_map(|span| span.first..=span.last);
             let of_question: Vec<(PoolPoint, Label)> = points
-                .filter(|(point, _)| self.pool.has((query.series, *point)) && by_random[query.series].insert(*point))
-                .map(|(point, label)| ((query.series, point), label))
+                .filter(|point| self.pool.has((query.series, *point)) && by_random[query.series].insert(*point))
+                .filter_map(|point| Some(((query.series, point), self.labels[query.series].get(point)?)))
                 .collect();
             clusters.push(of_question);
         }
@@ -129,6 +134,25 @@ impl Session {
             }
         }
         sums
+    }
+
+    /// What [`ExpectedQuality`] estimates, from the truth: strict point-wise quality over all training points whose label is known,
+    /// each judged by the member that never learned from its stretch, at the threshold of the last round. It tells whether the
+    /// intervals hold; nothing is learned from it.
+    ///
+    /// `truths`: by the index of the series.
+    #[must_use]
+    pub fn true_quality(&self, truths: &[Option<&Truth>]) -> Quality {
+        let threshold = self.standing.as_ref().map_or_else(|| self.standing().threshold(), Standing::threshold);
+        let known = self.every_point().filter(|at| self.pool.has(*at)).filter_map(|(series, point)| {
+            let label = truths.get(series).copied().flatten()?.labels()[point]?;
+            Some(((series, point), label))
+        });
+        let [found, false_alarms, missed] = self.confusion(&known.collect::<Vec<_>>(), threshold).0;
+        let share = |of: f64| if of > 0.0 { Some(found / of) } else { None };
+        let (precision, recall) = (share(found + false_alarms), share(found + missed));
+        let f1 = if found > 0.0 { 2.0 * found / (2.0 * found + false_alarms + missed) } else { 0.0 };
+        Quality { precision, recall, f1 }
     }
 
     /// What the agent says of a sample of points, the same in every round.

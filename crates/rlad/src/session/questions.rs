@@ -1,66 +1,92 @@
-//! The questions of a round: the forest's extremes in the warm-up, what the agent is least sure of after it.
+//! The questions of a round: the extremes of the warm-up's scores, what the agent is least sure of after it.
 
 use rand::seq::index;
 
 use super::{FINAL_TURN, Session};
 use crate::agent::mean_scores;
-use crate::config::{Config, ForestInput, QueryStrategy, ThresholdMethod};
-use crate::detector::ForestDetector;
+use crate::config::{Config, QueryStrategy, ThresholdMethod, WarmUpScores};
 use crate::iforest::IsolationForest;
 use crate::pool::PoolPoint;
 use crate::query::{Candidate, Query, Reason, rank, share_of, take};
 use crate::random::{Purpose, stream};
 use crate::scorer::chance_of_score;
+use crate::tails::mean_rarity;
+use crate::warm_up::{WarmUpDetector, WarmUpKind};
 
 impl Session {
-    /// A fitted forest and its score of every training point of each series.
-    pub(super) fn forest_and_scores(&self) -> (ForestDetector, Vec<Vec<f64>>) {
-        let Config { warm_up, state, seed, .. } = &self.config;
+    /// The scores of the warm-up as a detector, and those of every training point of each series.
+    pub(super) fn warm_up_scores(&self) -> (WarmUpDetector, Vec<Vec<f64>>) {
+        let Config { warm_up, state, .. } = &self.config;
+        let (kind, scores): (WarmUpKind, Vec<Vec<f64>>) = if warm_up.scores == WarmUpScores::Tails {
+            let rarity = |series: usize| {
+                let points = self.pool.series[series].training.clone();
+                let mut row = Vec::new();
+                let of_point = |point| {
+                    row.clear();
+                    self.pool.tails((series, point), &mut row);
+                    mean_rarity(&row)
+                };
+                points.map(of_point).collect()
+            };
+            (WarmUpKind::Tails(self.pool.known_tails()), (0..self.pool.series.len()).map(rarity).collect())
+        } else {
+            let forest = self.forest();
+            let scores = (0..self.pool.series.len()).map(|series| {
+                let points: Vec<PoolPoint> =
+                    self.pool.series[series].training.clone().map(|point| (series, point)).collect();
+                points.chunks(16_384).flat_map(|points| forest.score(&self.forest_rows(points))).collect()
+            });
+            let scores = scores.collect();
+            (WarmUpKind::Forest(forest, warm_up.scores), scores)
+        };
+        let mut all: Vec<f64> = scores.iter().flatten().copied().collect();
+        all.sort_by(f64::total_cmp);
+        let detector = WarmUpDetector {
+            kind,
+            state: state.clone(),
+            scales: self.pool.scales.clone(),
+            n_channels: self.pool.n_channels,
+            threshold: all[all.len() - 1 - share_of(all.len() - 1, 0.01)],
+        };
+        (detector, scores)
+    }
+
+    /// A forest fitted to a sample of the training points.
+    fn forest(&self) -> IsolationForest {
+        let Config { warm_up, seed, .. } = &self.config;
         let mut rng = stream(*seed, Purpose::Forest, 0);
         let all: Vec<PoolPoint> = self.every_point().collect();
         let n = all.len().min(warm_up.n_trees.saturating_mul(warm_up.sample_size));
         let sample: Vec<PoolPoint> = index::sample(&mut rng, all.len(), n).iter().map(|i| all[i]).collect();
         let rows = self.forest_rows(&sample);
-        let forest = IsolationForest::fit(&rows, rows.len() / n, warm_up.n_trees, warm_up.sample_size, &mut rng);
-        let scores = (0..self.pool.series.len()).map(|series| {
-            let points: Vec<PoolPoint> =
-                self.pool.series[series].training.clone().map(|point| (series, point)).collect();
-            points.chunks(16_384).flat_map(|points| forest.score(&self.forest_rows(points))).collect()
-        });
-        let scores = scores.collect();
-        let detector = ForestDetector {
-            forest,
-            state: state.clone(),
-            input: warm_up.input,
-            scales: self.pool.scales.clone(),
-            n_channels: self.pool.n_channels,
-            threshold: 0.5,
-        };
-        (detector, scores)
+        IsolationForest::fit(&rows, rows.len() / n, warm_up.n_trees, warm_up.sample_size, &mut rng)
     }
 
     fn forest_rows(&self, points: &[PoolPoint]) -> Vec<f32> {
         let mut rows = Vec::new();
-        match self.config.warm_up.input {
-            ForestInput::Window => self.pool.states(points, &mut rows),
-            ForestInput::LastStep => self.pool.last_steps(points, &mut rows),
+        if self.config.warm_up.scores == WarmUpScores::ForestWindow {
+            self.pool.states(points, &mut rows);
+        } else {
+            self.pool.last_steps(points, &mut rows);
         }
         rows
     }
 
-    fn every_point(&self) -> impl Iterator<Item = PoolPoint> {
+    pub(super) fn every_point(&self) -> impl Iterator<Item = PoolPoint> {
         let series = self.pool.series.iter().enumerate();
         series.flat_map(|(series, s)| s.training.clone().map(move |point| (series, point)))
     }
 
-    /// The warm-up's questions: of each series the N_w highest scores of the forest, the N_w lowest, and the N_w nearest to
-    /// .5, at most `n` in all. Series with the highest scores come first, so that a small budget is spent on them.
+    /// The warm-up's questions: of each series the N_w highest scores, the N_w lowest, and the N_w nearest to the middle, at most `n`
+    /// in all. Series with the highest scores come first, so that a small budget is spent on them.
     pub(super) fn warm_up(&mut self, n: usize) -> Vec<Query> {
         let n_extremes = self.config.warm_up.n_extremes;
         if n_extremes == 0 {
             return self.choose(n.min(self.config.query.per_round));
         }
-        let (_, scores) = self.forest_and_scores();
+        let (detector, scores) = self.warm_up_scores();
+        // What is neither usual nor clearly not.
+        let middle = if self.config.warm_up.scores == WarmUpScores::Tails { detector.threshold } else { 0.5 };
         // [series][reason][rank]
         let mut picked: Vec<[Vec<Candidate>; 3]> = Vec::with_capacity(scores.len());
         for (series, scores) in scores.iter().enumerate() {
@@ -75,7 +101,7 @@ impl Session {
                 let key = |candidate: &Candidate| match reason {
                     Reason::Highest => -candidate.score,
                     Reason::Lowest => candidate.score,
-                    _ => (candidate.score - 0.5).abs(),
+                    _ => (candidate.score - middle).abs(),
                 };
                 let mut ranked = candidates.clone();
                 ranked.sort_by(|a, b| key(a).total_cmp(&key(b)));
@@ -128,7 +154,9 @@ impl Session {
         rank(&mut candidates, config.strategy, threshold, &mut rng);
         let n_random = share_of(n, config.random_share);
         let n_series = if config.round_robin { 1 } else { self.pool.series.len() };
-        let by_strategy = take(&candidates, n - n_random, &mut self.asked, n_series, &config);
+        let again = self.doubted(share_of(n, config.review_share));
+        let n_by_strategy = n - n_random - again.len();
+        let by_strategy = take(&candidates, n_by_strategy, &mut self.asked, n_series, &config);
         let mut chosen: Vec<(Candidate, Reason)> = by_strategy.into_iter().map(|c| (c, Reason::Strategy)).collect();
         // Random questions do not heed the share of a series: every training point is as likely as any other, which is what
         // an unbiased estimate needs.
@@ -144,8 +172,27 @@ impl Session {
             }
         }
         let scores = mean_scores(&self.agent.member_scores(&self.pool, &random));
+        chosen.extend(again.into_iter().map(|candidate| (candidate, Reason::Review)));
         chosen.extend(random.iter().zip(scores).map(|(&at, score)| (self.candidate(at, score), Reason::Random)));
         self.number(chosen)
+    }
+
+    /// At most `n` questions whose answers are more likely wrong than right, the likeliest first.
+    fn doubted(&self, n: usize) -> Vec<Candidate> {
+        if n == 0 {
+            return Vec::new();
+        }
+        let mut doubted: Vec<(f64, PoolPoint)> = self
+            .answered
+            .iter()
+            .zip(self.doubts())
+            .filter(|(_, doubt)| *doubt > 0.5)
+            .map(|((query, _), doubt)| (doubt, (query.series, query.point)))
+            .collect();
+        doubted.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let points: Vec<PoolPoint> = doubted.into_iter().take(n).map(|doubted| doubted.1).collect();
+        let scores = mean_scores(&self.agent.member_scores(&self.pool, &points));
+        points.into_iter().zip(scores).map(|(at, score)| self.candidate(at, score)).collect()
     }
 
     fn candidate(&self, (series, point): PoolPoint, score: f64) -> Candidate {
