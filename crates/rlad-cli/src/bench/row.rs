@@ -86,10 +86,14 @@ pub(crate) fn rows(
                 continue;
             }
         };
+        let mut metrics_at_own = metrics(suite, data, &scores, None, delay)?;
+        if let Some(expected) = scored.expected {
+            metrics_at_own["expected"] = serde_json::to_value(expected)?;
+        }
         let own = Measured {
             threshold_rule: &scored.threshold_rule,
             labelled_points: scored.labelled_points,
-            metrics: metrics(suite, data, &scores, None, delay)?,
+            metrics: metrics_at_own,
         };
         rows.push(row(budget, Some(scored), Ok(own)));
         if let Some(validation) = scored.validation {

@@ -99,6 +99,24 @@ pub(crate) struct Scored {
     pub(crate) fit_seconds: f64,
     /// How long it took to score the test part.
     pub(crate) score_seconds: f64,
+    /// What an agent expected of itself after its last question, and what the truth says of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expected: Option<Expected>,
+}
+
+/// The F1 that an agent expected where nothing near is labelled, with its 95 % interval, and what it is on the training part.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Expected {
+    /// The median.
+    pub(crate) f1: f64,
+    /// The lower end.
+    pub(crate) low: f64,
+    /// The upper end.
+    pub(crate) high: f64,
+    /// What the interval is to hold.
+    pub(crate) truth: f64,
+    /// Whether it does: 0 or 1.
+    pub(crate) held: u8,
 }
 
 /// A threshold that labels of the training part gave.
@@ -166,6 +184,7 @@ fn agent_run(
         let mut of_series: Vec<Option<SeriesScores>> = vec![None; n];
         let (mut questions, mut labelled_points, mut score_seconds) = (0, 0, 0.0);
         let mut threshold_rule = "";
+        let mut expected = None;
         for fold in &mut folds {
             let fitting = Instant::now();
             let fitted = fold.fit(budget)?;
@@ -179,6 +198,7 @@ fn agent_run(
             questions += fitted.questions;
             labelled_points += fitted.labelled_points;
             threshold_rule = fitted.threshold_rule;
+            expected = fitted.expected;
         }
         let name = format!("scores-{budget}.parquet");
         let of_series: Vec<SeriesScores> = of_series.into_iter().flatten().collect();
@@ -192,6 +212,7 @@ fn agent_run(
             validation: None,
             fit_seconds,
             score_seconds,
+            expected,
         });
         if results.len() < task.budgets.len() {
             scored(&results)?;
@@ -204,6 +225,7 @@ fn agent_run(
 struct Fold<'a> {
     session: Session,
     oracle: TruthOracle<'a>,
+    truths: Vec<Option<&'a Truth>>,
     series: Vec<Series>,
     scored: Vec<usize>,
 }
@@ -215,6 +237,7 @@ struct Fitted {
     questions: usize,
     labelled_points: usize,
     threshold_rule: &'static str,
+    expected: Option<Expected>,
 }
 
 impl<'a> Fold<'a> {
@@ -227,25 +250,27 @@ impl<'a> Fold<'a> {
     ) -> anyhow::Result<Self> {
         let trained = || data.members.iter().enumerate().filter(|(at, _)| is_trained_on(*at)).map(|(_, member)| member);
         let series: Vec<Series> = trained().map(|member| member.series.clone()).collect();
-        let truths = trained().map(|member| member.truth.as_ref()).collect();
+        let truths: Vec<Option<&Truth>> = trained().map(|member| member.truth.as_ref()).collect();
         let (error_rate, unsure_rate) = (task.entry.error_rate.unwrap_or(0.0), task.entry.unsure_rate.unwrap_or(0.0));
-        let oracle = TruthOracle::new(truths, error_rate, unsure_rate, task.seed);
-        Ok(Self { session: Session::new(config.clone(), &series)?, oracle, series, scored })
+        let oracle = TruthOracle::new(truths.clone(), error_rate, unsure_rate, task.seed);
+        Ok(Self { session: Session::new(config.clone(), &series)?, oracle, truths, series, scored })
     }
 
-    /// Asks until `budget` questions are answered, and fits the detector: the warm-up's forest where none may be asked.
+    /// Asks until `budget` questions are answered, and fits the detector: the warm-up's scores where none may be asked.
     fn fit(&mut self, budget: usize) -> anyhow::Result<Fitted> {
-        let Self { session, oracle, series, .. } = self;
+        let Self { session, oracle, truths, series, .. } = self;
         if budget == 0 {
             return Ok(Fitted {
-                detector: Box::new(session.forest()),
-                name: "forest".to_owned(),
+                detector: Box::new(session.warm_up_detector()),
+                name: "warm-up".to_owned(),
                 questions: 0,
                 labelled_points: 0,
                 threshold_rule: "1 % of training points",
+                expected: None,
             });
         }
         session.set_questions(budget);
+        let mut expected = None;
         loop {
             let queries = session.query().to_vec();
             if queries.is_empty() {
@@ -258,7 +283,13 @@ impl<'a> Fold<'a> {
             }
             let progress = session.teach(&answers)?;
             anyhow::ensure!(progress.loss.is_finite(), "the training diverged in round {}", progress.round);
+            expected = progress.expected;
         }
+        let expected = expected.map(|expected| {
+            let (f1, truth) = (expected.f1, session.true_quality(truths).f1);
+            let held = u8::from((f1.low..=f1.high).contains(&truth));
+            Expected { f1: f1.expected, low: f1.low, high: f1.high, truth, held }
+        });
         let model = session.finish();
         Ok(Fitted {
             name: model.hash()[..16].to_owned(),
@@ -268,6 +299,7 @@ impl<'a> Fold<'a> {
                 rlad::ThresholdMethod::Own => "Q difference 0",
                 rlad::ThresholdMethod::Calibrated => "calibrated on the answers",
             },
+            expected,
             detector: Box::new(model),
         })
     }
@@ -313,6 +345,7 @@ fn baseline_run(task: &Task, baseline: &super::suite::Baseline, data: &DataSet) 
             },
             fit_seconds,
             score_seconds,
+            expected: None,
         });
     }
     Ok(results)

@@ -264,6 +264,7 @@ fn peer_outcome(folder: &Path) -> anyhow::Result<Outcome> {
         validation: None,
         fit_seconds: run.fit_seconds,
         score_seconds: run.score_seconds,
+        expected: None,
     });
     Ok(Outcome {
         results: results.collect(),

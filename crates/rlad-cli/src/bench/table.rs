@@ -30,6 +30,8 @@ const SECOND: &[Column] = &[
     ("point-adjusted F1", "/point_adjusted/f1"),
     ("`official` F1", "/official/f1"),
 ];
+/// What an agent expects of itself, and what it is.
+const EXPECTED: &[&str] = &["/expected/f1", "/expected/low", "/expected/high", "/expected/truth"];
 /// NAB's scores at the detector's own threshold, and at the best one.
 const NAB: &[Column] =
     &[("standard", "/nab/standard"), ("low FP", "/nab/reward_low_FP_rate"), ("low FN", "/nab/reward_low_FN_rate")];
@@ -147,6 +149,26 @@ pub(crate) fn markdown(suite: &Suite, rows: &[Row], head: &[String], command: &s
             cells
         };
         table(&mut text, &heads, groups.iter().filter(|group| group.first().error.is_none()).map(line));
+    }
+
+    let is_expected = |group: &&Group<'_>| group.metric("/expected/f1").is_some();
+    if groups.iter().any(|group| is_expected(&group)) {
+        text.push_str(
+            "\n## Expected F1\n\nWhat an agent expects of itself where nothing near is labelled, from its random questions, with a 95 % interval; what that \
+             F1 is, by the truth of the training part; and in how many of the runs the interval held it.\n\n",
+        );
+        let heads = ["detector", "questions", "expected", "from", "to", "true", "held"];
+        let line = |group: &Group<'_>| {
+            let row = group.first();
+            let budget = row.budget.map(|budget| Spread { mean: budget as f64, deviation: None });
+            let mut cells = vec![row.name.clone(), count(budget)];
+            cells.extend(EXPECTED.iter().map(|pointer| spread(group.metric(pointer))));
+            let of_rows = group.rows.iter().filter_map(|row| row.metrics.pointer("/expected/held")?.as_u64());
+            let held: Vec<u64> = of_rows.collect();
+            cells.push(format!("{} of {}", held.iter().sum::<u64>(), held.len()));
+            cells
+        };
+        table(&mut text, &heads, groups.iter().filter(is_expected).map(line));
     }
 
     text.push_str("\n## Cost\n\n");
