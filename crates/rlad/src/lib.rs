@@ -11,6 +11,7 @@ mod baselines;
 mod config;
 mod detector;
 mod error;
+mod exchange;
 mod iforest;
 mod import;
 mod label;
@@ -54,6 +55,9 @@ pub use config::{
 };
 pub use detector::Detector;
 pub use error::{Cause, Error, Result};
+pub use exchange::{
+    Imported, LabelFormat, LabelSpan, SeriesLabels, SpanLabel, Uncovered, export_labels, import_labels, write_labels,
+};
 pub use iforest::{IsolationForest, average_path_length};
 pub use import::{Source, import};
 pub use label::{Answer, Label, Labels, Span, Truth, events};
