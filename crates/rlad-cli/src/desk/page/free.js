@@ -37,6 +37,8 @@ export async function openSeries(listed, span = null) {
   }
   if (mine !== turn) return;
   change({ view: "free", question: null, given: null, drawnAt: null, series, shown, context, point: null, paint: null, hover: null, comment: null });
+  // The keys are the chart's again.
+  byId("question-title").focus({ preventScroll: true });
   if (span) say(`${timeText(span.from ?? listed.from)}: ${span.what ?? "here"}`);
 }
 

@@ -117,7 +117,8 @@ export function draw(done = null) {
   const gap = series.step === null ? null : series.step * BREAK_STEPS;
   const n = strip?.low.length ?? 1;
   const high = stacked && n > 1 ? `${n * STACK_LANE_PX + 60}px` : "";
-  if (byId("window").style.minHeight !== high) byId("window").style.minHeight = high;
+  const box = byId("window").parentElement;
+  if (box.style.minHeight !== high) box.style.minHeight = high;
   if (strip) {
     const view = { from: context.from - 0.5, to: context.to - 0.5 };
     contextChart.draw({
@@ -127,7 +128,7 @@ export function draw(done = null) {
   }
   if (near) {
     const view = { from: shown.first - 0.5, to: shown.last + 0.5 };
-    const ready = near.step === 1 ? done : null;
+    const ready = near.step === 1 || shown.last - shown.first >= MOST_BUCKETS ? done : null;
     windowChart.draw({
       ...view, clock: series.clock ? near : null,
       lanes: lanesOf(near, channels, {
