@@ -9,6 +9,7 @@ mod activation;
 mod agent;
 mod baselines;
 mod config;
+mod consensus;
 mod detector;
 mod error;
 mod iforest;
@@ -47,9 +48,11 @@ pub use baselines::{
     SpotConfig, SrCnnConfig, TailFit, WindowForestConfig,
 };
 pub use config::{
-    AgentConfig, AnswerKind, Config, ForestInput, Preset, PropagationConfig, PropagationMethod, QueryConfig,
-    QueryStrategy, StateConfig, ThresholdConfig, ThresholdMethod, TreesConfig, Update, WarmUpConfig,
+    AgentConfig, AnswerKind, Config, Conflict, Expected, ExpertsConfig, ForestInput, Preset, PropagationConfig,
+    PropagationMethod, QueryConfig, QueryStrategy, StateConfig, ThresholdConfig, ThresholdMethod, TreesConfig, Update,
+    WarmUpConfig,
 };
+pub use consensus::{Agreement, Opinion, agreements, resolve};
 pub use detector::{Detector, ForestDetector};
 pub use error::{Cause, Error, Result};
 pub use iforest::{IsolationForest, average_path_length};
@@ -68,7 +71,9 @@ pub use read::{Columns, DataSet, Member, ReadOptions, read};
 pub use saved::Saved;
 pub use scores::{Event, SeriesScores, read_scores, write_events, write_scores};
 pub use series::{Clock, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Series, TimeFormat};
-pub use session::{ExpectedQuality, Interval, Progress, Session};
+pub use session::{
+    ExpectedQuality, FreeSpan, Interval, Progress, Session, SimilarWindow, SimilarWindows, Statement,
+};
 pub use stream::Stream;
 pub use views::{Encoded, Scale, Trailing, View, ViewState, encode};
 pub use write::{write_dataset, write_file};
