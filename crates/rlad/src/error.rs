@@ -85,6 +85,30 @@ pub enum Error {
         /// The other.
         second: PathBuf,
     },
+    /// A place in a JSON file cannot be understood.
+    #[error("`{}`, at `{at}`: expected {expected}, found {found}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// The place, as a path from the root `$`.
+        at: String,
+        /// What would have been right.
+        expected: String,
+        /// What stands there, in backticks where it is text of the file.
+        found: String,
+    },
+    /// A file of labels is not of the form that was named, or does not fit the data.
+    #[error("`{}` is no file of labels in the form `{form}`: {problem}", path.display())]
+    LabelFile {
+        /// The file.
+        path: PathBuf,
+        /// The name of the form.
+        form: &'static str,
+        /// What is wrong, as a sentence about "it".
+        problem: String,
+        /// What such a file is, or where to get it.
+        hint: &'static str,
+    },
     /// There is nothing to work on.
     #[error("{what} holds no points")]
     Empty {
@@ -188,6 +212,11 @@ impl Error {
         }
     }
 
+    /// A place in a JSON file that cannot be understood.
+    pub(crate) fn json(path: &Path, at: String, expected: &str, found: impl Into<String>) -> Self {
+        Self::Json { path: path.to_owned(), at, expected: expected.to_owned(), found: found.into() }
+    }
+
     /// A setting that is outside of its range.
     pub(crate) fn setting(name: impl Into<String>, expected: impl Into<String>, found: impl std::fmt::Display) -> Self {
         Self::Setting { name: name.into(), expected: expected.into(), found: found.to_string() }
@@ -224,6 +253,8 @@ impl Error {
                 "an empty cell, `NaN` or `null` is a missing value; correct the cell or remove the row"
             }
             Self::Cell { .. } => "correct the cell, or remove the row",
+            Self::Json { .. } => "correct the value, or remove the entry that it belongs to",
+            Self::LabelFile { hint, .. } => hint,
             Self::Empty { .. } => "data are `.csv` and `.parquet` files with at least one row under their header",
             Self::Version { .. } => "train again with this program, or use the program that wrote the file",
             Self::Damaged { .. } => {

@@ -12,6 +12,7 @@ mod config;
 mod consensus;
 mod detector;
 mod error;
+mod exchange;
 mod iforest;
 mod import;
 mod label;
@@ -55,6 +56,9 @@ pub use config::{
 pub use consensus::{Agreement, Opinion, agreements, resolve};
 pub use detector::{Detector, ForestDetector};
 pub use error::{Cause, Error, Result};
+pub use exchange::{
+    Imported, LabelFormat, LabelSpan, SeriesLabels, SpanLabel, Uncovered, export_labels, import_labels, write_labels,
+};
 pub use iforest::{IsolationForest, average_path_length};
 pub use import::{Source, import};
 pub use label::{Answer, Label, Labels, Span, Truth, events};

@@ -19,13 +19,14 @@ use std::path::{Path, PathBuf};
 
 pub use columns::Columns;
 pub(crate) use columns::{Find, Kind, Roles, Wanted, find as find_columns};
+pub(crate) use csv::{delimiter, shorten};
 use files::DataFile;
 pub(crate) use files::{Form, form_of};
 pub(crate) use notes::{Note, Notes};
 pub(crate) use pieces::Duplicates;
 use pieces::{Piece, join, pieces};
-pub(crate) use table::Table;
-pub(crate) use time::integral;
+pub(crate) use table::{Table, label_of_text, number_of};
+pub(crate) use time::{Trouble, civil, integral, read_integer, read_timestamp};
 
 use crate::error::{Error, Result};
 use crate::label::Truth;

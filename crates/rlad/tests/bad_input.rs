@@ -6,7 +6,10 @@ use std::error::Error as _;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use rlad::{Columns, Error, ReadOptions, Source, import, read, read_scores, write_dataset};
+use rlad::{
+    Columns, Error, LabelFormat, LabelSpan, ReadOptions, Series, SeriesLabels, Source, SpanLabel, TimeFormat,
+    export_labels, import, import_labels, read, read_scores, write_dataset,
+};
 
 /// The files of a case, and how they are read.
 struct Case {
@@ -196,5 +199,96 @@ fn bad_public_data_and_scores_are_told_too() {
         })
         .unwrap_err(),
     );
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn bad_files_of_labels_are_told_too() {
+    let times = || (0..4).map(|i| (1_404_172_800 + 300 * i) * rlad::NANOS_PER_SECOND).collect();
+    let one = |name: &str| Series::new(name, vec!["v".into()], TimeFormat::Civil, times(), vec![0.0; 4], None).unwrap();
+    let data = [one("cpu"), one("disk")];
+    let task = |data: &str, value: &str| {
+        let result = format!(r#"{{"value": {value}, "type": "timeserieslabels"}}"#);
+        format!(r#"[{{"data": {{"series": "cpu"{data}}}, "annotations": [{{"result": [{result}]}}]}}]"#)
+    };
+    let cases: Vec<(&str, LabelFormat, Vec<u8>)> = [
+        ("an empty file", LabelFormat::Trainset, ""),
+        ("no column for the label", LabelFormat::Trainset, "series,timestamp,value\ncpu,2014-07-01T00:00:00Z,1\n"),
+        (
+            "a label of other words",
+            LabelFormat::Trainset,
+            "series,timestamp,value,label\ncpu,2014-07-01T00:00:00Z,1,label_1\n",
+        ),
+        ("a time with slashes", LabelFormat::Trainset, "series,timestamp,value,label\ncpu,07/01/2014,1,anomaly\n"),
+        ("a row with too few cells", LabelFormat::Trainset, "series,timestamp,value,label\ncpu,2014-07-01T00:00:00Z\n"),
+        ("a JSON file", LabelFormat::Trainset, "[{}]"),
+        ("no JSON", LabelFormat::Nab, "series,timestamp,value,label\n"),
+        ("a list", LabelFormat::Nab, "[]"),
+        ("a file cut in half", LabelFormat::Nab, "{\"cpu.csv\": [[\"2014-07-01"),
+        ("single times", LabelFormat::Nab, "{\"cpu.csv\": [\"2014-07-01 00:00:00\"]}"),
+        ("a window of one end", LabelFormat::Nab, "{\"cpu.csv\": [[\"2014-07-01 00:00:00\"]]}"),
+        ("a window of words", LabelFormat::Nab, "{\"cpu.csv\": [[\"2014-07-01 00:00:00\", \"soon\"]]}"),
+        ("a window the wrong way round", LabelFormat::Nab, "{\"cpu.csv\": [[\"2014-07-02\", \"2014-07-01\"]]}"),
+        ("no column Label", LabelFormat::TsbAd, "Data,Klasse\n1,0\n"),
+        ("the label 2", LabelFormat::TsbAd, "Data,Label\n1,0\n1,2\n"),
+        ("too few rows", LabelFormat::TsbAd, "Data,Label\n1,0\n1,1\n"),
+        ("too many rows", LabelFormat::TsbAd, "Data,Label\n1,0\n1,1\n1,0\n1,0\n1,0\n"),
+        ("too few rows of one of two series", LabelFormat::TsbAd, "series,Data,Label\ndisk,1,0\n"),
+        ("a row with too many cells", LabelFormat::TsbAd, "Data,Label\n1,2,0\n"),
+        ("text", LabelFormat::LabelStudio, "hello"),
+        ("a list of numbers", LabelFormat::LabelStudio, "[1]"),
+        (
+            "an export as JSON-MIN",
+            LabelFormat::LabelStudio,
+            r#"[{"csv": "cpu.csv", "label": [], "data": {"csv": "cpu.csv"}}]"#,
+        ),
+    ]
+    .map(|(what, format, text)| (what, format, text.as_bytes().to_vec()))
+    .into_iter()
+    .chain([
+        ("UTF-16", LabelFormat::Trainset, b"\xFF\xFEs\0e\0".to_vec()),
+        (
+            "bytes that are no UTF-8",
+            LabelFormat::Trainset,
+            b"series,timestamp,value,label\n\xE9,2014-07-01,1,1\n".to_vec(),
+        ),
+    ])
+    .chain(
+        [
+            (
+                "another label",
+                task("", r#"{"start": 1404172800000, "end": 1404172800000, "timeserieslabels": ["Run"]}"#),
+            ),
+            ("two labels", task("", r#"{"start": 0, "end": 1, "timeserieslabels": ["normal", "anomaly"]}"#)),
+            ("no label", task("", r#"{"start": 1404172800000, "end": 1404172800000}"#)),
+            ("no end", task("", r#"{"start": 1404172800000, "timeserieslabels": ["normal"]}"#)),
+            ("a start that is a list", task("", r#"{"start": [1], "end": 2, "timeserieslabels": ["normal"]}"#)),
+            ("a start in words", task("", r#"{"start": "soon", "end": 2, "timeserieslabels": ["normal"]}"#)),
+            ("an end out of range", task("", r#"{"start": 1, "end": 1e300, "timeserieslabels": ["normal"]}"#)),
+            (
+                "a region the wrong way round",
+                task("", r#"{"start": 1404172800000, "end": 1, "timeserieslabels": ["normal"]}"#),
+            ),
+            (
+                "another unit",
+                task(r#", "time_unit": "h""#, r#"{"start": 1, "end": 1, "timeserieslabels": ["normal"]}"#),
+            ),
+        ]
+        .map(|(what, text)| (what, LabelFormat::LabelStudio, text.into_bytes())),
+    )
+    .collect();
+    let mut all = String::new();
+    for (what, format, bytes) in cases {
+        let path = Path::new(if format == LabelFormat::TsbAd { "cpu.csv" } else { "labels" });
+        let error = import_labels(format, path, &bytes, &data).expect_err(what);
+        writeln!(all, "# {format}: {what}\n{}", report(&error, Path::new("no such folder"))).unwrap();
+    }
+    let mut tell = |what: &str, error: &Error| {
+        writeln!(all, "# {what}\n{}", report(error, Path::new("no such folder"))).unwrap();
+    };
+    tell("another form", &"curve".parse::<LabelFormat>().unwrap_err());
+    let spans = vec![LabelSpan { first: 2, last: 4, label: SpanLabel::Normal }];
+    let labels = [SeriesLabels { series: 0, spans }];
+    tell("a point that is not there", &export_labels(LabelFormat::Nab, &data, &labels).unwrap_err());
     insta::assert_snapshot!(all);
 }

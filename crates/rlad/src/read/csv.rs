@@ -100,7 +100,7 @@ fn next(reader: &mut Reader<&[u8]>, record: &mut ByteRecord) -> bool {
 }
 
 /// The separator that stands most often in the first line, outside of quotes.
-fn delimiter(text: &[u8]) -> u8 {
+pub(crate) fn delimiter(text: &[u8]) -> u8 {
     let first_line = text.split(|&byte| byte == b'\n' || byte == b'\r').find(|line| !line.is_empty());
     let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];
     let mut quoted = false;
@@ -134,7 +134,7 @@ fn kinds(text: &[u8], n_columns: usize) -> Vec<Kind> {
 }
 
 /// The beginning of a cell, as much as a message can hold.
-fn shorten(cell: &str) -> String {
+pub(crate) fn shorten(cell: &str) -> String {
     const MAX: usize = 60;
     let line: String = cell.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX).collect();
     if cell.chars().nth(MAX).is_some() { format!("{line}…") } else { line }

@@ -141,7 +141,8 @@ fn parse_calendar(text: &str) -> Result<(TimeFormat, i64), Trouble> {
     Ok((format, nanos))
 }
 
-fn civil(timestamp: i64) -> DateTime {
+/// A timestamp as a date and time in UTC.
+pub(crate) fn civil(timestamp: i64) -> DateTime {
     let timestamp = jiff::Timestamp::from_nanosecond(i128::from(timestamp))
         .expect("64 bits of nanoseconds are within the calendar");
     TimeZone::UTC.to_datetime(timestamp)
