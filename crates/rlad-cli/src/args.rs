@@ -8,12 +8,12 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use rlad::{AnswerKind, Method, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Preset, QueryStrategy};
+use rlad::{AnswerKind, LabelFormat, Method, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Preset, QueryStrategy};
 use serde::de::DeserializeOwned;
 
 use self::examples::{
     BENCH_EXAMPLES, COMPLETIONS_EXAMPLES, DEMO_EXAMPLES, DETECT_EXAMPLES, EVALUATE_EXAMPLES, IMPORT_EXAMPLES,
-    LABEL_EXAMPLES, MAN_EXAMPLES, OVERVIEW, TRAIN_EXAMPLES, VIEWS_EXAMPLES, VIEWS_PART,
+    LABEL_EXAMPLES, LABELS_EXAMPLES, MAN_EXAMPLES, OVERVIEW, TRAIN_EXAMPLES, VIEWS_EXAMPLES, VIEWS_PART,
 };
 
 /// Answer a few questions about your time series, get a detector that fits them.
@@ -40,6 +40,9 @@ pub(crate) enum Command {
     /// Answer a session's questions, or label any data, at a page in your browser or at the terminal
     #[command(after_help = LABEL_EXAMPLES)]
     Label(Box<LabelArgs>),
+    /// Write a session's labels in the form of another tool, or take such a file in
+    #[command(after_help = LABELS_EXAMPLES)]
+    Labels(LabelsArgs),
     /// Run detectors side by side on labelled data, and make tables of what they come to
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArgs),
@@ -245,6 +248,46 @@ pub(crate) struct LabelArgs {
     pub(crate) page: PageArgs,
 }
 
+/// `rlad labels`.
+#[derive(Args, Debug)]
+pub(crate) struct LabelsArgs {
+    /// Out or in.
+    #[command(subcommand)]
+    pub(crate) action: LabelsAction,
+}
+
+/// What is done with labels.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LabelsAction {
+    /// Write the labels that stand
+    Export {
+        /// Folder of the session
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        session: PathBuf,
+        /// Form of the file (docs/labels.md)
+        #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(LABEL_FORMATS).map(label_format))]
+        format: LabelFormat,
+        /// Where the labels go [default: stdout]
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        out: Option<PathBuf>,
+    },
+    /// Take the labels of a file in; they are learned from when the session goes on
+    Import {
+        /// Folder of the session
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        session: PathBuf,
+        /// File with labels
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Form of the file (docs/labels.md)
+        #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(LABEL_FORMATS).map(label_format))]
+        format: LabelFormat,
+        /// Name under which they are logged [default: the user's]
+        #[arg(long, value_name = "NAME")]
+        who: Option<String>,
+    },
+}
+
 /// `rlad detect`.
 #[derive(Args, Debug)]
 pub(crate) struct DetectArgs {
@@ -433,6 +476,12 @@ pub(crate) struct ManArgs {
     /// Folder for the pages; made if it is not there
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) out: PathBuf,
+}
+
+const LABEL_FORMATS: &[&str] = &["trainset", "nab", "tsb-ad", "label-studio"];
+
+fn label_format(name: String) -> LabelFormat {
+    name.parse().expect("a name of the list")
 }
 
 const STRATEGIES: &[&str] = &["margin", "least-confidence", "entropy", "random", "extremes", "proportional"];

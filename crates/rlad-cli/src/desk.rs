@@ -9,6 +9,7 @@
 
 mod actions;
 mod dealing;
+mod exchange;
 mod learner;
 mod marks;
 mod page;
@@ -17,11 +18,11 @@ mod refusal;
 mod runs;
 mod server;
 mod telling;
+#[cfg(test)]
+mod tests;
 mod tiles;
 mod twin;
 mod views;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -33,14 +34,14 @@ use rlad::{AnswerKind, ExpertsConfig, Part, Query, Series, SimilarWindows};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use self::dealing::Lease;
 pub(crate) use self::learner::Learner;
+use self::marks::Marks;
 pub(crate) use self::recorded::Recorded;
 pub(crate) use self::server::{Bound, Options, serve};
-pub(crate) use self::twin::at_terminal;
-use self::dealing::Lease;
-use self::marks::Marks;
 use self::tiles::Pyramid;
-use crate::log::{Act, AnswerLog, Entry, Reading, Standing, index_of};
+pub(crate) use self::twin::at_terminal;
+use crate::log::{Act, AnswerLog, Asked, Entry, Reading, Standing, index_of, times};
 
 /// The data of a session, and what is made of them to be shown.
 #[derive(Debug)]
@@ -185,6 +186,7 @@ impl Desk {
         budget: usize,
     ) -> anyhow::Result<Self> {
         let entries = log.entries()?;
+        check_times(&data, &entries)?;
         let taught = entries.iter().map(|(_, entry)| entry.taught).max().unwrap_or(0).max(round);
         let state = State {
             n_entries: entries.len() as u64,
@@ -207,7 +209,7 @@ impl Desk {
             marks: None,
             stops: false,
         };
-        Ok(Self {
+        let desk = Self {
             folder,
             data,
             settings,
@@ -218,7 +220,26 @@ impl Desk {
             turn: Condvar::new(),
             files: Mutex::new(()),
             version: watch::Sender::new(0),
-        })
+        };
+        if desk.settings.browses {
+            desk.remember_questions();
+        }
+        Ok(desk)
+    }
+
+    /// Knows the questions that were answered from the log, where no session tells them.
+    fn remember_questions(&self) {
+        let mut state = self.lock();
+        let mut questions = BTreeMap::new();
+        for (_, _, saying) in state.standing.sayings() {
+            let (Some(asked), Some(&series)) = (&saying.asked, self.data.index.get(&saying.series)) else { continue };
+            let Asked { question: id, round, point, reason, score, .. } = *asked;
+            if point < self.data.series[series].len() {
+                let query = Query { id, round, series, point, reason, score };
+                questions.insert(id, AskedQuestion { shown: self.shown(&query), query });
+            }
+        }
+        state.questions = questions;
     }
 
     /// Ends the learner's work where it stands: what was answered is in the log. Returns whether it ends at once: it waits for
@@ -273,6 +294,32 @@ impl Desk {
     }
 }
 
+/// Refuses data other than those that labels were painted on: the points would be others.
+fn check_times(data: &Data, entries: &[(i64, Entry)]) -> anyhow::Result<()> {
+    for (number, entry) in entries {
+        let Act::Said(saying) = &entry.act else { continue };
+        // An answer's question tells itself whether it fits.
+        if saying.asked.is_some() {
+            continue;
+        }
+        let series = data.index.get(&saying.series).map(|index| &data.series[*index]);
+        let fits = series.is_some_and(|series| {
+            let is_within = saying.said.spans().iter().all(|span| span.1 < series.len());
+            is_within && times(&saying.said, series, 0) == saying.times
+        });
+        if !fits {
+            return Err(crate::Advice::error(
+                format!(
+                    "the data have changed: entry {number} of the log labels points of `{}` that are not there any more, or are others",
+                    saying.series
+                ),
+                "open the data that the labels were painted on, or begin in another folder".to_owned(),
+            ));
+        }
+    }
+    Ok(())
+}
+
 impl State {
     fn add(&mut self, number: i64, entry: Entry) {
         self.last_seen.insert(entry.who.clone(), Instant::now());
@@ -285,9 +332,10 @@ impl State {
     /// Whether something that was said stands, and the same expert did not answer the question otherwise since.
     fn is_last_word(&self, number: i64) -> bool {
         let Some(Entry { who, act: Act::Said(saying), .. }) = self.standing.entry(number) else { return false };
-        let later = saying.asked.as_ref().and_then(|asked| {
-            self.standing.answers_to(asked.question).filter(|(_, by, _)| by == who).last()
-        });
+        let later = saying
+            .asked
+            .as_ref()
+            .and_then(|asked| self.standing.answers_to(asked.question).filter(|(_, by, _)| by == who).last());
         self.standing.stands(number) && later.is_none_or(|(last, ..)| last == number)
     }
 

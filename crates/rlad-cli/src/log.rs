@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::said::{PlainSpan, Said, SaidLabel, SaidSpan, allowed, times};
 pub(crate) use self::standing::Standing;
-pub(crate) use self::statements::{Reading, Shown, index_of};
+pub(crate) use self::statements::{Reading, index_of};
 
 /// Marks the file as ours in its header: `rlad` in ASCII.
 const APPLICATION_ID: i32 = 0x726c_6164;

@@ -42,6 +42,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Detect(args) => commands::detect::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Label(args) => commands::label::run(&args),
+        Command::Labels(args) => commands::labels::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
         Command::BenchRun(args) => commands::bench::run_one(&args),
         Command::Import(args) => commands::import::run(&args),

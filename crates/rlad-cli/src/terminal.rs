@@ -149,9 +149,9 @@ impl Terminal {
         }
         let Event::Key(key) = event::read().context(failed)? else { return Ok(None) };
         let mut screen = Screen::new(0, 0..1, AnswerKind::Point).at_desk();
-        Ok(screen.wish(key).filter(|wish| {
-            matches!(wish, Wish::Reply(Reply::Stop | Reply::Undo) | Wish::Redo | Wish::Back)
-        }))
+        Ok(screen
+            .wish(key)
+            .filter(|wish| matches!(wish, Wish::Reply(Reply::Stop | Reply::Undo) | Wish::Redo | Wish::Back)))
     }
 
     /// Shows a line of text between two questions, such as "learning from 50 answers".

@@ -73,7 +73,8 @@ impl Desk {
         };
         // Nobody reads on; a closed pipe must not matter.
         child.stdout = None;
-        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(60)));
+        let config =
+            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(60)));
         let agent: ureq::Agent = config.build().into();
         let url = told["url"].as_str().unwrap().trim_end_matches('/').to_owned();
         let page = agent.get(&url).call().unwrap().body_mut().read_to_string().unwrap();
@@ -125,7 +126,8 @@ impl Expert<'_> {
     fn says(&self, question: &Value) -> Value {
         let number = |value: &Value| usize::try_from(value.as_u64().unwrap()).unwrap();
         let (series, point) = (number(&question["series"]["index"]), number(&question["point"]));
-        let query = Query { id: question["id"].as_u64().unwrap(), round: 0, series, point, reason: Reason::Random, score: 0.0 };
+        let query =
+            Query { id: question["id"].as_u64().unwrap(), round: 0, series, point, reason: Reason::Random, score: 0.0 };
         let truths = self.data.members.iter().map(|member| member.truth.as_ref()).collect();
         let mut oracle = TruthOracle::new(truths, self.error_rate, self.error_rate, 0);
         let asked = Question {
@@ -189,7 +191,8 @@ fn assert_same(folder: &Path, other: &Path) {
 /// The rows of a log by the key of the client: entry and question.
 fn rows(folder: &Path) -> Vec<(String, i64, i64)> {
     let log = rusqlite::Connection::open(folder.join("labels.sqlite")).unwrap();
-    let mut rows = log.prepare("SELECT client, entry, question FROM entries WHERE client IS NOT NULL ORDER BY entry").unwrap();
+    let mut rows =
+        log.prepare("SELECT client, entry, question FROM entries WHERE client IS NOT NULL ORDER BY entry").unwrap();
     rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap().map(Result::unwrap).collect()
 }
 
@@ -245,7 +248,10 @@ fn fifty_kills_lose_no_answer_and_double_none() {
         keys.dedup();
         assert_eq!(keys.len(), rows.len(), "no answer is there twice");
         for (key, entry) in confirmed {
-            assert!(rows.iter().any(|row| row.0 == *key && row.1 == *entry), "{key} was confirmed as {entry}, and is not there");
+            assert!(
+                rows.iter().any(|row| row.0 == *key && row.1 == *entry),
+                "{key} was confirmed as {entry}, and is not there"
+            );
         }
     };
     let mut n_kills = 0;
@@ -258,7 +264,8 @@ fn fifty_kills_lose_no_answer_and_double_none() {
         let pause = whole.mul_f64((f64::from(i) * 0.618_034).fract() / 15.0);
         let pid = desk.child.id();
         std::thread::scope(|scope| {
-            let at_work = scope.spawn(|| expert.work(&desk, "ada", |key, entry| _ = confirmed.insert(key.to_owned(), entry)));
+            let at_work =
+                scope.spawn(|| expert.work(&desk, "ada", |key, entry| _ = confirmed.insert(key.to_owned(), entry)));
             sleep(pause);
             assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
             n_kills += u32::from(at_work.join().unwrap().is_err());
@@ -270,7 +277,10 @@ fn fifty_kills_lose_no_answer_and_double_none() {
     expert.work(&desk, "ada", |key, entry| _ = confirmed.insert(key.to_owned(), entry)).unwrap();
     desk.wait(|state| state["phase"] == "done");
     check(&confirmed);
-    assert_eq!(rows(&folder).iter().map(|(.., question)| question).collect::<std::collections::BTreeSet<_>>().len(), 240);
+    assert_eq!(
+        rows(&folder).iter().map(|(.., question)| question).collect::<std::collections::BTreeSet<_>>().len(),
+        240
+    );
     assert!(n_kills >= 25, "only {n_kills} of 50 kills fell into the session");
     assert_same(&folder, &truth);
 }
@@ -295,7 +305,11 @@ fn free_labels_and_changed_answers_are_taught_and_a_restart_changes_nothing() {
                 if i == 1 {
                     let first = 300 * (round + 1);
                     let spans = json!([{ "first": first, "last": first + 9, "label": "normal" }, { "first": first + 4, "last": first + 5, "label": "anomaly" }]);
-                    desk.post("/api/labels", &json!({ "who": "eve", "source": "free", "series": 0, "spans": spans, "seconds": 1 })).unwrap();
+                    desk.post(
+                        "/api/labels",
+                        &json!({ "who": "eve", "source": "free", "series": 0, "spans": spans, "seconds": 1 }),
+                    )
+                    .unwrap();
                 }
                 if i == 2 && round > 0 {
                     // The first question is answered otherwise, and in the next round otherwise again.
@@ -334,7 +348,8 @@ fn data_are_browsed_and_labelled_without_a_session() {
     let desk = Desk::start(&folder, &[source.to_str().unwrap(), "--browse"]);
     assert_eq!(desk.get("/api/session").unwrap()["mode"], "browse");
     let spans = json!([{ "first": 5, "last": 6, "label": "anomaly" }]);
-    desk.post("/api/labels", &json!({ "who": "ada", "source": "free", "series": 1, "spans": spans, "seconds": 1 })).unwrap();
+    desk.post("/api/labels", &json!({ "who": "ada", "source": "free", "series": 1, "spans": spans, "seconds": 1 }))
+        .unwrap();
     let other = Command::new(env!("CARGO_BIN_EXE_rlad")).arg("label").arg(&folder).arg("--browse").output().unwrap();
     assert!(String::from_utf8_lossy(&other.stderr).contains("by another program"));
     drop(desk);

@@ -32,8 +32,8 @@ pub fn resolve(opinions: &[Opinion<'_>], point: usize, rule: Conflict) -> Option
     let latest = last.last()?.answer;
     let telling: Vec<&Answer> = last.iter().map(|of| of.answer).filter(|answer| **answer != Answer::Skip).collect();
     match (telling.as_slice(), rule) {
-        ([], _) | (_, Conflict::Latest) => Some(latest.clone()),
-        ([one], _) => Some((*one).clone()),
+        ([], _) => Some(latest.clone()),
+        ([.., one], Conflict::Latest) | ([one], _) => Some((*one).clone()),
         (several, rule) => Some(vote(several, point, rule)),
     }
 }
@@ -135,6 +135,7 @@ mod tests {
             assert_eq!(resolved(&[("a", odd.clone())], rule), Some(odd.clone()));
             let changed = [("a", Answer::Unsure), ("b", Answer::Skip), ("a", odd.clone())];
             assert_eq!(resolved(&changed, rule), Some(odd.clone()), "{rule:?}");
+            assert_eq!(resolved(&[("a", odd.clone()), ("b", Answer::Skip)], rule), Some(odd.clone()), "{rule:?}");
             assert_eq!(resolved(&[("a", Answer::Skip), ("b", Answer::Skip)], rule), Some(Answer::Skip));
         }
     }

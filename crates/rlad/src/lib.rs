@@ -75,9 +75,7 @@ pub use read::{Columns, DataSet, Member, ReadOptions, read};
 pub use saved::Saved;
 pub use scores::{Event, SeriesScores, read_scores, write_events, write_scores};
 pub use series::{Clock, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Series, TimeFormat};
-pub use session::{
-    ExpectedQuality, FreeSpan, Interval, Progress, Session, SimilarWindow, SimilarWindows, Statement,
-};
+pub use session::{ExpectedQuality, FreeSpan, Interval, Progress, Session, SimilarWindow, SimilarWindows, Statement};
 pub use stream::Stream;
 pub use views::{Encoded, Scale, Trailing, View, ViewState, encode};
 pub use write::{write_dataset, write_file};

@@ -4,9 +4,7 @@
 
 use std::path::Path;
 
-use rlad::{
-    Answer, Config, FreeSpan, Label, NANOS_PER_SECOND, Query, Series, Session, Span, Statement, TimeFormat,
-};
+use rlad::{Answer, Config, FreeSpan, Label, NANOS_PER_SECOND, Query, Series, Session, Span, Statement, TimeFormat};
 
 /// A daily wave with a spike at every 97th point.
 fn series(name: &str) -> Series {

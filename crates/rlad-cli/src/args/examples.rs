@@ -49,6 +49,11 @@ EXAMPLES:
   Paint labels without being asked:
     rlad label labels cpu.csv --browse";
 
+pub(super) const LABELS_EXAMPLES: &str = "\
+EXAMPLES:
+  rlad labels export cpu --format trainset --out cpu-labeled.csv
+  rlad labels import cpu combined_windows.json --format nab";
+
 pub(super) const BENCH_EXAMPLES: &str = "\
 EXAMPLES:
   On the data in the program, in some three minutes:

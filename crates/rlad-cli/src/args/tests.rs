@@ -28,7 +28,9 @@ fn the_definitions_are_sound() {
 #[test]
 fn every_help_is_as_reviewed() {
     insta::assert_snapshot!("help", help(&[]));
-    for name in ["train", "label", "detect", "evaluate", "bench", "import", "views", "demo", "completions", "man"] {
+    for name in
+        ["train", "label", "labels", "detect", "evaluate", "bench", "import", "views", "demo", "completions", "man"]
+    {
         let help = help(&[name]);
         assert!(help.contains("EXAMPLES:"), "{name}");
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{name}");
@@ -39,7 +41,10 @@ fn every_help_is_as_reviewed() {
 #[test]
 fn what_is_not_given_is_left_to_the_config() {
     let args = train(&[]).unwrap();
-    assert_eq!((args.preset, args.seed, args.questions.asked.n_questions, args.questions.asked.strategy), (None, None, None, None));
+    assert_eq!(
+        (args.preset, args.seed, args.questions.asked.n_questions, args.questions.asked.strategy),
+        (None, None, None, None)
+    );
     assert_eq!(args.questions.oracle, OracleArg::Terminal);
     assert_eq!(args.form, DataArgs::default());
 }

@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use rlad::{Answer, AnswerKind, ExpertsConfig, Oracle, Query, Question, Reply, Series, Session, Statement};
 
-use crate::log::{Act, AnswerLog, Asked as AskedAbout, Entry, Reading, Said, Saying, Source, Standing, index_of, times};
+use crate::log::{
+    Act, AnswerLog, Asked as AskedAbout, Entry, Reading, Said, Saying, Source, Standing, index_of, times,
+};
 
 /// What came of asking some questions.
 #[derive(Debug)]
@@ -60,8 +62,7 @@ impl Log {
         shown: impl Fn(&Query) -> Range<usize>,
     ) -> anyhow::Result<Asked> {
         let known = queries.first().map_or_else(Standing::default, |query| self.standing(query.round));
-        let reading =
-            Reading { series: about.series, index: &self.index, kind: about.kind, experts: about.experts };
+        let reading = Reading { series: about.series, index: &self.index, kind: about.kind, experts: about.experts };
         let mut known = queries
             .iter()
             .map(|query| Ok(reading.resolved(&known, &(query, shown(query)))?.map(|(_, answer)| answer)))
@@ -132,8 +133,7 @@ impl Log {
         let standing = self.standing(session.round());
         let pending = session.query().to_vec();
         let config = session.config();
-        let reading =
-            Reading { series, index: &self.index, kind: config.query.answers, experts: &config.experts };
+        let reading = Reading { series, index: &self.index, kind: config.query.answers, experts: &config.experts };
         let queries = session.answered().iter().map(|(query, _)| query).chain(&pending);
         reading.statements(&standing, queries.map(|query| (query, session.shown(query))))
     }

@@ -95,19 +95,38 @@ pub(crate) fn train(
 
 /// Data to be looked at and labelled.
 fn browse(args: &LabelArgs, recorded: Recorded) -> anyhow::Result<ExitCode> {
-    let path = &args.session;
+    let _lock = locked(&args.session)?;
+    let desk = looking_at(&args.session, recorded, who(&args.page))?;
+    at_page(&Arc::new(desk), None, false, &args.page, args.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Keeps a folder from other programs; it is made if it is not there.
+pub(crate) fn locked(path: &Path) -> anyhow::Result<std::fs::File> {
+    std::fs::create_dir_all(path).map_err(|source| rlad::Error::Write { path: path.to_owned(), source })?;
+    folder::lock_for(path, "the session", "being trained")
+}
+
+/// The desk of the session in a folder, without its learner. `who` labels at it; else the user.
+pub(crate) fn desk_to_look_at(path: &Path, who: Option<&str>) -> anyhow::Result<Desk> {
+    let recorded = Recorded::read(path)?.ok_or_else(|| {
+        Advice::error(
+            format!("`{}` does not say where its data are", path.display()),
+            format!("name the data once: `rlad label {} DATA…`", path.display()),
+        )
+    })?;
+    looking_at(path, recorded, who.map_or_else(user_name, str::to_owned))
+}
+
+fn looking_at(path: &Path, recorded: Recorded, who: String) -> anyhow::Result<Desk> {
     let series = series_of(read(&recorded)?);
-    std::fs::create_dir_all(path).map_err(|source| rlad::Error::Write { path: path.clone(), source })?;
-    let _lock = folder::lock_for(path, "the session", "being trained")?;
     let config = if Folder::has_session(path) { Some(folder::config_of(path)?) } else { None };
     // What is said here is learned from by the round that is next.
     let round = folder::read_history(path)?.len();
     recorded.write(path)?;
     let log = AnswerLog::open(&path.join(folder::LABELS))?;
-    let settings = settings(path, config.as_ref(), &args.page, true);
-    let desk = Desk::new(path.clone(), Data::new(series), settings, recorded, log, None, round, 0)?;
-    at_page(&Arc::new(desk), None, false, &args.page, args.json)?;
-    Ok(ExitCode::SUCCESS)
+    let settings = settings(path, config.as_ref(), who, true);
+    Desk::new(path.to_owned(), Data::new(series), settings, recorded, log, None, round, 0)
 }
 
 /// The desk of a session, and what learns for it.
@@ -123,7 +142,7 @@ fn begin(
     let path = folder.path().to_owned();
     recorded.write(&path)?;
     let log = AnswerLog::open(&path.join(folder::LABELS))?;
-    let settings = settings(&path, Some(session.config()), page, false);
+    let settings = settings(&path, Some(session.config()), who(page), false);
     let (similar, round, budget) = (session.similar_windows(), session.round(), session.config().questions);
     let desk = Desk::new(path, Data::new(series), settings, recorded, log, Some(similar), round, budget)?;
     Ok((Arc::new(desk), Learner::new(session, folder, check, ends)?))
@@ -201,14 +220,14 @@ fn say_what_is_there(path: &Path, desk: &Desk, json: bool) -> anyhow::Result<()>
     if json { Ok(_ = writeln!(io::stderr(), "{told}")) } else { print(&told) }
 }
 
-fn settings(path: &Path, config: Option<&Config>, page: &PageArgs, browses: bool) -> Settings {
+fn settings(path: &Path, config: Option<&Config>, who: String, browses: bool) -> Settings {
     let usual = Config::default();
     let of = config.unwrap_or(&usual);
     let name = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let strategy = serde_json::to_value(of.query.strategy).ok();
     Settings {
         name: name.file_name().unwrap_or(name.as_os_str()).to_string_lossy().into_owned(),
-        who: who(page),
+        who,
         preset: config.map(|config| config.preset.to_string()),
         strategy: strategy.filter(|_| config.is_some()).and_then(|name| name.as_str().map(str::to_owned)),
         seed: of.seed,

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use anyhow::bail;
 use rlad::{
-    Config, DataSet, Detector, EvaluateOptions, Evaluation, Judged, Label, Model, Oracle, Part, Series,
-    Session, Truth, TruthOracle,
+    Config, DataSet, Detector, EvaluateOptions, Evaluation, Judged, Label, Model, Oracle, Part, Series, Session, Truth,
+    TruthOracle,
 };
 use serde_json::{Value, json};
 

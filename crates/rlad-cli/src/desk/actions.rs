@@ -98,12 +98,12 @@ pub(crate) enum FreeName {
 }
 
 impl FreeLabel {
-    /// A run of points with a label; `None` takes one away.
+    /// A run of points with a label; `None` is an expected event.
     pub(crate) const fn new(first: usize, last: usize, label: Option<rlad::Label>) -> Self {
         let label = match label {
             Some(rlad::Label::Anomaly) => FreeName::Anomaly,
             Some(rlad::Label::Normal) => FreeName::Normal,
-            None => FreeName::Unknown,
+            None => FreeName::Expected,
         };
         Self { first, last, label }
     }
@@ -158,9 +158,10 @@ impl Desk {
         let by = Request { who: &request.who, seconds: request.seconds, key: request.key.as_ref() };
         by.check(request.comment.as_ref())?;
         let written = self.write(by.key, |state| {
-            let asked = state.questions.get(&request.question).ok_or_else(|| {
-                Refusal::missing(format!("there is no question {}", request.question))
-            })?;
+            let asked = state
+                .questions
+                .get(&request.question)
+                .ok_or_else(|| Refusal::missing(format!("there is no question {}", request.question)))?;
             let query = &asked.query;
             let series = &self.data.series[query.series];
             let saying = Saying {

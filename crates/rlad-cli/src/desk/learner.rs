@@ -295,7 +295,8 @@ impl Learner {
 
     /// The hash of the detector in the folder, where it was made from the last checkpoint.
     fn written_model(&self) -> Option<String> {
-        let modified = |name: &str| -> Option<SystemTime> { std::fs::metadata(self.folder.file(name)).ok()?.modified().ok() };
+        let modified =
+            |name: &str| -> Option<SystemTime> { std::fs::metadata(self.folder.file(name)).ok()?.modified().ok() };
         let path = self.folder.file(folder::MODEL);
         let is_newer = modified(folder::MODEL)? >= modified(folder::CHECKPOINT)?;
         let model = Model::from_bytes(&path, std::fs::read(&path).ok()?).ok()?;

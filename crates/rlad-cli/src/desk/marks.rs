@@ -63,7 +63,11 @@ impl Desk {
         for (number, _, saying) in state.standing.sayings().filter(|(_, _, saying)| saying.asked.is_none()) {
             if let Some(&series) = self.data.index.get(&saying.series) {
                 let spans = saying.said.spans().into_iter();
-                painted.push((number, series, spans.map(|(first, last, label)| (first, last, mark_of(label))).collect()));
+                painted.push((
+                    number,
+                    series,
+                    spans.map(|(first, last, label)| (first, last, mark_of(label))).collect(),
+                ));
             }
         }
         painted.sort_by_key(|(number, ..)| *number);
@@ -106,9 +110,8 @@ fn paint_of(saying: &Saying, point: usize, allowed: &std::ops::Range<usize>, kin
 fn paint_of_answer(answer: &Answer, point: usize) -> Vec<Paint> {
     match answer {
         Answer::Unsure | Answer::Skip => vec![(point, point, None)],
-        Answer::Spans(spans) => spans
-            .iter()
-            .map(|span| (span.first, span.last, mark_of(Some(SaidLabel::from(span.label)))))
-            .collect(),
+        Answer::Spans(spans) => {
+            spans.iter().map(|span| (span.first, span.last, mark_of(Some(SaidLabel::from(span.label))))).collect()
+        }
     }
 }

@@ -71,7 +71,13 @@ const ASSETS: &[Asset] = assets![
 
 static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let tag = |asset: &Asset| Sha256::digest(asset.bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    ASSETS.iter().map(|asset| { let hex: String = tag(asset); format!("\"{hex}\"") }).collect()
+    ASSETS
+        .iter()
+        .map(|asset| {
+            let hex: String = tag(asset);
+            format!("\"{hex}\"")
+        })
+        .collect()
 });
 
 /// The page with the token that its requests must carry.

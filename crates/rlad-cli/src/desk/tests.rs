@@ -124,8 +124,12 @@ impl Room {
 
     fn answer(&self, who: &str, question: u64, label: &str) -> Value {
         let shown = self.desk.lock().questions[&question].shown.clone();
-        let said = json!({ "kind": "spans", "spans": [{ "first": shown.start, "last": shown.end - 1, "label": label }] });
-        self.write("/api/answer", &json!({ "who": who, "question": question, "said": said, "seconds": 1.5, "again": false }))
+        let said =
+            json!({ "kind": "spans", "spans": [{ "first": shown.start, "last": shown.end - 1, "label": label }] });
+        self.write(
+            "/api/answer",
+            &json!({ "who": who, "question": question, "said": said, "seconds": 1.5, "again": false }),
+        )
     }
 }
 
@@ -148,7 +152,10 @@ fn what_the_session_is_and_where_it_stands() {
     }
     room.answer("ada", 0, "anomaly");
     let state = room.read("/api/state");
-    assert_eq!((&state["phase"], &state["round_questions"], &state["round_answered"]), (&json!("asking"), &json!(10), &json!(1)));
+    assert_eq!(
+        (&state["phase"], &state["round_questions"], &state["round_answered"]),
+        (&json!("asking"), &json!(10), &json!(1))
+    );
     assert_eq!((&state["labelled_points"], &state["labelled_anomalies"]), (&json!(7), &json!(7)));
     assert_eq!((&state["experts"][0]["name"], &state["experts"][0]["answers"]), (&json!("ada"), &json!(1)));
     assert_eq!(state["experts_agreement"]["between"], json!({ "same": 0, "asked": 0 }));
@@ -158,11 +165,18 @@ fn what_the_session_is_and_where_it_stands() {
 fn questions_come_one_by_one_and_hide_the_score_until_they_are_answered() {
     let room = Room::usual();
     let next = room.write("/api/next", &json!({ "who": "ada" }))["question"].clone();
-    assert_eq!((&next["id"], &next["number"], &next["kind"], &next["again"]), (&json!(0), &json!(1), &json!("range"), &json!(false)));
+    assert_eq!(
+        (&next["id"], &next["number"], &next["kind"], &next["again"]),
+        (&json!(0), &json!(1), &json!("range"), &json!(false))
+    );
     assert_eq!((&next["shown"]["first"], &next["shown"]["last"], &next["point"]), (&json!(17), &json!(23), &json!(20)));
     assert_eq!((&next["time"], &next["step_ns"]), (&json!("1970-01-01T20:00:00Z"), &json!(3_600_000_000_000_i64)));
     assert!(next.get("score").is_none() && next["answer"].is_null());
-    assert_eq!(room.write("/api/next", &json!({ "who": "ada" }))["question"]["id"], json!(0), "after a reload the same one");
+    assert_eq!(
+        room.write("/api/next", &json!({ "who": "ada" }))["question"]["id"],
+        json!(0),
+        "after a reload the same one"
+    );
     let answered = room.answer("ada", 0, "normal");
     assert_eq!((&answered["entry"], &answered["score"], &answered["next"]["id"]), (&json!(1), &json!(0.5), &json!(1)));
     let past = room.read("/api/question/0?who=ada")["question"].clone();
@@ -226,7 +240,11 @@ fn undo_and_redo_over_a_hundred_steps_survive_a_restart() {
     assert_eq!(room.read("/api/labels?series=0&from=0&to=600"), before);
     room.write("/api/undo", &json!({ "who": "ada" }));
     room.answer("ada", 125, "normal");
-    assert_eq!(room.write("/api/redo", &json!({ "who": "ada" })), json!({ "entry": null }), "a new answer ends what could come back");
+    assert_eq!(
+        room.write("/api/redo", &json!({ "who": "ada" })),
+        json!({ "entry": null }),
+        "a new answer ends what could come back"
+    );
 }
 
 #[test]
@@ -240,7 +258,8 @@ fn two_experts_never_work_on_the_same_question_unless_it_is_asked_once_more() {
     room.answer("eve", 1, "normal");
     // Each is asked what the other one has answered.
     let (of_ada, of_eve) = (next("ada"), next("eve"));
-    let mut asked = vec![(of_ada["id"].clone(), of_ada["again"].clone()), (of_eve["id"].clone(), of_eve["again"].clone())];
+    let mut asked =
+        vec![(of_ada["id"].clone(), of_ada["again"].clone()), (of_eve["id"].clone(), of_eve["again"].clone())];
     asked.sort_by_key(|(id, _)| id.as_u64());
     assert!(asked.contains(&(json!(0), json!(true))) || asked.contains(&(json!(1), json!(true))), "{asked:?}");
     room.answer("eve", 0, "normal");
@@ -254,7 +273,12 @@ fn two_experts_never_work_on_the_same_question_unless_it_is_asked_once_more() {
 #[test]
 fn labels_are_painted_merged_and_taken_away() {
     let room = Room::usual();
-    let paint = |spans: Value| room.write("/api/labels", &json!({ "who": "ada", "source": "free", "series": 2, "spans": spans, "seconds": 2.0, "comment": null }));
+    let paint = |spans: Value| {
+        room.write(
+            "/api/labels",
+            &json!({ "who": "ada", "source": "free", "series": 2, "spans": spans, "seconds": 2.0, "comment": null }),
+        )
+    };
     paint(json!([{ "first": 3, "last": 9, "label": "normal" }, { "first": 10, "last": 12, "label": "normal" }]));
     paint(json!([{ "first": 5, "last": 6, "label": "anomaly" }, { "first": 20, "last": 22, "label": "expected" }]));
     paint(json!([{ "first": 11, "last": 20, "label": "unknown" }]));
@@ -265,7 +289,10 @@ fn labels_are_painted_merged_and_taken_away() {
     ]);
     assert_eq!(spans, expected);
     let listed = room.read("/api/series?order=labelled&limit=1")["series"][0].clone();
-    assert_eq!((&listed["name"], &listed["n_labelled"], &listed["n_anomalous"]), (&json!("web"), &json!(10), &json!(2)));
+    assert_eq!(
+        (&listed["name"], &listed["n_labelled"], &listed["n_anomalous"]),
+        (&json!("web"), &json!(10), &json!(2))
+    );
     let rows = room.read("/api/rows?series=2&from=4&to=6");
     assert_eq!((&rows["rows"][0]["label"], &rows["rows"][1]["label"]), (&json!("normal"), &json!("anomaly")));
     assert_eq!(rows["rows"][0]["values"], json!([8.0, 9.0]));
@@ -276,9 +303,15 @@ fn labels_are_painted_merged_and_taken_away() {
 fn data_are_shown_in_tiles_with_what_was_before_and_beside() {
     let room = Room::usual();
     let raw = room.read("/api/tiles?series=0&from=2&to=5&n=100");
-    assert_eq!((&raw["step"], &raw["low"], &raw["times"]), (&json!(1), &json!([[4.0, 6.0, 8.0], [5.0, null, 9.0]]), &json!([7_200_000, 10_800_000, 14_400_000])));
+    assert_eq!(
+        (&raw["step"], &raw["low"], &raw["times"]),
+        (&json!(1), &json!([[4.0, 6.0, 8.0], [5.0, null, 9.0]]), &json!([7_200_000, 10_800_000, 14_400_000]))
+    );
     let wide = room.read("/api/tiles?series=0&from=0&to=600&n=2");
-    assert_eq!((&wide["step"], &wide["low"][0], &wide["high"][0]), (&json!(300), &json!([0.0, 600.0]), &json!([598.0, 1198.0])));
+    assert_eq!(
+        (&wide["step"], &wide["low"][0], &wide["high"][0]),
+        (&json!(300), &json!([0.0, 600.0]), &json!([598.0, 1198.0]))
+    );
     let before = room.read("/api/before?series=0&from=23&to=26&lag_s=86400");
     assert_eq!(before["values"], json!([[null, 0.0, 2.0], [null, 1.0, 3.0]]));
     let siblings = room.read("/api/siblings?series=0&from=30&to=40")["siblings"].clone();
@@ -324,12 +357,32 @@ fn what_cannot_be_done_is_refused() {
         ("/api/answer", json!({ "who": long, "question": 0, "said": skip, "seconds": 1 }), 400),
         ("/api/answer", json!({ "who": "ada", "question": 0, "said": { "kind": "perhaps" } }), 400),
         ("/api/answer", json!({ "who": "ada", "question": 0, "said": { "kind": "spans", "spans": [] } }), 400),
-        ("/api/answer", json!({ "who": "ada", "question": 0, "said": { "kind": "spans", "spans": [{ "first": 0, "last": 9, "label": "normal" }] } }), 400),
-        ("/api/answer", json!({ "who": "ada", "question": 0, "said": { "kind": "expected", "spans": [{ "first": 23, "last": 24 }] } }), 400),
-        ("/api/labels", json!({ "who": "ada", "source": "free", "series": 9, "spans": [{ "first": 0, "last": 0, "label": "normal" }] }), 404),
-        ("/api/labels", json!({ "who": "ada", "source": "free", "series": 2, "spans": [{ "first": 0, "last": 50, "label": "normal" }] }), 400),
+        (
+            "/api/answer",
+            json!({ "who": "ada", "question": 0, "said": { "kind": "spans", "spans": [{ "first": 0, "last": 9, "label": "normal" }] } }),
+            400,
+        ),
+        (
+            "/api/answer",
+            json!({ "who": "ada", "question": 0, "said": { "kind": "expected", "spans": [{ "first": 23, "last": 24 }] } }),
+            400,
+        ),
+        (
+            "/api/labels",
+            json!({ "who": "ada", "source": "free", "series": 9, "spans": [{ "first": 0, "last": 0, "label": "normal" }] }),
+            404,
+        ),
+        (
+            "/api/labels",
+            json!({ "who": "ada", "source": "free", "series": 2, "spans": [{ "first": 0, "last": 50, "label": "normal" }] }),
+            400,
+        ),
         ("/api/labels", json!({ "who": "ada", "source": "free", "series": 2, "spans": [] }), 400),
-        ("/api/labels", json!({ "who": "ada", "source": "question", "series": 2, "spans": [{ "first": 0, "last": 0, "label": "normal" }] }), 400),
+        (
+            "/api/labels",
+            json!({ "who": "ada", "source": "question", "series": 2, "spans": [{ "first": 0, "last": 0, "label": "normal" }] }),
+            400,
+        ),
         ("/api/labels", json!({ "who": "ada", "source": "free" }), 400),
         ("/api/budget", json!({ "questions": 3 }), 400),
         ("/api/next", json!({}), 400),
@@ -347,7 +400,9 @@ fn only_the_page_of_this_server_may_ask() {
     let room = Room::usual();
     let token = room.token.as_str();
     let json_type = ("content-type", "application/json");
-    let status = |method: Method, path: &str, headers: &[(&str, &str)], body: &str| room.ask(method, path, headers, body).0.as_u16();
+    let status = |method: Method, path: &str, headers: &[(&str, &str)], body: &str| {
+        room.ask(method, path, headers, body).0.as_u16()
+    };
     let post = |headers: &[(&str, &str)]| status(Method::POST, "/api/next", headers, r#"{"who":"ada"}"#);
     let own = format!("http://{HOST}");
     assert_eq!(post(&[("x-rlad-token", token), json_type]), 200);
@@ -358,10 +413,18 @@ fn only_the_page_of_this_server_may_ask() {
     assert_eq!(post(&[("x-rlad-token", token), json_type, ("origin", "http://evil.example")]), 403);
     assert_eq!(post(&[("x-rlad-token", token), json_type, ("origin", "null")]), 403);
     assert_eq!(post(&[("x-rlad-token", token), json_type, ("sec-fetch-site", "cross-site")]), 403);
-    assert_eq!(post(&[("x-rlad-token", token), json_type, ("host", "evil.example:8080")]), 403, "a name that points here");
+    assert_eq!(
+        post(&[("x-rlad-token", token), json_type, ("host", "evil.example:8080")]),
+        403,
+        "a name that points here"
+    );
     assert_eq!(status(Method::GET, "/api/state", &[("host", "evil.example:8080")], ""), 403);
     assert_eq!(status(Method::GET, "/api/state", &[("sec-fetch-site", "cross-site")], ""), 403);
-    assert_eq!(status(Method::GET, "/", &[("sec-fetch-site", "cross-site")], ""), 200, "a link to the page is followed");
+    assert_eq!(
+        status(Method::GET, "/", &[("sec-fetch-site", "cross-site")], ""),
+        200,
+        "a link to the page is followed"
+    );
     let large = format!(r#"{{"who":"{}"}}"#, "x".repeat(9 << 20));
     assert_eq!(status(Method::POST, "/api/next", &[("x-rlad-token", token), json_type], &large), 413);
     let (_, headers, page) = room.ask(Method::GET, "/", &[], "");
@@ -409,7 +472,10 @@ fn a_raised_budget_is_kept() {
 #[test]
 fn ten_thousand_series_are_listed_and_searched() {
     let folder = tempfile::tempdir().unwrap();
-    let one = |i: i64| Series::new(format!("host-{i:05}/cpu"), vec!["v".into()], TimeFormat::Index, vec![0, 1], vec![0.0; 2], None).unwrap();
+    let one = |i: i64| {
+        Series::new(format!("host-{i:05}/cpu"), vec!["v".into()], TimeFormat::Index, vec![0, 1], vec![0.0; 2], None)
+            .unwrap()
+    };
     let data = Data::new((0..10_000).map(one).collect());
     let log = AnswerLog::open(&folder.path().join("labels.sqlite")).unwrap();
     let desk = Desk::new(folder.path().into(), data, settings(true), Recorded::default(), log, None, 0, 0).unwrap();
@@ -418,4 +484,53 @@ fn ten_thousand_series_are_listed_and_searched() {
     let took = begun.elapsed();
     assert_eq!((&found["total"], &found["series"][0]["name"]), (&json!(11), &json!("host-09994/cpu")));
     let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("10,000 series searched in {took:?}\n"));
+}
+
+#[test]
+fn what_is_exported_is_imported_again() {
+    let room = Room::usual();
+    room.answer("ada", 0, "anomaly");
+    room.write("/api/labels", &json!({ "who": "ada", "source": "free", "series": 1, "spans": [{ "first": 3, "last": 9, "label": "normal" }], "seconds": 2.0 }));
+    for format in ["trainset", "nab", "tsb-ad", "label-studio"] {
+        let (status, headers, file) = room.ask(Method::GET, &format!("/api/export?format={format}"), &[], "");
+        assert_eq!(status, StatusCode::OK, "{format}: {file}");
+        assert!(headers["content-disposition"].to_str().unwrap().starts_with("attachment; filename="));
+        let other = Room::usual();
+        let headers = [("x-rlad-token", other.token.as_str()), ("content-type", "text/plain")];
+        let (status, _, reply) =
+            other.ask(Method::POST, &format!("/api/import?format={format}&who=eve"), &headers, &file);
+        let reply: Value = serde_json::from_str(&reply).unwrap();
+        if format == "tsb-ad" {
+            // The form has no names of series: it is a file a series.
+            continue;
+        }
+        assert_eq!(status, StatusCode::OK, "{format}: {reply}");
+        assert_eq!(reply["unknown_series"], json!([]), "{format}");
+        let anomalies = |room: &Room| room.read("/api/labels?series=0&from=0&to=600")["spans"].clone();
+        assert_eq!(anomalies(&other), anomalies(&room), "{format}");
+        assert_eq!(other.write("/api/undo", &json!({ "who": "eve" }))["what"], json!("label"));
+        assert_eq!(anomalies(&other), json!([]), "an import is one step");
+    }
+    assert_eq!(room.get("/api/export?format=xml").0, 400);
+    assert_eq!(room.ask(Method::POST, "/api/import?format=nab", &[("x-rlad-token", &room.token)], "{").0.as_u16(), 400);
+}
+
+#[test]
+fn states_are_told_as_they_change() {
+    use futures_util::StreamExt;
+    let room = Room::usual();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let request = Request::builder().uri("/api/events").header("host", HOST).body(Body::empty()).unwrap();
+    runtime.block_on(async {
+        let reply = room.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(reply.headers()["content-type"], "text/event-stream");
+        let mut stream = reply.into_body().into_data_stream();
+        let mut next = async || String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap();
+        let first = next().await;
+        assert!(first.starts_with("event: state\ndata: {") && first.contains("\"round_answered\":0"), "{first}");
+        let answer = json!({ "who": "ada", "question": 0, "said": { "kind": "unsure" } });
+        room.desk.answer(serde_json::from_value(answer).unwrap()).unwrap();
+        let second = next().await;
+        assert!(second.contains("\"round_answered\":1"), "{second}");
+    });
 }

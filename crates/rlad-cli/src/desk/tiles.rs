@@ -102,7 +102,12 @@ pub(crate) struct Tiles {
 
 /// At most `n` buckets of some points, all of one size but for the last. `pyramid` is asked for where there is more than one
 /// point a bucket.
-pub(crate) fn tiles<'a>(series: &Series, pyramid: impl FnOnce() -> &'a Pyramid, points: Range<usize>, n: usize) -> Tiles {
+pub(crate) fn tiles<'a>(
+    series: &Series,
+    pyramid: impl FnOnce() -> &'a Pyramid,
+    points: Range<usize>,
+    n: usize,
+) -> Tiles {
     let step = points.len().div_ceil(n.max(1)).max(1);
     let first: Vec<usize> = points.clone().step_by(step).collect();
     let channels = 0..series.n_channels();

@@ -153,7 +153,8 @@ impl Twin<'_> {
                 Ok(())
             }
             Ok(reply) => {
-                let number = reply["question"]["number"].as_u64().map_or_else(String::new, |number| format!(" {number}"));
+                let number =
+                    reply["question"]["number"].as_u64().map_or_else(String::new, |number| format!(" {number}"));
                 let what = if reply["what"] == Value::from("label") { "label" } else { "answer" };
                 self.told = format!("{what}{number} {}", if back { "taken back" } else { "brought back" });
                 Ok(())

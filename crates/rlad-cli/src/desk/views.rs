@@ -173,10 +173,8 @@ impl Desk {
         let marks = self.present_marks();
         let words: Vec<String> = search.to_lowercase().split_whitespace().map(str::to_owned).collect();
         let names = self.data.small_names.iter().enumerate();
-        let mut found: Vec<usize> = names
-            .filter(|(_, name)| words.iter().all(|word| name.contains(word)))
-            .map(|(index, _)| index)
-            .collect();
+        let mut found: Vec<usize> =
+            names.filter(|(_, name)| words.iter().all(|word| name.contains(word))).map(|(index, _)| index).collect();
         if order == Order::Labelled {
             found.sort_by_cached_key(|index| std::cmp::Reverse(marks.series[*index].counts().0));
         }

@@ -133,11 +133,9 @@ impl Said {
                 return Ok(match expected {
                     Expected::Unsure => Answer::Unsure,
                     Expected::Anomaly => Answer::Spans(around(self.plain(), allowed, Label::Anomaly)),
-                    Expected::Normal if allowed.contains(&point) => Answer::Spans(vec![Span {
-                        first: allowed.start,
-                        last: allowed.end - 1,
-                        label: Label::Normal,
-                    }]),
+                    Expected::Normal if allowed.contains(&point) => {
+                        Answer::Spans(vec![Span { first: allowed.start, last: allowed.end - 1, label: Label::Normal }])
+                    }
                     Expected::Normal => Answer::Unsure,
                 });
             }

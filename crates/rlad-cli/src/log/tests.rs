@@ -68,7 +68,10 @@ fn what_was_appended_is_there_after_reopening() {
         at("eve", Act::Undo { target: 3 }),
         at("eve", Act::Redo { target: 3 }),
         at("eve", Act::Withdraw { question: 1 }),
-        Entry { client: Some("key".into()), ..answer(2, Said::Expected { spans: vec![PlainSpan { first: 1, last: 2 }] }) },
+        Entry {
+            client: Some("key".into()),
+            ..answer(2, Said::Expected { spans: vec![PlainSpan { first: 1, last: 2 }] })
+        },
     ];
     let mut log = AnswerLog::open(&path).unwrap();
     assert_eq!(given.iter().map(|entry| log.append(entry).unwrap()).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7]);
@@ -128,12 +131,16 @@ fn undo_and_redo_go_through_all_that_an_expert_did_and_touch_nobody_else() {
         let target = standing.next_redo("ada").unwrap();
         add(&mut standing, at("ada", Act::Redo { target }));
     }
-    let questions = |standing: &Standing| (0..100).filter(|question| standing.answers_to(*question).count() == 1).count();
+    let questions =
+        |standing: &Standing| (0..100).filter(|question| standing.answers_to(*question).count() == 1).count();
     assert_eq!((questions(&standing), standing.answers_to(59).count()), (60, 1));
     add(&mut standing, answer(60, Said::Unsure));
     assert_eq!(standing.next_redo("ada"), None, "what is new ends what could be brought back");
     add(&mut standing, answer(60, Said::Skip));
-    assert_eq!(standing.answers_to(60).map(|(.., saying)| &saying.said).collect::<Vec<_>>(), [&Said::Unsure, &Said::Skip]);
+    assert_eq!(
+        standing.answers_to(60).map(|(.., saying)| &saying.said).collect::<Vec<_>>(),
+        [&Said::Unsure, &Said::Skip]
+    );
     let target = standing.next_undo("ada").unwrap();
     add(&mut standing, at("ada", Act::Undo { target }));
     assert_eq!(standing.answers_to(60).map(|(.., saying)| &saying.said).collect::<Vec<_>>(), [&Said::Unsure]);

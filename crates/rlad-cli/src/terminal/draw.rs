@@ -33,8 +33,7 @@ const PAINTED: Color = Color::Blue;
 
 const KEYS: &str = "a anomaly  n normal  u unsure  s skip  r range  z undo  [ ] zoom  ? help  q stop";
 
-const DESK_KEYS: &str =
-    "a anomaly  n normal  e expected  u unsure  s skip  r range  z undo  y redo  b f back  c comment  [ ] zoom  ? help  q stop";
+const DESK_KEYS: &str = "a anomaly  n normal  e expected  u unsure  s skip  r range  z undo  y redo  b f back  c comment  [ ] zoom  ? help  q stop";
 
 /// What the desk has besides.
 const DESK_HELP: &[(&str, &str)] = &[

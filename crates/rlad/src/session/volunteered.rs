@@ -89,19 +89,14 @@ impl Session {
     }
 
     /// The answers by question, once all of what was said is found to fit.
-    fn checked_answers<'a>(
-        &self,
-        pending: &[Query],
-        statements: &'a [Statement],
-    ) -> Result<BTreeMap<u64, &'a Answer>> {
+    fn checked_answers<'a>(&self, pending: &[Query], statements: &'a [Statement]) -> Result<BTreeMap<u64, &'a Answer>> {
         let earlier = self.answered.iter().map(|(query, _)| query);
         let queries: BTreeMap<u64, &Query> = earlier.chain(pending).map(|query| (query.id, query)).collect();
         let mut answers = BTreeMap::new();
         for statement in statements {
             match statement {
                 Statement::Answer { question, answer } => {
-                    let wrong =
-                        |problem: &str| Error::Answer { question: *question, problem: problem.to_owned() };
+                    let wrong = |problem: &str| Error::Answer { question: *question, problem: problem.to_owned() };
                     let query = queries.get(question).ok_or_else(|| wrong("is to a question that was not asked"))?;
                     self.check(query, answer)?;
                     if answers.insert(*question, answer).is_some() {

@@ -63,7 +63,8 @@ impl Gate {
 
     /// Whether the address of the page carries the secret.
     pub(crate) fn knows(&self, uri: &Uri) -> bool {
-        let given = uri.query().into_iter().flat_map(|query| query.split('&')).find_map(|of| of.strip_prefix("secret="));
+        let given =
+            uri.query().into_iter().flat_map(|query| query.split('&')).find_map(|of| of.strip_prefix("secret="));
         matches!((given, &self.secret), (Some(given), Some(secret)) if same(given, secret))
     }
 

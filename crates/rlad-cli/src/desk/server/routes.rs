@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
@@ -74,6 +74,8 @@ pub(crate) fn router(desk: Arc<Desk>, gate: Gate) -> Router {
         .route("/api/similar", get(similar))
         .route("/api/labels", get(labels).post(label))
         .route("/api/budget", post(budget))
+        .route("/api/export", get(export))
+        .route("/api/import", post(import))
         .fallback(async || Refusal::missing("there is nothing at this path"))
         .method_not_allowed_fallback(async || Refusal::with(405, "this path does not take this method", None))
         .layer(middleware::from_fn_with_state(served.clone(), guard))
@@ -329,4 +331,34 @@ struct Budget {
 async fn budget(State(served): State<Served>, request: Request) -> Reply {
     let Budget { questions } = json(request).await?;
     work(served, move |desk| desk.raise_budget(questions)).await
+}
+
+#[derive(Deserialize)]
+struct Exchange {
+    format: String,
+    #[serde(default)]
+    who: Option<String>,
+    #[serde(default)]
+    name: Option<String>,
+}
+
+async fn export(State(served): State<Served>, uri: Uri) -> Result<Response, Refusal> {
+    let of: Exchange = parameters(&uri)?;
+    let done = tokio::task::spawn_blocking(move || served.desk.export(&of.format)).await;
+    let file = done.map_err(|_| Refusal::with(500, "the request failed; this is a bug", None))??;
+    let head = [
+        (header::CONTENT_TYPE, file.kind.to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", file.name)),
+    ];
+    Ok((head, file.text).into_response())
+}
+
+async fn import(State(served): State<Served>, request: Request) -> Reply {
+    let of: Exchange = parameters(request.uri())?;
+    let bytes = body(request, MAX_IMPORT).await?;
+    work(served, move |desk| {
+        let who = of.who.unwrap_or_else(|| desk.settings.who.clone());
+        desk.import(&who, &of.format, &of.name.unwrap_or_else(|| "the file".to_owned()), &bytes)
+    })
+    .await
 }

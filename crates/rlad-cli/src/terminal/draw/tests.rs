@@ -28,7 +28,15 @@ fn waves(n_channels: usize, time_format: TimeFormat) -> Series {
 }
 
 fn draw(series: &Series, width: u16, height: u16, keys: &[(KeyCode, KeyModifiers)]) -> Terminal<TestBackend> {
-    let asked = Question { series, point: 430, shown: 400..480, kind: AnswerKind::Range, number: 12, budget: 500, remark: String::new() };
+    let asked = Question {
+        series,
+        point: 430,
+        shown: 400..480,
+        kind: AnswerKind::Range,
+        number: 12,
+        budget: 500,
+        remark: String::new(),
+    };
     let mut screen = Screen::new(asked.point, asked.shown.clone(), asked.kind);
     for &(code, modifiers) in keys {
         assert_eq!(screen.press(KeyEvent::new(code, modifiers)), None);
