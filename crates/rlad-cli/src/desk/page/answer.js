@@ -41,9 +41,9 @@ export function undo(kind) {
 }
 
 function scoreText({ score, threshold }) {
-  if (score === null || score === undefined) return "The detector has no score yet.";
+  if (score === null || score === undefined) return "No score yet.";
   const word = threshold === null || threshold === undefined ? "" : score > threshold ? "anomaly " : "normal ";
-  return `The detector said ${word}(${valueText(score, 3)}${word === "" ? "" : `, anomaly above ${valueText(threshold, 3)}`}).`;
+  return `Detector: ${word}(${valueText(score, 3)}${word === "" ? "" : `, limit ${valueText(threshold, 3)}`}).`;
 }
 
 onConfirmed("answer", (reply, { body, more }) => {

@@ -77,7 +77,7 @@ observeQueue((n, what) => {
     else done("Not taken.");
   } else if (what === null) {
     trouble = null;
-    if (n === 0 && state.question === null) next();
+    if (n === 0 && state.view === "ask" && state.question === null) next();
   }
   drawTrouble();
 });
@@ -103,7 +103,7 @@ byId("budget-form").addEventListener("submit", async (event) => {
   try {
     await post("/api/budget", { questions: Number(byId("budget").value) });
     done(`The budget is ${count(Number(byId("budget").value), "question")}.`);
-    next();
+    if (state.view === "ask") next();
   } catch (refused) {
     change({ trouble: refused.message });
   }

@@ -11,6 +11,13 @@ import { isClock, timeText, zoneName } from "./time.js";
 import { say } from "./toast.js";
 import { unsent } from "./queue.js";
 
+const REASONS = {
+  highest: "among the highest scores",
+  lowest: "among the lowest scores",
+  middle: "among the middle scores",
+  strategy: "the detector was least sure of it",
+  random: "drawn at random",
+};
 let turn = 0;
 let asking = false;
 /** When the key was pressed that the next question answers to, for `data-key-ms`. */
@@ -55,7 +62,8 @@ export async function next() {
   const mine = turn;
   try {
     const { question } = await post("/api/next", { who: state.who });
-    if (mine === turn) await show(question);
+    // Who has begun something else meanwhile is not torn away from it.
+    if (mine === turn && state.view === "ask") await show(question);
   } catch (refused) {
     if (!refused.gone) change({ trouble: refused.message });
   } finally {
@@ -88,8 +96,9 @@ watch(["question", "view", "drawnAt"], () => {
   if (view !== "ask" || !question) return;
   setName(byId("question-title"), question.series.name);
   byId("question-time").textContent = `${timeText(question.time)}${isClock(question.time) ? ` ${zoneName()}` : ""}`;
-  const standing = question.answer ? `, answered: ${inWords(question.answer)}` : "";
-  byId("question-facts").textContent = `question ${question.number.toLocaleString("en")} of ${question.budget.toLocaleString("en")}, ${question.reason}${question.again ? ", asked again" : ""}${standing}`;
+  // Why it was asked says something of the score, which is told after the answer only.
+  const standing = question.answer ? `, answered: ${inWords(question.answer)}; ${REASONS[question.reason] ?? question.reason}` : "";
+  byId("question-facts").textContent = `question ${question.number.toLocaleString("en")} of ${question.budget.toLocaleString("en")}${question.again ? ", asked again" : ""}${standing}`;
   if (drawnAt === null) byId("status").textContent = `Question ${question.number}, ${question.series.name}, ${timeText(question.time)}`;
 });
 

@@ -5,16 +5,17 @@
 import { get } from "./api.js";
 import { Chart } from "./chart.js";
 import { byId } from "./element.js";
-import { lanesOf } from "./lanes.js";
+import { lanesOf, legendOf, nameOf } from "./lanes.js";
 import { painted } from "./paint.js";
 import { setting, watchSettings } from "./settings.js";
 import { change, state, watch } from "./state.js";
+import { valueText } from "./time.js";
 import { bestTile, MOST_BUCKETS, rawTile, tile } from "./tiles.js";
 
 const DAY_S = 86_400;
 const SETTLE_MS = 70;
 const BREAK_STEPS = 1.5;
-const STACK_LANE_PX = 64;
+const STACK_LANE_PX = 50;
 
 export const windowChart = new Chart(byId("window"));
 export const contextChart = new Chart(byId("context"));
@@ -104,6 +105,14 @@ export function addLabels(series, spans) {
   draw();
 }
 
+/** The names of the channels, with their values at a point. */
+function channelNames(near, channels, point) {
+  return near.low.map((values, channel) => {
+    const value = point === null || near.step > 1 ? "" : `  ${valueText(values[point - near.from])}`;
+    return `${nameOf(channels, channel)}${value}`;
+  });
+}
+
 /** Draws both charts; `done` is called when the window with all its points is on the screen. */
 export function draw(done = null) {
   const { series, shown, context, point, paint, hover } = state;
@@ -128,10 +137,15 @@ export function draw(done = null) {
   }
   if (near) {
     const view = { from: shown.first - 0.5, to: shown.last + 0.5 };
+    const told = hover ?? point;
+    const isStacked = n > 1 && stacked;
+    // With one channel the value stands above the chart; with more each stands at its name.
+    const named = isStacked ? channelNames(near, channels, told) : channels;
     const ready = near.step === 1 || shown.last - shown.first >= MOST_BUCKETS ? done : null;
     windowChart.draw({
       ...view, clock: series.clock ? near : null,
-      lanes: lanesOf(near, channels, {
+      legend: n > 1 && !stacked ? legendOf(near, channels, told, valueText) : null,
+      lanes: lanesOf(near, named, {
         ...view, stacked, dots: true, ringed: true, earlier: earlier.key.startsWith(`${series.index}/${shown.first}/${shown.last + 1}/`) ? earlier.curves : [],
         earlierFrom: earlier.from, heights: setting("scale") && strip ? { tile: strip, from: context.from, to: context.to } : null,
       }),
