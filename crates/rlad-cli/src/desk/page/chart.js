@@ -121,7 +121,7 @@ export class Chart {
     if (!(spec.compact ?? false)) {
       context.textAlign = "right";
       context.textBaseline = "middle";
-      const n = Math.max(1, Math.min(5, Math.floor((box.bottom - box.top) / 30)));
+      const n = Math.max(2, Math.min(5, Math.floor((box.bottom - box.top) / 30)));
       for (const tick of part.unscaled || box.bottom - box.top < MIN_TICKED ? [] : valueTicks(low, high, n)) {
         const at = Math.round(y(tick.at)) + 0.5;
         if (at < box.top - 1 || at > box.bottom + 1) continue;
@@ -255,7 +255,11 @@ export class Chart {
         context.textAlign = "center";
         context.textBaseline = "middle";
         context.font = `10px ${FONT}`;
-        haloText(context, NAMES[span.label], (left + right) / 2, top + height / 2 + 0.5, color.text, color.panel);
+        const middle = [(left + right) / 2, top + height / 2 + 0.5];
+        if (span.label === "anomaly") {
+          context.fillStyle = color.panel;
+          context.fillText(NAMES.anomaly, ...middle);
+        } else haloText(context, NAMES[span.label], ...middle, color.text, color.panel);
         context.font = `11px ${FONT}`;
       }
     }
