@@ -105,7 +105,7 @@ byId("zoom-out").addEventListener("click", () => zoom(2));
 byId("zoom-in").addEventListener("click", () => zoom(0.5));
 byId("show-whole").addEventListener("click", toggleWhole);
 
-watch(["context", "series"], () => {
+watch(["context", "series", "loaded"], () => {
   const { series, context } = state;
   if (!series) return;
   const n = context.to - context.from;

@@ -63,7 +63,7 @@ function drawTrouble() {
   byId("banner-drop").hidden = !trouble || trouble.final || trouble.refused.gone;
 }
 
-observeQueue((n, what) => {
+observeQueue((n, what, confirmed = false) => {
   trouble = what ?? (trouble?.final ? trouble : null);
   const note = byId("unsent");
   note.dataset.count = n;
@@ -71,6 +71,7 @@ observeQueue((n, what) => {
   // One that is just under way is no news.
   note.hidden = n < 2 && !what;
   if (what?.refused.gone) setConnected(false);
+  if (confirmed) connected = true;
   if (what?.final) {
     // What was refused is not given any more.
     if (what.action.kind === "answer") change({ given: null });

@@ -61,7 +61,11 @@ async function load() {
   const stillHere = () => mine === turn;
   try {
     await Promise.all([
-      wanted.then(() => stillHere() && draw()),
+      wanted.then(() => {
+        if (!stillHere()) return;
+        draw();
+        change({ loaded: mine });
+      }),
       loadLabels(series, shown, context, stillHere),
       loadEarlier(series, shown, stillHere),
     ]);

@@ -112,7 +112,7 @@ function valuesAt(point, all = true) {
   return values.length > 1 && !all ? moment : `${moment}: ${named}`;
 }
 
-watch(["hover", "series", "shown", "point", "paint", "drawnAt"], () => {
+watch(["hover", "series", "shown", "point", "paint", "drawnAt", "loaded"], () => {
   const { series, shown, point, hover } = state;
   if (!series) return;
   const range = painted(state.paint, point);
@@ -123,7 +123,7 @@ watch(["hover", "series", "shown", "point", "paint", "drawnAt"], () => {
   byId("window-note").textContent = range ? `painted: ${count(range.last - range.first + 1, "point")}` : count(n, "point");
 });
 
-watch(["series", "shown", "drawnAt"], () => {
+watch(["series", "shown", "drawnAt", "loaded"], () => {
   const { series, shown, point } = state;
   if (!series) return;
   const tile = bestTile(series.index, shown.first, shown.last + 1);
