@@ -4,7 +4,7 @@ import { rangeOf } from "./chart.js";
 import { DASHES } from "./palette.js";
 
 /** Curves of earlier periods may stretch a lane by this share of its own height on each side, and no further. */
-const MOST_STRETCH = 1;
+const MOST_STRETCH = 0.6;
 
 export const nameOf = (channels, channel) => channels[channel] ?? `channel ${channel + 1}`;
 

@@ -74,8 +74,11 @@ observeQueue((n, what, confirmed = false) => {
   if (confirmed) connected = true;
   if (what?.final) {
     // What was refused is not given any more.
-    if (what.action.kind === "answer") change({ given: null });
-    else done("Not taken.");
+    done("Not taken.");
+    if (what.action.kind === "answer" && state.view === "ask") {
+      change({ given: null, question: null });
+      next();
+    } else if (what.action.kind === "answer") change({ given: null });
   } else if (what === null) {
     trouble = null;
     if (n === 0 && state.view === "ask" && state.question === null) next();
@@ -86,6 +89,8 @@ byId("banner-drop").addEventListener("click", () => {
   dropFirst();
   change({ given: null });
 });
+
+export const isConnected = () => connected;
 
 /** Takes note that the server is there, or gone. */
 export function setConnected(isThere) {
