@@ -51,6 +51,7 @@ onConfirmed("answer", (reply, { body, more }) => {
   change({ last: { question: more.question, said: body.said, entry: reply.entry }, changedAt: reply.entry });
   const isShown = state.view === "ask" && (state.question === null || state.question.id === body.question);
   if (isShown) show(reply.next);
+  else if (state.given !== null && state.question?.id === body.question) change({ given: null, question: null });
   forgetLabels();
 });
 

@@ -3,7 +3,7 @@
 import { byId, element } from "./element.js";
 import { KEYS, SIMILAR_KEYS } from "./keys.js";
 
-const SHOWN = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Enter: "enter", Escape: "esc", Home: "home", End: "end", Delete: "del" };
+const SHOWN = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Enter: "enter", Escape: "esc", Home: "home", End: "end", Delete: "del", " ": "space" };
 const keyName = (key) => SHOWN[key] ?? (/^[A-Z]$/.test(key) ? `shift+${key.toLowerCase()}` : key);
 const MARKS = [
   ["ring", "the judged point: a line, a triangle below and a ring"],

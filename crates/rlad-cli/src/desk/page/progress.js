@@ -45,7 +45,7 @@ function qualityChart(rounds) {
 const PARTS = [
   ["facts", (server) => [server.phase, server.round, server.round_answered, server.round_questions, server.questions, server.budget, server.labelled_points, server.labelled_anomalies], (server) => {
     const facts = [
-      ["round", server.round_questions > 0 ? `${server.round}: ${server.round_answered} of ${server.round_questions} answered` : String(server.round)],
+      ["round", server.round_questions > 0 ? `${server.round === 0 ? "warm-up" : server.round}: ${server.round_answered} of ${server.round_questions} answered` : String(server.round)],
       ["questions", `${server.questions.toLocaleString("en")} of ${server.budget.toLocaleString("en")}`],
       ["labelled", `${count(server.labelled_points, "point")}, ${server.labelled_anomalies.toLocaleString("en")} anomalous`],
     ];

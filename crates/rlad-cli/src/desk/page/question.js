@@ -18,6 +18,7 @@ const REASONS = {
   strategy: "the detector was least sure of it",
   random: "drawn at random",
 };
+const RETRY_MS = 800;
 let turn = 0;
 let asking = false;
 /** When the key was pressed that the next question answers to, for `data-key-ms`. */
@@ -37,18 +38,22 @@ export async function show(question) {
   }
   const series = { ...question.series, clock: isClock(question.time), step: question.step_ns === null ? null : question.step_ns / 1e6 };
   const context = contextAround(series, question.shown);
-  try {
-    await prepare(series, question.shown, context);
-  } catch (refused) {
+  for (;;) {
+    try {
+      await prepare(series, question.shown, context);
+      break;
+    } catch (refused) {
+      if (mine !== turn) return;
+      if (!refused.gone) change({ trouble: `Cannot show question ${question.number}: ${refused.message}` });
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
     if (mine !== turn) return;
-    change({ trouble: `cannot show question ${question.number}: ${refused.message}`, waitingFor: question });
-    return;
   }
   if (mine !== turn) return;
   const range = question.answer ? rangeOf(question.answer, question) : null;
   change({
     view: "ask", question, given: null, drawnAt: null, series, shown: question.shown, context, point: question.point, hover: null,
-    paint: range ? between(range.first, range.last) : null, comment: question.comment ?? null, trouble: null, waitingFor: null,
+    paint: range ? between(range.first, range.last) : null, comment: question.comment ?? null, trouble: null,
   });
   draw(() => {
     if (mine === turn && state.question === question) change({ drawnAt: performance.now() });
@@ -80,6 +85,14 @@ export async function jump(id) {
     say(refused.message);
   }
 }
+
+// Questions are dealt by name.
+watch(["who"], () => {
+  if (state.session === null || state.view !== "ask") return;
+  change({ question: null, given: null, drawnAt: null, paint: null });
+  turn++;
+  next();
+});
 
 watch(["question", "view", "drawnAt"], () => {
   const { question, view, drawnAt } = state;

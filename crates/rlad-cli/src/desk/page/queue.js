@@ -92,7 +92,7 @@ async function drain() {
     } catch (refused) {
       if (!(refused instanceof Refused)) throw refused;
       // What is wrong with the request itself stays wrong; all else may pass.
-      const final = refused.status >= 400 && refused.status < 500 && ![403, 408, 429].includes(refused.status);
+      const final = refused.status >= 400 && refused.status < 500 && ![401, 403, 408, 429].includes(refused.status);
       if (final) {
         waiting.shift();
         keep();
