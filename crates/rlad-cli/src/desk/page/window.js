@@ -63,6 +63,9 @@ export function zoomWindow(times, middle = null) {
   change({ shown: { first, last: first + wanted - 1 } });
 }
 
+byId("window-out").addEventListener("click", () => zoomWindow(2));
+byId("window-in").addEventListener("click", () => zoomWindow(0.5));
+
 canvas.addEventListener("pointerdown", (event) => {
   if (event.button !== 0 || !state.series) return;
   const why = obstacle();
