@@ -47,6 +47,8 @@ function scoreText({ score, threshold }) {
 }
 
 onConfirmed("answer", (reply, { body, more }) => {
+  // Another page of this browser may have left it, by another name: its next question is not ours.
+  if (body.who !== state.who) return;
   done(`Recorded: ${inWords(body.said)}.`, reply.entry, scoreText(reply));
   change({ last: { question: more.question, said: body.said, entry: reply.entry }, changedAt: reply.entry });
   const isShown = state.view === "ask" && (state.question === null || state.question.id === body.question);
@@ -56,7 +58,8 @@ onConfirmed("answer", (reply, { body, more }) => {
 });
 
 for (const kind of ["undo", "redo"]) {
-  onConfirmed(kind, (reply) => {
+  onConfirmed(kind, (reply, { body }) => {
+    if (body.who !== state.who) return;
     if (reply.entry === null) return done(kind === "undo" ? "There is nothing to take back." : "There is nothing to take up again.");
     const what = reply.what === "label" ? "label" : "answer";
     done(kind === "undo" ? `Took the ${what} back.` : `Took the ${what} up again.`, reply.entry);

@@ -46,7 +46,7 @@ export function pan(share) {
   change({ context: fitted(series, (context.from + context.to) / 2 + Math.sign(share) * Math.max(1, Math.abs(share) * length), length) });
 }
 
-export const isWhole = () => state.series !== null && state.context !== null && state.context.from === 0 && state.context.to === state.series.n_points;
+const isWhole = () => state.series !== null && state.context !== null && state.context.from === 0 && state.context.to === state.series.n_points;
 
 /** Shows the whole series; where it is shown, the surroundings of the window again. */
 export function toggleWhole() {

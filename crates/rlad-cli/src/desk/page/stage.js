@@ -25,8 +25,6 @@ let earlier = { key: "", curves: [] };
 let turn = 0;
 let settle = 0;
 
-export const labelsShown = () => labels;
-
 /** What must be asked for to draw `shown` in `context`; of the context three times its length, so that it can be moved. */
 function requests(series, shown, context) {
   const length = context.to - context.from;
@@ -88,11 +86,10 @@ async function loadEarlier(series, shown, stillHere) {
   const from = shown.first, to = shown.last + 1;
   const key = `${series.index}/${from}/${to}/${lags.map(([name]) => name)}`;
   if (earlier.key === key) return;
-  const curves = to - from > MOST_BUCKETS ? [] : await Promise.all(lags.map(async ([name, lag_s, dash]) =>
-    ({ name, dash, ...(await get("/api/before", { series: series.index, from, to, lag_s })) })));
+  const curves = to - from > MOST_BUCKETS ? [] : await Promise.all(lags.map(async ([, lag_s, dash]) =>
+    ({ dash, ...(await get("/api/before", { series: series.index, from, to, lag_s })) })));
   if (!stillHere()) return;
   earlier = { key, curves, from };
-  change({ earlier: curves.filter(({ values }) => values.some((channel) => channel.some((value) => value !== null))).map(({ name }) => name) });
   draw();
 }
 
