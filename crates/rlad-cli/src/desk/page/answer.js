@@ -54,7 +54,7 @@ onConfirmed("answer", (reply, { body, more }) => {
   const isShown = state.view === "ask" && (state.question === null || state.question.id === body.question);
   if (isShown) show(reply.next);
   else if (state.given !== null && state.question?.id === body.question) change({ given: null, question: null });
-  forgetLabels();
+  forgetLabels(isShown && reply.next !== null);
 });
 
 for (const kind of ["undo", "redo"]) {
@@ -64,9 +64,10 @@ for (const kind of ["undo", "redo"]) {
     const what = reply.what === "label" ? "label" : "answer";
     done(kind === "undo" ? `Took the ${what} back.` : `Took the ${what} up again.`, reply.entry);
     change({ changedAt: reply.entry });
-    forgetLabels();
-    if (reply.question && state.view === "ask") show(reply.question);
-    else if (state.view === "ask" && !state.question) next();
+    const isShown = reply.question && state.view === "ask";
+    if (isShown) show(reply.question);
+    forgetLabels(isShown);
+    if (!isShown && state.view === "ask" && !state.question) next();
   });
 }
 

@@ -93,10 +93,10 @@ async function loadEarlier(series, shown, stillHere) {
   draw();
 }
 
-/** Forgets the labels, after an answer changed them, and asks for them again. */
-export function forgetLabels() {
+/** Forgets the labels, after an answer changed them, and asks for them again; not where another place comes next anyway. */
+export function forgetLabels(isLeaving = false) {
   labels = { series: -1, from: 0, to: 0, spans: [] };
-  load();
+  if (!isLeaving) load();
 }
 
 /** Shows spans as labels before the server has confirmed them. */
