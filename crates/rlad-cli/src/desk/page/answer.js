@@ -41,28 +41,33 @@ export function undo(kind) {
 }
 
 function scoreText({ score, threshold }) {
-  if (score === null || score === undefined) return "The detector has no score yet.";
+  if (score === null || score === undefined) return "No score yet.";
   const word = threshold === null || threshold === undefined ? "" : score > threshold ? "anomaly " : "normal ";
-  return `The detector said ${word}(${valueText(score, 3)}${word === "" ? "" : `, anomaly above ${valueText(threshold, 3)}`}).`;
+  return `Detector: ${word}(${valueText(score, 3)}${word === "" ? "" : `, limit ${valueText(threshold, 3)}`}).`;
 }
 
 onConfirmed("answer", (reply, { body, more }) => {
+  // Another page of this browser may have left it, by another name: its next question is not ours.
+  if (body.who !== state.who) return;
   done(`Recorded: ${inWords(body.said)}.`, reply.entry, scoreText(reply));
   change({ last: { question: more.question, said: body.said, entry: reply.entry }, changedAt: reply.entry });
   const isShown = state.view === "ask" && (state.question === null || state.question.id === body.question);
   if (isShown) show(reply.next);
-  forgetLabels();
+  else if (state.given !== null && state.question?.id === body.question) change({ given: null, question: null });
+  forgetLabels(isShown && reply.next !== null);
 });
 
 for (const kind of ["undo", "redo"]) {
-  onConfirmed(kind, (reply) => {
+  onConfirmed(kind, (reply, { body }) => {
+    if (body.who !== state.who) return;
     if (reply.entry === null) return done(kind === "undo" ? "There is nothing to take back." : "There is nothing to take up again.");
     const what = reply.what === "label" ? "label" : "answer";
     done(kind === "undo" ? `Took the ${what} back.` : `Took the ${what} up again.`, reply.entry);
     change({ changedAt: reply.entry });
-    forgetLabels();
-    if (reply.question && state.view === "ask") show(reply.question);
-    else if (state.view === "ask" && !state.question) next();
+    const isShown = reply.question && state.view === "ask";
+    if (isShown) show(reply.question);
+    forgetLabels(isShown);
+    if (!isShown && state.view === "ask" && !state.question) next();
   });
 }
 

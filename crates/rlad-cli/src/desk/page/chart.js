@@ -9,6 +9,9 @@ import { pointAt, timeAt } from "./tiles.js";
 
 const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif";
 const LABEL_LANE = 13;
+const LEGEND_LINE = 16;
+/** Lanes that are lower have no values at their side. */
+const MIN_TICKED = 28;
 /** Breaks of the clock are looked for where no more points than these are in view. */
 const MOST_POINTS_WITH_BREAKS = 1500;
 const NAMES = { anomaly: "anomaly", normal: "normal", expected: "expected" };
@@ -18,6 +21,7 @@ const NAMES = { anomaly: "anomaly", normal: "normal", expected: "expected" };
  * `from`, `to`: the points at its edges (fractions allowed); `clock`: a tile that tells times, or null for numbers of points;
  * `lanes`: `{title, curves, range}`, each curve `{from, step, low, high, times, color, dash, width, dots}`;
  * `labels`: spans; `painted`, `focus`: a span or null; `point`, `hover`: a point or null; `ringed`: whether the point has rings;
+ * `legend`: `{text, color, dash}` of curves that lie over each other, or null;
  * `gap`: the milliseconds between two points that make a break, or null; `compact`: without axes.
  */
 export class Chart {
@@ -78,14 +82,36 @@ export class Chart {
     this.#box = box;
     const x = (point) => box.left + ((point - spec.from) / (spec.to - spec.from)) * (box.right - box.left);
 
-    this.#spans(spec, x, box, lane, color);
     if (!compact) this.#timeAxis(spec, x, box, lane, color);
+    this.#spans(spec, x, box, lane, color);
+    if (spec.legend) box.top += this.#legend(spec.legend, box, color);
     const each = (box.bottom - box.top) / spec.lanes.length;
     spec.lanes.forEach((part, i) => {
       const top = box.top + i * each + (spec.lanes.length > 1 ? 3 : 0);
       this.#lane(spec, part, x, { ...box, top, bottom: box.top + (i + 1) * each - 3 }, color);
     });
     this.#marks(spec, x, box, lane, color);
+  }
+
+  /** The names of curves that lie over each other, each with its dashes. Returns the height that they take. */
+  #legend(entries, box, color) {
+    const { context } = this;
+    let left = box.left + 4, top = box.top;
+    context.textAlign = "left";
+    context.textBaseline = "middle";
+    for (const entry of entries) {
+      const width = 26 + context.measureText(entry.text).width + 14;
+      if (left + width > box.right && left > box.left + 4) [left, top] = [box.left + 4, top + LEGEND_LINE];
+      context.strokeStyle = color[entry.color];
+      context.lineWidth = 2;
+      context.setLineDash(entry.dash);
+      line(context, left, top + LEGEND_LINE / 2, left + 22, top + LEGEND_LINE / 2);
+      context.setLineDash([]);
+      context.fillStyle = color.text;
+      context.fillText(entry.text, left + 27, top + LEGEND_LINE / 2);
+      left += width;
+    }
+    return top + LEGEND_LINE - box.top + 4;
   }
 
   #lane(spec, part, x, box, color) {
@@ -95,8 +121,8 @@ export class Chart {
     if (!(spec.compact ?? false)) {
       context.textAlign = "right";
       context.textBaseline = "middle";
-      const n = Math.max(1, Math.min(5, Math.floor((box.bottom - box.top) / 30)));
-      for (const tick of part.unscaled ? [] : valueTicks(low, high, n)) {
+      const n = Math.max(2, Math.min(5, Math.floor((box.bottom - box.top) / 30)));
+      for (const tick of part.unscaled || box.bottom - box.top < MIN_TICKED ? [] : valueTicks(low, high, n)) {
         const at = Math.round(y(tick.at)) + 0.5;
         if (at < box.top - 1 || at > box.bottom + 1) continue;
         context.strokeStyle = color.grid;
@@ -213,7 +239,7 @@ export class Chart {
       if (!found) continue;
       const [left, right] = found;
       const top = box.bottom + 2, height = lane - 4;
-      if (span.label !== "normal") {
+      if (span.label !== "normal" || lane === 0) {
         context.fillStyle = color[span.label];
         context.globalAlpha = 0.14;
         context.fillRect(left, box.top, right - left, box.bottom - box.top);
@@ -229,7 +255,11 @@ export class Chart {
         context.textAlign = "center";
         context.textBaseline = "middle";
         context.font = `10px ${FONT}`;
-        haloText(context, NAMES[span.label], (left + right) / 2, top + height / 2 + 0.5, color.text, color.panel);
+        const middle = [(left + right) / 2, top + height / 2 + 0.5];
+        if (span.label === "anomaly") {
+          context.fillStyle = color.panel;
+          context.fillText(NAMES.anomaly, ...middle);
+        } else haloText(context, NAMES[span.label], ...middle, color.text, color.panel);
         context.font = `11px ${FONT}`;
       }
     }

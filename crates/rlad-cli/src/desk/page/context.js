@@ -46,7 +46,7 @@ export function pan(share) {
   change({ context: fitted(series, (context.from + context.to) / 2 + Math.sign(share) * Math.max(1, Math.abs(share) * length), length) });
 }
 
-export const isWhole = () => state.series !== null && state.context !== null && state.context.from === 0 && state.context.to === state.series.n_points;
+const isWhole = () => state.series !== null && state.context !== null && state.context.from === 0 && state.context.to === state.series.n_points;
 
 /** Shows the whole series; where it is shown, the surroundings of the window again. */
 export function toggleWhole() {
@@ -105,7 +105,7 @@ byId("zoom-out").addEventListener("click", () => zoom(2));
 byId("zoom-in").addEventListener("click", () => zoom(0.5));
 byId("show-whole").addEventListener("click", toggleWhole);
 
-watch(["context", "series"], () => {
+watch(["context", "series", "loaded"], () => {
   const { series, context } = state;
   if (!series) return;
   const n = context.to - context.from;

@@ -3,7 +3,7 @@
 import { post } from "./api.js";
 import { byId, count } from "./element.js";
 import { forgetLabels } from "./stage.js";
-import { change } from "./state.js";
+import { change, state } from "./state.js";
 
 const MOST_BYTES = 64 * 1024 * 1024;
 
@@ -26,9 +26,12 @@ byId("import-form").addEventListener("submit", async (event) => {
   byId("import-go").disabled = true;
   told.textContent = "Importing…";
   try {
-    const reply = await post(`/api/import?format=${byId("import-format").value}`, await file.text(), true);
+    const query = new URLSearchParams({ format: byId("import-format").value, who: state.who, name: file.name });
+    const reply = await post(`/api/import?${query}`, await file.text(), true);
     const unknown = reply.unknown_series.length > 0 ? ` Not in this session: ${reply.unknown_series.slice(0, 5).join(", ")}${reply.unknown_series.length > 5 ? "…" : ""}.` : "";
-    told.textContent = `${count(reply.spans, "span")} taken in ${reply.entries === 1 ? "1 entry" : `${reply.entries.toLocaleString("en")} entries`}.${unknown}`;
+    const uncovered = reply.uncovered > 0 ? ` ${count(reply.uncovered, "span")} held no point.` : "";
+    const n = Array.isArray(reply.entries) ? reply.entries.length : reply.entries;
+    told.textContent = `${count(reply.spans, "span")} taken in ${n === 1 ? "1 entry" : `${n.toLocaleString("en")} entries`}.${uncovered}${unknown}`;
     change({ changedAt: `import ${Date.now()}` });
     forgetLabels();
   } catch (refused) {

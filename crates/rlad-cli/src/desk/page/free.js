@@ -11,7 +11,8 @@ import { isClock, timeText, zoneName } from "./time.js";
 import { done, say } from "./toast.js";
 import { tile } from "./tiles.js";
 
-const LABELS = { anomaly: "anomaly", normal: "normal", erase: "unknown" };
+const LABELS = { anomaly: "anomaly", normal: "normal", expected: "expected", erase: "unknown" };
+const WORDS = { anomaly: "anomaly", normal: "normal", expected: "expected event", unknown: "label taken away" };
 const WINDOW = 150, NARROW_WINDOW = 60;
 let turn = 0;
 
@@ -59,7 +60,7 @@ export async function openNamed(index, name, span) {
 /** Gives the painted range a label, or takes the labels in it away. */
 export function labelFreely(button) {
   const label = LABELS[button];
-  if (!label) return say("Free labels are anomaly, normal, or erased");
+  if (!label) return say("Free labels are anomaly, normal, expected, or erased");
   const range = painted(state.paint, null);
   if (!range) return say("Paint a range first: drag over the window, or r and the arrows");
   const { series } = state;
@@ -67,14 +68,13 @@ export function labelFreely(button) {
   enqueue("label", { who: state.who, source: "free", series: series.index, spans, comment: state.comment || null, seconds: 0 }, { name: series.name });
   addLabels(series.index, spans);
   change({ paint: null, comment: null });
-  say(`${count(range.last - range.first + 1, "point")}: ${label === "unknown" ? "label taken away" : label}`);
+  say(`${count(range.last - range.first + 1, "point")}: ${WORDS[label]}`);
 }
 
 onConfirmed("label", (reply, { body }) => {
   const spans = body.items ? body.items.flatMap((item) => item.spans) : body.spans;
   const points = spans.reduce((sum, span) => sum + span.last - span.first + 1, 0);
-  const word = { anomaly: "anomaly", normal: "normal", unknown: "label taken away" };
-  const labels = [...new Set(spans.map((span) => word[span.label]))].join(" and ");
+  const labels = [...new Set(spans.map((span) => WORDS[span.label]))].join(" and ");
   done(`Recorded: ${labels}, ${count(points, "point")}${body.items ? ` in ${count(body.items.length, "window")}` : ""}.`, reply.entry ?? reply.entries?.at(-1) ?? null);
   change({ changedAt: reply.entry ?? reply.entries?.at(-1) });
   forgetLabels();

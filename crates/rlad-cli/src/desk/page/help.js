@@ -3,7 +3,7 @@
 import { byId, element } from "./element.js";
 import { KEYS, SIMILAR_KEYS } from "./keys.js";
 
-const SHOWN = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Enter: "enter", Escape: "esc", Home: "home", End: "end", Delete: "del" };
+const SHOWN = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Enter: "enter", Escape: "esc", Home: "home", End: "end", Delete: "del", " ": "space" };
 const keyName = (key) => SHOWN[key] ?? (/^[A-Z]$/.test(key) ? `shift+${key.toLowerCase()}` : key);
 const MARKS = [
   ["ring", "the judged point: a line, a triangle below and a ring"],
@@ -15,7 +15,7 @@ const MARKS = [
 ];
 
 function build() {
-  const groups = Map.groupBy ? Map.groupBy([...KEYS, ...SIMILAR_KEYS], ([group]) => group) : grouped([...KEYS, ...SIMILAR_KEYS]);
+  const groups = grouped([...KEYS, ...SIMILAR_KEYS]);
   const sections = [...groups].map(([group, rows]) => element("section", {}, element("h3", {}, group), element("dl", {},
     ...rows.map(([, keys, what]) => element("div", {}, element("dt", {}, ...keys.map((key) => element("kbd", {}, keyName(key)))), element("dd", {}, what))))));
   const marks = element("section", {}, element("h3", {}, "In the charts"), element("dl", {},

@@ -86,6 +86,7 @@ export const SIMILAR_KEYS = [
   ["Similar windows", ["a", "1"], "mark as anomaly, go on", () => markFocused("anomaly")],
   ["Similar windows", ["n", "0"], "mark as normal, go on", () => markFocused("normal")],
   ["Similar windows", ["x", "u", "s"], "no mark, go on", () => markFocused("")],
+  ["Similar windows", [" "], "change the mark", () => document.activeElement.click?.()],
   ["Similar windows", ["A"], "all anomaly", () => markAll("anomaly")],
   ["Similar windows", ["N"], "all normal", () => markAll("normal")],
   ["Similar windows", ["X"], "no mark at all", () => markAll("")],

@@ -4,7 +4,15 @@ import { rangeOf } from "./chart.js";
 import { DASHES } from "./palette.js";
 
 /** Curves of earlier periods may stretch a lane by this share of its own height on each side, and no further. */
-const MOST_STRETCH = 1;
+const MOST_STRETCH = 0.6;
+
+export const nameOf = (channels, channel) => channels[channel] ?? `channel ${channel + 1}`;
+
+/** The names of the channels over each other, with the values at a point of a tile. */
+export const legendOf = (tile, channels, point, textOf) => tile.low.map((values, channel) => ({
+  text: `${nameOf(channels, channel)}${point === null || tile.step > 1 ? "" : `  ${textOf(values[point - tile.from])}`}`,
+  color: `channel-${channel % DASHES.length}`, dash: DASHES[channel % DASHES.length],
+}));
 
 /**
  * The lanes of a tile between the points `from` and `to`.
@@ -25,14 +33,15 @@ export function lanesOf(tile, channels, { from, to, stacked, dots = false, ringe
     const [low, high] = rangeOf([curve(channel)], from, to);
     const behind = past(channel);
     if (behind.length === 0) return [low, high];
-    const [lowest, highest] = rangeOf(behind, from, to);
+    // What lies beyond the reach is cut off, and makes no room for itself.
     const most = (high - low) * MOST_STRETCH;
-    return [Math.max(Math.min(low, lowest), low - most), Math.min(Math.max(high, highest), high + most)];
+    const near = behind.flatMap((curve) => curve.low).filter((value) => value !== null && value >= low - most && value <= high + most);
+    return [Math.min(low, ...near), Math.max(high, ...near)];
   };
   const all = Array.from({ length: n }, (_, channel) => channel);
   if (n === 1 || stacked) {
     return all.map((channel) => ({
-      title: n > 1 ? (channels[channel] ?? `channel ${channel + 1}`) : "", range: rangeFor(channel), curves: [...past(channel), curve(channel, "line", [])],
+      title: n > 1 ? nameOf(channels, channel) : "", range: rangeFor(channel), curves: [...past(channel), curve(channel, "line", [])],
     }));
   }
   const scaled = all.flatMap((channel) => {

@@ -14,7 +14,7 @@ import "./keys.js";
 import "./help.js";
 
 import { follow, get } from "./api.js";
-import { setConnected } from "./phase.js";
+import { isConnected, setConnected } from "./phase.js";
 import { next } from "./question.js";
 import { run, unsent } from "./queue.js";
 import { openSide, restoreSide } from "./side.js";
@@ -51,5 +51,5 @@ if (state.session.mode === "browse") openSide("series", { focus: true });
 byId("similar-open").hidden = state.session.mode === "browse";
 
 window.addEventListener("beforeunload", (event) => {
-  if (unsent() > 1) event.preventDefault();
+  if (unsent() > 0 && !isConnected()) event.preventDefault();
 });

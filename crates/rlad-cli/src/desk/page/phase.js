@@ -2,12 +2,11 @@
 
 import { post } from "./api.js";
 import { byId, count } from "./element.js";
-import { next, show } from "./question.js";
+import { next } from "./question.js";
 import { dropFirst, observeQueue, run } from "./queue.js";
 import { change, state, watch } from "./state.js";
 import { done, say } from "./toast.js";
 
-const PHASES = { preparing: "preparing", asking: "asking", learning: "learning", finishing: "finishing", done: "done", failed: "failed" };
 const TEXTS = {
   preparing: ["Preparing", "The detector reads the series and looks for its first questions."],
   asking: ["No question at the moment", "Other experts are at work on the open questions, or the next ones are being chosen."],
@@ -17,6 +16,9 @@ const TEXTS = {
   failed: ["The session stopped", "What was answered is kept."],
 };
 const TRICKLE_MS = 2000;
+
+/** Round 0 asks before there is a detector that could choose. */
+const roundText = (round) => (round === 0 ? "warm-up" : `round ${round}`);
 
 /** What stands in the way of the queue, or null. */
 let trouble = null;
@@ -28,7 +30,7 @@ function drawPhase() {
   const isBrowsing = session.mode === "browse";
   const chip = byId("phase");
   chip.dataset.phase = server.phase;
-  const text = isBrowsing ? "browsing" : `${PHASES[server.phase] ?? server.phase}${server.round > 0 && server.phase !== "done" ? `, round ${server.round}` : ""}`;
+  const text = isBrowsing ? "browsing" : `${server.phase}${["asking", "learning"].includes(server.phase) ? `, ${roundText(server.round)}` : ""}`;
   if (chip.textContent !== text) chip.textContent = text;
   byId("spent").hidden = isBrowsing;
   byId("spent-bar").max = Math.max(server.budget, 1);
@@ -54,6 +56,7 @@ function drawTrouble() {
   const banner = byId("banner");
   byId("connection").dataset.state = connected ? "ok" : "gone";
   const parts = [];
+  if (state.server?.phase === "failed" && state.server.message) parts.push(`The session stopped: ${state.server.message}.`);
   if (!connected) parts.push("The program does not answer. The page goes on when it is back; what you answered is kept.");
   if (trouble && !trouble.refused.gone) parts.push(`${trouble.final ? "Not taken" : "Not stored yet"}: ${trouble.refused.message}${trouble.refused.hint ? ` (${trouble.refused.hint})` : ""}.`);
   if (state.trouble) parts.push(`${state.trouble}.`);
@@ -63,7 +66,7 @@ function drawTrouble() {
   byId("banner-drop").hidden = !trouble || trouble.final || trouble.refused.gone;
 }
 
-observeQueue((n, what) => {
+observeQueue((n, what, confirmed = false) => {
   trouble = what ?? (trouble?.final ? trouble : null);
   const note = byId("unsent");
   note.dataset.count = n;
@@ -71,13 +74,17 @@ observeQueue((n, what) => {
   // One that is just under way is no news.
   note.hidden = n < 2 && !what;
   if (what?.refused.gone) setConnected(false);
+  if (confirmed) connected = true;
   if (what?.final) {
     // What was refused is not given any more.
-    if (what.action.kind === "answer") change({ given: null });
-    else done("Not taken.");
+    done("Not taken.");
+    if (what.action.kind === "answer" && state.view === "ask") {
+      change({ given: null, question: null });
+      next();
+    } else if (what.action.kind === "answer") change({ given: null });
   } else if (what === null) {
     trouble = null;
-    if (n === 0 && state.question === null) next();
+    if (n === 0 && state.view === "ask" && state.question === null) next();
   }
   drawTrouble();
 });
@@ -85,6 +92,8 @@ byId("banner-drop").addEventListener("click", () => {
   dropFirst();
   change({ given: null });
 });
+
+export const isConnected = () => connected;
 
 /** Takes note that the server is there, or gone. */
 export function setConnected(isThere) {
@@ -94,8 +103,7 @@ export function setConnected(isThere) {
   if (!came) return;
   say("The program is back");
   run();
-  if (state.waitingFor) show(state.waitingFor);
-  else if (state.view === "ask" && state.question === null) next();
+  if (state.view === "ask" && state.question === null) next();
 }
 
 byId("budget-form").addEventListener("submit", async (event) => {
@@ -103,7 +111,7 @@ byId("budget-form").addEventListener("submit", async (event) => {
   try {
     await post("/api/budget", { questions: Number(byId("budget").value) });
     done(`The budget is ${count(Number(byId("budget").value), "question")}.`);
-    next();
+    if (state.view === "ask") next();
   } catch (refused) {
     change({ trouble: refused.message });
   }
@@ -113,6 +121,7 @@ let phaseBefore = null;
 watch(["server", "session"], () => {
   drawPhase();
   drawEmpty();
+  drawTrouble();
   const phase = state.server?.phase ?? null;
   const isAsking = phase === "asking";
   if (state.view === "ask" && state.question === null && (isAsking || phase === "learning")) next();
@@ -123,5 +132,5 @@ watch(["trouble"], drawTrouble);
 
 // Questions that other experts gave back come without a change of state.
 setInterval(() => {
-  if (connected && state.view === "ask" && state.question === null && !state.waitingFor && state.server?.phase === "asking") next();
+  if (connected && state.view === "ask" && state.question === null && state.server?.phase === "asking") next();
 }, TRICKLE_MS);

@@ -24,8 +24,6 @@ function svg(tag, attributes, text = null) {
 function qualityChart(rounds) {
   const told = rounds.filter((round) => round.expected?.f1);
   if (told.length < 2) return null;
-  const first = told[0].questions, last = told.at(-1).questions;
-  // Rounds tell the questions of their own or of all so far; the order is enough to draw.
   const x = (i) => LEFT + ((WIDTH - LEFT - 10) * i) / (told.length - 1);
   const y = (value) => BOTTOM - (BOTTOM - TOP) * value;
   const chart = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "quality",
@@ -39,13 +37,13 @@ function qualityChart(rounds) {
   chart.append(svg("polyline", { points: told.map((round, i) => `${x(i)},${y(round.expected.f1.expected)}`).join(" "), class: "curve" }));
   told.forEach((round, i) => chart.append(svg("circle", { cx: x(i), cy: y(round.expected.f1.expected), r: 3, class: "dot" })));
   chart.append(svg("text", { x: LEFT, y: HEIGHT - 2 }, `round ${told[0].round}`), svg("text", { x: WIDTH - 10, y: HEIGHT - 2, "text-anchor": "end" }, `round ${told.at(-1).round}`));
-  return first <= last || told.length > 0 ? chart : null;
+  return chart;
 }
 
 const PARTS = [
   ["facts", (server) => [server.phase, server.round, server.round_answered, server.round_questions, server.questions, server.budget, server.labelled_points, server.labelled_anomalies], (server) => {
     const facts = [
-      ["round", server.round_questions > 0 ? `${server.round}: ${server.round_answered} of ${server.round_questions} answered` : String(server.round)],
+      ["round", server.round_questions > 0 ? `${server.round === 0 ? "warm-up" : server.round}: ${server.round_answered} of ${server.round_questions} answered` : String(server.round)],
       ["questions", `${server.questions.toLocaleString("en")} of ${server.budget.toLocaleString("en")}`],
       ["labelled", `${count(server.labelled_points, "point")}, ${server.labelled_anomalies.toLocaleString("en")} anomalous`],
     ];

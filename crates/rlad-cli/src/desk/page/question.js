@@ -11,6 +11,14 @@ import { isClock, timeText, zoneName } from "./time.js";
 import { say } from "./toast.js";
 import { unsent } from "./queue.js";
 
+const REASONS = {
+  highest: "among the highest scores",
+  lowest: "among the lowest scores",
+  middle: "among the middle scores",
+  strategy: "the detector was least sure of it",
+  random: "drawn at random",
+};
+const RETRY_MS = 800;
 let turn = 0;
 let asking = false;
 /** When the key was pressed that the next question answers to, for `data-key-ms`. */
@@ -30,18 +38,22 @@ export async function show(question) {
   }
   const series = { ...question.series, clock: isClock(question.time), step: question.step_ns === null ? null : question.step_ns / 1e6 };
   const context = contextAround(series, question.shown);
-  try {
-    await prepare(series, question.shown, context);
-  } catch (refused) {
+  for (;;) {
+    try {
+      await prepare(series, question.shown, context);
+      break;
+    } catch (refused) {
+      if (mine !== turn) return;
+      if (!refused.gone) change({ trouble: `Cannot show question ${question.number}: ${refused.message}` });
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
     if (mine !== turn) return;
-    change({ trouble: `cannot show question ${question.number}: ${refused.message}`, waitingFor: question });
-    return;
   }
   if (mine !== turn) return;
   const range = question.answer ? rangeOf(question.answer, question) : null;
   change({
     view: "ask", question, given: null, drawnAt: null, series, shown: question.shown, context, point: question.point, hover: null,
-    paint: range ? between(range.first, range.last) : null, comment: question.comment ?? null, trouble: null, waitingFor: null,
+    paint: range ? between(range.first, range.last) : null, comment: question.comment ?? null, trouble: null,
   });
   draw(() => {
     if (mine === turn && state.question === question) change({ drawnAt: performance.now() });
@@ -55,7 +67,8 @@ export async function next() {
   const mine = turn;
   try {
     const { question } = await post("/api/next", { who: state.who });
-    if (mine === turn) await show(question);
+    // Who has begun something else meanwhile is not torn away from it.
+    if (mine === turn && state.view === "ask") await show(question);
   } catch (refused) {
     if (!refused.gone) change({ trouble: refused.message });
   } finally {
@@ -73,6 +86,14 @@ export async function jump(id) {
   }
 }
 
+// Questions are dealt by name.
+watch(["who"], () => {
+  if (state.session === null || state.view !== "ask") return;
+  change({ question: null, given: null, drawnAt: null, paint: null });
+  turn++;
+  next();
+});
+
 watch(["question", "view", "drawnAt"], () => {
   const { question, view, drawnAt } = state;
   const box = byId("question");
@@ -88,8 +109,9 @@ watch(["question", "view", "drawnAt"], () => {
   if (view !== "ask" || !question) return;
   setName(byId("question-title"), question.series.name);
   byId("question-time").textContent = `${timeText(question.time)}${isClock(question.time) ? ` ${zoneName()}` : ""}`;
-  const standing = question.answer ? `, answered: ${inWords(question.answer)}` : "";
-  byId("question-facts").textContent = `question ${question.number.toLocaleString("en")} of ${question.budget.toLocaleString("en")}, ${question.reason}${question.again ? ", asked again" : ""}${standing}`;
+  // Why it was asked says something of the score, which is told after the answer only.
+  const standing = question.answer ? `, answered: ${inWords(question.answer)}; ${REASONS[question.reason] ?? question.reason}` : "";
+  byId("question-facts").textContent = `question ${question.number.toLocaleString("en")} of ${question.budget.toLocaleString("en")}${question.again ? ", asked again" : ""}${standing}`;
   if (drawnAt === null) byId("status").textContent = `Question ${question.number}, ${question.series.name}, ${timeText(question.time)}`;
 });
 

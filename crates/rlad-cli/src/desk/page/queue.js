@@ -49,7 +49,7 @@ export function onConfirmed(kind, handle) {
   handlers[kind] = handle;
 }
 
-/** Calls `react(unsent, trouble)` whenever the queue changes; `trouble` is what stands in the way, or null. */
+/** Calls `react(unsent, trouble, confirmed)` whenever the queue changes; `trouble` is what stands in the way, or null. */
 export function observeQueue(react) {
   observe = react;
 }
@@ -92,7 +92,7 @@ async function drain() {
     } catch (refused) {
       if (!(refused instanceof Refused)) throw refused;
       // What is wrong with the request itself stays wrong; all else may pass.
-      const final = refused.status >= 400 && refused.status < 500 && ![403, 408, 429].includes(refused.status);
+      const final = refused.status >= 400 && refused.status < 500 && ![401, 403, 408, 429].includes(refused.status);
       if (final) {
         waiting.shift();
         keep();
@@ -112,7 +112,7 @@ async function drain() {
     // It may have been dropped while it was under way.
     if (waiting[0] === action) waiting.shift();
     keep();
-    observe(waiting.length, null);
+    observe(waiting.length, null, true);
     handlers[action.kind]?.(reply, action);
   }
 }

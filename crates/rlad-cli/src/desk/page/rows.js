@@ -28,7 +28,7 @@ async function list() {
     const body = rows.map((row) => element("tr", { class: row.point === point ? "judged" : null },
       element("th", { scope: "row" }, `${row.point === point ? "▸ " : ""}${row.point.toLocaleString("en")}`), element("td", {}, figuresText(row.time)),
       ...row.values.map((value) => element("td", {}, valueText(value, 8))), element("td", {}, row.label ?? "")));
-    byId("rows").replaceChildren(element("h3", {}, "Raw rows"), element("div", { class: "scroll" }, element("table", {},
+    byId("rows").replaceChildren(element("h3", {}, "Raw rows"), element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of the raw rows" }, element("table", {},
       element("thead", {}, element("tr", {}, ...head.map((name) => element("th", { scope: "col" }, name)))), element("tbody", {}, ...body))));
     const judged = byId("rows").querySelector(".judged");
     if (judged) byId("rows").querySelector(".scroll").scrollTop = judged.offsetTop - 100;

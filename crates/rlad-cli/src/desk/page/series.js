@@ -37,14 +37,14 @@ async function list(more = false) {
     const items = reply.series.map(item);
     if (more) byId("series-list").append(...items);
     else byId("series-list").replaceChildren(...items);
-    byId("series-count").textContent = byId("series-search").value.trim() === "" ? count(total, "series").replace(/seriess$/, "series") : `${total.toLocaleString("en")} found`;
+    byId("series-count").textContent = byId("series-search").value.trim() === "" ? `${total.toLocaleString("en")} series` : `${total.toLocaleString("en")} found`;
   } catch (refused) {
     say(refused.message);
   }
 }
 
 /** Moves the focus in the list; from the field it goes to the first series. */
-export function moveInList(by) {
+function moveInList(by) {
   const buttons = [...byId("series-list").querySelectorAll("button")];
   const at = buttons.indexOf(document.activeElement);
   if (at + by < 0) byId("series-search").focus();

@@ -37,7 +37,7 @@ async function list() {
     const items = siblings.map((sibling) => {
       const canvas = element("canvas", { "aria-hidden": "true" });
       const n = sibling.times.length;
-      const tile = { from: 0, step: 1, low: sibling.low, high: sibling.high, times: sibling.times };
+      const tile = { from: 0, step: 1, low: [sibling.low], high: [sibling.high], times: sibling.times };
       const view = { from: -0.5, to: n - 0.5 };
       drawings.push(() => new Chart(canvas).draw({ ...view, compact: true, clock: null, lanes: lanesOf(tile, [], { ...view, stacked: false }), labels: [], painted: null, focus: null,
         point: placeOf(sibling.times), hover: null, gap: null }));

@@ -5,16 +5,17 @@
 import { get } from "./api.js";
 import { Chart } from "./chart.js";
 import { byId } from "./element.js";
-import { lanesOf } from "./lanes.js";
+import { lanesOf, legendOf, nameOf } from "./lanes.js";
 import { painted } from "./paint.js";
 import { setting, watchSettings } from "./settings.js";
 import { change, state, watch } from "./state.js";
+import { valueText } from "./time.js";
 import { bestTile, MOST_BUCKETS, rawTile, tile } from "./tiles.js";
 
 const DAY_S = 86_400;
 const SETTLE_MS = 70;
 const BREAK_STEPS = 1.5;
-const STACK_LANE_PX = 64;
+const STACK_LANE_PX = 50;
 
 export const windowChart = new Chart(byId("window"));
 export const contextChart = new Chart(byId("context"));
@@ -23,8 +24,6 @@ let labels = { series: -1, from: 0, to: 0, spans: [] };
 let earlier = { key: "", curves: [] };
 let turn = 0;
 let settle = 0;
-
-export const labelsShown = () => labels;
 
 /** What must be asked for to draw `shown` in `context`; of the context three times its length, so that it can be moved. */
 function requests(series, shown, context) {
@@ -60,7 +59,11 @@ async function load() {
   const stillHere = () => mine === turn;
   try {
     await Promise.all([
-      wanted.then(() => stillHere() && draw()),
+      wanted.then(() => {
+        if (!stillHere()) return;
+        draw();
+        change({ loaded: mine });
+      }),
       loadLabels(series, shown, context, stillHere),
       loadEarlier(series, shown, stillHere),
     ]);
@@ -83,18 +86,17 @@ async function loadEarlier(series, shown, stillHere) {
   const from = shown.first, to = shown.last + 1;
   const key = `${series.index}/${from}/${to}/${lags.map(([name]) => name)}`;
   if (earlier.key === key) return;
-  const curves = to - from > MOST_BUCKETS ? [] : await Promise.all(lags.map(async ([name, lag_s, dash]) =>
-    ({ name, dash, ...(await get("/api/before", { series: series.index, from, to, lag_s })) })));
+  const curves = to - from > MOST_BUCKETS ? [] : await Promise.all(lags.map(async ([, lag_s, dash]) =>
+    ({ dash, ...(await get("/api/before", { series: series.index, from, to, lag_s })) })));
   if (!stillHere()) return;
   earlier = { key, curves, from };
-  change({ earlier: curves.filter(({ values }) => values.some((channel) => channel.some((value) => value !== null))).map(({ name }) => name) });
   draw();
 }
 
-/** Forgets the labels, after an answer changed them, and asks for them again. */
-export function forgetLabels() {
+/** Forgets the labels, after an answer changed them, and asks for them again; not where another place comes next anyway. */
+export function forgetLabels(isLeaving = false) {
   labels = { series: -1, from: 0, to: 0, spans: [] };
-  load();
+  if (!isLeaving) load();
 }
 
 /** Shows spans as labels before the server has confirmed them. */
@@ -102,6 +104,14 @@ export function addLabels(series, spans) {
   if (labels.series !== series) return;
   labels = { ...labels, spans: [...labels.spans, ...spans.filter((span) => span.label !== "unknown")] };
   draw();
+}
+
+/** The names of the channels, with their values at a point. */
+function channelNames(near, channels, point) {
+  return near.low.map((values, channel) => {
+    const value = point === null || near.step > 1 ? "" : `  ${valueText(values[point - near.from])}`;
+    return `${nameOf(channels, channel)}${value}`;
+  });
 }
 
 /** Draws both charts; `done` is called when the window with all its points is on the screen. */
@@ -128,10 +138,15 @@ export function draw(done = null) {
   }
   if (near) {
     const view = { from: shown.first - 0.5, to: shown.last + 0.5 };
+    const told = hover ?? point;
+    const isStacked = n > 1 && stacked;
+    // With one channel the value stands above the chart; with more each stands at its name.
+    const named = isStacked ? channelNames(near, channels, told) : channels;
     const ready = near.step === 1 || shown.last - shown.first >= MOST_BUCKETS ? done : null;
     windowChart.draw({
       ...view, clock: series.clock ? near : null,
-      lanes: lanesOf(near, channels, {
+      legend: n > 1 && !stacked ? legendOf(near, channels, told, valueText) : null,
+      lanes: lanesOf(near, named, {
         ...view, stacked, dots: true, ringed: true, earlier: earlier.key.startsWith(`${series.index}/${shown.first}/${shown.last + 1}/`) ? earlier.curves : [],
         earlierFrom: earlier.from, heights: setting("scale") && strip ? { tile: strip, from: context.from, to: context.to } : null,
       }),

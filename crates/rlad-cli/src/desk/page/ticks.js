@@ -8,7 +8,7 @@ const STEPS = [1, 2, 5, 10, 15, 30].map((n) => n * SECOND)
 const MONTH_STEPS = [1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200];
 
 /** A round step of at least `least`: 1, 2 or 5 times a power of ten. */
-export function roundStep(least) {
+function roundStep(least) {
   const power = 10 ** Math.floor(Math.log10(least));
   return [1, 2, 5, 10].map((n) => n * power).find((step) => step >= least * (1 - 1e-9)) ?? 10 * power;
 }

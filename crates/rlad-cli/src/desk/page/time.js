@@ -53,6 +53,7 @@ export function figuresText(time) {
 
 /** How long ago something was, roughly. */
 export function agoText(seconds) {
+  if (seconds === null || seconds === undefined) return "–";
   if (seconds < 90) return "now";
   if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
   if (seconds < 129_600) return `${Math.round(seconds / 3600)} h ago`;

@@ -11,7 +11,8 @@ watch(["view", "question", "series"], () => {
   byId("similar").hidden = view !== "similar";
   byId("empty").hidden = view !== "ask" || isCharted;
   byId("go-ask").setAttribute("aria-pressed", String(view !== "free"));
-  byId("question").classList.toggle("free", view === "free");
+  document.body.classList.toggle("charted", isCharted);
+  byId("beside").hidden = !isCharted;
 });
 watch(["series", "view"], () => {
   byId("show-day").disabled = byId("show-week").disabled = !state.series?.clock;

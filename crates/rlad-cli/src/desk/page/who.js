@@ -28,6 +28,8 @@ export function openWho() {
       }
       if (name !== "" && name !== state.who) {
         choose("who", name);
+        // A name in the address would win over the one just given.
+        history.replaceState(null, "", location.pathname);
         change({ who: name });
       }
       if (state.who !== null) resolve();

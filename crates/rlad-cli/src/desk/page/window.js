@@ -63,6 +63,9 @@ export function zoomWindow(times, middle = null) {
   change({ shown: { first, last: first + wanted - 1 } });
 }
 
+byId("window-out").addEventListener("click", () => zoomWindow(2));
+byId("window-in").addEventListener("click", () => zoomWindow(0.5));
+
 canvas.addEventListener("pointerdown", (event) => {
   if (event.button !== 0 || !state.series) return;
   const why = obstacle();
@@ -101,28 +104,29 @@ canvas.addEventListener("wheel", (event) => {
   zoomWindow(event.deltaY > 0 ? 1.25 : 0.8, windowChart.pointAt(event.clientX));
 }, { passive: false });
 
-/** The values of a point, as text. */
-function valuesAt(point) {
+/** The time of a point and its values, as text; those of several channels only where `all` are wanted. */
+function valuesAt(point, all = true) {
   const { series, session } = state;
   const tile = rawTile(series.index, point, point);
   if (!tile) return "";
   const values = tile.low.map((channel) => valueText(channel[point - tile.from]));
   const named = values.map((value, i) => (values.length > 1 ? `${session?.channels[i] ?? i + 1} ${value}` : value)).join(" · ");
-  return `${momentText(series.clock ? tile.times[point - tile.from] : point, series.clock)}: ${named}`;
+  const moment = momentText(series.clock ? tile.times[point - tile.from] : point, series.clock);
+  return values.length > 1 && !all ? moment : `${moment}: ${named}`;
 }
 
-watch(["hover", "series", "shown", "point", "paint", "drawnAt"], () => {
+watch(["hover", "series", "shown", "point", "paint", "drawnAt", "loaded"], () => {
   const { series, shown, point, hover } = state;
   if (!series) return;
   const range = painted(state.paint, point);
   const at = hover ?? point;
-  byId("readout").textContent = at === null ? "" : valuesAt(at);
+  byId("readout").textContent = at === null ? "" : valuesAt(at, false);
   const n = shown.last - shown.first + 1;
   byId("paint").setAttribute("aria-pressed", String(state.paint !== null));
   byId("window-note").textContent = range ? `painted: ${count(range.last - range.first + 1, "point")}` : count(n, "point");
 });
 
-watch(["series", "shown", "drawnAt"], () => {
+watch(["series", "shown", "drawnAt", "loaded"], () => {
   const { series, shown, point } = state;
   if (!series) return;
   const tile = bestTile(series.index, shown.first, shown.last + 1);
