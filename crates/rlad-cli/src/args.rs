@@ -174,7 +174,7 @@ pub(crate) struct QuestionArgs {
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 #[command(next_help_heading = "Questions")]
 pub(crate) struct AskedArgs {
-    /// Questions in all, the warm-up's too [default: 500, or the session's own with --resume]
+    /// Questions in all, the warm-up's too [default: 500, or those of the session that goes on]
     #[arg(long = "questions", value_name = "N")]
     pub(crate) n_questions: Option<NonZeroUsize>,
     /// Questions of one round [default: 5 with the preset `paper`, else 50]

@@ -14,10 +14,8 @@ pub(crate) struct Asset {
     pub(crate) bytes: &'static [u8],
 }
 
-const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
-const TEXT: &str = "text/plain; charset=utf-8";
 
 macro_rules! assets {
     ($($kind:ident $name:literal),* $(,)?) => {
@@ -108,7 +106,7 @@ mod tests {
         assert!(page.contains("<meta name=\"rlad-token\" content=\"0123\">") && !page.contains("{{"), "{page}");
         for asset in ASSETS {
             assert!(!asset.bytes.is_empty() && asset.tag().len() == 18, "{}", asset.name);
-            assert!([HTML, CSS, SCRIPT, TEXT].contains(&asset.kind));
+            assert!([CSS, SCRIPT].contains(&asset.kind));
         }
     }
 }
