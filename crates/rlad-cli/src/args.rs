@@ -265,7 +265,7 @@ pub(crate) enum LabelsAction {
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
         session: PathBuf,
         /// Form of the file (docs/labels.md)
-        #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(LABEL_FORMATS).map(label_format))]
+        #[arg(long, value_name = "NAME", value_parser = label_format())]
         format: LabelFormat,
         /// Where the labels go [default: stdout]
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -280,7 +280,7 @@ pub(crate) enum LabelsAction {
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: PathBuf,
         /// Form of the file (docs/labels.md)
-        #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(LABEL_FORMATS).map(label_format))]
+        #[arg(long, value_name = "NAME", value_parser = label_format())]
         format: LabelFormat,
         /// Name under which they are logged [default: the user's]
         #[arg(long, value_name = "NAME")]
@@ -480,8 +480,9 @@ pub(crate) struct ManArgs {
 
 const LABEL_FORMATS: &[&str] = &["trainset", "nab", "tsb-ad", "label-studio"];
 
-fn label_format(name: String) -> LabelFormat {
-    name.parse().expect("a name of the list")
+/// A parser of the names of forms.
+fn label_format() -> impl TypedValueParser<Value = LabelFormat> {
+    PossibleValuesParser::new(LABEL_FORMATS).map(|name| name.parse().expect("a name of the list"))
 }
 
 const STRATEGIES: &[&str] = &["margin", "least-confidence", "entropy", "random", "extremes", "proportional"];

@@ -97,6 +97,17 @@ pub(crate) struct Settings {
     pub(crate) browses: bool,
 }
 
+/// Where a session stands when its desk is opened.
+#[derive(Debug, Default)]
+pub(crate) struct Begun {
+    /// What finds similar windows, where a session has views.
+    pub(crate) similar: Option<SimilarWindows>,
+    /// The round that is next.
+    pub(crate) round: usize,
+    /// The questions in all.
+    pub(crate) budget: usize,
+}
+
 /// What the session is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -181,10 +192,9 @@ impl Desk {
         settings: Settings,
         recorded: Recorded,
         log: AnswerLog,
-        similar: Option<SimilarWindows>,
-        round: usize,
-        budget: usize,
+        begun: Begun,
     ) -> anyhow::Result<Self> {
+        let Begun { similar, round, budget } = begun;
         let entries = log.entries()?;
         check_times(&data, &entries)?;
         let taught = entries.iter().map(|(_, entry)| entry.taught).max().unwrap_or(0).max(round);

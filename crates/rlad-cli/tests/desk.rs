@@ -344,6 +344,43 @@ fn free_labels_and_changed_answers_are_taught_and_a_restart_changes_nothing() {
 }
 
 #[test]
+fn a_session_that_is_done_takes_more_questions_and_other_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = small_config(dir.path(), 12);
+    let folder = dir.path().join("s");
+    let data = data();
+    let expert = Expert { data: &data, error_rate: 0.0 };
+    let source = data_folder();
+    let desk = Desk::start(&folder, &[source.to_str().unwrap(), "--config", config.to_str().unwrap()]);
+    expert.work(&desk, "ada", |_, _| {}).unwrap();
+    let first = desk.wait(|state| state["phase"] == "done");
+    desk.post("/api/budget", &json!({ "questions": 20 })).unwrap();
+    desk.wait(|state| state["phase"] == "asking");
+    expert.work(&desk, "ada", |_, _| {}).unwrap();
+    let second = desk.wait(|state| state["phase"] == "done");
+    assert_eq!((&second["questions"], &second["budget"]), (&json!(20), &json!(20)));
+    assert_ne!(first["model"], second["model"]);
+
+    let body = json!({ "who": "ada", "question": 0, "said": { "kind": "unsure" }, "seconds": 1, "again": false });
+    desk.post("/api/answer", &body).unwrap();
+    let third = desk.wait(|state| state["phase"] == "done" && state["model"] != second["model"]);
+    assert_eq!(third["questions"], 20);
+    drop(desk);
+    // The detector is there already, and the same.
+    let desk = Desk::start(&folder, &[]);
+    let again = desk.wait(|state| state["phase"] == "done");
+    assert_eq!((&again["model"], &again["questions"]), (&third["model"], &json!(20)));
+    drop(desk);
+    let mut export = Command::new(env!("CARGO_BIN_EXE_rlad"));
+    let out = export.args(["labels", "export"]).arg(&folder).args(["--format", "trainset"]).output().unwrap();
+    assert!(
+        out.status.success() && out.stdout.starts_with(b"series,timestamp,value,label"),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+}
+
+#[test]
 fn data_are_browsed_and_labelled_without_a_session() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("labels");

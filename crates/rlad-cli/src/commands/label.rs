@@ -14,7 +14,7 @@ use crate::Advice;
 use crate::args::{LabelArgs, OracleArg, PageArgs, QuestionArgs, TrainArgs};
 use crate::commands::train::{Trained, config, resume, user_name};
 use crate::commands::{print, tell, use_threads};
-use crate::desk::{Bound, Data, Desk, Learner, Options, Recorded, Settings, at_terminal, serve};
+use crate::desk::{Begun, Bound, Data, Desk, Learner, Options, Recorded, Settings, at_terminal, serve};
 use crate::folder::{self, Folder};
 use crate::log::AnswerLog;
 use crate::terminal::Terminal;
@@ -126,7 +126,7 @@ fn looking_at(path: &Path, recorded: Recorded, who: String) -> anyhow::Result<De
     recorded.write(path)?;
     let log = AnswerLog::open(&path.join(folder::LABELS))?;
     let settings = settings(path, config.as_ref(), who, true);
-    Desk::new(path.to_owned(), Data::new(series), settings, recorded, log, None, round, 0)
+    Desk::new(path.to_owned(), Data::new(series), settings, recorded, log, Begun { round, ..Begun::default() })
 }
 
 /// The desk of a session, and what learns for it.
@@ -143,8 +143,9 @@ fn begin(
     recorded.write(&path)?;
     let log = AnswerLog::open(&path.join(folder::LABELS))?;
     let settings = settings(&path, Some(session.config()), who(page), false);
-    let (similar, round, budget) = (session.similar_windows(), session.round(), session.config().questions);
-    let desk = Desk::new(path, Data::new(series), settings, recorded, log, Some(similar), round, budget)?;
+    let begun =
+        Begun { similar: Some(session.similar_windows()), round: session.round(), budget: session.config().questions };
+    let desk = Desk::new(path, Data::new(series), settings, recorded, log, begun)?;
     Ok((Arc::new(desk), Learner::new(session, folder, check, ends)?))
 }
 

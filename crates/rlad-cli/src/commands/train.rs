@@ -272,8 +272,9 @@ impl Training<'_> {
             match log.ask(&queries, oracle, about, |query| self.session.shown(query))? {
                 Asked::All(_) => {
                     self.teach(&log)?;
-                    self.folder.write_checkpoint(&self.session.checkpoint())?;
+                    // A line of a round that the checkpoint does not know is written anew.
                     self.folder.write_history(&self.history)?;
+                    self.folder.write_checkpoint(&self.session.checkpoint())?;
                 }
                 Asked::Stopped(answers) => {
                     // The checkpoint stays that of the last whole round, so that a resumed session asks the rest of this one.

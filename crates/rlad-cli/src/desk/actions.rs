@@ -154,7 +154,7 @@ impl Desk {
     ///
     /// # Errors
     /// If it does not fit, or cannot be written.
-    pub(crate) fn answer(&self, request: AnswerRequest) -> Result<Value, Refusal> {
+    pub(crate) fn answer(&self, request: &AnswerRequest) -> Result<Value, Refusal> {
         let by = Request { who: &request.who, seconds: request.seconds, key: request.key.as_ref() };
         by.check(request.comment.as_ref())?;
         let written = self.write(by.key, |state| {

@@ -217,8 +217,9 @@ impl Learner {
         self.history.push(line);
         let checkpoint = self.session.checkpoint();
         let _files = desk.files.lock().unwrap_or_else(PoisonError::into_inner);
-        self.folder.write_checkpoint(&checkpoint)?;
-        self.folder.write_history(&self.history)
+        // A line of a round that the checkpoint does not know is written anew.
+        self.folder.write_history(&self.history)?;
+        self.folder.write_checkpoint(&checkpoint)
     }
 
     /// Says what a round changed, in the background: the events of the series that were asked about that appeared or went.

@@ -51,7 +51,15 @@ fn settings(browses: bool) -> Settings {
 fn desk(folder: &Path, settings: Settings, n_questions: u64) -> Arc<Desk> {
     let log = AnswerLog::open(&folder.join("labels.sqlite")).unwrap();
     let data = Data::new(series());
-    let desk = Desk::new(folder.to_owned(), data, settings, Recorded::default(), log, None, 0, 500).unwrap();
+    let desk = Desk::new(
+        folder.to_owned(),
+        data,
+        settings,
+        Recorded::default(),
+        log,
+        Begun { budget: 500, ..Begun::default() },
+    )
+    .unwrap();
     {
         let mut state = desk.lock();
         for id in 0..n_questions {
@@ -478,7 +486,8 @@ fn ten_thousand_series_are_listed_and_searched() {
     };
     let data = Data::new((0..10_000).map(one).collect());
     let log = AnswerLog::open(&folder.path().join("labels.sqlite")).unwrap();
-    let desk = Desk::new(folder.path().into(), data, settings(true), Recorded::default(), log, None, 0, 0).unwrap();
+    let desk =
+        Desk::new(folder.path().into(), data, settings(true), Recorded::default(), log, Begun::default()).unwrap();
     let begun = Instant::now();
     let found = desk.series_json("cpu 0999", 5, 100, views::Order::Labelled);
     let took = begun.elapsed();
@@ -529,7 +538,7 @@ fn states_are_told_as_they_change() {
         let first = next().await;
         assert!(first.starts_with("event: state\ndata: {") && first.contains("\"round_answered\":0"), "{first}");
         let answer = json!({ "who": "ada", "question": 0, "said": { "kind": "unsure" } });
-        room.desk.answer(serde_json::from_value(answer).unwrap()).unwrap();
+        room.desk.answer(&serde_json::from_value(answer).unwrap()).unwrap();
         let second = next().await;
         assert!(second.contains("\"round_answered\":1"), "{second}");
     });

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rlad::{Answer, Reply};
-use serde_json::Value;
 
 use super::actions::AnswerRequest;
 use super::refusal::Refusal;
@@ -133,7 +132,7 @@ impl Twin<'_> {
             key: None,
         };
         self.past = None;
-        match self.desk.answer(request) {
+        match self.desk.answer(&request) {
             Ok(reply) => {
                 let score = reply["score"].as_f64().map_or_else(String::new, |score| format!(", score {score:.2}"));
                 let threshold = reply["threshold"].as_f64();
@@ -155,7 +154,7 @@ impl Twin<'_> {
             Ok(reply) => {
                 let number =
                     reply["question"]["number"].as_u64().map_or_else(String::new, |number| format!(" {number}"));
-                let what = if reply["what"] == Value::from("label") { "label" } else { "answer" };
+                let what = if reply["what"] == "label" { "label" } else { "answer" };
                 self.told = format!("{what}{number} {}", if back { "taken back" } else { "brought back" });
                 Ok(())
             }

@@ -46,7 +46,7 @@ impl Gate {
         }
         if let Some(secret) = &self.secret {
             let known = cookie(headers, &self.cookie()).is_some_and(|value| same(&value, secret));
-            if !known && !(is_page && self.knows(uri)) {
+            if !(known || is_page && self.knows(uri)) {
                 let hint = "open the address that the program printed, with its secret";
                 return Err(Refusal::with(401, "this page is for those who have its secret", Some(hint)));
             }

@@ -223,7 +223,7 @@ async fn question(State(served): State<Served>, Path(id): Path<String>, uri: Uri
 
 async fn answer(State(served): State<Served>, request: Request) -> Reply {
     let request: AnswerRequest = json(request).await?;
-    work(served, |desk| desk.answer(request)).await
+    work(served, move |desk| desk.answer(&request)).await
 }
 
 async fn undo(State(served): State<Served>, request: Request) -> Reply {
