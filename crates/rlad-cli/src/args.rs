@@ -2,17 +2,18 @@
 
 mod examples;
 
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use rlad::{AnswerKind, Method, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Preset, QueryStrategy};
+use rlad::{AnswerKind, LabelFormat, Method, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Preset, QueryStrategy};
 use serde::de::DeserializeOwned;
 
 use self::examples::{
     BENCH_EXAMPLES, COMPLETIONS_EXAMPLES, DEMO_EXAMPLES, DETECT_EXAMPLES, EVALUATE_EXAMPLES, IMPORT_EXAMPLES,
-    MAN_EXAMPLES, OVERVIEW, TRAIN_EXAMPLES, VIEWS_EXAMPLES, VIEWS_PART,
+    LABEL_EXAMPLES, LABELS_EXAMPLES, MAN_EXAMPLES, OVERVIEW, TRAIN_EXAMPLES, VIEWS_EXAMPLES, VIEWS_PART,
 };
 
 /// Answer a few questions about your time series, get a detector that fits them.
@@ -36,6 +37,12 @@ pub(crate) enum Command {
     /// Measure scores against the truth
     #[command(after_help = EVALUATE_EXAMPLES)]
     Evaluate(EvaluateArgs),
+    /// Answer a session's questions, or label any data, at a page in your browser or at the terminal
+    #[command(after_help = LABEL_EXAMPLES)]
+    Label(Box<LabelArgs>),
+    /// Write a session's labels in the form of another tool, or take such a file in
+    #[command(after_help = LABELS_EXAMPLES)]
+    Labels(LabelsArgs),
     /// Run detectors side by side on labelled data, and make tables of what they come to
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArgs),
@@ -90,6 +97,8 @@ pub(crate) enum OracleArg {
     Truth,
     /// The person at this terminal.
     Terminal,
+    /// People at a page in their browsers.
+    Page,
     /// A CSV file with answers.
     File(PathBuf),
 }
@@ -137,16 +146,35 @@ pub(crate) struct TrainArgs {
     /// The form of the data.
     #[command(flatten)]
     pub(crate) form: DataArgs,
+    /// The page of `--oracle page`.
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
 }
 
 /// What a session asks, and whom.
 #[derive(Args, Clone, Debug, PartialEq)]
 #[command(next_help_heading = "Questions")]
 pub(crate) struct QuestionArgs {
-    /// Who answers: `truth` (the label column), `terminal` (you), or a CSV file with answers
-    #[arg(long, value_name = "truth|terminal|FILE.csv", default_value = "terminal", value_parser = oracle)]
+    /// Who answers: `truth` (the label column), `terminal` (you), `page` (you and others, in browsers), or a CSV file with
+    /// answers
+    #[arg(long, value_name = "truth|terminal|page|FILE.csv", default_value = "terminal", value_parser = oracle)]
     pub(crate) oracle: OracleArg,
-    /// Questions in all, the warm-up's too [default: 500, or the session's own with --resume]
+    /// What is asked.
+    #[command(flatten)]
+    pub(crate) asked: AskedArgs,
+    /// Share of the simulated expert's answers that is wrong, in 0..=1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub(crate) error_rate: f64,
+    /// Share of the questions that the simulated expert answers with `unsure`, in 0..=1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub(crate) unsure_rate: f64,
+}
+
+/// What a session asks.
+#[derive(Args, Clone, Debug, Default, PartialEq)]
+#[command(next_help_heading = "Questions")]
+pub(crate) struct AskedArgs {
+    /// Questions in all, the warm-up's too [default: 500, or those of the session that goes on]
     #[arg(long = "questions", value_name = "N")]
     pub(crate) n_questions: Option<NonZeroUsize>,
     /// Questions of one round [default: 5 with the preset `paper`, else 50]
@@ -159,12 +187,105 @@ pub(crate) struct QuestionArgs {
     /// [default: point with the preset `paper`, else range]
     #[arg(long, value_name = "FORM", value_parser = named::<AnswerKind>(&["point", "range"]))]
     pub(crate) answers: Option<AnswerKind>,
-    /// Share of the simulated expert's answers that is wrong, in 0..=1
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
-    pub(crate) error_rate: f64,
-    /// Share of the questions that the simulated expert answers with `unsure`, in 0..=1
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
-    pub(crate) unsure_rate: f64,
+}
+
+/// Where the page is, and for whom.
+#[derive(Args, Clone, Debug, PartialEq)]
+#[command(next_help_heading = "Page")]
+pub(crate) struct PageArgs {
+    /// Address of the page; off loopback, a browser needs the secret in the address that is printed
+    #[arg(long, value_name = "ADDR[:PORT]", default_value = "127.0.0.1:0", value_parser = address)]
+    pub(crate) bind: SocketAddr,
+    /// Secret that a browser needs [default: none on loopback, else made at random]
+    #[arg(long, value_name = "TEXT", value_parser = secret)]
+    pub(crate) secret: Option<String>,
+    /// Name under which the terminal's answers are logged, and a page's that gives none [default: the user's]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) who: Option<String>,
+    /// The browser is never opened: the address is printed
+    #[arg(long, hide = true)]
+    pub(crate) no_open: bool,
+}
+
+/// `rlad label`.
+#[derive(Args, Debug)]
+pub(crate) struct LabelArgs {
+    /// Folder of the session; made, with DATA, if it holds none
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) session: PathBuf,
+    /// CSV or Parquet files, or folders of them [default: those that the session was begun with]
+    #[arg(value_name = "DATA", value_hint = ValueHint::AnyPath)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Look at the data and label them; nobody is asked and nothing is learned
+    #[arg(long, conflicts_with_all = ["n_questions", "per_round", "strategy", "answers", "terminal"])]
+    pub(crate) browse: bool,
+    /// Ask at this terminal, not at a page
+    #[arg(long)]
+    pub(crate) terminal: bool,
+    /// Set of settings of a new session [default: default]
+    #[arg(long, value_name = "NAME", value_parser = named::<Preset>(&["paper", "default"]))]
+    pub(crate) preset: Option<Preset>,
+    /// TOML file with settings of a new session; it wins over the preset, and flags win over it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Seed of a new session [default: 0]
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// Worker threads [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Print the page's address as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// What is asked.
+    #[command(flatten)]
+    pub(crate) asked: AskedArgs,
+    /// The form of the data.
+    #[command(flatten)]
+    pub(crate) form: DataArgs,
+    /// The page.
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
+}
+
+/// `rlad labels`.
+#[derive(Args, Debug)]
+pub(crate) struct LabelsArgs {
+    /// Out or in.
+    #[command(subcommand)]
+    pub(crate) action: LabelsAction,
+}
+
+/// What is done with labels.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LabelsAction {
+    /// Write the labels that stand
+    Export {
+        /// Folder of the session
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        session: PathBuf,
+        /// Form of the file (docs/labels.md)
+        #[arg(long, value_name = "NAME", value_parser = label_format())]
+        format: LabelFormat,
+        /// Where the labels go [default: stdout]
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        out: Option<PathBuf>,
+    },
+    /// Take the labels of a file in; they are learned from when the session goes on
+    Import {
+        /// Folder of the session
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        session: PathBuf,
+        /// File with labels
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Form of the file (docs/labels.md)
+        #[arg(long, value_name = "NAME", value_parser = label_format())]
+        format: LabelFormat,
+        /// Name under which they are logged [default: the user's]
+        #[arg(long, value_name = "NAME")]
+        who: Option<String>,
+    },
 }
 
 /// `rlad detect`.
@@ -357,6 +478,13 @@ pub(crate) struct ManArgs {
     pub(crate) out: PathBuf,
 }
 
+const LABEL_FORMATS: &[&str] = &["trainset", "nab", "tsb-ad", "label-studio"];
+
+/// A parser of the names of forms.
+fn label_format() -> impl TypedValueParser<Value = LabelFormat> {
+    PossibleValuesParser::new(LABEL_FORMATS).map(|name| name.parse().expect("a name of the list"))
+}
+
 const STRATEGIES: &[&str] = &["margin", "least-confidence", "entropy", "random", "extremes", "proportional"];
 
 /// A parser of names that are the serialised values of `T`.
@@ -371,9 +499,27 @@ fn oracle(text: &str) -> Result<OracleArg, String> {
     match text {
         "truth" => Ok(OracleArg::Truth),
         "terminal" => Ok(OracleArg::Terminal),
+        "page" => Ok(OracleArg::Page),
         path if path.to_ascii_lowercase().ends_with(".csv") => Ok(OracleArg::File(path.into())),
-        _ => Err("expected `truth`, `terminal`, or a file that ends in `.csv`".to_owned()),
+        _ => Err("expected `truth`, `terminal`, `page`, or a file that ends in `.csv`".to_owned()),
     }
+}
+
+/// An address with or without a port.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let wrong = || "expected an address as in `127.0.0.1`, `127.0.0.1:8080`, `0.0.0.0:8080` or `[::1]:8080`".to_owned();
+    let text = text.replace("localhost", "127.0.0.1");
+    let ip = |text: &str| text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    text.parse().or_else(|_| ip(&text).map(|ip| SocketAddr::new(ip, 0))).map_err(|_| wrong())
+}
+
+/// A secret that may stand in an address and in a cookie as it is.
+fn secret(text: &str) -> Result<String, String> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte));
+    if (8..=128).contains(&text.len()) && is_plain {
+        return Ok(text.to_owned());
+    }
+    Err("expected 8 to 128 letters, digits, or `-_.~`".to_owned())
 }
 
 fn share(text: &str) -> Result<f64, String> {

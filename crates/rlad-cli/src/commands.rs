@@ -6,6 +6,8 @@ pub(crate) mod demo;
 pub(crate) mod detect;
 pub(crate) mod evaluate;
 pub(crate) mod import;
+pub(crate) mod label;
+pub(crate) mod labels;
 pub(crate) mod train;
 pub(crate) mod train_method;
 pub(crate) mod views;

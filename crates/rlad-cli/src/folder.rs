@@ -6,6 +6,7 @@
 //! checkpoint         the state after the last whole round
 //! history.jsonl      one line a round
 //! model.safetensors  the detector
+//! data.json          where the data are, and how their columns are found
 //! lock               held by the program that trains
 //! ```
 //!
@@ -26,7 +27,8 @@ pub(crate) const MODEL: &str = "model.safetensors";
 pub(crate) const LABELS: &str = "labels.sqlite";
 const CONFIG: &str = "config.toml";
 const METHOD: &str = "method.toml";
-const CHECKPOINT: &str = "checkpoint";
+/// The name of the checkpoint's file.
+pub(crate) const CHECKPOINT: &str = "checkpoint";
 const HISTORY: &str = "history.jsonl";
 const LOCK: &str = "lock";
 
@@ -47,6 +49,16 @@ impl Folder {
             ));
         }
         Ok(())
+    }
+
+    /// Whether a folder holds a session of the agent.
+    pub(crate) fn has_session(path: &Path) -> bool {
+        path.join(CONFIG).exists()
+    }
+
+    /// Whether a folder holds a session of a method.
+    pub(crate) fn is_of_method(path: &Path) -> bool {
+        path.join(METHOD).exists()
     }
 
     /// A new session with these settings.
@@ -160,6 +172,14 @@ pub(crate) fn read_history(folder: &Path) -> anyhow::Result<Vec<Value>> {
     text.lines().map(line).collect::<Result<_, _>>().map_err(|error| {
         Error::Format { path, expected: "a session's history".to_owned(), source: Some(error.into()) }.into()
     })
+}
+
+/// The settings of the session in a folder.
+///
+/// # Errors
+/// As [`read_config`].
+pub(crate) fn config_of(folder: &Path) -> anyhow::Result<Config> {
+    read_config(&folder.join(CONFIG))
 }
 
 /// The settings in a TOML file.

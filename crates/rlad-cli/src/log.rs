@@ -6,68 +6,117 @@
 //! An entry that [`AnswerLog::append`] has returned is on disk: the file is in write-ahead mode with `synchronous=FULL`,
 //! which syncs at each commit.
 
+mod said;
+mod schema;
+mod standing;
+mod statements;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use rlad::{Answer, Reason};
-use rusqlite::{Connection, Row, TransactionBehavior, named_params};
+use rlad::Reason;
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::said::{PlainSpan, Said, SaidLabel, SaidSpan, allowed, times};
+pub(crate) use self::standing::Standing;
+pub(crate) use self::statements::{Reading, index_of};
 
 /// Marks the file as ours in its header: `rlad` in ASCII.
 const APPLICATION_ID: i32 = 0x726c_6164;
-/// The version of the schema below.
-const SCHEMA_VERSION: u32 = 1;
 /// How long one connection waits for another one's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
-
-const SCHEMA: &str = "
-CREATE TABLE answers (
-    entry     INTEGER PRIMARY KEY,
-    who       TEXT    NOT NULL,
-    time      TEXT    NOT NULL,                 -- RFC 3339, UTC
-    question  INTEGER NOT NULL,
-    round     INTEGER NOT NULL,
-    series    TEXT    NOT NULL,
-    point     INTEGER NOT NULL,
-    reason    TEXT    NOT NULL,                 -- why the point was asked about
-    timestamp INTEGER NOT NULL,                 -- nanoseconds since 1970, or the index
-    answer    TEXT,                             -- JSON; NULL in a row that takes an answer back
-    seconds   REAL    NOT NULL,                 -- that the expert took
-    score     REAL,                             -- of the point when it was asked about; NULL for NaN
-    undone    INTEGER NOT NULL CHECK (undone IN (0, 1) AND undone = (answer IS NULL))
-) STRICT;
-CREATE INDEX answers_of_question ON answers (question);
-CREATE TRIGGER answers_are_not_changed BEFORE UPDATE ON answers
-    BEGIN SELECT RAISE(ABORT, 'the answer log is append-only'); END;
-CREATE TRIGGER answers_are_not_removed BEFORE DELETE ON answers
-    BEGIN SELECT RAISE(ABORT, 'the answer log is append-only'); END;
-";
 
 /// One row of the log.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry {
     /// The expert.
     pub(crate) who: String,
-    /// When the answer was given.
+    /// When it was done.
     pub(crate) time: jiff::Timestamp,
+    /// The round that learns from it.
+    pub(crate) taught: usize,
+    /// The time that the expert took, in seconds.
+    pub(crate) seconds: f64,
+    /// The key that the client gave to its request; no two entries have the same.
+    pub(crate) client: Option<String>,
+    /// What was done.
+    pub(crate) act: Act,
+}
+
+/// What an expert did.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Act {
+    /// Said something.
+    Said(Box<Saying>),
+    /// Took back a step of their own, by its first entry.
+    Undo {
+        /// The entry.
+        target: i64,
+    },
+    /// Brought back a step that was taken back.
+    Redo {
+        /// The entry.
+        target: i64,
+    },
+    /// Took back every answer to a question, to be asked again.
+    Withdraw {
+        /// The question.
+        question: u64,
+    },
+}
+
+/// What an expert said.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Saying {
+    /// Why it was said.
+    pub(crate) source: Source,
+    /// The question that it answers, if it answers one.
+    pub(crate) asked: Option<Asked>,
+    /// The name of the series.
+    pub(crate) series: String,
+    /// The timestamps of the first and the last point that it is about: nanoseconds since 1970, or indices.
+    pub(crate) times: (i64, i64),
+    /// What was said.
+    pub(crate) said: Said,
+    /// A remark.
+    pub(crate) comment: Option<String>,
+    /// The first entry of those that were said at once, and are taken back together; `None` for that one itself.
+    pub(crate) step: Option<i64>,
+}
+
+/// Why something was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Source {
+    /// A question was asked.
+    Question,
+    /// Nobody asked.
+    Free,
+    /// The window is like one that was answered.
+    Similar,
+    /// It stood in a file.
+    Import,
+}
+
+/// The question that was answered.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Asked {
     /// The question's number in its session, from 0.
     pub(crate) question: u64,
     /// The round that asked it; 0 is the warm-up.
     pub(crate) round: usize,
-    /// The name of the series.
-    pub(crate) series: String,
     /// The point.
     pub(crate) point: usize,
     /// Why it was asked about.
     pub(crate) reason: Reason,
-    /// The point's timestamp: nanoseconds since 1970, or its index where there is no time.
-    pub(crate) timestamp: i64,
-    /// What the expert said; `None` takes back every earlier answer to the question.
-    pub(crate) answer: Option<Answer>,
-    /// The time that the expert took, in seconds.
-    pub(crate) seconds: f64,
     /// The detector's score of the point when it was asked about.
     pub(crate) score: f64,
+    /// The hash of that detector; `None` for the forest of the warm-up.
+    pub(crate) model: Option<String>,
+    /// Whether the question was asked once more, to see whether the answer is the same.
+    pub(crate) again: bool,
 }
 
 /// The open log of one session. Several may be open on one file, in one process or many.
@@ -78,7 +127,7 @@ pub(crate) struct AnswerLog {
 }
 
 impl AnswerLog {
-    /// Opens the log at `path`, and makes it if there is no file.
+    /// Opens the log at `path`, and makes it if there is no file. One of version 1 becomes one of this version.
     ///
     /// # Errors
     /// [`rlad::Error::Format`] if the file is no SQLite file or holds something else, [`rlad::Error::Version`] if another
@@ -115,16 +164,21 @@ impl AnswerLog {
         let n_tables: i64 =
             transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
         if (application, version, n_tables) == (0, 0, 0) {
-            transaction.execute_batch(SCHEMA).map_err(failed)?;
+            transaction.execute_batch(schema::SCHEMA).map_err(failed)?;
             transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
-            transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
+            transaction.pragma_update(None, "user_version", schema::VERSION).map_err(failed)?;
             return transaction.commit().map_err(failed);
         }
         if application != APPLICATION_ID {
             return Err(foreign(Some("it is the SQLite file of another program".into())).into());
         }
-        if u32::try_from(version) != Ok(SCHEMA_VERSION) {
-            return Err(rlad::Error::Version { path, expected: SCHEMA_VERSION, found: version.to_string() }.into());
+        if version == 1 {
+            schema::migrate(&transaction).map_err(|cause| foreign(Some(cause)))?;
+            transaction.pragma_update(None, "user_version", schema::VERSION).map_err(failed)?;
+            return transaction.commit().map_err(failed);
+        }
+        if u32::try_from(version) != Ok(schema::VERSION) {
+            return Err(rlad::Error::Version { path, expected: schema::VERSION, found: version.to_string() }.into());
         }
         Ok(())
     }
@@ -133,58 +187,51 @@ impl AnswerLog {
     ///
     /// # Errors
     /// What SQLite says; the entry is not in the log then.
-    pub(crate) fn append(&self, entry: &Entry) -> anyhow::Result<i64> {
-        let answer = entry.answer.as_ref().map(serde_json::to_string).transpose()?;
-        let reason = serde_json::to_value(entry.reason)?;
-        let reason = reason.as_str();
-        self.connection
-            .prepare_cached(
-                "INSERT INTO answers (who, time, question, round, series, point, reason, timestamp, answer, seconds, score, undone)
-                 VALUES (:who, :time, :question, :round, :series, :point, :reason, :timestamp, :answer, :seconds, :score, :undone)",
-            )
-            .and_then(|mut insert| {
-                insert.insert(named_params! {
-                    ":who": entry.who,
-                    ":time": entry.time.to_string(),
-                    ":question": signed(entry.question),
-                    ":round": signed(entry.round),
-                    ":series": entry.series,
-                    ":point": signed(entry.point),
-                    ":reason": reason,
-                    ":timestamp": entry.timestamp,
-                    ":answer": answer,
-                    ":seconds": entry.seconds,
-                    ":score": entry.score,
-                    ":undone": entry.answer.is_none(),
-                })
-            })
+    pub(crate) fn append(&mut self, entry: &Entry) -> anyhow::Result<i64> {
+        Ok(self.append_all(std::slice::from_ref(entry))?[0])
+    }
+
+    /// Adds entries and returns their numbers: all of them or none. What is said in them is one step, which is taken back as a
+    /// whole. It returns only when they are on disk.
+    ///
+    /// # Errors
+    /// What SQLite says; none of the entries is in the log then.
+    pub(crate) fn append_all(&mut self, entries: &[Entry]) -> anyhow::Result<Vec<i64>> {
+        let failed = || format!("cannot write `{}`", self.path.display());
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(plain)
-            .with_context(|| format!("cannot write `{}`", self.path.display()))
+            .with_context(failed)?;
+        let mut numbers = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let number = insert(&transaction, entry, numbers.first().copied())?;
+            numbers.push(number.map_err(plain).with_context(failed)?);
+        }
+        transaction.commit().map_err(plain).with_context(failed)?;
+        Ok(numbers)
     }
 
-    /// All entries in the order in which they were added.
+    /// The entry that a client's request with this key added.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub(crate) fn of_client(&self, key: &str) -> anyhow::Result<Option<i64>> {
+        self.connection
+            .prepare_cached("SELECT entry FROM entries WHERE client = ?1")
+            .and_then(|mut select| select.query_row([key], |row| row.get(0)).optional())
+            .map_err(plain)
+            .with_context(|| format!("cannot read `{}`", self.path.display()))
+    }
+
+    /// All entries with their numbers, in the order in which they were added.
     ///
     /// # Errors
     /// [`rlad::Error::Format`] if a row does not hold what [`AnswerLog::append`] writes, and what SQLite says.
-    #[cfg(test)]
-    pub(crate) fn entries(&self) -> anyhow::Result<Vec<Entry>> {
-        self.select("SELECT * FROM answers ORDER BY entry")
-    }
-
-    /// The answers that stand, in the order of their questions: the latest of each question that was not taken back.
-    ///
-    /// # Errors
-    /// [`rlad::Error::Format`] if a row does not hold what [`AnswerLog::append`] writes, and what SQLite says.
-    pub(crate) fn answers(&self) -> anyhow::Result<Vec<Entry>> {
-        self.select(
-            "SELECT * FROM answers WHERE entry IN (SELECT max(entry) FROM answers GROUP BY question) AND undone = 0
-             ORDER BY question",
-        )
-    }
-
-    fn select(&self, query: &str) -> anyhow::Result<Vec<Entry>> {
+    pub(crate) fn entries(&self) -> anyhow::Result<Vec<(i64, Entry)>> {
         let failed = || format!("cannot read `{}`", self.path.display());
-        let mut statement = self.connection.prepare(query).map_err(plain).with_context(failed)?;
+        let mut statement =
+            self.connection.prepare("SELECT * FROM entries ORDER BY entry").map_err(plain).with_context(failed)?;
         let mut rows = statement.query([]).map_err(plain).with_context(failed)?;
         let mut entries = Vec::new();
         while let Some(row) = rows.next().map_err(plain).with_context(failed)? {
@@ -198,20 +245,110 @@ impl AnswerLog {
     }
 }
 
-fn read(row: &Row<'_>) -> Result<Entry, rlad::Cause> {
-    let answer: Option<String> = row.get("answer")?;
-    Ok(Entry {
+/// Adds a row. `step` is the first entry of those that are added with it.
+fn insert(connection: &Connection, entry: &Entry, step: Option<i64>) -> anyhow::Result<rusqlite::Result<i64>> {
+    let (mut what, mut target, mut question) = ("said", None, None);
+    let saying = match &entry.act {
+        Act::Said(saying) => {
+            question = saying.asked.as_ref().map(|asked| signed(asked.question));
+            Some(saying)
+        }
+        Act::Undo { target: of } | Act::Redo { target: of } => {
+            what = if matches!(entry.act, Act::Undo { .. }) { "undo" } else { "redo" };
+            target = Some(*of);
+            None
+        }
+        Act::Withdraw { question: of } => {
+            what = "undo";
+            question = Some(signed(*of));
+            None
+        }
+    };
+    let asked = saying.and_then(|saying| saying.asked.as_ref());
+    let name = |value: serde_json::Value| value.as_str().map(str::to_owned);
+    let source = saying.map(|saying| serde_json::to_value(saying.source)).transpose()?.and_then(name);
+    let reason = asked.map(|asked| serde_json::to_value(asked.reason)).transpose()?.and_then(name);
+    let said = saying.map(|saying| serde_json::to_string(&saying.said)).transpose()?;
+    let mut insert = match connection.prepare_cached(
+        "INSERT INTO entries (who, time, what, source, taught, question, round, series, point, reason, first, last, said, comment,
+             seconds, model, score, again, client, step, target)
+         VALUES (:who, :time, :what, :source, :taught, :question, :round, :series, :point, :reason, :first, :last, :said, :comment,
+             :seconds, :model, :score, :again, :client, :step, :target)",
+    ) {
+        Ok(insert) => insert,
+        Err(error) => return Ok(Err(error)),
+    };
+    Ok(insert.insert(named_params! {
+        ":who": entry.who,
+        ":time": entry.time.to_string(),
+        ":what": what,
+        ":source": source,
+        ":taught": signed(entry.taught),
+        ":question": question,
+        ":round": asked.map(|asked| signed(asked.round)),
+        ":series": saying.map(|saying| &saying.series),
+        ":point": asked.map(|asked| signed(asked.point)),
+        ":reason": reason,
+        ":first": saying.map(|saying| saying.times.0),
+        ":last": saying.map(|saying| saying.times.1),
+        ":said": said,
+        ":comment": saying.and_then(|saying| saying.comment.as_ref()),
+        ":seconds": entry.seconds,
+        ":model": asked.and_then(|asked| asked.model.as_ref()),
+        ":score": asked.map(|asked| asked.score),
+        ":again": asked.is_some_and(|asked| asked.again),
+        ":client": entry.client,
+        ":step": saying.and_then(|saying| saying.step.or(step)),
+        ":target": target,
+    }))
+}
+
+fn read(row: &Row<'_>) -> Result<(i64, Entry), rlad::Cause> {
+    let unsigned = |name: &str| -> Result<Option<usize>, rlad::Cause> {
+        Ok(row.get::<_, Option<i64>>(name)?.map(usize::try_from).transpose()?)
+    };
+    let question = row.get::<_, Option<i64>>("question")?.map(u64::try_from).transpose()?;
+    let target: Option<i64> = row.get("target")?;
+    let what: String = row.get("what")?;
+    let act = match (what.as_str(), target, question) {
+        ("said", ..) => Act::Said(Box::new(read_saying(row, question)?)),
+        ("undo", Some(target), _) => Act::Undo { target },
+        ("redo", Some(target), _) => Act::Redo { target },
+        ("undo", None, Some(question)) => Act::Withdraw { question },
+        _ => return Err("it takes back nothing".into()),
+    };
+    let entry = Entry {
         who: row.get("who")?,
         time: row.get::<_, String>("time")?.parse()?,
-        question: row.get::<_, i64>("question")?.try_into()?,
-        round: row.get::<_, i64>("round")?.try_into()?,
-        series: row.get("series")?,
-        point: row.get::<_, i64>("point")?.try_into()?,
-        reason: serde_json::from_value(row.get::<_, String>("reason")?.into())?,
-        timestamp: row.get("timestamp")?,
-        answer: answer.map(|json| serde_json::from_str(&json)).transpose()?,
+        taught: unsigned("taught")?.unwrap_or_default(),
         seconds: row.get("seconds")?,
-        score: row.get::<_, Option<f64>>("score")?.unwrap_or(f64::NAN),
+        client: row.get("client")?,
+        act,
+    };
+    Ok((row.get("entry")?, entry))
+}
+
+fn read_saying(row: &Row<'_>, question: Option<u64>) -> Result<Saying, rlad::Cause> {
+    let asked = match question {
+        None => None,
+        Some(question) => Some(Asked {
+            question,
+            round: row.get::<_, i64>("round")?.try_into()?,
+            point: row.get::<_, i64>("point")?.try_into()?,
+            reason: serde_json::from_value(row.get::<_, String>("reason")?.into())?,
+            score: row.get::<_, Option<f64>>("score")?.unwrap_or(f64::NAN),
+            model: row.get("model")?,
+            again: row.get("again")?,
+        }),
+    };
+    Ok(Saying {
+        source: serde_json::from_value(row.get::<_, String>("source")?.into())?,
+        asked,
+        series: row.get("series")?,
+        times: (row.get("first")?, row.get("last")?),
+        said: serde_json::from_str(&row.get::<_, String>("said")?)?,
+        comment: row.get("comment")?,
+        step: row.get("step")?,
     })
 }
 
@@ -227,205 +364,4 @@ fn signed(count: impl TryInto<i64>) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{BufRead, BufReader, Read, Write};
-    use std::process::{Command, Stdio};
-
-    use rlad::{Label, Span};
-
-    use super::*;
-
-    fn entry(question: u64, answer: Option<Answer>) -> Entry {
-        Entry {
-            who: "ada".into(),
-            time: "2026-03-04T05:06:07.5Z".parse().unwrap(),
-            question,
-            round: 2,
-            series: "cpu \"α\"".into(),
-            point: 17,
-            reason: Reason::Strategy,
-            timestamp: 1_396_332_000_000_000_000,
-            answer,
-            seconds: 1.25,
-            score: -0.1,
-        }
-    }
-
-    fn spans(first: usize, last: usize) -> Answer {
-        Answer::Spans(vec![Span { first, last, label: Label::Anomaly }])
-    }
-
-    #[test]
-    fn what_was_appended_is_there_after_reopening() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("labels.sqlite");
-        let given = [entry(0, Some(spans(3, 5))), entry(1, Some(Answer::Unsure)), entry(2, Some(Answer::Skip))];
-        let log = AnswerLog::open(&path).unwrap();
-        assert_eq!(given.iter().map(|entry| log.append(entry).unwrap()).collect::<Vec<_>>(), [1, 2, 3]);
-        drop(log);
-        let log = AnswerLog::open(&path).unwrap();
-        assert_eq!(log.entries().unwrap(), given);
-        assert_eq!(log.answers().unwrap(), given);
-    }
-
-    #[test]
-    fn a_score_that_is_no_number_survives() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = AnswerLog::open(&folder.path().join("labels.sqlite")).unwrap();
-        for score in [f64::NAN, f64::INFINITY] {
-            log.append(&Entry { score, ..entry(0, Some(Answer::Skip)) }).unwrap();
-        }
-        let entries = log.entries().unwrap();
-        assert!(entries[0].score.is_nan() && entries[1].score.is_infinite());
-    }
-
-    #[test]
-    fn the_latest_answer_of_a_question_stands_unless_it_was_taken_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = AnswerLog::open(&folder.path().join("labels.sqlite")).unwrap();
-        let rows = [
-            entry(7, Some(Answer::Skip)),
-            entry(3, Some(spans(1, 1))),
-            entry(5, Some(spans(2, 2))),
-            entry(3, None),
-            entry(7, Some(spans(9, 9))),
-            entry(5, None),
-            entry(5, Some(Answer::Unsure)),
-        ];
-        for row in &rows {
-            log.append(row).unwrap();
-        }
-        assert_eq!(log.answers().unwrap(), [rows[6].clone(), rows[4].clone()]);
-        assert_eq!(log.entries().unwrap(), rows);
-    }
-
-    #[test]
-    fn rows_can_be_neither_changed_nor_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("labels.sqlite");
-        let log = AnswerLog::open(&path).unwrap();
-        log.append(&entry(0, Some(Answer::Skip))).unwrap();
-        let other = Connection::open(&path).unwrap();
-        for statement in ["UPDATE answers SET who = 'eve'", "DELETE FROM answers"] {
-            let error = other.execute(statement, []).unwrap_err();
-            assert!(error.to_string().contains("append-only"), "{error}");
-        }
-        let both = "INSERT INTO answers VALUES (9, 'eve', '', 0, 0, '', 0, 0, '\"skip\"', 0, 0, 1)";
-        assert!(other.execute(both, []).is_err(), "an answer cannot be given and taken back in one row");
-        assert_eq!(log.entries().unwrap().len(), 1);
-    }
-
-    #[test]
-    fn the_file_is_durable_and_says_what_it_is() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = AnswerLog::open(&folder.path().join("labels.sqlite")).unwrap();
-        let number = |name| log.connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).unwrap();
-        assert_eq!((number("application_id"), number("user_version"), number("synchronous")), (0x726c_6164, 1, 2));
-        let mode: String = log.connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
-        assert_eq!(mode, "wal");
-    }
-
-    #[test]
-    fn foreign_files_are_refused_and_left_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let refuse = |name: &str| {
-            let path = folder.path().join(name);
-            let before = std::fs::read(&path).unwrap();
-            let error = AnswerLog::open(&path).unwrap_err();
-            assert_eq!(std::fs::read(&path).unwrap(), before);
-            format!("{error:#}").replace(&folder.path().display().to_string(), "")
-        };
-        std::fs::write(folder.path().join("text"), "who,when,answer\n".repeat(100)).unwrap();
-        assert_eq!(refuse("text"), "`/text` is not an answer log of `rlad`: file is not a database");
-        let other = Connection::open(folder.path().join("other")).unwrap();
-        other.execute_batch("CREATE TABLE answers (x)").unwrap();
-        let expected = "`/other` is not an answer log of `rlad`: it is the SQLite file of another program";
-        assert_eq!(refuse("other"), expected);
-        drop(AnswerLog::open(&folder.path().join("later")).unwrap());
-        let later = Connection::open(folder.path().join("later")).unwrap();
-        later.pragma_update(None, "user_version", 2).unwrap();
-        drop(later);
-        assert_eq!(refuse("later"), "`/later` has format version 2, but this program reads version 1");
-        assert!(AnswerLog::open(&folder.path().join("no/such/folder")).is_err());
-    }
-
-    #[test]
-    fn a_row_that_cannot_be_read_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("labels.sqlite");
-        let log = AnswerLog::open(&path).unwrap();
-        log.append(&entry(0, Some(Answer::Skip))).unwrap();
-        let row = "INSERT INTO answers VALUES (2, 'ada', '2026-03-04T05:06:07Z', 1, 0, 's', 0, 'random', 0, '\"perhaps\"', 0, 0, 0)";
-        Connection::open(&path).unwrap().execute(row, []).unwrap();
-        let error = format!("{:#}", log.entries().unwrap_err());
-        assert!(error.contains("in its row 2: unknown variant `perhaps`"), "{error}");
-    }
-
-    #[test]
-    fn several_connections_write_at_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("labels.sqlite");
-        std::thread::scope(|scope| {
-            for writer in 0..4 {
-                let path = &path;
-                scope.spawn(move || {
-                    let log = AnswerLog::open(path).unwrap();
-                    for question in 0..25 {
-                        log.append(&entry(100 * writer + question, Some(Answer::Skip))).unwrap();
-                    }
-                });
-            }
-        });
-        let answers = AnswerLog::open(&path).unwrap().answers().unwrap();
-        let questions: Vec<u64> = answers.iter().map(|entry| entry.question).collect();
-        let expected: Vec<u64> = (0..4).flat_map(|writer| (0..25).map(move |i| 100 * writer + i)).collect();
-        assert_eq!(questions, expected);
-    }
-
-    /// Where the child of the test below writes.
-    const CHILD_LOG: &str = "RLAD_TEST_CHILD_LOG";
-
-    #[test]
-    #[ignore = "the child of `a_killed_writer_loses_no_acknowledged_entry_and_has_none_twice`"]
-    fn child_that_appends_until_it_is_killed() {
-        let path = std::env::var_os(CHILD_LOG).expect("run by its parent");
-        let log = AnswerLog::open(Path::new(&path)).unwrap();
-        for question in 0.. {
-            log.append(&entry(question, Some(spans(0, 3)))).unwrap();
-            writeln!(std::io::stdout(), "acknowledged {question}").unwrap();
-        }
-    }
-
-    #[test]
-    fn a_killed_writer_loses_no_acknowledged_entry_and_has_none_twice() {
-        for n_before_kill in [1, 10, 60] {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("labels.sqlite");
-            let mut child = Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "log::tests::child_that_appends_until_it_is_killed", "--ignored", "--nocapture"])
-                .env(CHILD_LOG, &path)
-                .stdout(Stdio::piped())
-                .spawn()
-                .unwrap();
-            let mut output = BufReader::new(child.stdout.take().unwrap());
-            let (mut text, mut line) = (String::new(), String::new());
-            while text.matches("acknowledged").count() < n_before_kill {
-                line.clear();
-                assert!(output.read_line(&mut line).unwrap() > 0, "the child ended by itself: {text}");
-                text.push_str(&line);
-            }
-            child.kill().unwrap();
-            child.wait().unwrap();
-            output.read_to_string(&mut text).unwrap();
-            let acknowledged = u64::try_from(text.matches("acknowledged").count()).unwrap();
-
-            let log = AnswerLog::open(&path).unwrap();
-            let questions: Vec<u64> = log.entries().unwrap().iter().map(|entry| entry.question).collect();
-            let n_kept = u64::try_from(questions.len()).unwrap();
-            assert_eq!(questions, (0..n_kept).collect::<Vec<_>>());
-            // One entry may be on disk that the child had no time to acknowledge.
-            assert!(n_kept == acknowledged || n_kept == acknowledged + 1, "{n_kept} of {acknowledged}");
-            log.append(&entry(n_kept, Some(Answer::Skip))).unwrap();
-        }
-    }
-}
+mod tests;

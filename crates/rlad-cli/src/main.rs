@@ -4,6 +4,7 @@ mod answers_file;
 mod args;
 mod bench;
 mod commands;
+mod desk;
 mod folder;
 mod html;
 mod log;
@@ -40,6 +41,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Train(args) => commands::train::run(&args),
         Command::Detect(args) => commands::detect::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
+        Command::Label(args) => commands::label::run(&args),
+        Command::Labels(args) => commands::labels::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
         Command::BenchRun(args) => commands::bench::run_one(&args),
         Command::Import(args) => commands::import::run(&args),

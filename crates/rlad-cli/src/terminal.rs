@@ -19,6 +19,10 @@ use ratatui::backend::CrosstermBackend;
 use rlad::{AnswerKind, Cause, Oracle, Reply, Series};
 
 use self::screen::Screen;
+pub(crate) use self::screen::Wish;
+
+/// How often what is shown is looked at anew while no key is pressed.
+const TICK: Duration = Duration::from_millis(200);
 
 /// One question as the expert sees it: without the detector's score, so that nothing can show it.
 #[derive(Clone, Debug)]
@@ -35,6 +39,8 @@ pub(crate) struct Question<'a> {
     pub(crate) number: usize,
     /// The questions of the session in all.
     pub(crate) budget: usize,
+    /// What else is said of it.
+    pub(crate) remark: String,
 }
 
 /// The terminal in full-screen mode, on stderr, so that stdout stays free for data. Dropping it gives the terminal back.
@@ -103,6 +109,51 @@ impl Terminal {
         }
     }
 
+    /// Shows a question of the desk until the expert wants something, or `is_stale` says that it is to be asked anew.
+    ///
+    /// # Errors
+    /// If the terminal cannot be read or drawn on.
+    ///
+    /// # Panics
+    /// As [`Terminal::ask`].
+    pub(crate) fn wish(&mut self, question: &Question<'_>, mut is_stale: impl FnMut() -> bool) -> Result<Option<Wish>> {
+        let failed = "cannot use the terminal";
+        let mut screen = Screen::new(question.point, question.shown.clone(), question.kind).at_desk();
+        loop {
+            self.terminal.draw(|frame| draw::question(frame, question, &screen)).context(failed)?;
+            loop {
+                if event::poll(TICK).context(failed)? {
+                    break;
+                }
+                if is_stale() {
+                    return Ok(None);
+                }
+            }
+            if let Event::Key(key) = event::read().context(failed)?
+                && let Some(wish) = screen.wish(key)
+            {
+                return Ok(Some(wish));
+            }
+        }
+    }
+
+    /// Shows a line of text for a moment, and returns what the expert wants meanwhile: to stop, or to take back or bring back.
+    ///
+    /// # Errors
+    /// If the terminal cannot be read or drawn on.
+    pub(crate) fn wait(&mut self, message: &str) -> Result<Option<Wish>> {
+        let failed = "cannot use the terminal";
+        self.show(message)?;
+        if !event::poll(TICK).context(failed)? {
+            return Ok(None);
+        }
+        let Event::Key(key) = event::read().context(failed)? else { return Ok(None) };
+        let mut screen = Screen::new(0, 0..1, AnswerKind::Point).at_desk();
+        Ok(screen
+            .wish(key)
+            .filter(|wish| matches!(wish, Wish::Reply(Reply::Stop | Reply::Undo) | Wish::Redo | Wish::Back)))
+    }
+
     /// Shows a line of text between two questions, such as "learning from 50 answers".
     ///
     /// # Errors
@@ -123,6 +174,7 @@ impl Oracle for Terminal {
             kind: question.kind,
             number: question.n_answered + 1,
             budget: question.budget,
+            remark: String::new(),
         })?;
         self.show("noted; learning from the answers until the next question is ready")?;
         Ok(reply)

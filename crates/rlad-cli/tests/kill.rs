@@ -49,7 +49,7 @@ fn end(child: Child) {
 /// The answers in a session's log, in order of entry: question, point, answer.
 fn answers(folder: &Path) -> Vec<(i64, i64, String)> {
     let log = rusqlite::Connection::open(folder.join("labels.sqlite")).unwrap();
-    let mut rows = log.prepare("SELECT question, point, answer FROM answers ORDER BY entry").unwrap();
+    let mut rows = log.prepare("SELECT question, point, said FROM entries ORDER BY entry").unwrap();
     rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap().map(Result::unwrap).collect()
 }
 

@@ -1,10 +1,12 @@
 //! Every setting of a training run. The same struct is the TOML file, the base of the command line and the model's record.
 
 mod agent;
+mod experts;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::agent::{AgentConfig, TreesConfig, Update};
+pub use self::experts::{Conflict, Expected, ExpertsConfig};
 use crate::error::{Error, Result};
 use crate::series::Part;
 use crate::views::View;
@@ -53,6 +55,9 @@ pub struct Config {
     pub agent: AgentConfig,
     /// Where the line between normal and anomaly is drawn.
     pub threshold: ThresholdConfig,
+    /// What is made of the answers of people.
+    #[serde(default)]
+    pub experts: ExpertsConfig,
 }
 
 /// What the network sees of a point: a window of views that ends at it.
@@ -287,6 +292,7 @@ impl Config {
                 },
             },
             threshold: ThresholdConfig { method: ThresholdMethod::Own },
+            experts: ExpertsConfig::default(),
         }
     }
 
@@ -346,6 +352,7 @@ impl Config {
         check(p.tolerance > 0.0, "propagation.tolerance", "above 0", p.tolerance)?;
         check(p.n_neighbors >= 1, "propagation.n_neighbors", "at least 1", p.n_neighbors)?;
         check((0.0..=1.0).contains(&p.weight), "propagation.weight", "in [0, 1]", p.weight)?;
+        self.experts.validate()?;
         agent.validate()
     }
 }
@@ -400,6 +407,7 @@ impl Default for Config {
                 ..paper.agent
             },
             threshold: ThresholdConfig { method: ThresholdMethod::Calibrated },
+            experts: paper.experts,
         }
     }
 }

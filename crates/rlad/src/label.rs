@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
+
 /// What a point is. A point without a label is unknown, which is not the same as normal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -47,6 +49,32 @@ pub enum Answer {
     Unsure,
     /// The expert does not want to say. The point is not asked about again and never learned from.
     Skip,
+}
+
+impl Answer {
+    /// Refuses an answer that labels nothing, or a point twice, or one that is not `allowed`. `question` is for the error.
+    ///
+    /// # Errors
+    /// [`Error::Answer`] with what is wrong.
+    pub fn check(&self, question: u64, allowed: &Range<usize>) -> Result<()> {
+        let Self::Spans(spans) = self else { return Ok(()) };
+        let wrong = |problem: &str| Err(Error::Answer { question, problem: problem.to_owned() });
+        if spans.is_empty() {
+            return wrong("labels no point; `unsure` and `skip` say so");
+        }
+        let mut sorted: Vec<_> = spans.iter().collect();
+        sorted.sort_by_key(|span| span.first);
+        if sorted.iter().any(|span| span.first > span.last) {
+            return wrong("has a span that ends before it begins");
+        }
+        if sorted.windows(2).any(|pair| pair[1].first <= pair[0].last) {
+            return wrong("labels a point twice");
+        }
+        if !sorted.iter().all(|span| allowed.contains(&span.first) && allowed.contains(&span.last)) {
+            return wrong("labels a point that was not asked about");
+        }
+        Ok(())
+    }
 }
 
 /// The true labels of one series, for oracles and metrics only: nothing that learns takes this type.
@@ -99,6 +127,15 @@ impl Labels {
                 self.labels.remove(&point);
             }
         }
+    }
+
+    /// Gives a point a label, or takes away what was said of it.
+    pub(crate) fn set(&mut self, point: usize, label: Option<Label>) {
+        self.declined.remove(&point);
+        match label {
+            Some(label) => self.labels.insert(point, label),
+            None => self.labels.remove(&point),
+        };
     }
 
     /// The label of a point, where an expert gave one.

@@ -9,6 +9,7 @@ mod activation;
 mod agent;
 mod baselines;
 mod config;
+mod consensus;
 mod detector;
 mod error;
 mod exchange;
@@ -50,9 +51,11 @@ pub use baselines::{
     SpotConfig, SrCnnConfig, TailFit, WindowForestConfig,
 };
 pub use config::{
-    AgentConfig, AnswerKind, Config, Preset, PropagationConfig, PropagationMethod, QueryConfig, QueryStrategy,
-    StateConfig, ThresholdConfig, ThresholdMethod, TreesConfig, Update, WarmUpConfig, WarmUpScores,
+    AgentConfig, AnswerKind, Config, Conflict, Expected, ExpertsConfig, Preset, PropagationConfig, PropagationMethod,
+    QueryConfig, QueryStrategy, StateConfig, ThresholdConfig, ThresholdMethod, TreesConfig, Update, WarmUpConfig,
+    WarmUpScores,
 };
+pub use consensus::{Agreement, Opinion, agreements, resolve};
 pub use detector::Detector;
 pub use error::{Cause, Error, Result};
 pub use exchange::{
@@ -74,7 +77,7 @@ pub use read::{Columns, DataSet, Member, ReadOptions, read};
 pub use saved::Saved;
 pub use scores::{Event, SeriesScores, read_scores, write_events, write_scores};
 pub use series::{Clock, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Series, TimeFormat};
-pub use session::{ExpectedQuality, Interval, Progress, Session};
+pub use session::{ExpectedQuality, FreeSpan, Interval, Progress, Session, SimilarWindow, SimilarWindows, Statement};
 pub use stream::Stream;
 pub use views::{Encoded, Scale, Trailing, View, ViewState, encode};
 pub use warm_up::WarmUpDetector;

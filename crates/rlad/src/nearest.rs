@@ -1,5 +1,7 @@
 //! The nearest of a set of windows, by comparing each window with all of them.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use crate::matrix::{Matrix, multiply};
@@ -26,7 +28,7 @@ pub(crate) struct Neighbor {
 /// for, and ranked by their distance in double precision: the result is exact but for ties within rounding.
 #[derive(Clone, Debug)]
 pub(crate) struct Search<'a> {
-    windows: &'a [f32],
+    windows: Cow<'a, [f32]>,
     n_dims: usize,
     centre: Vec<f32>,
     /// `(b, |b|²)` of each window after centring, shape `[n, n_dims + 1]`.
@@ -38,9 +40,10 @@ impl<'a> Search<'a> {
     ///
     /// # Panics
     /// If `n_dims` is 0 or `windows` is not a whole number of windows.
-    pub(crate) fn new(windows: &'a [f32], n_dims: usize) -> Self {
+    pub(crate) fn new(windows: impl Into<Cow<'a, [f32]>>, n_dims: usize) -> Self {
+        let windows = windows.into();
         assert!(n_dims > 0 && windows.len().is_multiple_of(n_dims), "windows of {n_dims} values");
-        let centre = centre(windows, n_dims);
+        let centre = centre(&windows, n_dims);
         let candidates = windows
             .par_chunks(n_dims)
             .flat_map_iter(|window| {

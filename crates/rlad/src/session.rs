@@ -9,13 +9,18 @@ mod doubt;
 mod examples;
 mod quality;
 mod questions;
+mod similar;
+mod volunteered;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use self::quality::Standing;
 pub use self::quality::{ExpectedQuality, Interval};
+pub use self::similar::{SimilarWindow, SimilarWindows};
+pub use self::volunteered::{FreeSpan, Statement};
 use crate::agent::{Agent, fold};
 use crate::config::{AnswerKind, Config, ThresholdMethod};
 use crate::error::{Error, Result};
@@ -61,10 +66,12 @@ pub struct Progress {
 pub struct Session {
     config: Config,
     fingerprint: String,
-    pool: Pool,
+    pool: Arc<Pool>,
     labels: Vec<Labels>,
     asked: Asked,
     answered: Vec<(Query, Answer)>,
+    /// All that experts said, in order; empty where `answered` says it all.
+    statements: Vec<Statement>,
     agent: Agent,
     /// κ between each round and the one before it.
     agreements: Vec<f64>,
@@ -82,13 +89,14 @@ impl Session {
     /// [`Error::Channels`] if the series differ in their number of channels.
     pub fn new(config: Config, series: &[Series]) -> Result<Self> {
         config.validate()?;
-        let pool = Pool::new(series, config.part, &config.state)?;
+        let pool = Arc::new(Pool::new(series, config.part, &config.state)?);
         let agent = Agent::new(&config.agent, pool.n_features, config.state.n_steps, config.seed);
         Ok(Self {
             fingerprint: checkpoint::fingerprint(series, config.part),
             labels: vec![Labels::default(); pool.series.len()],
             asked: Asked::new(pool.series.len(), config.query.min_distance),
             answered: Vec::new(),
+            statements: Vec::new(),
             agreements: Vec::new(),
             standing: None,
             round: 0,
@@ -152,6 +160,9 @@ impl Session {
     /// # Errors
     /// [`Error::Answer`] if an answer does not fit its question; nothing is learned then.
     pub fn teach(&mut self, answers: &[(u64, Answer)]) -> Result<Progress> {
+        if !self.statements.is_empty() {
+            return self.teach_standing(&self.with(answers));
+        }
         let pending = self.query().to_vec();
         let mut taught = Vec::with_capacity(answers.len());
         for (id, answer) in answers {
@@ -162,10 +173,20 @@ impl Session {
             self.check(query, answer)?;
             taught.push((query.clone(), answer.clone()));
         }
-        let before = (self.round > 0).then(|| self.standing.take().unwrap_or_else(|| self.standing()));
+        let before = self.standing_before();
         for (query, answer) in taught {
             self.take_in(query, answer);
         }
+        Ok(self.end_round(before))
+    }
+
+    /// What the agent said before it learns from a round; `None` before it knows anything.
+    fn standing_before(&mut self) -> Option<Standing> {
+        (self.round > 0).then(|| self.standing.take().unwrap_or_else(|| self.standing()))
+    }
+
+    /// Learns from the labels as they stand. The round ends.
+    fn end_round(&mut self, before: Option<Standing>) -> Progress {
         let pseudo_labels = self.pseudo_labels();
         let examples = self.examples(&pseudo_labels);
         let turn = self.round as u64 + 1;
@@ -177,7 +198,7 @@ impl Session {
         self.agreements.extend(agreement);
         let expected = self.expected_quality(standing.threshold());
         self.standing = Some(standing);
-        Ok(Progress {
+        Progress {
             round: self.round - 1,
             questions: self.answered.len(),
             labelled_points: self.labels.iter().map(Labels::len).sum(),
@@ -187,7 +208,7 @@ impl Session {
             epsilon: self.agent.epsilon(),
             agreement,
             expected,
-        })
+        }
     }
 
     /// The detector that the answers so far give, trained for the last time (`agent.final_steps`). The session can go on
@@ -282,27 +303,11 @@ impl Session {
 
     /// Refuses an answer that labels nothing, or a point twice, or one that was not asked about or shown.
     fn check(&self, query: &Query, answer: &Answer) -> Result<()> {
-        let Answer::Spans(spans) = answer else { return Ok(()) };
-        let wrong = |problem: &str| Err(Error::Answer { question: query.id, problem: problem.to_owned() });
         let allowed = match self.config.query.answers {
             AnswerKind::Point => query.point..query.point + 1,
             AnswerKind::Range => self.shown(query),
         };
-        if spans.is_empty() {
-            return wrong("labels no point; `unsure` and `skip` say so");
-        }
-        let mut sorted: Vec<_> = spans.iter().collect();
-        sorted.sort_by_key(|span| span.first);
-        if sorted.iter().any(|span| span.first > span.last) {
-            return wrong("has a span that ends before it begins");
-        }
-        if sorted.windows(2).any(|pair| pair[1].first <= pair[0].last) {
-            return wrong("labels a point twice");
-        }
-        if !sorted.iter().all(|span| allowed.contains(&span.first) && allowed.contains(&span.last)) {
-            return wrong("labels a point that was not asked about");
-        }
-        Ok(())
+        answer.check(query.id, &allowed)
     }
 
     fn take_in(&mut self, query: Query, answer: Answer) {

@@ -36,6 +36,24 @@ EXAMPLES:
   Allow no delay, and print JSON:
     rlad evaluate scores.csv --truth cpu.csv --delay 0 --json";
 
+pub(super) const LABEL_EXAMPLES: &str = "\
+EXAMPLES:
+  Begin a session, and answer its questions in your browser:
+    rlad label cpu cpu.csv --questions 100
+  Go on with it, whatever stopped it:
+    rlad label cpu
+  Over SSH, at the terminal:
+    rlad label cpu --terminal
+  For colleagues in the same network, who need the secret in the address that is printed:
+    rlad label cpu --bind 0.0.0.0:8080
+  Paint labels without being asked:
+    rlad label labels cpu.csv --browse";
+
+pub(super) const LABELS_EXAMPLES: &str = "\
+EXAMPLES:
+  rlad labels export cpu --format trainset --out cpu-labeled.csv
+  rlad labels import cpu combined_windows.json --format nab";
+
 pub(super) const BENCH_EXAMPLES: &str = "\
 EXAMPLES:
   On the data in the program, in some three minutes:

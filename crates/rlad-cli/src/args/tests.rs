@@ -28,7 +28,9 @@ fn the_definitions_are_sound() {
 #[test]
 fn every_help_is_as_reviewed() {
     insta::assert_snapshot!("help", help(&[]));
-    for name in ["train", "detect", "evaluate", "bench", "import", "views", "demo", "completions", "man"] {
+    for name in
+        ["train", "label", "labels", "detect", "evaluate", "bench", "import", "views", "demo", "completions", "man"]
+    {
         let help = help(&[name]);
         assert!(help.contains("EXAMPLES:"), "{name}");
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{name}");
@@ -39,7 +41,10 @@ fn every_help_is_as_reviewed() {
 #[test]
 fn what_is_not_given_is_left_to_the_config() {
     let args = train(&[]).unwrap();
-    assert_eq!((args.preset, args.seed, args.questions.n_questions, args.questions.strategy), (None, None, None, None));
+    assert_eq!(
+        (args.preset, args.seed, args.questions.asked.n_questions, args.questions.asked.strategy),
+        (None, None, None, None)
+    );
     assert_eq!(args.questions.oracle, OracleArg::Terminal);
     assert_eq!(args.form, DataArgs::default());
 }
@@ -60,13 +65,17 @@ fn flags_become_values() {
     let line = "--oracle truth --strategy least-confidence --preset paper --step 5m --part ..0.8 --check-part 0.8..";
     let args = train(&line.split(' ').collect::<Vec<_>>()).unwrap();
     assert_eq!(args.questions.oracle, OracleArg::Truth);
-    assert_eq!(args.questions.strategy, Some(QueryStrategy::LeastConfidence));
+    assert_eq!(args.questions.asked.strategy, Some(QueryStrategy::LeastConfidence));
     assert_eq!(args.preset, Some(Preset::Paper));
+    assert_eq!((args.page.bind.to_string(), args.page.secret.clone()), ("127.0.0.1:0".into(), None));
     assert_eq!(args.form.step_ns, Some(300 * NANOS_PER_SECOND));
     assert_eq!(
         (args.form.part.unwrap().to_string(), args.check_part.unwrap().to_string()),
         ("0..0.8".into(), "0.8..1".into())
     );
+    assert_eq!(train(&["--oracle", "page"]).unwrap().questions.oracle, OracleArg::Page);
+    assert_eq!(train(&["--bind", "::1"]).unwrap().page.bind.to_string(), "[::1]:0");
+    assert_eq!(train(&["--bind", "localhost:80"]).unwrap().page.bind.to_string(), "127.0.0.1:80");
     assert_eq!(train(&["--oracle", "x.CSV"]).unwrap().questions.oracle, OracleArg::File("x.CSV".into()));
 }
 
@@ -114,7 +123,9 @@ fn wrong_values_are_refused_with_what_was_expected() {
         (["--part", "0.8"], "two fractions"),
         (["--error-rate", "1.1"], "0..=1"),
         (["--unsure-rate", "NaN"], "0..=1"),
-        (["--oracle", "page"], "`truth`, `terminal`"),
+        (["--oracle", "pages"], "`truth`, `terminal`, `page`"),
+        (["--bind", "here"], "`127.0.0.1:8080`"),
+        (["--secret", "short"], "8 to 128"),
         (["--questions", "0"], "zero"),
         (["--strategy", "best"], "least-confidence"),
     ] {

@@ -5,10 +5,11 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
-use rlad::{Answer, AnswerKind, Oracle, Query, Question, Reply, Series};
+use rlad::{Answer, AnswerKind, ExpertsConfig, Oracle, Query, Question, Reply, Series, Session, Statement};
 
-use crate::Advice;
-use crate::log::{AnswerLog, Entry};
+use crate::log::{
+    Act, AnswerLog, Asked as AskedAbout, Entry, Reading, Said, Saying, Source, Standing, index_of, times,
+};
 
 /// What came of asking some questions.
 #[derive(Debug)]
@@ -32,49 +33,49 @@ pub(crate) struct About<'a> {
     pub(crate) budget: usize,
     /// The name under which answers are logged.
     pub(crate) who: &'a str,
+    /// What is made of the answers of people.
+    pub(crate) experts: &'a ExpertsConfig,
 }
 
-/// The log of a session, and the answers that stood in it when it was opened.
+/// The log of a session, and what stands of it.
 #[derive(Debug)]
 pub(crate) struct Log {
     log: AnswerLog,
-    known: BTreeMap<u64, Entry>,
+    entries: Vec<(i64, Entry)>,
+    index: BTreeMap<String, usize>,
 }
 
 impl Log {
     /// Opens the log in a file, or makes it.
-    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn open(path: &Path, series: &[Series]) -> anyhow::Result<Self> {
         let log = AnswerLog::open(path)?;
-        let known = log.answers()?.into_iter().map(|entry| (entry.question, entry)).collect();
-        Ok(Self { log, known })
+        Ok(Self { entries: log.entries()?, log, index: index_of(series) })
     }
 
     /// The answers to questions: those that the log holds already, and the expert's to the rest. `shown` tells the points that
     /// are shown with a question.
     pub(crate) fn ask(
-        &self,
+        &mut self,
         queries: &[Query],
         oracle: &mut dyn Oracle,
         about: About<'_>,
         shown: impl Fn(&Query) -> Range<usize>,
     ) -> anyhow::Result<Asked> {
+        let known = queries.first().map_or_else(Standing::default, |query| self.standing(query.round));
+        let reading = Reading { series: about.series, index: &self.index, kind: about.kind, experts: about.experts };
+        let mut known = queries
+            .iter()
+            .map(|query| Ok(reading.resolved(&known, &(query, shown(query)))?.map(|(_, answer)| answer)))
+            .collect::<anyhow::Result<Vec<Option<Answer>>>>()?;
         let mut answers: Vec<(u64, Answer)> = Vec::with_capacity(queries.len());
-        let mut from_log = true;
         while let Some(query) = queries.get(answers.len()) {
-            let series = &about.series[query.series];
-            if let Some(entry) = self.known.get(&query.id).filter(|_| from_log) {
-                if entry.series != series.name() || entry.point != query.point {
-                    return Err(misfit(entry, query, series));
-                }
-                if let Some(answer) = &entry.answer {
-                    answers.push((query.id, answer.clone()));
-                    continue;
-                }
+            if let Some(answer) = known[answers.len()].take() {
+                answers.push((query.id, answer));
+                continue;
             }
-            from_log = false;
             let question = Question {
                 query,
-                series,
+                series: &about.series[query.series],
                 shown: shown(query),
                 kind: about.kind,
                 n_answered: about.n_answered + answers.len(),
@@ -82,29 +83,43 @@ impl Log {
             };
             let asked = Instant::now();
             let reply = oracle.answer(&question).map_err(anyhow::Error::from_boxed)?;
-            let entry = |query: &Query, answer: Option<Answer>| Entry {
+            let entry = |act: Act| Entry {
                 who: about.who.to_owned(),
                 time: jiff::Timestamp::now(),
-                question: query.id,
-                round: query.round,
-                series: about.series[query.series].name().to_owned(),
-                point: query.point,
-                reason: query.reason,
-                timestamp: about.series[query.series].timestamps()[query.point],
-                answer,
+                taught: query.round,
                 seconds: asked.elapsed().as_secs_f64(),
-                score: query.score,
+                client: None,
+                act,
             };
             match reply {
                 Reply::Answer(answer) => {
-                    self.log.append(&entry(query, Some(answer.clone())))?;
+                    let said = Said::from(&answer);
+                    let series = &about.series[query.series];
+                    let saying = Saying {
+                        source: Source::Question,
+                        asked: Some(AskedAbout {
+                            question: query.id,
+                            round: query.round,
+                            point: query.point,
+                            reason: query.reason,
+                            score: query.score,
+                            model: None,
+                            again: false,
+                        }),
+                        series: series.name().to_owned(),
+                        times: times(&said, series, query.point),
+                        said,
+                        comment: None,
+                        step: None,
+                    };
+                    self.append(entry(Act::Said(Box::new(saying))))?;
                     answers.push((query.id, answer));
                 }
                 // What an earlier round has taught is learned; there is nothing of this round to take back before its first
                 // question.
                 Reply::Undo => {
                     if answers.pop().is_some() {
-                        self.log.append(&entry(&queries[answers.len()], None))?;
+                        self.append(entry(Act::Withdraw { question: queries[answers.len()].id }))?;
                     }
                 }
                 Reply::Stop => return Ok(Asked::Stopped(answers)),
@@ -112,19 +127,25 @@ impl Log {
         }
         Ok(Asked::All(answers))
     }
-}
 
-fn misfit(entry: &Entry, query: &Query, series: &Series) -> anyhow::Error {
-    Advice::error(
-        format!(
-            "the answer log does not fit the session: question {} is about point {} of `{}`, but the log has an answer about \
-             point {} of `{}`",
-            query.id,
-            query.point,
-            series.name(),
-            entry.point,
-            entry.series
-        ),
-        "the data, the settings or the program have changed; begin a new session in another folder".to_owned(),
-    )
+    /// All that stands of what a session's round learns from.
+    pub(crate) fn statements(&self, session: &mut Session, series: &[Series]) -> anyhow::Result<Vec<Statement>> {
+        let standing = self.standing(session.round());
+        let pending = session.query().to_vec();
+        let config = session.config();
+        let reading = Reading { series, index: &self.index, kind: config.query.answers, experts: &config.experts };
+        let queries = session.answered().iter().map(|(query, _)| query).chain(&pending);
+        reading.statements(&standing, queries.map(|query| (query, session.shown(query))))
+    }
+
+    /// What stands of the entries that a round learns from.
+    fn standing(&self, round: usize) -> Standing {
+        Standing::of(self.entries.iter().filter(|(_, entry)| entry.taught <= round).cloned())
+    }
+
+    fn append(&mut self, entry: Entry) -> anyhow::Result<()> {
+        let number = self.log.append(&entry)?;
+        self.entries.push((number, entry));
+        Ok(())
+    }
 }

@@ -15,7 +15,7 @@ use crate::args::DetectArgs;
 use crate::commands::evaluate::rows;
 use crate::commands::{open_saved, print, read, use_threads};
 use crate::folder::{self, read_history};
-use crate::log::AnswerLog;
+use crate::log::{AnswerLog, Standing};
 use crate::progress::Progress;
 use crate::report::{AskedQuestion, CurvePoint, MetricRow, ModelFacts, Report, ReportSeries};
 
@@ -250,16 +250,17 @@ fn questions(folder: &Path) -> anyhow::Result<HashMap<String, Vec<AskedQuestion>
     let mut questions: HashMap<String, Vec<AskedQuestion>> = HashMap::new();
     let path = folder.join(folder::LABELS);
     if path.exists() {
-        for entry in AnswerLog::open(&path)?.answers()? {
-            if let Some(answer) = entry.answer {
-                questions.entry(entry.series).or_default().push(AskedQuestion {
-                    id: entry.question,
-                    round: entry.round,
-                    point: entry.point,
-                    reason: entry.reason,
-                    answer,
-                });
-            }
+        let standing = Standing::of(AnswerLog::open(&path)?.entries()?);
+        for id in standing.questions() {
+            let Some((_, _, saying)) = standing.answers_to(id).last() else { continue };
+            let Some(asked) = &saying.asked else { continue };
+            questions.entry(saying.series.clone()).or_default().push(AskedQuestion {
+                id,
+                round: asked.round,
+                point: asked.point,
+                reason: asked.reason,
+                answer: saying.said.as_answer(),
+            });
         }
     }
     Ok(questions)

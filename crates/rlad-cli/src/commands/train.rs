@@ -1,13 +1,14 @@
 //! `rlad train`: asks an expert, learns, and writes the detector.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::bail;
 use rlad::{
-    Answer, Config, DataSet, Detector, EvaluateOptions, Evaluation, Judged, Label, Model, Oracle, Part, Series,
-    Session, Truth, TruthOracle,
+    Config, DataSet, Detector, EvaluateOptions, Evaluation, Judged, Label, Model, Oracle, Part, Series, Session, Truth,
+    TruthOracle,
 };
 use serde_json::{Value, json};
 
@@ -16,7 +17,8 @@ use crate::answers_file;
 use crate::args::{OracleArg, TrainArgs};
 use crate::commands::asking::{About, Asked, Log};
 use crate::commands::evaluate::usual_delay;
-use crate::commands::{print, read, train_method, use_threads};
+use crate::commands::{label, print, read, train_method, use_threads};
+use crate::desk::Recorded;
 use crate::folder::{self, Folder, read_config};
 use crate::progress::Progress;
 use crate::terminal::Terminal;
@@ -50,22 +52,39 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let series: Vec<Series> = data.members.iter().map(|member| member.series.clone()).collect();
     let truths: Vec<Option<&Truth>> = data.members.iter().map(|member| member.truth.as_ref()).collect();
     let session = match &opened {
-        Some((folder, config)) => resume(folder, config, &series, args)?,
+        Some((folder, config)) => resume(folder, config, &series, args.questions.asked.n_questions)?,
         None => Session::new(config, &series)?,
     };
+    if args.questions.oracle == OracleArg::Page {
+        drop((series, truths));
+        let folder = match opened {
+            Some((folder, _)) => folder,
+            None => Folder::create(&args.session, session.config())?,
+        };
+        let Some(trained) = label::train(args, session, folder, data)? else { return Ok(ExitCode::SUCCESS) };
+        return end(args, &trained);
+    }
     let mut oracle = oracle(args, &series, &truths, session.config().seed)?;
     // The folder is made when nothing else can go wrong, so that a mistyped command leaves nothing behind.
     let folder = match opened {
         Some((folder, _)) => folder,
         None => Folder::create(&args.session, session.config())?,
     };
+    if Recorded::read(&args.session)?.is_none() {
+        Recorded::new(&args.data, &args.form).write(&args.session)?;
+    }
     let who = who(args);
     let check = args.check_part.map(|part| Check { part, data: &data });
     let mut training =
         Training { session, folder: &folder, series: &series, check, bar: None, history: Vec::new(), who };
     let trained = training.run(oracle.as_mut(), matches!(args.questions.oracle, OracleArg::Terminal))?;
     drop(oracle);
-    report(args, &trained)?;
+    end(args, &trained)
+}
+
+/// Tells what came of the run, and whether it is worth its name.
+fn end(args: &TrainArgs, trained: &Trained) -> anyhow::Result<ExitCode> {
+    report(args, trained)?;
     Ok(if trained.n_anomalies == 0 { ExitCode::from(NOTHING_FOUND) } else { ExitCode::SUCCESS })
 }
 
@@ -88,6 +107,12 @@ pub(crate) fn oracle<'a>(
             Box::new(TruthOracle::new(truths.to_vec(), error_rate, unsure_rate, seed))
         }
         OracleArg::Terminal => Box::new(Terminal::open()?),
+        OracleArg::Page => {
+            return Err(Advice::error(
+                "the questions of a method are not asked at a page".to_owned(),
+                "answer at the terminal, with `--oracle terminal`".to_owned(),
+            ));
+        }
         OracleArg::File(path) => Box::new(answers_file::read(path, series)?),
     })
 }
@@ -97,12 +122,12 @@ pub(crate) fn who(args: &TrainArgs) -> String {
     match args.questions.oracle {
         OracleArg::Truth => "truth".to_owned(),
         OracleArg::File(_) => "file".to_owned(),
-        OracleArg::Terminal => user_name(),
+        OracleArg::Terminal | OracleArg::Page => user_name(),
     }
 }
 
 /// The settings: the preset, a file over it, flags over that.
-fn config(args: &TrainArgs) -> anyhow::Result<Config> {
+pub(crate) fn config(args: &TrainArgs) -> anyhow::Result<Config> {
     let mut config = match &args.config {
         Some(path) => read_config(path)?,
         None => Config::preset(args.preset.unwrap_or_default()),
@@ -114,16 +139,16 @@ fn config(args: &TrainArgs) -> anyhow::Result<Config> {
     if let Some(part) = args.form.part {
         config.part = part;
     }
-    if let Some(n) = questions.n_questions {
+    if let Some(n) = questions.asked.n_questions {
         config.questions = n.get();
     }
-    if let Some(n) = questions.per_round {
+    if let Some(n) = questions.asked.per_round {
         config.query.per_round = n.get();
     }
-    if let Some(strategy) = questions.strategy {
+    if let Some(strategy) = questions.asked.strategy {
         config.query.strategy = strategy;
     }
-    if let Some(answers) = questions.answers {
+    if let Some(answers) = questions.asked.answers {
         config.query.answers = answers;
     }
     if let Some(seed) = args.seed {
@@ -134,15 +159,20 @@ fn config(args: &TrainArgs) -> anyhow::Result<Config> {
 }
 
 /// The session of a folder: that of its checkpoint, or a new one where no round was ended.
-fn resume(folder: &Folder, config: &Config, series: &[Series], args: &TrainArgs) -> anyhow::Result<Session> {
+/// `questions` is a new number of questions in all.
+pub(crate) fn resume(
+    folder: &Folder,
+    config: &Config,
+    series: &[Series],
+    questions: Option<NonZeroUsize>,
+) -> anyhow::Result<Session> {
     let mut config = config.clone();
-    let questions = args.questions.n_questions.map(std::num::NonZeroUsize::get);
-    if let Some(n) = questions.filter(|n| *n != config.questions) {
+    if let Some(n) = questions.map(NonZeroUsize::get).filter(|n| *n != config.questions) {
         config.questions = n;
         folder.write_config(&config)?;
     }
     match folder.checkpoint()? {
-        (path, Some(bytes)) => Ok(Session::resume(&path, &bytes, series, questions)?),
+        (path, Some(bytes)) => Ok(Session::resume(&path, &bytes, series, Some(config.questions))?),
         (_, None) => Ok(Session::new(config, series)?),
     }
 }
@@ -218,7 +248,7 @@ impl Training<'_> {
     /// Asks and learns until the budget is spent, nothing is left to ask, or the expert stops; then writes the model.
     pub(crate) fn run(&mut self, oracle: &mut dyn Oracle, at_terminal: bool) -> anyhow::Result<Trained> {
         let begun = Instant::now();
-        let log = Log::open(&self.folder.file(folder::LABELS))?;
+        let mut log = Log::open(&self.folder.file(folder::LABELS), self.series)?;
         let round = self.session.round() as u64;
         self.history = folder::read_history(self.folder.path())?;
         self.history.retain(|line| line["round"].as_u64().is_some_and(|of| of < round));
@@ -230,24 +260,26 @@ impl Training<'_> {
             if queries.is_empty() {
                 break false;
             }
-            let config = self.session.config();
+            let config = self.session.config().clone();
             let about = About {
                 series: self.series,
                 kind: config.query.answers,
                 n_answered: self.session.answered().len(),
                 budget: config.questions,
                 who: &self.who,
+                experts: &config.experts,
             };
             match log.ask(&queries, oracle, about, |query| self.session.shown(query))? {
-                Asked::All(answers) => {
-                    self.teach(&answers)?;
-                    self.folder.write_checkpoint(&self.session.checkpoint())?;
+                Asked::All(_) => {
+                    self.teach(&log)?;
+                    // A line of a round that the checkpoint does not know is written anew.
                     self.folder.write_history(&self.history)?;
+                    self.folder.write_checkpoint(&self.session.checkpoint())?;
                 }
                 Asked::Stopped(answers) => {
                     // The checkpoint stays that of the last whole round, so that a resumed session asks the rest of this one.
                     if !answers.is_empty() {
-                        self.teach(&answers)?;
+                        self.teach(&log)?;
                     }
                     break true;
                 }
@@ -272,9 +304,10 @@ impl Training<'_> {
         })
     }
 
-    /// Learns from the answers of a round and records it.
-    fn teach(&mut self, answers: &[(u64, Answer)]) -> anyhow::Result<()> {
-        let progress = self.session.teach(answers)?;
+    /// Learns from the answers of a round, and whatever else the log holds, and records it.
+    fn teach(&mut self, log: &Log) -> anyhow::Result<()> {
+        let statements = log.statements(&mut self.session, self.series)?;
+        let progress = self.session.teach_standing(&statements)?;
         if !progress.loss.is_finite() {
             return Err(Advice::error(
                 format!("the training diverged in round {}: the loss is {}", progress.round, progress.loss),
@@ -299,7 +332,7 @@ impl Training<'_> {
 }
 
 /// The name of the user at the terminal.
-fn user_name() -> String {
+pub(crate) fn user_name() -> String {
     std::env::var("USER").or_else(|_| std::env::var("USERNAME")).unwrap_or_else(|_| "unknown".to_owned())
 }
 

@@ -38,11 +38,11 @@ pub(crate) fn begin(args: &TrainArgs, name: &str) -> anyhow::Result<ExitCode> {
         seed: args.seed.unwrap_or(usual.seed),
         part: args.form.part.unwrap_or_default(),
         questions: if method.learns_from_labels() {
-            args.questions.n_questions.map_or(usual.questions, NonZeroUsize::get)
+            args.questions.asked.n_questions.map_or(usual.questions, NonZeroUsize::get)
         } else {
             0
         },
-        answers: args.questions.answers.unwrap_or(usual.query.answers),
+        answers: args.questions.asked.answers.unwrap_or(usual.query.answers),
         shown: usual.query.shown,
         method,
     };
@@ -59,7 +59,7 @@ pub(crate) fn resume(args: &TrainArgs, folder: Folder, record: &str) -> anyhow::
         source: Some(error.into()),
     })?;
     if record.method.learns_from_labels() {
-        record.questions = args.questions.n_questions.map_or(record.questions, NonZeroUsize::get);
+        record.questions = args.questions.asked.n_questions.map_or(record.questions, NonZeroUsize::get);
     }
     train(args, &record, || Ok(folder))
 }
@@ -84,10 +84,17 @@ fn train(
     let mut labels = vec![Labels::default(); series.len()];
     let (mut n_asked, mut stopped) = (0, false);
     if let Some(oracle) = &mut oracle {
-        let log = Log::open(&folder.file(folder::LABELS))?;
+        let mut log = Log::open(&folder.file(folder::LABELS), &series)?;
         let queries = random_questions(&series, *part, record.questions, *seed);
-        let who = who(args);
-        let about = About { series: &series, kind: record.answers, n_answered: 0, budget: queries.len(), who: &who };
+        let (who, usual) = (who(args), Config::default());
+        let about = About {
+            series: &series,
+            kind: record.answers,
+            n_answered: 0,
+            budget: queries.len(),
+            who: &who,
+            experts: &usual.experts,
+        };
         let shown = |query: &Query| {
             let series = &series[query.series];
             series.shown(query.point, record.shown, &series.part(*part))

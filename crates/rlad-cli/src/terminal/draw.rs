@@ -33,6 +33,16 @@ const PAINTED: Color = Color::Blue;
 
 const KEYS: &str = "a anomaly  n normal  u unsure  s skip  r range  z undo  [ ] zoom  ? help  q stop";
 
+const DESK_KEYS: &str = "a anomaly  n normal  e expected  u unsure  s skip  r range  z undo  y redo  b f back  c comment  [ ] zoom  ? help  q stop";
+
+/// What the desk has besides.
+const DESK_HELP: &[(&str, &str)] = &[
+    ("e", "expected: unusual, but wanted"),
+    ("y Z", "bring back what was taken back"),
+    ("b f", "the answer before, the one after it"),
+    ("c", "a remark on the answer that follows"),
+];
+
 const HELP: &[(&str, &str)] = &[
     ("a 1", "the point (or the range) is an anomaly,"),
     ("", "the rest of what is shown is normal"),
@@ -57,7 +67,8 @@ pub(super) fn question(frame: &mut Frame<'_>, question: &Question<'_>, screen: &
         frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), area);
         return;
     }
-    let footer_height = if usize::from(area.width) >= KEYS.chars().count() { 1 } else { 2 };
+    let keys = if screen.is_at_desk() { DESK_KEYS } else { KEYS };
+    let footer_height = if usize::from(area.width) >= keys.chars().count() { 1 } else { 2 };
     let [header, charts, times, context, status, footer] = Layout::vertical([
         Constraint::Length(2),
         Constraint::Min(MIN_CHART_HEIGHT),
@@ -82,11 +93,11 @@ pub(super) fn question(frame: &mut Frame<'_>, question: &Question<'_>, screen: &
     draw_context(frame, context, question);
     draw_status(frame, status, question, screen, n_drawn);
     frame.render_widget(
-        Paragraph::new(KEYS).wrap(Wrap { trim: true }).style(Style::new().add_modifier(Modifier::DIM)),
+        Paragraph::new(keys).wrap(Wrap { trim: true }).style(Style::new().add_modifier(Modifier::DIM)),
         footer,
     );
     if screen.help {
-        draw_help(frame, area);
+        draw_help(frame, area, screen.is_at_desk());
     }
 }
 
@@ -103,6 +114,7 @@ fn draw_header(frame: &mut Frame<'_>, area: Rect, question: &Question<'_>) {
     let first = Line::from(vec![
         Span::raw(format!("question {} of {}  ", question.number, question.budget)),
         Span::styled(series.name(), bold),
+        Span::raw(if question.remark.is_empty() { String::new() } else { format!("  {}", question.remark) }),
     ]);
     let mut second =
         vec![Span::styled("▲ ", JUDGED), Span::raw(time_text(series, series.timestamps()[question.point]))];
@@ -142,6 +154,9 @@ fn draw_context(frame: &mut Frame<'_>, area: Rect, question: &Question<'_>) {
 fn draw_status(frame: &mut Frame<'_>, area: Rect, question: &Question<'_>, screen: &Screen, n_drawn: usize) {
     let series = question.series;
     let text = match (screen.note, screen.painted()) {
+        _ if screen.typed.is_some() => {
+            format!("remark: {}_  (Enter keeps it, Esc drops it)", screen.typed.as_deref().unwrap_or_default())
+        }
         (Some(note), _) => note.to_owned(),
         (None, Some((first, last))) => {
             let time = |point: usize| time_text(series, series.timestamps()[point]);
@@ -156,9 +171,11 @@ fn draw_status(frame: &mut Frame<'_>, area: Rect, question: &Question<'_>, scree
     frame.render_widget(Paragraph::new(text).style(JUDGED), area);
 }
 
-fn draw_help(frame: &mut Frame<'_>, area: Rect) {
+fn draw_help(frame: &mut Frame<'_>, area: Rect, at_desk: bool) {
+    let more = if at_desk { DESK_HELP } else { &[] };
     let lines: Vec<Line<'_>> = HELP
         .iter()
+        .chain(more)
         .map(|(keys, meaning)| Line::from(vec![Span::styled(format!(" {keys:<9}"), JUDGED), Span::raw(*meaning)]))
         .collect();
     let width = lines.iter().map(Line::width).max().unwrap_or(0) + 3;

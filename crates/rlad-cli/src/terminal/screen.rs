@@ -10,6 +10,22 @@ const MIN_SIDE: usize = 5;
 /// The points that an arrow moves the end of a range by, with shift.
 const STRIDE: usize = 10;
 
+/// What an expert wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// To say what every expert at a terminal can say.
+    Reply(Reply),
+    /// To say that these points, the first and the last, are an expected event.
+    Expected(usize, usize),
+    /// To bring back what was taken back last.
+    Redo,
+    /// To look at the answer before, or at the one after it.
+    Back,
+    Forward,
+    /// To put a remark to the answer.
+    Comment(String),
+}
+
 /// What is on the screen of one question besides the question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Screen {
@@ -18,6 +34,10 @@ pub(super) struct Screen {
     kind: AnswerKind,
     zoom: u32,
     range: Option<PaintedRange>,
+    /// Whether the keys of the desk are there.
+    at_desk: bool,
+    /// The remark that is being typed.
+    pub(super) typed: Option<String>,
     /// Whether the keys are explained.
     pub(super) help: bool,
     /// What the last key could not do.
@@ -42,7 +62,17 @@ impl Screen {
     /// If `point` is not shown.
     pub(super) fn new(point: usize, shown: Range<usize>, kind: AnswerKind) -> Self {
         assert!(shown.contains(&point), "the judged point is shown");
-        Self { point, shown, kind, zoom: 0, range: None, help: false, note: None }
+        Self { point, shown, kind, zoom: 0, range: None, at_desk: false, typed: None, help: false, note: None }
+    }
+
+    /// The same screen with the keys of the desk.
+    pub(super) fn at_desk(self) -> Self {
+        Self { at_desk: true, ..self }
+    }
+
+    /// Whether the keys of the desk are there.
+    pub(super) const fn is_at_desk(&self) -> bool {
+        self.at_desk
     }
 
     /// The points that the chart shows: all that are shown, fewer when zoomed in; the painted range is always in it.
@@ -68,14 +98,26 @@ impl Screen {
         self.range.as_ref().is_some_and(|range| range.moving.is_some())
     }
 
-    /// Takes a key, and returns what the expert wants once that is clear.
+    /// Takes a key, and returns what the expert says once that is clear.
     pub(super) fn press(&mut self, key: KeyEvent) -> Option<Reply> {
+        match self.wish(key)? {
+            Wish::Reply(reply) => Some(reply),
+            // Only the desk has these.
+            _ => None,
+        }
+    }
+
+    /// Takes a key, and returns what the expert wants once that is clear.
+    pub(super) fn wish(&mut self, key: KeyEvent) -> Option<Wish> {
         if key.kind == KeyEventKind::Release {
             return None;
         }
         self.note = None;
         if key.modifiers.contains(KeyModifiers::CONTROL) {
-            return (key.code == KeyCode::Char('c')).then_some(Reply::Stop);
+            return (key.code == KeyCode::Char('c')).then_some(Wish::Reply(Reply::Stop));
+        }
+        if self.typed.is_some() {
+            return self.type_on(key.code);
         }
         if self.help {
             self.help = false;
@@ -83,12 +125,20 @@ impl Screen {
         }
         let stride = if key.modifiers.contains(KeyModifiers::SHIFT) { STRIDE } else { 1 };
         match key.code {
-            KeyCode::Char('a' | '1') => return Some(self.answer(Label::Anomaly)),
-            KeyCode::Char('n' | '0') => return Some(self.answer(Label::Normal)),
-            KeyCode::Char('u') => return Some(Reply::Answer(Answer::Unsure)),
-            KeyCode::Char('s') => return Some(Reply::Answer(Answer::Skip)),
-            KeyCode::Char('z') => return Some(Reply::Undo),
-            KeyCode::Char('q') => return Some(Reply::Stop),
+            KeyCode::Char('a' | '1') => return Some(Wish::Reply(self.answer(Label::Anomaly))),
+            KeyCode::Char('n' | '0') => return Some(Wish::Reply(self.answer(Label::Normal))),
+            KeyCode::Char('u') => return Some(Wish::Reply(Reply::Answer(Answer::Unsure))),
+            KeyCode::Char('s') => return Some(Wish::Reply(Reply::Answer(Answer::Skip))),
+            KeyCode::Char('z') => return Some(Wish::Reply(Reply::Undo)),
+            KeyCode::Char('q') => return Some(Wish::Reply(Reply::Stop)),
+            KeyCode::Char('e') if self.at_desk => {
+                let (first, last) = self.painted().unwrap_or((self.point, self.point));
+                return Some(Wish::Expected(first, last));
+            }
+            KeyCode::Char('y' | 'Z') if self.at_desk => return Some(Wish::Redo),
+            KeyCode::Char('b') if self.at_desk => return Some(Wish::Back),
+            KeyCode::Char('f') if self.at_desk => return Some(Wish::Forward),
+            KeyCode::Char('c') if self.at_desk => self.typed = Some(String::new()),
             KeyCode::Char('r') if self.kind == AnswerKind::Point => {
                 self.note = Some("this session asks about single points");
             }
@@ -102,6 +152,19 @@ impl Screen {
             KeyCode::Char('?') => self.help = true,
             KeyCode::Esc => self.range = None,
             _ => self.note = Some("no such key: ? shows all keys"),
+        }
+        None
+    }
+
+    /// Takes a key into the remark that is being typed.
+    fn type_on(&mut self, code: KeyCode) -> Option<Wish> {
+        let typed = self.typed.as_mut()?;
+        match code {
+            KeyCode::Char(letter) => typed.push(letter),
+            KeyCode::Backspace => _ = typed.pop(),
+            KeyCode::Enter => return self.typed.take().map(Wish::Comment),
+            KeyCode::Esc => self.typed = None,
+            _ => {}
         }
         None
     }
@@ -222,6 +285,34 @@ mod tests {
             assert!(screen.note.is_some() && screen.painted().is_none());
             assert_eq!(screen.press(KeyCode::Char(key).into()), spans(150, 150, label));
         }
+    }
+
+    #[test]
+    fn the_desk_has_more_keys() {
+        let press = |screen: &mut Screen, key: char| screen.wish(KeyCode::Char(key).into());
+        let new = || Screen::new(150, 100..200, AnswerKind::Range).at_desk();
+        for (key, wish) in [
+            ('e', Wish::Expected(150, 150)),
+            ('y', Wish::Redo),
+            ('Z', Wish::Redo),
+            ('b', Wish::Back),
+            ('f', Wish::Forward),
+            ('u', Wish::Reply(Reply::Answer(Answer::Unsure))),
+        ] {
+            assert_eq!(press(&mut new(), key), Some(wish), "{key}");
+        }
+        let mut screen = new();
+        press(&mut screen, 'r');
+        screen.wish(KeyCode::Right.into());
+        assert_eq!(press(&mut screen, 'e'), Some(Wish::Expected(150, 151)));
+        for key in "cbad".chars() {
+            assert_eq!(press(&mut screen, key), None, "letters are typed");
+        }
+        screen.wish(KeyCode::Backspace.into());
+        assert_eq!(screen.wish(KeyCode::Enter.into()), Some(Wish::Comment("ba".to_owned())));
+        press(&mut screen, 'c');
+        assert_eq!((screen.wish(KeyCode::Esc.into()), screen.typed), (None, None));
+        assert!(type_keys("e").0.note.is_some(), "elsewhere there is no such key");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Session;
+use super::{Session, Statement};
 use crate::agent::Member;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -28,6 +28,9 @@ struct Record {
     members: Vec<(u64, usize)>,
     answered: Vec<(Query, Answer)>,
     agreements: Vec<f64>,
+    /// What experts said unasked, among their answers; nothing where they only answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    statements: Vec<Statement>,
 }
 
 impl Session {
@@ -54,6 +57,7 @@ impl Session {
             members: self.agent.members.iter().map(|m| (m.adam.n_steps(), m.replay.next())).collect(),
             answered: self.answered.clone(),
             agreements: self.agreements.clone(),
+            statements: self.statements.clone(),
         };
         tensor_file::write("checkpoint", &tensors, &record).0
     }
@@ -78,6 +82,10 @@ impl Session {
         session.agent.uses_networks &= session.round == 0 || session.config.agent.steps_per_round > 0;
         for (query, answer) in record.answered {
             session.take_in(query, answer);
+        }
+        if !record.statements.is_empty() {
+            session.labels = session.labels_of(&record.statements);
+            session.statements = record.statements;
         }
         let shape = session.agent.members[0].online.shape();
         let capacity = session.config.agent.replay_capacity;

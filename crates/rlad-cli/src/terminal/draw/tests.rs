@@ -28,7 +28,15 @@ fn waves(n_channels: usize, time_format: TimeFormat) -> Series {
 }
 
 fn draw(series: &Series, width: u16, height: u16, keys: &[(KeyCode, KeyModifiers)]) -> Terminal<TestBackend> {
-    let asked = Question { series, point: 430, shown: 400..480, kind: AnswerKind::Range, number: 12, budget: 500 };
+    let asked = Question {
+        series,
+        point: 430,
+        shown: 400..480,
+        kind: AnswerKind::Range,
+        number: 12,
+        budget: 500,
+        remark: String::new(),
+    };
     let mut screen = Screen::new(asked.point, asked.shown.clone(), asked.kind);
     for &(code, modifiers) in keys {
         assert_eq!(screen.press(KeyEvent::new(code, modifiers)), None);
@@ -113,6 +121,7 @@ fn missing_and_extreme_values_are_drawn() {
                 kind: AnswerKind::Range,
                 number: 1,
                 budget: 1,
+                remark: String::new(),
             };
             for (width, height) in [(MIN_WIDTH, MIN_HEIGHT), (80, 24), (300, 90)] {
                 let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();

@@ -1,0 +1,363 @@
+//! The learner: owns the session, publishes its questions and learns from a round once each of them has an answer. It never
+//! keeps anybody who answers waiting.
+
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use rlad::{DataSet, Detector, Model, Part, Query, Session, Statement, events};
+use serde_json::{Value, json};
+
+use super::{AskedQuestion, Desk, Phase, State};
+use crate::Advice;
+use crate::commands::train::{Check, Trained};
+use crate::folder::{self, Folder};
+use crate::log::Act;
+
+/// Once the budget is spent, what is said still is learned from when nothing more was said for so long.
+const QUIET: Duration = Duration::from_secs(5);
+/// The most series and points of each on which two detectors are compared, and the most events that are told.
+const COMPARED_SERIES: usize = 12;
+const COMPARED_POINTS: usize = 20_000;
+const MAX_EVENTS: usize = 50;
+/// The views of a longer series take too long for a comparison that nobody waits for.
+const MAX_COMPARED_LENGTH: usize = 2_000_000;
+
+/// What learns.
+#[derive(Debug)]
+pub(crate) struct Learner {
+    session: Session,
+    folder: Folder,
+    /// Labelled data of which a part is measured on after each round.
+    check: Option<(Part, DataSet)>,
+    /// Whether it ends when the budget is spent.
+    ends: bool,
+    history: Vec<Value>,
+    detector: Option<Arc<Model>>,
+    has_finished: bool,
+}
+
+/// What is to be done next.
+enum Next {
+    /// The program ends.
+    Stop,
+    /// Learn from all of this.
+    Teach(Vec<Statement>),
+    /// Make the detector.
+    Finish,
+    /// More questions are allowed.
+    AskMore,
+}
+
+impl Learner {
+    /// A learner for a session that is kept in a folder.
+    pub(crate) fn new(
+        session: Session,
+        folder: Folder,
+        check: Option<(Part, DataSet)>,
+        ends: bool,
+    ) -> anyhow::Result<Self> {
+        let round = session.round() as u64;
+        let mut history = folder::read_history(folder.path())?;
+        history.retain(|line| line["round"].as_u64().is_some_and(|of| of < round));
+        Ok(Self { session, folder, check, ends, history, detector: None, has_finished: false })
+    }
+
+    /// Asks and learns until the program ends, or the budget is spent where that is the end. Returns what the training came
+    /// to, if it came to its end.
+    ///
+    /// # Errors
+    /// Those of learning and of writing. The desk says so, too.
+    pub(crate) fn run(mut self, desk: &Arc<Desk>) -> anyhow::Result<Option<Trained>> {
+        let begun = Instant::now();
+        let end = self.turns(desk, begun);
+        if let Err(error) = &end {
+            let mut state = desk.lock();
+            state.phase = Phase::Failed;
+            state.message = Some(format!("{error:#}"));
+            drop(state);
+            desk.tell();
+        }
+        end
+    }
+
+    fn turns(&mut self, desk: &Arc<Desk>, begun: Instant) -> anyhow::Result<Option<Trained>> {
+        if self.session.round() > 0 {
+            self.detector = Some(Arc::new(self.session.detector()));
+        }
+        {
+            let mut state = desk.lock();
+            state.history.clone_from(&self.history);
+            for (query, _) in self.session.answered() {
+                let asked = AskedQuestion { query: query.clone(), shown: desk.shown(query) };
+                state.questions.insert(query.id, asked);
+            }
+        }
+        loop {
+            self.allow_more(desk)?;
+            let pending = self.session.query().to_vec();
+            self.publish(desk, &pending);
+            match self.wait(desk, &pending)? {
+                Next::Stop => {
+                    self.leave(desk, &pending)?;
+                    return Ok(None);
+                }
+                Next::AskMore => self.has_finished = false,
+                Next::Teach(statements) => {
+                    self.teach(desk, &statements)?;
+                    self.has_finished = false;
+                    self.compare(desk, &pending);
+                }
+                Next::Finish => {
+                    let trained = self.finish(desk, begun)?;
+                    self.has_finished = true;
+                    if self.ends {
+                        return Ok(trained);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes a raised budget over, where no answer of the round was given yet: its questions depend on the budget.
+    fn allow_more(&mut self, desk: &Desk) -> anyhow::Result<()> {
+        let round = self.session.round();
+        let budget = {
+            let state = desk.lock();
+            let is_of_round = |entry: &crate::log::Entry| match &entry.act {
+                Act::Said(saying) => saying.asked.as_ref().is_some_and(|asked| asked.round >= round),
+                _ => false,
+            };
+            let is_begun = state.standing.latest_first().any(|(_, entry)| is_of_round(entry));
+            if is_begun { self.session.config().questions } else { state.budget }
+        };
+        if budget > self.session.config().questions {
+            self.session.set_questions(budget);
+            // What is on disk tells a resumed session how many questions the round asks.
+            let _files = desk.files.lock().unwrap_or_else(PoisonError::into_inner);
+            self.folder.write_config(self.session.config())?;
+        }
+        Ok(())
+    }
+
+    fn publish(&self, desk: &Desk, pending: &[Query]) {
+        let mut state = desk.lock();
+        state.round = self.session.round();
+        state.pending = pending.iter().map(|query| query.id).collect();
+        for query in pending {
+            let asked = AskedQuestion { query: query.clone(), shown: desk.shown(query) };
+            state.questions.insert(query.id, asked);
+        }
+        state.detector = self.detector.as_ref().map(|model| (model.hash().to_owned(), model.threshold()));
+        state.settled = self.session.has_settled();
+        state.history.clone_from(&self.history);
+        if !pending.is_empty() {
+            state.phase = Phase::Asking;
+        }
+        drop(state);
+        desk.tell();
+    }
+
+    /// Waits until there is something to do.
+    fn wait(&self, desk: &Desk, pending: &[Query]) -> anyhow::Result<Next> {
+        loop {
+            // Nothing is being written while the log is held, so that a round learns from all entries that carry its number.
+            let log = desk.lock_log();
+            let mut state = desk.lock();
+            if state.stops {
+                return Ok(Next::Stop);
+            }
+            let round = self.session.round();
+            let is_late = state.taught > round;
+            let all_answered = !pending.is_empty() && pending.iter().all(|query| state.is_answered(query.id));
+            let has_news = pending.is_empty() && state.latest_taught() == Some(round);
+            let quiet_in = QUIET.saturating_sub(state.last_entry.elapsed());
+            if is_late || all_answered || (has_news && quiet_in.is_zero() && !self.ends) {
+                state.taught = state.taught.max(round + 1);
+                state.phase = Phase::Learning;
+                let statements = self.statements(desk, &state, pending)?;
+                drop(state);
+                drop(log);
+                desk.tell();
+                return Ok(Next::Teach(statements));
+            }
+            drop(log);
+            if pending.is_empty() && state.budget > self.session.config().questions {
+                return Ok(Next::AskMore);
+            }
+            if pending.is_empty() && !self.has_finished && (!has_news || self.ends) {
+                state.phase = Phase::Finishing;
+                drop(state);
+                desk.tell();
+                return Ok(Next::Finish);
+            }
+            let wait = if has_news { quiet_in.max(Duration::from_millis(10)) } else { Duration::from_secs(3600) };
+            drop(desk.turn.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// What the round learns from.
+    fn statements(&self, desk: &Desk, state: &State, pending: &[Query]) -> anyhow::Result<Vec<Statement>> {
+        let standing = state.standing.until(self.session.round());
+        let queries = self.session.answered().iter().map(|(query, _)| query).chain(pending);
+        desk.reading().statements(&standing, queries.map(|query| (query, self.session.shown(query))))
+    }
+
+    fn teach(&mut self, desk: &Desk, statements: &[Statement]) -> anyhow::Result<()> {
+        let progress = self.session.teach_standing(statements)?;
+        if !progress.loss.is_finite() {
+            return Err(Advice::error(
+                format!("the training diverged in round {}: the loss is {}", progress.round, progress.loss),
+                "set a smaller `agent.learning_rate` in the config; the answers are kept".to_owned(),
+            ));
+        }
+        let mut line = serde_json::to_value(&progress)?;
+        if let Some((part, data)) = &self.check {
+            line["check"] = serde_json::to_value(Check { part: *part, data }.evaluate(&self.session.detector())?)?;
+        }
+        self.history.push(line);
+        let checkpoint = self.session.checkpoint();
+        let _files = desk.files.lock().unwrap_or_else(PoisonError::into_inner);
+        // A line of a round that the checkpoint does not know is written anew.
+        self.folder.write_history(&self.history)?;
+        self.folder.write_checkpoint(&checkpoint)
+    }
+
+    /// Says what a round changed, in the background: the events of the series that were asked about that appeared or went.
+    fn compare(&mut self, desk: &Arc<Desk>, pending: &[Query]) {
+        let after = Arc::new(self.session.detector());
+        let before = self.detector.replace(Arc::clone(&after));
+        let Some(before) = before else { return };
+        let mut asked: Vec<(usize, usize)> = Vec::new();
+        for query in pending {
+            if !asked.iter().any(|(series, _)| *series == query.series) {
+                asked.push((query.series, query.point));
+            }
+        }
+        asked.retain(|(series, _)| desk.data.series[*series].len() <= MAX_COMPARED_LENGTH);
+        asked.truncate(COMPARED_SERIES);
+        let (desk, round) = (Arc::clone(desk), self.session.round());
+        std::thread::spawn(move || {
+            let mut changed = Vec::new();
+            for (index, point) in asked {
+                if desk.lock().round > round || desk.lock().stops {
+                    return;
+                }
+                changed.extend(desk.changes_of(index, point, &before, &after));
+            }
+            changed.truncate(MAX_EVENTS);
+            let mut state = desk.lock();
+            if state.round <= round {
+                state.changed = Some(json!({ "round": round - 1, "events": changed }));
+                drop(state);
+                desk.tell();
+            }
+        });
+    }
+
+    fn finish(&self, desk: &Desk, begun: Instant) -> anyhow::Result<Option<Trained>> {
+        let written = if self.ends || self.has_finished { None } else { self.written_model() };
+        let hash = match written {
+            Some(hash) => hash,
+            None => {
+                let model = self.session.finish();
+                {
+                    let _files = desk.files.lock().unwrap_or_else(PoisonError::into_inner);
+                    self.folder.write_model(model.to_bytes())?;
+                }
+                let hash = model.hash().to_owned();
+                if self.ends {
+                    self.say_done(desk, hash);
+                    return Ok(Some(self.trained(model, begun)?));
+                }
+                hash
+            }
+        };
+        self.say_done(desk, hash);
+        Ok(None)
+    }
+
+    /// Writes the detector as it stands where the program ends amid a round.
+    fn leave(&self, desk: &Desk, pending: &[Query]) -> anyhow::Result<()> {
+        if let (Some(detector), false) = (&self.detector, pending.is_empty()) {
+            let _files = desk.files.lock().unwrap_or_else(PoisonError::into_inner);
+            self.folder.write_model(detector.to_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn say_done(&self, desk: &Desk, hash: String) {
+        let mut state = desk.lock();
+        state.phase = Phase::Done;
+        state.model = Some(hash);
+        state.settled = self.session.has_settled();
+        drop(state);
+        desk.tell();
+    }
+
+    /// The hash of the detector in the folder, where it was made from the last checkpoint.
+    fn written_model(&self) -> Option<String> {
+        let modified =
+            |name: &str| -> Option<SystemTime> { std::fs::metadata(self.folder.file(name)).ok()?.modified().ok() };
+        let path = self.folder.file(folder::MODEL);
+        let is_newer = modified(folder::MODEL)? >= modified(folder::CHECKPOINT)?;
+        let model = Model::from_bytes(&path, std::fs::read(&path).ok()?).ok()?;
+        let fits = model.n_questions() == self.session.answered().len();
+        (is_newer && fits).then(|| model.hash().to_owned())
+    }
+
+    fn trained(&self, model: Model, begun: Instant) -> anyhow::Result<Trained> {
+        let check = self.check.as_ref();
+        let check = check.map(|(part, data)| Check { part: *part, data }.evaluate(&model)).transpose()?;
+        let last = self.history.last().cloned().unwrap_or(Value::Null);
+        Ok(Trained {
+            n_anomalies: last["labelled_anomalies"].as_u64().map_or(0, |n| usize::try_from(n).unwrap_or(usize::MAX)),
+            seconds: begun.elapsed().as_secs_f64(),
+            model,
+            last,
+            stopped: false,
+            check,
+            has_settled: self.session.has_settled(),
+        })
+    }
+}
+
+impl State {
+    /// The round that learns from the last entry.
+    fn latest_taught(&self) -> Option<usize> {
+        self.standing.latest_first().next().map(|(_, entry)| entry.taught)
+    }
+}
+
+impl Desk {
+    /// The events near a point that one of two detectors finds and the other does not.
+    fn changes_of(&self, index: usize, point: usize, before: &Model, after: &Model) -> Vec<Value> {
+        let series = &self.data.series[index];
+        let half = COMPARED_POINTS / 2;
+        let points = if series.len() <= COMPARED_POINTS { 0..series.len() } else { series.around(point, half, half) };
+        let found = |model: &Model| {
+            let scores = model.score_points(series, points.clone()).ok()?;
+            let alarms: Vec<bool> = scores.iter().map(|score| *score > model.threshold()).collect();
+            Some(events(&alarms))
+        };
+        let (Some(before), Some(after)) = (found(before), found(after)) else { return Vec::new() };
+        let mut changes = Vec::new();
+        for (here, there, what) in [(&after, &before, "appeared"), (&before, &after, "gone")] {
+            for event in here {
+                if there.iter().any(|other| other.start < event.end && event.start < other.end) {
+                    continue;
+                }
+                let (first, last) = (points.start + event.start, points.start + event.end - 1);
+                changes.push(json!({
+                    "series": index,
+                    "name": series.name(),
+                    "first": first,
+                    "last": last,
+                    "from": self.time(index, first),
+                    "to": self.time(index, last),
+                    "what": what,
+                }));
+            }
+        }
+        changes
+    }
+}

@@ -1,0 +1,48 @@
+// The list of all keys, and what the marks in the charts mean.
+
+import { byId, element } from "./element.js";
+import { KEYS, SIMILAR_KEYS } from "./keys.js";
+
+const SHOWN = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Enter: "enter", Escape: "esc", Home: "home", End: "end", Delete: "del", " ": "space" };
+const keyName = (key) => SHOWN[key] ?? (/^[A-Z]$/.test(key) ? `shift+${key.toLowerCase()}` : key);
+const MARKS = [
+  ["ring", "the judged point: a line, a triangle below and a ring"],
+  ["paint", "the painted range, with handles to drag"],
+  ["anomaly", "labelled anomaly: a filled bar below, shaded above"],
+  ["normal", "labelled normal: an empty bar below"],
+  ["expected", "labelled expected event: a striped bar below, shaded above"],
+  ["before", "faint, dashed: the day before; dotted: the week before"],
+];
+
+function build() {
+  const groups = grouped([...KEYS, ...SIMILAR_KEYS]);
+  const sections = [...groups].map(([group, rows]) => element("section", {}, element("h3", {}, group), element("dl", {},
+    ...rows.map(([, keys, what]) => element("div", {}, element("dt", {}, ...keys.map((key) => element("kbd", {}, keyName(key)))), element("dd", {}, what))))));
+  const marks = element("section", {}, element("h3", {}, "In the charts"), element("dl", {},
+    ...MARKS.map(([name, what]) => element("div", {}, element("dt", {}, element("span", { class: `sample ${name}` })), element("dd", {}, what)))));
+  const mouse = element("section", {}, element("h3", {}, "Mouse and touch"), element("dl", {}, ...[
+    ["drag in the window", "paint a range; at its edge: move the edge"],
+    ["wheel, drag in the context", "zoom and move it; double click: whole series"],
+    ["alt+drag in free labelling", "take labels away"],
+  ].map(([how, what]) => element("div", {}, element("dt", {}, how), element("dd", {}, what)))));
+  byId("help").replaceChildren(
+    element("div", { class: "bar" }, element("h2", { id: "help-title" }, "Keys"), element("button", { type: "button", id: "help-close", onclick: () => byId("help").close() }, "Close")),
+    element("div", { class: "columns" }, ...sections, marks, mouse));
+}
+
+function grouped(rows) {
+  const groups = new Map();
+  for (const row of rows) groups.set(row[0], [...(groups.get(row[0]) ?? []), row]);
+  return groups;
+}
+
+/** Shows all keys. */
+export function openHelp() {
+  if (byId("help").childElementCount === 0) build();
+  byId("help").showModal();
+}
+
+byId("help").addEventListener("keydown", (event) => {
+  if (event.key === "?") byId("help").close();
+});
+byId("help-open").addEventListener("click", openHelp);

@@ -1,0 +1,103 @@
+//! What a session's folder records of its data, so that nobody has to name them again.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use rlad::{Columns, Error, ReadOptions};
+use serde::{Deserialize, Serialize};
+
+use crate::args::DataArgs;
+
+/// The name of the file.
+const DATA: &str = "data.json";
+
+/// Where the data of a session lie, and how their columns are found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Recorded {
+    /// The files and folders.
+    pub(crate) paths: Vec<PathBuf>,
+    /// The column that names the series, where it was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) series_column: Option<String>,
+    /// The column with the timestamps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) time_column: Option<String>,
+    /// The columns with values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) value_columns: Vec<String>,
+    /// The column with the truth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) label_column: Option<String>,
+    /// The time between two points, in nanoseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) step_ns: Option<i64>,
+    /// The questions in all that were allowed at the desk, and take effect with the next round.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) questions: Option<usize>,
+}
+
+impl Recorded {
+    /// The record of data that were named on the command line. Paths are made absolute.
+    pub(crate) fn new(paths: &[PathBuf], form: &DataArgs) -> Self {
+        Self {
+            paths: paths.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).collect(),
+            series_column: form.series_column.clone(),
+            time_column: form.time_column.clone(),
+            value_columns: form.value_columns.clone(),
+            label_column: form.label_column.clone(),
+            step_ns: form.step_ns,
+            questions: None,
+        }
+    }
+
+    /// The record in a folder, if there is one.
+    ///
+    /// # Errors
+    /// If it cannot be read or holds something else.
+    pub(crate) fn read(folder: &Path) -> anyhow::Result<Option<Self>> {
+        let path = folder.join(DATA);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(Error::Read { path, source }.into()),
+        };
+        serde_json::from_str(&text).map(Some).with_context(|| format!("cannot use `{}`", path.display()))
+    }
+
+    /// Writes it to a folder.
+    pub(crate) fn write(&self, folder: &Path) -> anyhow::Result<()> {
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        Ok(rlad::write_file(&folder.join(DATA), text.as_bytes())?)
+    }
+
+    /// How the data are read.
+    pub(crate) fn options(&self) -> ReadOptions {
+        let columns = Columns {
+            series: self.series_column.clone(),
+            time: self.time_column.clone(),
+            values: self.value_columns.clone(),
+            label: self.label_column.clone(),
+        };
+        ReadOptions { columns, step: self.step_ns }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_survives_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Recorded::read(folder.path()).unwrap(), None);
+        let form = DataArgs { value_columns: vec!["cpu".into()], step_ns: Some(7), ..Default::default() };
+        let recorded = Recorded::new(&["a.csv".into()], &form);
+        assert!(recorded.paths[0].is_absolute());
+        recorded.write(folder.path()).unwrap();
+        assert_eq!(Recorded::read(folder.path()).unwrap(), Some(recorded));
+        std::fs::write(folder.path().join(DATA), "{").unwrap();
+        assert!(Recorded::read(folder.path()).is_err());
+    }
+}

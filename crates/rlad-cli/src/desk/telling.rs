@@ -1,0 +1,145 @@
+//! What is told of the session, its state and its questions.
+
+use rlad::{AnswerKind, TimeFormat};
+use serde_json::{Value, json};
+
+use super::refusal::Refusal;
+use super::{Desk, State};
+
+impl Desk {
+    /// What does not change.
+    pub(crate) fn session_json(&self) -> Value {
+        let settings = &self.settings;
+        let first = self.data.series.first();
+        json!({
+            "name": settings.name,
+            "who": settings.who,
+            "preset": settings.preset,
+            "budget": self.lock().budget,
+            "answers": settings.kind,
+            "shown": settings.shown,
+            "strategy": settings.strategy,
+            "n_series": self.data.series.len(),
+            "n_points": self.data.series.iter().map(rlad::Series::len).sum::<usize>(),
+            "channels": first.map(|series| series.channels().to_vec()).unwrap_or_default(),
+            "mode": if settings.browses { "browse" } else { "session" },
+            "conflict": settings.experts.conflict,
+            "reask_share": settings.experts.reask_share,
+            "version": env!("CARGO_PKG_VERSION"),
+        })
+    }
+
+    /// What changes.
+    pub(crate) fn state_json(&self) -> Value {
+        let mut state = self.lock();
+        let marks = self.marks(&mut state);
+        let answered = |id: &&u64| state.is_answered(**id);
+        let experts: Vec<Value> = {
+            let mut names = state.standing.experts();
+            state.last_seen.keys().for_each(|who| _ = names.entry(who).or_default());
+            let seen = |who: &str| state.last_seen.get(who).map(|seen| seen.elapsed().as_secs());
+            let expert = |(who, answers)| json!({ "name": who, "answers": answers, "last_seen_s": seen(who) });
+            names.into_iter().map(expert).collect()
+        };
+        json!({
+            "phase": state.phase,
+            "message": state.message,
+            "round": state.round,
+            "round_questions": state.pending.len(),
+            "round_answered": state.pending.iter().filter(answered).count(),
+            "questions": state.questions.keys().filter(answered).count(),
+            "budget": state.budget,
+            "labelled_points": marks.n_points,
+            "labelled_anomalies": marks.n_anomalies,
+            "experts": experts,
+            "rounds": state.history.iter().map(round_json).collect::<Vec<_>>(),
+            "settled": state.settled,
+            "changed": state.changed,
+            "experts_agreement": { "within": marks.within, "between": marks.between },
+            "model": state.model,
+        })
+    }
+
+    /// The next question for an expert; nothing where there is none at present.
+    ///
+    /// # Errors
+    /// If the name is none.
+    pub(crate) fn next(&self, who: &str) -> Result<Value, Refusal> {
+        if who.trim().is_empty() || who.chars().count() > 100 {
+            return Err(Refusal::wrong("`who` must be a name of 1 to 100 characters"));
+        }
+        let mut state = self.lock();
+        let dealt = self.deal(&mut state, who);
+        Ok(json!({ "question": dealt.map(|(id, again)| self.question_json(&state, id, again)) }))
+    }
+
+    /// A question with the answer of an expert that stands.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(crate) fn question(&self, id: u64, who: &str) -> Result<Value, Refusal> {
+        let state = self.lock();
+        if !state.questions.contains_key(&id) {
+            return Err(Refusal::missing(format!("there is no question {id}")));
+        }
+        let mut question = self.question_json(&state, id, false);
+        if let Some((.., saying)) = state.standing.answers_to(id).filter(|(_, by, _)| *by == who).last() {
+            question["answer"] = serde_json::to_value(&saying.said).map_err(anyhow::Error::from)?;
+            question["comment"] = json!(saying.comment);
+        }
+        Ok(json!({ "question": question }))
+    }
+
+    /// A question as an expert sees it, without anybody's answer and without the score.
+    pub(super) fn question_json(&self, state: &State, id: u64, again: bool) -> Value {
+        let Some(asked) = state.questions.get(&id) else { return Value::Null };
+        let query = &asked.query;
+        let series = &self.data.series[query.series];
+        json!({
+            "id": id,
+            "again": again,
+            "round": query.round,
+            "reason": query.reason,
+            "series": { "index": query.series, "name": series.name(), "n_points": series.len() },
+            "point": query.point,
+            "time": self.time(query.series, query.point),
+            "shown": { "first": asked.shown.start, "last": asked.shown.end - 1 },
+            "kind": match self.settings.kind { AnswerKind::Point => "point", AnswerKind::Range => "range" },
+            "number": id + 1,
+            "budget": state.budget,
+            "step_ns": (series.time_format() != TimeFormat::Index).then(|| series.step()),
+            "answer": null,
+            "comment": null,
+        })
+    }
+
+    /// The time of a point: in RFC 3339, or its index.
+    pub(super) fn time(&self, series: usize, point: usize) -> Value {
+        let series = &self.data.series[series];
+        let timestamp = series.timestamps()[point.min(series.len() - 1)];
+        match series.time_format() {
+            TimeFormat::Index => json!(timestamp),
+            _ => json!(TimeFormat::Rfc3339.format(timestamp)),
+        }
+    }
+
+    /// The time of a point in milliseconds since 1970, or its index.
+    pub(super) fn millis(&self, series: usize, point: usize) -> i64 {
+        let series = &self.data.series[series];
+        let timestamp = series.timestamps()[point];
+        match series.time_format() {
+            TimeFormat::Index => timestamp,
+            _ => timestamp.div_euclid(1_000_000),
+        }
+    }
+}
+
+fn round_json(line: &Value) -> Value {
+    json!({
+        "round": line["round"],
+        "questions": line["questions"],
+        "labelled_points": line["labelled_points"],
+        "expected": line["expected"],
+        "agreement": line["agreement"],
+    })
+}

@@ -1,0 +1,545 @@
+//! Every route and its refusals, without a browser, a socket or a learner.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use rlad::{Query, Reason, TimeFormat};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::server::{TestGate as Gate, test_router as router};
+use super::*;
+
+const HOST: &str = "127.0.0.1:8080";
+
+/// A desk with two series of 600 points at a step of a minute, one of them with two days before it, and a short one.
+struct Room {
+    folder: tempfile::TempDir,
+    desk: Arc<Desk>,
+    router: Router,
+    token: String,
+}
+
+fn series() -> Vec<Series> {
+    let make = |name: &str, n: i64, n_channels: usize| {
+        let times = (0..n).map(|i| i * 3_600 * rlad::NANOS_PER_SECOND).collect();
+        let values = (0..n * n_channels as i64).map(|i| if i == 7 { f64::NAN } else { i as f64 }).collect();
+        let channels = (0..n_channels).map(|channel| format!("c{channel}")).collect();
+        Series::new(name, channels, TimeFormat::Seconds, times, values, None).unwrap()
+    };
+    vec![make("db/cpu", 600, 2), make("db/Memory", 600, 2), make("web", 50, 2)]
+}
+
+fn settings(browses: bool) -> Settings {
+    Settings {
+        name: "s".into(),
+        who: "ada".into(),
+        preset: Some("default".into()),
+        strategy: Some("margin".into()),
+        seed: 0,
+        kind: AnswerKind::Range,
+        shown: 7,
+        part: Part::ALL,
+        experts: ExpertsConfig { reask_share: 0.0, ..ExpertsConfig::default() },
+        browses,
+    }
+}
+
+fn desk(folder: &Path, settings: Settings, n_questions: u64) -> Arc<Desk> {
+    let log = AnswerLog::open(&folder.join("labels.sqlite")).unwrap();
+    let data = Data::new(series());
+    let desk = Desk::new(
+        folder.to_owned(),
+        data,
+        settings,
+        Recorded::default(),
+        log,
+        Begun { budget: 500, ..Begun::default() },
+    )
+    .unwrap();
+    {
+        let mut state = desk.lock();
+        for id in 0..n_questions {
+            let (series, point) = ((id % 2) as usize, 20 + 2 * id as usize);
+            let query = Query { id, round: 0, series, point, reason: Reason::Highest, score: 0.5 };
+            let shown = desk.shown(&query);
+            state.questions.insert(id, AskedQuestion { query, shown });
+            state.pending.push(id);
+        }
+        state.phase = Phase::Asking;
+    }
+    Arc::new(desk)
+}
+
+impl Room {
+    fn new(settings: Settings, n_questions: u64, secret: Option<&str>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let desk = desk(folder.path(), settings, n_questions);
+        let address = if secret.is_some() { "0.0.0.0:8080" } else { HOST };
+        let gate = Gate::new(address.parse().unwrap(), secret.map(str::to_owned)).unwrap();
+        let token = gate.token.clone();
+        Self { router: router(Arc::clone(&desk), gate), desk, folder, token }
+    }
+
+    fn usual() -> Self {
+        Self::new(settings(false), 10, None)
+    }
+
+    /// The reply to a request with these headers beside the `Host`.
+    fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> (StatusCode, HeaderMap, String) {
+        let mut request = Request::builder().method(method).uri(path);
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            request = request.header("host", HOST);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let reply = self.router.clone().oneshot(request).await.unwrap();
+            let (head, body) = reply.into_parts();
+            let body = to_bytes(body, usize::MAX).await.unwrap();
+            (head.status, head.headers, String::from_utf8(body.to_vec()).unwrap())
+        })
+    }
+
+    fn get(&self, path: &str) -> (u16, Value) {
+        let (status, _, body) = self.ask(Method::GET, path, &[], "");
+        (status.as_u16(), serde_json::from_str(&body).unwrap())
+    }
+
+    fn read(&self, path: &str) -> Value {
+        let (status, value) = self.get(path);
+        assert_eq!(status, 200, "{path}: {value}");
+        value
+    }
+
+    fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let headers = [("x-rlad-token", self.token.as_str()), ("content-type", "application/json")];
+        let (status, _, body) = self.ask(Method::POST, path, &headers, &body.to_string());
+        (status.as_u16(), serde_json::from_str(&body).unwrap())
+    }
+
+    fn write(&self, path: &str, body: &Value) -> Value {
+        let (status, value) = self.post(path, body);
+        assert_eq!(status, 200, "{path} {body}: {value}");
+        value
+    }
+
+    fn answer(&self, who: &str, question: u64, label: &str) -> Value {
+        let shown = self.desk.lock().questions[&question].shown.clone();
+        let said =
+            json!({ "kind": "spans", "spans": [{ "first": shown.start, "last": shown.end - 1, "label": label }] });
+        self.write(
+            "/api/answer",
+            &json!({ "who": who, "question": question, "said": said, "seconds": 1.5, "again": false }),
+        )
+    }
+}
+
+#[test]
+fn what_the_session_is_and_where_it_stands() {
+    let room = Room::usual();
+    let session = room.read("/api/session");
+    for (key, value) in [
+        ("name", json!("s")),
+        ("mode", json!("session")),
+        ("answers", json!("range")),
+        ("shown", json!(7)),
+        ("n_series", json!(3)),
+        ("n_points", json!(1250)),
+        ("channels", json!(["c0", "c1"])),
+        ("conflict", json!("latest")),
+        ("budget", json!(500)),
+    ] {
+        assert_eq!(session[key], value, "{key}");
+    }
+    room.answer("ada", 0, "anomaly");
+    let state = room.read("/api/state");
+    assert_eq!(
+        (&state["phase"], &state["round_questions"], &state["round_answered"]),
+        (&json!("asking"), &json!(10), &json!(1))
+    );
+    assert_eq!((&state["labelled_points"], &state["labelled_anomalies"]), (&json!(7), &json!(7)));
+    assert_eq!((&state["experts"][0]["name"], &state["experts"][0]["answers"]), (&json!("ada"), &json!(1)));
+    assert_eq!(state["experts_agreement"]["between"], json!({ "same": 0, "asked": 0 }));
+}
+
+#[test]
+fn questions_come_one_by_one_and_hide_the_score_until_they_are_answered() {
+    let room = Room::usual();
+    let next = room.write("/api/next", &json!({ "who": "ada" }))["question"].clone();
+    assert_eq!(
+        (&next["id"], &next["number"], &next["kind"], &next["again"]),
+        (&json!(0), &json!(1), &json!("range"), &json!(false))
+    );
+    assert_eq!((&next["shown"]["first"], &next["shown"]["last"], &next["point"]), (&json!(17), &json!(23), &json!(20)));
+    assert_eq!((&next["time"], &next["step_ns"]), (&json!("1970-01-01T20:00:00Z"), &json!(3_600_000_000_000_i64)));
+    assert!(next.get("score").is_none() && next["answer"].is_null());
+    assert_eq!(
+        room.write("/api/next", &json!({ "who": "ada" }))["question"]["id"],
+        json!(0),
+        "after a reload the same one"
+    );
+    let answered = room.answer("ada", 0, "normal");
+    assert_eq!((&answered["entry"], &answered["score"], &answered["next"]["id"]), (&json!(1), &json!(0.5), &json!(1)));
+    let past = room.read("/api/question/0?who=ada")["question"].clone();
+    assert_eq!(past["answer"]["spans"][0]["label"], json!("normal"));
+    assert!(room.read("/api/question/0?who=eve")["question"]["answer"].is_null(), "others' answers are not shown");
+    for id in 1..10 {
+        room.answer("ada", id, "normal");
+    }
+    assert_eq!(room.write("/api/next", &json!({ "who": "ada" })), json!({ "question": null }));
+}
+
+#[test]
+fn an_answer_that_is_sent_twice_is_one_entry() {
+    let room = Room::usual();
+    let body = json!({ "who": "ada", "question": 3, "said": { "kind": "unsure" }, "seconds": 1, "key": "k1", "comment": "odd" });
+    let first = room.write("/api/answer", &body);
+    let second = room.write("/api/answer", &body);
+    assert_eq!(first["entry"], second["entry"]);
+    let labels = json!({ "who": "ada", "source": "similar", "key": "k2", "seconds": 1,
+        "items": [{ "series": 0, "spans": [{ "first": 1, "last": 2, "label": "normal" }] },
+                  { "series": 1, "spans": [{ "first": 1, "last": 2, "label": "normal" }] }] });
+    assert_eq!(room.write("/api/labels", &labels)["entries"], json!([2, 3]));
+    assert_eq!(room.write("/api/labels", &labels)["entries"], json!([2, 3]));
+    let undo = json!({ "who": "ada", "key": "k3" });
+    assert_eq!(room.write("/api/undo", &undo)["entry"], json!(4));
+    assert_eq!(room.write("/api/undo", &undo)["entry"], json!(4));
+    let answers = room.read("/api/answers")["answers"].clone();
+    let standing: Vec<&Value> = answers.as_array().unwrap().iter().map(|answer| &answer["standing"]).collect();
+    assert_eq!(standing, [false, false, true], "what was said at once is taken back at once");
+    assert_eq!(answers[2]["comment"], json!("odd"));
+}
+
+#[test]
+fn undo_and_redo_over_a_hundred_steps_survive_a_restart() {
+    let mut room = Room::new(settings(false), 130, None);
+    for id in 0..120 {
+        room.answer("ada", id, if id % 3 == 0 { "anomaly" } else { "normal" });
+    }
+    let before = room.read("/api/labels?series=0&from=0&to=600");
+    let mut steps = 0;
+    loop {
+        let reply = room.write("/api/undo", &json!({ "who": "ada" }));
+        if reply["entry"].is_null() {
+            break;
+        }
+        steps += 1;
+        assert_eq!((&reply["what"], &reply["question"]["id"]), (&json!("answer"), &json!(120 - steps)));
+        if steps == 60 {
+            room.desk = desk(room.folder.path(), settings(false), 130);
+            let gate = Gate::new(HOST.parse().unwrap(), None).unwrap();
+            room.token.clone_from(&gate.token);
+            room.router = router(Arc::clone(&room.desk), gate);
+        }
+    }
+    assert_eq!(steps, 120);
+    assert_eq!(room.read("/api/labels?series=0&from=0&to=600"), json!({ "spans": [] }));
+    for step in 0..120 {
+        assert_eq!(room.write("/api/redo", &json!({ "who": "ada" }))["question"]["id"], json!(step));
+    }
+    assert_eq!(room.write("/api/redo", &json!({ "who": "ada" })), json!({ "entry": null }));
+    assert_eq!(room.read("/api/labels?series=0&from=0&to=600"), before);
+    room.write("/api/undo", &json!({ "who": "ada" }));
+    room.answer("ada", 125, "normal");
+    assert_eq!(
+        room.write("/api/redo", &json!({ "who": "ada" })),
+        json!({ "entry": null }),
+        "a new answer ends what could come back"
+    );
+}
+
+#[test]
+fn two_experts_never_work_on_the_same_question_unless_it_is_asked_once_more() {
+    let experts = ExpertsConfig { reask_share: 1.0, ..ExpertsConfig::default() };
+    let room = Room::new(Settings { experts, ..settings(false) }, 6, None);
+    let next = |who: &str| room.write("/api/next", &json!({ "who": who }))["question"].clone();
+    assert_eq!((next("ada")["id"].clone(), next("eve")["id"].clone()), (json!(0), json!(1)));
+    assert_eq!((next("ada")["id"].clone(), next("eve")["id"].clone()), (json!(0), json!(1)));
+    room.answer("ada", 0, "anomaly");
+    room.answer("eve", 1, "normal");
+    // Each is asked what the other one has answered.
+    let (of_ada, of_eve) = (next("ada"), next("eve"));
+    let mut asked =
+        vec![(of_ada["id"].clone(), of_ada["again"].clone()), (of_eve["id"].clone(), of_eve["again"].clone())];
+    asked.sort_by_key(|(id, _)| id.as_u64());
+    assert!(asked.contains(&(json!(0), json!(true))) || asked.contains(&(json!(1), json!(true))), "{asked:?}");
+    room.answer("eve", 0, "normal");
+    room.answer("ada", 1, "normal");
+    let agreement = room.read("/api/state")["experts_agreement"].clone();
+    assert_eq!((&agreement["between"], &agreement["within"]["asked"]), (&json!({ "same": 1, "asked": 2 }), &json!(0)));
+    let spans = room.read("/api/labels?series=0&from=0&to=600")["spans"].clone();
+    assert_eq!(spans[0]["label"], json!("normal"), "the latest answer stands");
+}
+
+#[test]
+fn labels_are_painted_merged_and_taken_away() {
+    let room = Room::usual();
+    let paint = |spans: Value| {
+        room.write(
+            "/api/labels",
+            &json!({ "who": "ada", "source": "free", "series": 2, "spans": spans, "seconds": 2.0, "comment": null }),
+        )
+    };
+    paint(json!([{ "first": 3, "last": 9, "label": "normal" }, { "first": 10, "last": 12, "label": "normal" }]));
+    paint(json!([{ "first": 5, "last": 6, "label": "anomaly" }, { "first": 20, "last": 22, "label": "expected" }]));
+    paint(json!([{ "first": 11, "last": 20, "label": "unknown" }]));
+    let spans = room.read("/api/labels?series=2&from=0&to=50")["spans"].clone();
+    let expected = json!([
+        { "first": 3, "last": 4, "label": "normal" }, { "first": 5, "last": 6, "label": "anomaly" },
+        { "first": 7, "last": 10, "label": "normal" }, { "first": 21, "last": 22, "label": "expected" },
+    ]);
+    assert_eq!(spans, expected);
+    let listed = room.read("/api/series?order=labelled&limit=1")["series"][0].clone();
+    assert_eq!(
+        (&listed["name"], &listed["n_labelled"], &listed["n_anomalous"]),
+        (&json!("web"), &json!(10), &json!(2))
+    );
+    let rows = room.read("/api/rows?series=2&from=4&to=6");
+    assert_eq!((&rows["rows"][0]["label"], &rows["rows"][1]["label"]), (&json!("normal"), &json!("anomaly")));
+    assert_eq!(rows["rows"][0]["values"], json!([8.0, 9.0]));
+    assert_eq!(room.write("/api/undo", &json!({ "who": "ada" }))["what"], json!("label"));
+}
+
+#[test]
+fn data_are_shown_in_tiles_with_what_was_before_and_beside() {
+    let room = Room::usual();
+    let raw = room.read("/api/tiles?series=0&from=2&to=5&n=100");
+    assert_eq!(
+        (&raw["step"], &raw["low"], &raw["times"]),
+        (&json!(1), &json!([[4.0, 6.0, 8.0], [5.0, null, 9.0]]), &json!([7_200_000, 10_800_000, 14_400_000]))
+    );
+    let wide = room.read("/api/tiles?series=0&from=0&to=600&n=2");
+    assert_eq!(
+        (&wide["step"], &wide["low"][0], &wide["high"][0]),
+        (&json!(300), &json!([0.0, 600.0]), &json!([598.0, 1198.0]))
+    );
+    let before = room.read("/api/before?series=0&from=23&to=26&lag_s=86400");
+    assert_eq!(before["values"], json!([[null, 0.0, 2.0], [null, 1.0, 3.0]]));
+    let siblings = room.read("/api/siblings?series=0&from=30&to=40")["siblings"].clone();
+    assert_eq!((&siblings[0]["name"], &siblings[1]["name"]), (&json!("db/Memory"), &json!("web")));
+    assert_eq!(siblings[0]["low"].as_array().unwrap().len(), 10);
+    let found = room.read("/api/series?search=mem");
+    assert_eq!((&found["total"], &found["series"][0]["index"]), (&json!(1), &json!(1)));
+    assert_eq!(room.read("/api/series?offset=2")["series"][0]["name"], json!("web"));
+}
+
+#[test]
+fn what_cannot_be_done_is_refused() {
+    let room = Room::usual();
+    for (path, status) in [
+        ("/api/nothing", 404),
+        ("/etc/passwd", 404),
+        ("/assets/../Cargo.toml", 404),
+        ("/assets/..%2f..%2fCargo.toml", 404),
+        ("/api/question/99?who=ada", 404),
+        ("/api/question/x?who=ada", 404),
+        ("/api/next", 405),
+        ("/api/tiles?series=0&from=0", 400),
+        ("/api/tiles?series=0&from=0&to=9&n=4001", 400),
+        ("/api/tiles?series=0&from=0&to=9&n=0", 400),
+        ("/api/tiles?series=0&from=9&to=9", 400),
+        ("/api/tiles?series=0&from=-1&to=9", 400),
+        ("/api/tiles?series=9&from=0&to=9", 404),
+        ("/api/rows?series=0&from=0&to=501", 400),
+        ("/api/before?series=0&from=0&to=9&lag_s=0", 400),
+        ("/api/similar?series=0&point=600", 400),
+        ("/api/similar?series=0&point=5", 409),
+        ("/api/series?order=size", 400),
+    ] {
+        let (found, body) = room.get(path);
+        assert_eq!(found, status, "{path}: {body}");
+        assert!(body["error"].as_str().is_some_and(|error| !error.is_empty()), "{path}: {body}");
+    }
+    let skip = json!({ "kind": "skip" });
+    let long = "x".repeat(101);
+    for (path, body, status) in [
+        ("/api/answer", json!({ "who": "ada", "question": 99, "said": skip, "seconds": 1 }), 404),
+        ("/api/answer", json!({ "who": "", "question": 0, "said": skip, "seconds": 1 }), 400),
+        ("/api/answer", json!({ "who": long, "question": 0, "said": skip, "seconds": 1 }), 400),
+        ("/api/answer", json!({ "who": "ada", "question": 0, "said": { "kind": "perhaps" } }), 400),
+        ("/api/answer", json!({ "who": "ada", "question": 0, "said": { "kind": "spans", "spans": [] } }), 400),
+        (
+            "/api/answer",
+            json!({ "who": "ada", "question": 0, "said": { "kind": "spans", "spans": [{ "first": 0, "last": 9, "label": "normal" }] } }),
+            400,
+        ),
+        (
+            "/api/answer",
+            json!({ "who": "ada", "question": 0, "said": { "kind": "expected", "spans": [{ "first": 23, "last": 24 }] } }),
+            400,
+        ),
+        (
+            "/api/labels",
+            json!({ "who": "ada", "source": "free", "series": 9, "spans": [{ "first": 0, "last": 0, "label": "normal" }] }),
+            404,
+        ),
+        (
+            "/api/labels",
+            json!({ "who": "ada", "source": "free", "series": 2, "spans": [{ "first": 0, "last": 50, "label": "normal" }] }),
+            400,
+        ),
+        ("/api/labels", json!({ "who": "ada", "source": "free", "series": 2, "spans": [] }), 400),
+        (
+            "/api/labels",
+            json!({ "who": "ada", "source": "question", "series": 2, "spans": [{ "first": 0, "last": 0, "label": "normal" }] }),
+            400,
+        ),
+        ("/api/labels", json!({ "who": "ada", "source": "free" }), 400),
+        ("/api/budget", json!({ "questions": 3 }), 400),
+        ("/api/next", json!({}), 400),
+        ("/api/next", json!([]), 400),
+    ] {
+        let (found, reply) = room.post(path, &body);
+        assert_eq!(found, status, "{path} {body}: {reply}");
+    }
+    assert_eq!(room.read("/api/answers"), json!({ "answers": [] }), "nothing was written");
+    assert_eq!(room.write("/api/undo", &json!({ "who": "ada" })), json!({ "entry": null }));
+}
+
+#[test]
+fn only_the_page_of_this_server_may_ask() {
+    let room = Room::usual();
+    let token = room.token.as_str();
+    let json_type = ("content-type", "application/json");
+    let status = |method: Method, path: &str, headers: &[(&str, &str)], body: &str| {
+        room.ask(method, path, headers, body).0.as_u16()
+    };
+    let post = |headers: &[(&str, &str)]| status(Method::POST, "/api/next", headers, r#"{"who":"ada"}"#);
+    let own = format!("http://{HOST}");
+    assert_eq!(post(&[("x-rlad-token", token), json_type]), 200);
+    assert_eq!(post(&[("x-rlad-token", token), json_type, ("origin", &own)]), 200);
+    assert_eq!(post(&[json_type]), 403, "no token");
+    assert_eq!(post(&[("x-rlad-token", "0"), json_type]), 403, "another token");
+    assert_eq!(post(&[("x-rlad-token", token), ("content-type", "text/plain")]), 415);
+    assert_eq!(post(&[("x-rlad-token", token), json_type, ("origin", "http://evil.example")]), 403);
+    assert_eq!(post(&[("x-rlad-token", token), json_type, ("origin", "null")]), 403);
+    assert_eq!(post(&[("x-rlad-token", token), json_type, ("sec-fetch-site", "cross-site")]), 403);
+    assert_eq!(
+        post(&[("x-rlad-token", token), json_type, ("host", "evil.example:8080")]),
+        403,
+        "a name that points here"
+    );
+    assert_eq!(status(Method::GET, "/api/state", &[("host", "evil.example:8080")], ""), 403);
+    assert_eq!(status(Method::GET, "/api/state", &[("sec-fetch-site", "cross-site")], ""), 403);
+    assert_eq!(
+        status(Method::GET, "/", &[("sec-fetch-site", "cross-site")], ""),
+        200,
+        "a link to the page is followed"
+    );
+    let large = format!(r#"{{"who":"{}"}}"#, "x".repeat(9 << 20));
+    assert_eq!(status(Method::POST, "/api/next", &[("x-rlad-token", token), json_type], &large), 413);
+    let (_, headers, page) = room.ask(Method::GET, "/", &[], "");
+    assert!(page.contains(token));
+    let policy = headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'; script-src 'self'") && policy.contains("frame-ancestors 'none'"));
+    assert_eq!(headers["x-content-type-options"], "nosniff");
+}
+
+#[test]
+fn off_loopback_the_secret_is_needed() {
+    let room = Room::new(settings(false), 3, Some("abcdefgh"));
+    let status = |path: &str, headers: &[(&str, &str)]| room.ask(Method::GET, path, headers, "").0.as_u16();
+    for path in ["/", "/api/state", "/assets/page.css", "/?secret=abcdefgi", "/api/state?secret=abcdefgh"] {
+        assert_eq!(status(path, &[]), 401, "{path}");
+    }
+    let (found, headers, _) = room.ask(Method::GET, "/?secret=abcdefgh", &[("host", "10.1.2.3:8080")], "");
+    assert_eq!((found.as_u16(), headers["location"].to_str().unwrap()), (303, "/"));
+    let cookie = headers["set-cookie"].to_str().unwrap();
+    assert_eq!(cookie, "rlad_8080=abcdefgh; HttpOnly; SameSite=Strict; Path=/");
+    assert_eq!(status("/", &[("cookie", "a=b; rlad_8080=abcdefgh")]), 200);
+    assert_eq!(status("/api/state", &[("cookie", "rlad_8080=abcdefgh")]), 200);
+    assert_eq!(status("/api/state", &[("cookie", "rlad_8080=abcdefg")]), 401);
+}
+
+#[test]
+fn assets_are_cached_by_their_content() {
+    let room = Room::usual();
+    let (found, headers, _) = room.ask(Method::GET, "/assets/page.css", &[], "");
+    assert_eq!((found.as_u16(), headers["content-type"].to_str().unwrap()), (200, "text/css; charset=utf-8"));
+    let tag = headers["etag"].to_str().unwrap();
+    assert_eq!(room.ask(Method::GET, "/assets/page.css", &[("if-none-match", tag)], "").0.as_u16(), 304);
+}
+
+#[test]
+fn a_raised_budget_is_kept() {
+    let room = Room::usual();
+    assert_eq!(room.write("/api/budget", &json!({ "questions": 700 })), json!({ "budget": 700 }));
+    assert_eq!(Recorded::read(room.folder.path()).unwrap().unwrap().questions, Some(700));
+    let browsing = Room::new(settings(true), 0, None);
+    assert_eq!(browsing.post("/api/budget", &json!({ "questions": 700 })).0, 409);
+    assert_eq!(browsing.read("/api/session")["mode"], json!("browse"));
+}
+
+#[test]
+fn ten_thousand_series_are_listed_and_searched() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = |i: i64| {
+        Series::new(format!("host-{i:05}/cpu"), vec!["v".into()], TimeFormat::Index, vec![0, 1], vec![0.0; 2], None)
+            .unwrap()
+    };
+    let data = Data::new((0..10_000).map(one).collect());
+    let log = AnswerLog::open(&folder.path().join("labels.sqlite")).unwrap();
+    let desk =
+        Desk::new(folder.path().into(), data, settings(true), Recorded::default(), log, Begun::default()).unwrap();
+    let begun = Instant::now();
+    let found = desk.series_json("cpu 0999", 5, 100, views::Order::Labelled);
+    let took = begun.elapsed();
+    assert_eq!((&found["total"], &found["series"][0]["name"]), (&json!(11), &json!("host-09994/cpu")));
+    let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("10,000 series searched in {took:?}\n"));
+}
+
+#[test]
+fn what_is_exported_is_imported_again() {
+    let room = Room::usual();
+    room.answer("ada", 0, "anomaly");
+    room.write("/api/labels", &json!({ "who": "ada", "source": "free", "series": 1, "spans": [{ "first": 3, "last": 9, "label": "normal" }], "seconds": 2.0 }));
+    for format in ["trainset", "nab", "tsb-ad", "label-studio"] {
+        let (status, headers, file) = room.ask(Method::GET, &format!("/api/export?format={format}"), &[], "");
+        assert_eq!(status, StatusCode::OK, "{format}: {file}");
+        assert!(headers["content-disposition"].to_str().unwrap().starts_with("attachment; filename="));
+        let other = Room::usual();
+        let headers = [("x-rlad-token", other.token.as_str()), ("content-type", "text/plain")];
+        let (status, _, reply) =
+            other.ask(Method::POST, &format!("/api/import?format={format}&who=eve"), &headers, &file);
+        let reply: Value = serde_json::from_str(&reply).unwrap();
+        if format == "tsb-ad" {
+            // The form has no names of series: it is a file a series.
+            continue;
+        }
+        assert_eq!(status, StatusCode::OK, "{format}: {reply}");
+        assert_eq!(reply["unknown_series"], json!([]), "{format}");
+        let anomalies = |room: &Room| room.read("/api/labels?series=0&from=0&to=600")["spans"].clone();
+        assert_eq!(anomalies(&other), anomalies(&room), "{format}");
+        assert_eq!(other.write("/api/undo", &json!({ "who": "eve" }))["what"], json!("label"));
+        assert_eq!(anomalies(&other), json!([]), "an import is one step");
+    }
+    assert_eq!(room.get("/api/export?format=xml").0, 400);
+    assert_eq!(room.ask(Method::POST, "/api/import?format=nab", &[("x-rlad-token", &room.token)], "{").0.as_u16(), 400);
+}
+
+#[test]
+fn states_are_told_as_they_change() {
+    use futures_util::StreamExt;
+    let room = Room::usual();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let request = Request::builder().uri("/api/events").header("host", HOST).body(Body::empty()).unwrap();
+    runtime.block_on(async {
+        let reply = room.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(reply.headers()["content-type"], "text/event-stream");
+        let mut stream = reply.into_body().into_data_stream();
+        let mut next = async || String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap();
+        let first = next().await;
+        assert!(first.starts_with("event: state\ndata: {") && first.contains("\"round_answered\":0"), "{first}");
+        let answer = json!({ "who": "ada", "question": 0, "said": { "kind": "unsure" } });
+        room.desk.answer(&serde_json::from_value(answer).unwrap()).unwrap();
+        let second = next().await;
+        assert!(second.contains("\"round_answered\":1"), "{second}");
+    });
+}

@@ -1,0 +1,102 @@
+//! What a log teaches: of each question the answer that its experts' come to, and the labels that nobody asked for, in the order
+//! in which they were said.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use rlad::{Answer, AnswerKind, ExpertsConfig, Opinion, Query, Series, Statement, resolve};
+
+use super::said::allowed;
+use super::{Saying, Standing};
+
+/// What answers are read with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading<'a> {
+    /// The data.
+    pub(crate) series: &'a [Series],
+    /// The index of each series by its name.
+    pub(crate) index: &'a BTreeMap<String, usize>,
+    /// What an answer labels.
+    pub(crate) kind: AnswerKind,
+    /// What is made of the answers of people.
+    pub(crate) experts: &'a ExpertsConfig,
+}
+
+/// The index of each series by its name.
+pub(crate) fn index_of(series: &[Series]) -> BTreeMap<String, usize> {
+    series.iter().enumerate().map(|(index, series)| (series.name().to_owned(), index)).collect()
+}
+
+/// A question with the points that are shown with it.
+pub(crate) type Shown<'a> = (&'a Query, Range<usize>);
+
+impl Reading<'_> {
+    /// The answer that an expert's words are.
+    ///
+    /// # Errors
+    /// [`rlad::Error::Answer`] where they do not fit the question.
+    pub(crate) fn answer(&self, saying: &Saying, (query, shown): &Shown<'_>) -> Result<Answer, rlad::Error> {
+        let allowed = allowed(query.point, shown.clone(), self.kind);
+        saying.said.answer(query.id, query.point, &allowed, self.experts.expected)
+    }
+
+    /// The answers to a question that stand, in order, with the number of the last entry among them.
+    pub(crate) fn opinions<'s>(
+        &self,
+        standing: &'s Standing,
+        shown: &Shown<'_>,
+    ) -> anyhow::Result<(Vec<(&'s str, Answer)>, i64)> {
+        let (mut opinions, mut last) = (Vec::new(), 0);
+        for (number, who, saying) in standing.answers_to(shown.0.id) {
+            self.check(saying, shown.0)?;
+            opinions.push((who, self.answer(saying, shown)?));
+            last = number;
+        }
+        Ok((opinions, last))
+    }
+
+    /// The answer that those to a question come to; `None` where none stands.
+    pub(crate) fn resolved(&self, standing: &Standing, shown: &Shown<'_>) -> anyhow::Result<Option<(i64, Answer)>> {
+        let (opinions, last) = self.opinions(standing, shown)?;
+        let opinions: Vec<Opinion<'_>> = opinions.iter().map(|(who, answer)| Opinion { who, answer }).collect();
+        Ok(resolve(&opinions, shown.0.point, self.experts.conflict).map(|answer| (last, answer)))
+    }
+
+    /// All that stands of what was said of some questions and without a question.
+    pub(crate) fn statements<'q>(
+        &self,
+        standing: &Standing,
+        questions: impl Iterator<Item = Shown<'q>>,
+    ) -> anyhow::Result<Vec<Statement>> {
+        let mut said: Vec<(i64, Statement)> = Vec::new();
+        for shown in questions {
+            if let Some((last, answer)) = self.resolved(standing, &shown)? {
+                said.push((last, Statement::Answer { question: shown.0.id, answer }));
+            }
+        }
+        for (number, _, saying) in standing.sayings().filter(|(_, _, saying)| saying.asked.is_none()) {
+            let Some(&series) = self.index.get(&saying.series) else { continue };
+            said.push((number, Statement::Free { series, spans: saying.said.free(self.experts.expected) }));
+        }
+        said.sort_by_key(|(number, _)| *number);
+        Ok(said.into_iter().map(|(_, statement)| statement).collect())
+    }
+
+    /// Refuses an answer of the log that is to another question than the session's of the same number.
+    fn check(&self, saying: &Saying, query: &Query) -> anyhow::Result<()> {
+        let name = self.series[query.series].name();
+        let fits = saying.series == name && saying.asked.as_ref().is_some_and(|asked| asked.point == query.point);
+        if fits {
+            return Ok(());
+        }
+        let point = saying.asked.as_ref().map_or(0, |asked| asked.point);
+        Err(crate::Advice::error(
+            format!(
+                "the answer log does not fit the session: question {} is about point {} of `{name}`, but the log has an answer about \
+                 point {point} of `{}`",
+                query.id, query.point, saying.series
+            ),
+            "the data, the settings or the program have changed; begin a new session in another folder".to_owned(),
+        ))
+    }
+}

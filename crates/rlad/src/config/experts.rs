@@ -1,0 +1,60 @@
+//! What is made of the answers of people.
+
+use serde::{Deserialize, Serialize};
+
+use super::check;
+use crate::error::Result;
+
+/// Which answer is learned from where several experts answered one question.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Conflict {
+    /// The last one.
+    #[default]
+    Latest,
+    /// The label of most of them, point by point.
+    Majority,
+    /// None where they differ.
+    Unsure,
+}
+
+/// What an expected event teaches: one that is unusual but wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Expected {
+    /// No alarm is wanted.
+    #[default]
+    Normal,
+    /// An alarm is wanted.
+    Anomaly,
+    /// Nothing is learned from the answer.
+    Unsure,
+}
+
+/// What is made of the answers of people.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExpertsConfig {
+    /// Which answer is learned from where several experts answered one question.
+    pub conflict: Conflict,
+    /// The share of questions that is asked once more, of another expert where there is one, to measure agreement; in `[0, 1]`.
+    pub reask_share: f64,
+    /// What an expected event teaches.
+    pub expected: Expected,
+}
+
+impl Default for ExpertsConfig {
+    fn default() -> Self {
+        Self { conflict: Conflict::Latest, reask_share: 0.05, expected: Expected::Normal }
+    }
+}
+
+impl ExpertsConfig {
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// [`crate::Error::Setting`] for the first setting that is outside of its range.
+    pub(super) fn validate(&self) -> Result<()> {
+        check((0.0..=1.0).contains(&self.reask_share), "experts.reask_share", "in [0, 1]", self.reask_share)
+    }
+}
