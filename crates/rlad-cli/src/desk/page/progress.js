@@ -64,7 +64,7 @@ const PARTS = [
     const chart = qualityChart(server.rounds);
     if (chart) part.append(chart);
     const kappa = server.rounds.findLast((round) => round.agreement !== null)?.agreement;
-    if (kappa !== undefined) part.append(element("p", { class: "note" }, `Model and answers agree with κ ${share(kappa)}.`));
+    if (kappa !== undefined) part.append(element("p", { class: "note" }, `The alarms of the last two rounds agree with κ ${share(kappa)}.`));
     if (server.settled) part.append(element("p", {}, "The last rounds changed little: more answers are likely to bring little."));
     return part;
   }],
@@ -72,7 +72,7 @@ const PARTS = [
     const part = element("section", {}, element("h3", {}, "What the last answers changed"));
     const events = server.changed?.events ?? [];
     if (events.length === 0) {
-      part.append(element("p", { class: "note" }, server.changed ? `Round ${server.changed.round}: no event appeared, none went.` : "Told after the first round."));
+      part.append(element("p", { class: "note" }, server.changed ? `Round ${server.changed.round}: no event appeared, none went.` : "Told after the second round."));
       return part;
     }
     const item = (event) => element("li", {}, element("button", { type: "button", onclick: () => {
