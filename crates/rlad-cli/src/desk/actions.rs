@@ -300,12 +300,12 @@ impl Desk {
             if back {
                 self.hold(&mut state, who, asked.question);
             }
-            self.question_json(&state, asked.question, asked.again)
+            self.answered_question_json(&state, asked.question, asked.again, who)
         });
         Ok(json!({
             "entry": written[0],
             "what": if saying.asked.is_some() { "answer" } else { "label" },
-            "question": question,
+            "question": question.transpose()?,
             "series": self.data.index.get(&saying.series),
         }))
     }

@@ -82,12 +82,26 @@ impl Desk {
         if !state.questions.contains_key(&id) {
             return Err(Refusal::missing(format!("there is no question {id}")));
         }
-        let mut question = self.question_json(&state, id, false);
+        Ok(json!({ "question": self.answered_question_json(&state, id, false, who)? }))
+    }
+
+    /// A question as an expert sees it, with their standing answer.
+    ///
+    /// # Errors
+    /// If the answer cannot be written as JSON.
+    pub(super) fn answered_question_json(
+        &self,
+        state: &State,
+        id: u64,
+        again: bool,
+        who: &str,
+    ) -> Result<Value, Refusal> {
+        let mut question = self.question_json(state, id, again);
         if let Some((.., saying)) = state.standing.answers_to(id).filter(|(_, by, _)| *by == who).last() {
             question["answer"] = serde_json::to_value(&saying.said).map_err(anyhow::Error::from)?;
             question["comment"] = json!(saying.comment);
         }
-        Ok(json!({ "question": question }))
+        Ok(question)
     }
 
     /// A question as an expert sees it, without anybody's answer and without the score.
