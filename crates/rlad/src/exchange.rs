@@ -198,14 +198,15 @@ impl Imported {
 
 /// Writes labels in the form of another tool.
 ///
-/// Every series that `labels` names is in the file, one without spans too, so that it can be labelled in that tool.
+/// Every series that `labels` names is in the file, one without spans too, so that it can be labelled in that tool. A file as
+/// TSB-AD itself reads it is of data of one series: give a slice of one.
 ///
 /// # Errors
 /// [`Error::NotFound`] for a series or point that is not in the data.
 pub fn export_labels(format: LabelFormat, series: &[Series], labels: &[SeriesLabels]) -> Result<String> {
     let members = members(series, labels)?;
     let mut bytes = Vec::new();
-    write(format, &members, &mut bytes).expect("memory can be written to");
+    write(format, &members, series.len(), &mut bytes).expect("memory can be written to");
     Ok(String::from_utf8(bytes).expect("every form is made of texts"))
 }
 
@@ -215,7 +216,7 @@ pub fn export_labels(format: LabelFormat, series: &[Series], labels: &[SeriesLab
 /// Those of [`export_labels`], and [`Error::Write`].
 pub fn write_labels(format: LabelFormat, series: &[Series], labels: &[SeriesLabels], path: &Path) -> Result<()> {
     let members = members(series, labels)?;
-    write_atomically(path, |file| write(format, &members, file))
+    write_atomically(path, |file| write(format, &members, series.len(), file))
 }
 
 /// Reads labels in the form of another tool, about series of the data.
@@ -261,11 +262,11 @@ fn members<'a>(series: &'a [Series], labels: &[SeriesLabels]) -> Result<Vec<Memb
     Ok(all.into_iter().map(|(index, spans)| (&series[index], spans.into_vec())).collect())
 }
 
-fn write(format: LabelFormat, members: &[Member<'_>], out: &mut impl Write) -> std::io::Result<()> {
+fn write(format: LabelFormat, members: &[Member<'_>], n_series: usize, out: &mut impl Write) -> std::io::Result<()> {
     match format {
         LabelFormat::Trainset => trainset::write(members, out),
         LabelFormat::Nab => nab::write(members, out),
-        LabelFormat::TsbAd => tsb_ad::write(members, out),
+        LabelFormat::TsbAd => tsb_ad::write(members, n_series > 1, out),
         LabelFormat::LabelStudio => label_studio::write(members, out),
     }
 }

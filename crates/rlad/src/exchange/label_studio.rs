@@ -87,6 +87,7 @@ fn columns(series: &Series) -> Vec<String> {
 
 /// A task, as far as it is read.
 #[derive(Deserialize)]
+#[serde(expecting = "a task, an object with `data` and `annotations`")]
 struct Task {
     #[serde(default)]
     data: Texts,

@@ -1,9 +1,10 @@
 //! TSB-AD: the channels and `Label`, a row a point, without names and times.
 //!
 //! `Label` is 1 or 0; it is empty where it is unknown, and TSB-AD's own reader drops such a row as it drops one with a missing
-//! value. An expected event is 0.25, which that reader takes as 0 when it turns labels into integers. One series is a file
-//! just as TSB-AD has it; several are one below the other, told apart by a first column `series`, which TSB-AD does not
-//! read: it takes one series a file.
+//! value. An expected event is 0.25, which that reader takes as 0 when it turns labels into integers. Data of one series are a
+//! file just as TSB-AD has it; of data of several, they are one below the other, told apart by a first column `series`, which
+//! TSB-AD does not read: it takes one series a file. That column is there too where only one of several has labels, so that
+//! the file tells which one.
 //!
 //! Source: the files that are given out with TSB-AD, and its `Run_Custom_Detector.py`.
 
@@ -23,17 +24,16 @@ use crate::write::number;
 /// What stands for an expected event. It is rounded and cut off to 0 everywhere.
 const EXPECTED_EVENT: &str = "0.25";
 
-pub(super) fn write(members: &[Member<'_>], out: &mut impl Write) -> std::io::Result<()> {
+pub(super) fn write(members: &[Member<'_>], with_names: bool, out: &mut impl Write) -> std::io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
-    let is_one = members.len() == 1;
     let n_channels = members.iter().map(|(series, _)| series.n_channels()).max().unwrap_or(1);
     let header =
-        (!is_one).then(|| "series".to_owned()).into_iter().chain(channels(members)).chain(["Label".to_owned()]);
+        with_names.then(|| "series".to_owned()).into_iter().chain(channels(members)).chain(["Label".to_owned()]);
     writer.write_record(header)?;
     for (series, spans) in members {
         let mut label = spans::labels(spans);
         for point in 0..series.len() {
-            if !is_one {
+            if with_names {
                 writer.write_field(series.name())?;
             }
             let row = series.row(point);
@@ -76,7 +76,6 @@ pub(super) fn read(path: &Path, bytes: &[u8], series: &[Series]) -> Result<Impor
     let mut collected = Collected::new(series);
     let mut n_rows = BTreeMap::<usize, usize>::new();
     let of_file = if has_names { None } else { of_path(path, series, &names) };
-    n_rows.extend(of_file.map(|index| (index, 0)));
     while rows.next()? {
         let label = label(&rows, label_column)?;
         let index = if has_names { names.get(&rows.text(0)?) } else { of_file };
