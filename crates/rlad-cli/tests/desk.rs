@@ -233,7 +233,7 @@ fn a_scripted_expert_at_the_page_comes_to_the_bytes_of_the_truth() {
 #[test]
 fn fifty_kills_lose_no_answer_and_double_none() {
     let dir = tempfile::tempdir().unwrap();
-    let config = small_config(dir.path(), 240);
+    let config = small_config(dir.path(), 150);
     let (truth, folder) = (dir.path().join("truth"), dir.path().join("killed"));
     let begun = Instant::now();
     train(&truth, &config, &[]);
@@ -279,7 +279,7 @@ fn fifty_kills_lose_no_answer_and_double_none() {
     check(&confirmed);
     assert_eq!(
         rows(&folder).iter().map(|(.., question)| question).collect::<std::collections::BTreeSet<_>>().len(),
-        240
+        150
     );
     assert!(n_kills >= 25, "only {n_kills} of 50 kills fell into the session");
     assert_same(&folder, &truth);
