@@ -152,10 +152,10 @@ mod tests {
         assert_eq!(message(&bytes), "`m` is not a model written by rlad");
         let (bytes, _) = file();
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        assert!(text.contains("\\\"format_version\\\":2"));
-        let at = text.find("version\\\":2").unwrap() + "version\\\":".len();
+        assert!(text.contains("\\\"format_version\\\":3"));
+        let at = text.find("version\\\":3").unwrap() + "version\\\":".len();
         let mut other = bytes;
         other[at] = b'7';
-        assert_eq!(message(&other), "`m` has format version 7, but this program reads version 2");
+        assert_eq!(message(&other), "`m` has format version 7, but this program reads version 3");
     }
 }

@@ -42,8 +42,8 @@ export function undo(kind) {
 
 function scoreText({ score, threshold }) {
   if (score === null || score === undefined) return "No score yet.";
-  const word = threshold === null || threshold === undefined ? "" : score > threshold ? "anomaly " : "normal ";
-  return `Detector: ${word}(${valueText(score, 3)}${word === "" ? "" : `, limit ${valueText(threshold, 3)}`}).`;
+  if (threshold === null || threshold === undefined) return `Score before any answer: ${valueText(score, 3)}.`;
+  return `Detector: ${score > threshold ? "anomaly" : "normal"} (${valueText(score, 3)}, limit ${valueText(threshold, 3)}).`;
 }
 
 onConfirmed("answer", (reply, { body, more }) => {
