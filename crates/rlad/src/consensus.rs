@@ -69,11 +69,8 @@ fn vote(answers: &[&Answer], point: usize, rule: Conflict) -> Answer {
             _ => spans.push(Span { first: point, last: point, label }),
         }
     }
-    if label_at(&spans, point).is_some() { Answer::Spans(spans) } else { Answer::Unsure }
-}
-
-fn label_at(spans: &[Span], point: usize) -> Option<Label> {
-    spans.iter().find(|span| (span.first..=span.last).contains(&point)).map(|span| span.label)
+    let answer = Answer::Spans(spans);
+    if answer.label_at(point).is_some() { answer } else { Answer::Unsure }
 }
 
 /// How often two answers to the same question were the same.
@@ -89,15 +86,11 @@ pub struct Agreement {
 /// experts, their last answers) on a question about `point`. Who skips has not answered.
 #[must_use]
 pub fn agreements(opinions: &[Opinion<'_>], point: usize) -> (Agreement, Agreement) {
-    let verdict = |answer: &Answer| match answer {
-        Answer::Spans(spans) => label_at(spans, point),
-        Answer::Unsure | Answer::Skip => None,
-    };
     let mut last: Vec<Opinion<'_>> = Vec::new();
     let (mut within, mut between) = (Agreement::default(), Agreement::default());
     let count = |agreement: &mut Agreement, a: &Answer, b: &Answer| {
         agreement.asked += 1;
-        agreement.same += usize::from(verdict(a) == verdict(b));
+        agreement.same += usize::from(a.label_at(point) == b.label_at(point));
     };
     for opinion in opinions.iter().filter(|opinion| *opinion.answer != Answer::Skip) {
         if let Some(before) = last.iter().find(|other| other.who == opinion.who) {

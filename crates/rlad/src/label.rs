@@ -52,6 +52,13 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// What it says of a point; `None` where it labels the point not.
+    #[must_use]
+    pub fn label_at(&self, point: usize) -> Option<Label> {
+        let Self::Spans(spans) = self else { return None };
+        spans.iter().find(|span| (span.first..=span.last).contains(&point)).map(|span| span.label)
+    }
+
     /// Refuses an answer that labels nothing, or a point twice, or one that is not `allowed`. `question` is for the error.
     ///
     /// # Errors

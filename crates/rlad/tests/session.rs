@@ -189,17 +189,13 @@ fn answers_that_are_wrong_are_asked_about_again() {
     let mut config = Config { questions: 160, ..config(Preset::Default) };
     config.agent.trees.min_rows = 5;
     let (_, session) = run_with(config.clone(), &data, |_| false, 0.15);
-    let label_at = |answer: &Answer, point: usize| match answer {
-        Answer::Spans(spans) => spans.iter().find(|s| (s.first..=s.last).contains(&point)).map(|s| s.label),
-        Answer::Unsure | Answer::Skip => None,
-    };
     let answered = session.answered();
     let mut first_was_wrong = Vec::new();
     for (at, (query, _)) in answered.iter().enumerate().filter(|(_, (query, _))| query.reason == Reason::Review) {
         let same = |other: &&(Query, Answer)| (other.0.series, other.0.point) == (query.series, query.point);
         let first = answered[..at].iter().find(same).expect("what is reviewed was asked before");
         assert_eq!(answered.iter().filter(same).count(), 2, "nothing is asked a third time");
-        first_was_wrong.push(label_at(&first.1, query.point) != data[query.series].1.labels()[query.point]);
+        first_was_wrong.push(first.1.label_at(query.point) != data[query.series].1.labels()[query.point]);
     }
     let n_wrong = first_was_wrong.iter().filter(|wrong| **wrong).count();
     assert!(first_was_wrong.len() >= 4 && 3 * n_wrong >= 2 * first_was_wrong.len(), "{first_was_wrong:?}");

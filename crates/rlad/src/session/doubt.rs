@@ -67,7 +67,7 @@ impl Session {
                 standings[i] = Standing::Final;
             }
             if let Some(before) = last.insert((query.series, query.point), i) {
-                let said = |i: usize| label_of(&self.answered[i].1, query.point);
+                let said = |i: usize| self.answered[i].1.label_at(query.point);
                 standings[before] = if said(before) == said(i) { Standing::Confirmed } else { Standing::Contradicted };
                 standings[i] = Standing::Final;
             }
@@ -102,10 +102,4 @@ impl Session {
         }
         sums.into_iter().map(|(sum, n)| if n > 0.0 { sum / n } else { f64::NEG_INFINITY }).collect()
     }
-}
-
-/// What an answer says of a point.
-fn label_of(answer: &Answer, point: usize) -> Option<Label> {
-    let Answer::Spans(spans) = answer else { return None };
-    spans.iter().find(|span| (span.first..=span.last).contains(&point)).map(|span| span.label)
 }
