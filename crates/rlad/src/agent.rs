@@ -12,7 +12,7 @@ use crate::qnet::{Adam, Batch, QNetwork, QNetworkShape, Regularisation};
 use crate::random::{Purpose, stream};
 use crate::replay::{ReplayBuffer, Transition};
 use crate::scorer::{Scorer, score};
-use crate::trees::{BoostedTrees, chance, n_tree_features};
+use crate::trees::{BoostedTrees, LabelledRows, n_tree_features};
 
 /// A labelled or pseudo-labelled state to learn from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -95,6 +95,15 @@ impl Agent {
         let uses_networks = self.uses_networks;
         let (config, n_steps, seed, epsilon) = (&self.config, self.n_steps, self.seed, self.epsilon());
         let n_members = self.members.len();
+        let is_own = |at: PoolPoint, index: usize| n_members == 1 || fold(at, n_members) != index;
+        let (mut features, mut is_anomaly, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+        if config.trees.weight > 0.0 {
+            let points: Vec<PoolPoint> = examples.iter().map(|example| example.at).collect();
+            pool.tree_features(&points, &mut features);
+            is_anomaly.extend(examples.iter().map(|example| example.label == Label::Anomaly));
+            weights.extend(examples.iter().map(|example| example.weight));
+        }
+        let labelled = LabelledRows::new(&features, n_tree_features(pool.n_features), &is_anomaly, &weights);
         let losses: Vec<f32> = self
             .members
             .par_iter_mut()
@@ -104,15 +113,20 @@ impl Agent {
                 if config.restart {
                     *member = Member::new(member.online.shape(), config, seed, turn(turn_of_run, index));
                 }
-                let own = examples.iter().filter(|example| n_members == 1 || fold(example.at, n_members) != index);
-                let own: Vec<Example> = own.copied().collect();
                 let mut loss = 0.0;
                 if config.trees.weight > 0.0 {
-                    loss = member.grow(pool, &own, config, &mut stream(seed, Purpose::Trees, turn(turn_of_run, index)));
+                    // What they grow on is all that trees know.
+                    let own: Vec<usize> = (0..examples.len()).filter(|&i| is_own(examples[i].at, index)).collect();
+                    let rng = &mut stream(seed, Purpose::Trees, turn(turn_of_run, index));
+                    let (trees, loss_of_trees) = BoostedTrees::fit(&labelled, &own, &config.trees, rng);
+                    member.trees = Some(trees);
+                    loss = loss_of_trees;
                 }
                 if !uses_networks {
                     return loss;
                 }
+                let own = examples.iter().filter(|example| is_own(example.at, index));
+                let own: Vec<Example> = own.copied().collect();
                 let mut policy = stream(seed, Purpose::Policy, turn(turn_of_run, index));
                 member.remember(pool, &own, config, n_steps, epsilon, &mut policy);
                 member.fit(pool, config, n_steps, n_gradient_steps, &mut rng)
@@ -197,22 +211,6 @@ impl Member {
         let target = online.clone();
         let adam = Adam::new(shape);
         Self { online, target, adam, replay: ReplayBuffer::new(config.replay_capacity), trees: None }
-    }
-
-    /// Grows trees on all examples: they know no others. Returns their mean logistic loss.
-    fn grow(&mut self, pool: &Pool, examples: &[Example], config: &AgentConfig, rng: &mut impl Rng) -> f32 {
-        let points: Vec<PoolPoint> = examples.iter().map(|example| example.at).collect();
-        let is_anomaly: Vec<bool> = examples.iter().map(|example| example.label == Label::Anomaly).collect();
-        let weights: Vec<f32> = examples.iter().map(|example| example.weight).collect();
-        let mut features = Vec::new();
-        pool.tree_features(&points, &mut features);
-        let n_features = n_tree_features(pool.n_features);
-        let trees = BoostedTrees::fit(&features, n_features, &is_anomaly, &weights, &config.trees, rng);
-        let log_odds = trees.log_odds(&features).into_iter().zip(&is_anomaly);
-        let losses: Vec<f32> =
-            log_odds.map(|(odds, anomaly)| -chance(if *anomaly { odds } else { -odds }).ln() as f32).collect();
-        self.trees = Some(trees);
-        mean(&losses)
     }
 
     /// Stores a transition for each example, with the action that the ε-greedy policy takes there.

@@ -1,23 +1,19 @@
 //! A trained detector, and its file.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::agent::mean_score;
 use crate::config::Config;
-use crate::detector::{Detector, check_channels, leave_out_missing};
 use crate::error::{Error, Result};
 use crate::qnet::{QNetwork, QNetworkShape, Tensor};
-use crate::scorer::{Scorer, score};
-use crate::series::Series;
+use crate::scorer::Scorer;
 use crate::statics::KnownStatics;
 use crate::tails::KnownTails;
 use crate::tensor_file::{self, Tensors};
 use crate::trees::{BoostedTrees, Known, n_tree_features};
-use crate::views::{Encoded, Scale, encode};
+use crate::views::Scale;
 
 /// A trained detector: the Q-networks and trees of its members, how their states are made, and the threshold.
 ///
@@ -124,32 +120,14 @@ impl Model {
         self.record.n_labelled_points
     }
 
-    /// What the trees of each member say of some points; nothing for a member without trees.
-    fn log_odds(&self, encoded: &Encoded, name: &str, points: Range<usize>) -> Vec<Vec<f64>> {
-        /// The points whose features are held at once.
-        const CHUNK: usize = 4_096;
-        let mut log_odds = vec![Vec::new(); self.members.len()];
-        if self.record.config.agent.trees.weight <= 0.0 {
-            return log_odds;
-        }
-        let mut known = self.known(name);
-        let mut features = Vec::new();
-        if !known.is_fitted() {
-            for point in 0..points.start {
-                features.clear();
-                known.push_next(encoded.row(point), &mut features);
-            }
-        }
-        for first in points.clone().step_by(CHUNK) {
-            features.clear();
-            for point in first..(first + CHUNK).min(points.end) {
-                known.push_next(encoded.row(point), &mut features);
-            }
-            for (of_member, member) in log_odds.iter_mut().zip(&self.members) {
-                of_member.extend(member.trees.iter().flat_map(|trees| trees.log_odds(&features)));
-            }
-        }
-        log_odds
+    /// Whether its states need whole windows.
+    pub(crate) fn has_networks(&self) -> bool {
+        self.members.iter().any(|member| member.network.is_some())
+    }
+
+    /// Whether its states need what is known of their series.
+    pub(crate) fn has_trees(&self) -> bool {
+        self.record.config.agent.trees.weight > 0.0
     }
 
     /// What the trees know of a series.
@@ -160,41 +138,6 @@ impl Model {
     /// What its views know of a series: what was fitted in training, or nothing.
     pub(crate) fn scale(&self, series: &str) -> Scale {
         self.record.scales.get(series).cloned().unwrap_or_else(Scale::running)
-    }
-}
-
-impl Detector for Model {
-    fn context(&self) -> usize {
-        self.record.config.state.n_steps
-    }
-
-    fn threshold(&self) -> f64 {
-        self.record.threshold
-    }
-
-    fn score_points(&self, series: &Series, points: Range<usize>) -> Result<Vec<f64>> {
-        check_channels(series, self.record.n_channels)?;
-        let state = &self.record.config.state;
-        let encoded = encode(series, &state.views, &self.scale(series.name()));
-        let log_odds = self.log_odds(&encoded, series.name(), points.clone());
-        let of_members: Vec<Vec<f32>> = self
-            .members
-            .iter()
-            .zip(log_odds)
-            .map(|(member, log_odds)| {
-                let q_values = member.network.as_ref();
-                let q_values = q_values.map(|q| q.q_values_series(encoded.rows(), points.clone(), state.n_steps));
-                let of_point = |i| {
-                    let q_values = q_values.as_ref().map(|q| q[i]);
-                    score(&self.record.config.agent, q_values, log_odds.get(i).copied())
-                };
-                (0..points.len()).map(of_point).collect()
-            })
-            .collect();
-        let mut scores: Vec<f64> =
-            (0..points.len()).map(|i| mean_score(of_members.iter().map(|scores| scores[i]))).collect();
-        leave_out_missing(series, points.start, &mut scores);
-        Ok(scores)
     }
 }
 

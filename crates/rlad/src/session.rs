@@ -32,7 +32,7 @@ use crate::scorer::chance_of_score;
 use crate::series::{Series, shown};
 use crate::statics::KnownStatics;
 use crate::tails::KnownTails;
-use crate::threshold::{PoolScore, best_expected_f1};
+use crate::threshold::{PoolScore, SLACK, best_expected_f1};
 use crate::warm_up::WarmUpDetector;
 
 /// The turn of random streams for what follows the last round.
@@ -235,7 +235,7 @@ impl Session {
             ThresholdMethod::Own => 0.0,
             ThresholdMethod::Calibrated => {
                 let points = self.ranked_points(FINAL_TURN);
-                self.threshold(&agent, &points, &agent.member_scores(&self.pool, &points))
+                self.threshold(&agent, &points, &agent.member_scores(&self.pool, &points), SLACK)
             }
         };
         let tails = self.known_tails();
@@ -268,8 +268,9 @@ impl Session {
         self.warm_up_scores().0
     }
 
-    /// The threshold of an agent whose scores of a sample of training points are known (see `threshold.rs`).
-    fn threshold(&self, agent: &Agent, points: &[PoolPoint], member_scores: &[Vec<f32>]) -> f64 {
+    /// The threshold of an agent whose scores of a sample of training points are known, within `slack` of the best (see
+    /// `threshold.rs`).
+    fn threshold(&self, agent: &Agent, points: &[PoolPoint], member_scores: &[Vec<f32>], slack: f64) -> f64 {
         if [Label::Anomaly, Label::Normal].iter().any(|&label| self.count(label) == 0) {
             return 0.0;
         }
@@ -284,7 +285,7 @@ impl Session {
         let pool = points.iter().enumerate().map(of_point).collect();
         // Below this chance a false alarm costs more reward than a miss.
         let (anomaly, normal) = (self.config.agent.reward_anomaly, self.config.agent.reward_normal);
-        best_expected_f1(pool, f64::from(normal / (anomaly + normal))).unwrap_or(0.0)
+        best_expected_f1(pool, f64::from(normal / (anomaly + normal)), slack).unwrap_or(0.0)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a number of points")]

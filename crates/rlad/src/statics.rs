@@ -16,20 +16,19 @@ pub(crate) const fn n_statics(n_views: usize) -> usize {
 
 /// The static covariates of a series: fitted, or those so far.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Statics {
+pub(crate) enum Statics {
     /// The mean of each view, then the deviation of each view; shape `[2 n_views]`.
-    values: Vec<f32>,
-    /// What goes on to be learned; `None` where they are fitted.
-    running: Option<Moments>,
+    Fitted(Vec<f32>),
+    /// What they come from, point by point.
+    Running(Moments),
 }
 
 /// Sums over the points of a series.
 #[derive(Clone, Debug, PartialEq)]
-struct Moments {
+pub(crate) struct Moments {
     n: f64,
-    means: Vec<f64>,
-    /// Sums of squared distances from the mean.
-    squares: Vec<f64>,
+    /// Of each view, the mean and the sum of squared distances from it.
+    of_views: Box<[(f64, f64)]>,
 }
 
 /// The static covariates of all series that were trained on, and their average.
@@ -45,27 +44,23 @@ pub(crate) struct KnownStatics {
 
 impl Moments {
     fn new(n_views: usize) -> Self {
-        Self { n: 0.0, means: vec![0.0; n_views], squares: vec![0.0; n_views] }
+        Self { n: 0.0, of_views: vec![(0.0, 0.0); n_views].into_boxed_slice() }
     }
 
     /// Welford's update.
     fn push(&mut self, row: &[f32]) {
         self.n += 1.0;
-        for ((mean, squares), &value) in self.means.iter_mut().zip(&mut self.squares).zip(row) {
+        for ((mean, squares), &value) in self.of_views.iter_mut().zip(row) {
             let distance = f64::from(value) - *mean;
             *mean += distance / self.n;
             *squares += distance * (f64::from(value) - *mean);
         }
     }
 
-    fn write(&self, values: &mut [f32]) {
-        let (means, deviations) = values.split_at_mut(self.means.len());
-        for (out, mean) in means.iter_mut().zip(&self.means) {
-            *out = *mean as f32;
-        }
-        for (out, squares) in deviations.iter_mut().zip(&self.squares) {
-            *out = (squares / self.n.max(1.0)).sqrt() as f32;
-        }
+    /// Appends the means, then the deviations.
+    fn append_to(&self, out: &mut Vec<f32>) {
+        out.extend(self.of_views.iter().map(|(mean, _)| *mean as f32));
+        out.extend(self.of_views.iter().map(|(_, squares)| (squares / self.n.max(1.0)).sqrt() as f32));
     }
 }
 
@@ -74,28 +69,37 @@ impl Statics {
     pub(crate) fn fit(rows: &[f32], n_views: usize) -> Self {
         let mut moments = Moments::new(n_views);
         rows.chunks_exact(n_views).for_each(|row| moments.push(row));
-        let mut values = vec![0.0; n_statics(n_views)];
-        moments.write(&mut values);
-        Self { values, running: None }
+        let mut values = Vec::with_capacity(n_statics(n_views));
+        moments.append_to(&mut values);
+        Self::Fitted(values)
     }
 
-    /// Takes in the views of the next point, and returns the covariates at that point.
-    pub(crate) fn at_next(&mut self, row: &[f32]) -> &[f32] {
-        if let Some(running) = &mut self.running {
-            running.push(row);
-            running.write(&mut self.values);
+    /// Takes in the views of the next point where they are not fitted.
+    pub(crate) fn take_in(&mut self, row: &[f32]) {
+        if let Self::Running(moments) = self {
+            moments.push(row);
         }
-        &self.values
     }
 
-    /// The covariates of a fitted series; those so far of another.
-    pub(crate) fn values(&self) -> &[f32] {
-        &self.values
+    /// Appends the covariates: of a fitted series, or those so far of another.
+    pub(crate) fn push(&self, out: &mut Vec<f32>) {
+        match self {
+            Self::Fitted(values) => out.extend_from_slice(values),
+            Self::Running(moments) => moments.append_to(out),
+        }
     }
 
     /// Whether they are the same at all points.
     pub(crate) const fn is_fitted(&self) -> bool {
-        self.running.is_none()
+        matches!(self, Self::Fitted(_))
+    }
+
+    /// Those of a fitted series; nothing of another.
+    fn fitted(&self) -> &[f32] {
+        match self {
+            Self::Fitted(values) => values,
+            Self::Running(_) => &[],
+        }
     }
 }
 
@@ -105,15 +109,15 @@ impl KnownStatics {
     pub(crate) fn new<'a>(series: impl IntoIterator<Item = (&'a str, &'a Statics)>) -> Self {
         let mut series: Vec<(&str, &Statics)> = series.into_iter().collect();
         series.sort_by_key(|one| one.0);
-        let n_values = series.first().map_or(0, |one| one.1.values.len());
+        let n_values = series.first().map_or(0, |one| one.1.fitted().len());
         let average = |i: usize| {
-            let sum: f64 = series.iter().map(|one| f64::from(one.1.values[i])).sum();
+            let sum: f64 = series.iter().map(|one| f64::from(one.1.fitted()[i])).sum();
             (sum / series.len() as f64) as f32
         };
         Self {
             average: (0..n_values).map(average).collect(),
             names: series.iter().map(|one| one.0.to_owned()).collect(),
-            values: series.iter().flat_map(|one| one.1.values.iter().copied()).collect(),
+            values: series.iter().flat_map(|one| one.1.fitted().iter().copied()).collect(),
         }
     }
 
@@ -121,15 +125,13 @@ impl KnownStatics {
     pub(crate) fn of(&self, name: &str) -> Statics {
         let n_values = self.average.len();
         if let Ok(at) = self.names.binary_search_by(|known| known.as_str().cmp(name)) {
-            return Statics { values: self.values[at * n_values..(at + 1) * n_values].to_vec(), running: None };
+            return Statics::Fitted(self.values[at * n_values..(at + 1) * n_values].to_vec());
         }
         let (means, deviations) = self.average.split_at(n_values / 2);
-        let moments = Moments {
-            n: PRIOR_POINTS,
-            means: means.iter().map(|mean| f64::from(*mean)).collect(),
-            squares: deviations.iter().map(|d| f64::from(*d).powi(2) * PRIOR_POINTS).collect(),
+        let of_view = |(mean, deviation): (&f32, &f32)| {
+            (f64::from(*mean), f64::from(*deviation).powi(2) * PRIOR_POINTS)
         };
-        Statics { values: self.average.clone(), running: Some(moments) }
+        Statics::Running(Moments { n: PRIOR_POINTS, of_views: means.iter().zip(deviations).map(of_view).collect() })
     }
 
     /// Whether they are of states with `n_views` numbers a step.
@@ -143,11 +145,17 @@ impl KnownStatics {
 mod tests {
     use super::*;
 
+    fn values(statics: &Statics) -> Vec<f32> {
+        let mut out = Vec::new();
+        statics.push(&mut out);
+        out
+    }
+
     #[test]
     fn mean_and_deviation_by_hand() {
         let statics = Statics::fit(&[1.0, 5.0, 3.0, 5.0, 5.0, 5.0], 2);
         let expected = [3.0, 5.0, (8.0_f32 / 3.0).sqrt(), 0.0];
-        assert!(statics.values().iter().zip(expected).all(|(got, want)| (got - want).abs() < 1e-6), "{statics:?}");
+        assert!(values(&statics).iter().zip(expected).all(|(got, want)| (got - want).abs() < 1e-6), "{statics:?}");
     }
 
     #[test]
@@ -156,10 +164,13 @@ mod tests {
         let known = KnownStatics::new([("b", &b), ("a", &a)]);
         assert!(known.fits(1) && !known.fits(2));
         assert_eq!(known.of("a"), a);
-        assert_eq!(known.of("b").at_next(&[100.0]), [5.0, 0.0]);
+        let mut of_b = known.of("b");
+        of_b.take_in(&[100.0]);
+        assert_eq!(values(&of_b), [5.0, 0.0]);
         let mut unseen = known.of("c");
-        assert_eq!(unseen.values(), [3.5, 0.5]);
-        (0..100_000).for_each(|_| _ = unseen.at_next(&[7.0]));
-        assert!((unseen.values()[0] - 7.0).abs() < 0.05 && unseen.values()[1] < 0.4, "{unseen:?}");
+        assert_eq!(values(&unseen), [3.5, 0.5]);
+        (0..100_000).for_each(|_| unseen.take_in(&[7.0]));
+        let [mean, deviation] = values(&unseen)[..] else { panic!("a mean and a deviation") };
+        assert!((mean - 7.0).abs() < 0.05 && deviation < 0.4, "{mean} {deviation}");
     }
 }

@@ -1,9 +1,7 @@
-//! Scoring a series point by point, as its points arrive.
+//! Scoring series point by point, as their points arrive.
 
-use crate::agent::mean_score;
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::scorer::score;
 use crate::series::Clock;
 use crate::trees::Known;
 use crate::views::ViewState;
@@ -14,14 +12,25 @@ use crate::views::ViewState;
 #[derive(Clone, Debug)]
 pub struct Stream<'a> {
     model: &'a Model,
-    name: String,
+    name: Box<str>,
     views: ViewState,
     /// What the trees know of the series; `None` without trees.
     known: Option<Known>,
-    /// The rows of the last window, oldest first, shape `[n_steps, n_features]`.
-    window: Vec<f32>,
-    row: Vec<f32>,
-    last_timestamp: Option<i64>,
+    /// The rows of the last window, oldest first, shape `[n_steps, n_features]`; of the last step only, where no network reads more.
+    window: Box<[f32]>,
+    is_empty: bool,
+    last_timestamp: i64,
+}
+
+/// A point of a stream that has arrived.
+#[derive(Debug)]
+pub struct Arrival<'s, 'm> {
+    /// The series.
+    pub stream: &'s mut Stream<'m>,
+    /// As in [`Stream::push`].
+    pub timestamp: i64,
+    /// As in [`Stream::push`].
+    pub values: &'s [f64],
 }
 
 impl<'a> Stream<'a> {
@@ -31,10 +40,10 @@ impl<'a> Stream<'a> {
         let state = &model.record.config.state;
         let n_channels = model.record.n_channels;
         let views = ViewState::new(&state.views, clock, n_channels, &model.scale(name));
-        let row = vec![0.0; model.record.shape.n_features];
-        let has_trees = model.record.config.agent.trees.weight > 0.0;
-        let known = has_trees.then(|| model.known(name));
-        Self { model, name: name.to_owned(), views, known, window: Vec::new(), row, last_timestamp: None }
+        let n_rows = if model.has_networks() { state.n_steps } else { 1 };
+        let window = vec![0.0; n_rows * model.record.shape.n_features].into_boxed_slice();
+        let known = model.has_trees().then(|| model.known(name));
+        Self { model, name: name.into(), views, known, window, is_empty: true, last_timestamp: i64::MIN }
     }
 
     /// Takes in the next point and returns its score; `None` where every value is missing (NaN or infinite).
@@ -42,39 +51,65 @@ impl<'a> Stream<'a> {
     /// `timestamp`: nanoseconds since 1970 (an index where the clock has no days), later than the one before.
     /// `values`: shape `[n_channels]`.
     ///
+    /// Points of many series that arrive together are scored faster by [`push_all`].
+    ///
     /// # Errors
     /// [`Error::Channels`] for a wrong number of values; [`Error::Setting`] for a timestamp that is not later than the one
     /// before. The point is then not taken in.
     pub fn push(&mut self, timestamp: i64, values: &[f64]) -> Result<Option<f64>> {
+        push_all(vec![Arrival { stream: self, timestamp, values }]).remove(0)
+    }
+
+    /// Takes in the next point and appends what the trees see of it; false where every value is missing.
+    fn take_in(&mut self, timestamp: i64, values: &[f64], features: &mut Vec<f32>) -> Result<bool> {
         let expected = self.model.record.n_channels;
         if values.len() != expected {
-            return Err(Error::Channels { series: self.name.clone(), expected, found: values.len() });
+            return Err(Error::Channels { series: self.name.to_string(), expected, found: values.len() });
         }
-        if let Some(last) = self.last_timestamp.filter(|&last| timestamp <= last) {
+        if !self.is_empty && timestamp <= self.last_timestamp {
+            let last = self.last_timestamp;
             return Err(Error::setting("timestamp", format!("later than {last}, the one before"), timestamp));
         }
-        self.last_timestamp = Some(timestamp);
-        let values: Vec<f64> = values.iter().map(|value| if value.is_finite() { *value } else { f64::NAN }).collect();
-        self.views.push(timestamp, &values, &mut self.row);
-        let n_steps = self.model.record.config.state.n_steps;
-        if self.window.is_empty() {
-            self.window = self.row.repeat(n_steps);
-        } else {
-            self.window.drain(..self.row.len());
-            self.window.extend_from_slice(&self.row);
+        self.last_timestamp = timestamp;
+        let n_features = self.model.record.shape.n_features;
+        let n_before = self.window.len() - n_features;
+        self.window.copy_within(n_features.., 0);
+        self.views.push(timestamp, values, &mut self.window[n_before..]);
+        if std::mem::take(&mut self.is_empty) {
+            let (before, row) = self.window.split_at_mut(n_before);
+            before.chunks_exact_mut(n_features).for_each(|step| step.copy_from_slice(row));
         }
-        let mut features = Vec::new();
         if let Some(known) = &mut self.known {
-            known.push_next(&self.row, &mut features);
+            known.push_next(&self.window[n_before..], features);
         }
-        if values.iter().all(|value| value.is_nan()) {
-            return Ok(None);
-        }
-        let of_members = self.model.members.iter().map(|member| {
-            let q_values = member.network.as_ref().map(|network| network.q_values(&self.window, n_steps)[0]);
-            let log_odds = member.trees.as_ref().map(|trees| trees.log_odds(&features)[0]);
-            score(&self.model.record.config.agent, q_values, log_odds)
-        });
-        Ok(Some(mean_score(of_members)))
+        Ok(values.iter().any(|value| value.is_finite()))
     }
+}
+
+/// Takes in the next point of each of several series of one model, and returns their scores, in order: what [`Stream::push`] gives for
+/// each, bit for bit, but all in one pass through the model.
+///
+/// # Panics
+/// If two of the streams are of different models.
+pub fn push_all(arrivals: Vec<Arrival<'_, '_>>) -> Vec<Result<Option<f64>>> {
+    let Some(first) = arrivals.first() else { return Vec::new() };
+    let model = first.stream.model;
+    let (mut states, mut features) = (Vec::new(), Vec::new());
+    let mut outcomes: Vec<Result<bool>> = Vec::with_capacity(arrivals.len());
+    for Arrival { stream, timestamp, values } in arrivals {
+        assert!(std::ptr::eq(stream.model, model), "streams of one model");
+        let n_features = features.len();
+        let outcome = stream.take_in(timestamp, values, &mut features);
+        if matches!(outcome, Ok(true)) {
+            if model.has_networks() {
+                states.extend_from_slice(&stream.window);
+            }
+        } else {
+            features.truncate(n_features);
+        }
+        outcomes.push(outcome);
+    }
+    let n_scored = outcomes.iter().filter(|outcome| matches!(outcome, Ok(true))).count();
+    let mut scores = model.score_states(n_scored, &states, &features).into_iter();
+    outcomes.into_iter().map(|outcome| Ok(if outcome? { scores.next() } else { None })).collect()
 }

@@ -62,11 +62,16 @@ impl Edges {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Tails {
     edges: Arc<Edges>,
-    /// The points in each bin, shape `[n_views, N_BINS]`.
-    counts: Vec<f32>,
-    /// `−ln` of the tail of each bin, shape `[n_views, N_BINS]`.
-    rarities: Vec<f32>,
-    is_fitted: bool,
+    counts: Counts,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Counts {
+    /// The points in each bin, and `−ln` of the tail of each bin; both of shape `[n_views, N_BINS]`.
+    Fitted { counts: Vec<f32>, rarities: Vec<f32> },
+    /// The points of the average series that stand before the first, the same for all series, and the series' own. Where a bin is
+    /// full, all of its view are halved: what is long ago fades. Both of shape `[n_views, N_BINS]`.
+    Running { prior: Arc<Vec<f32>>, own: Box<[u16]> },
 }
 
 impl Tails {
@@ -79,32 +84,41 @@ impl Tails {
                 counts[view * N_BINS + edges.bin(view, *value)] += 1.0;
             }
         }
-        Self::of(edges, counts, true)
+        Self::of(edges, counts)
     }
 
-    fn of(edges: Arc<Edges>, counts: Vec<f32>, is_fitted: bool) -> Self {
-        let mut rarities = vec![0.0; counts.len()];
-        for (counts, rarities) in counts.as_chunks::<N_BINS>().0.iter().zip(rarities.as_chunks_mut::<N_BINS>().0) {
-            write_rarities(counts, rarities);
-        }
-        Self { edges, counts, rarities, is_fitted }
+    fn of(edges: Arc<Edges>, counts: Vec<f32>) -> Self {
+        let rarities = counts.as_chunks::<N_BINS>().0.iter().flat_map(rarities).collect();
+        Self { edges, counts: Counts::Fitted { counts, rarities } }
     }
 
     /// Appends `−ln` of the tail of each view of a point of a fitted series, shape `[n_views]`, at least 0: the higher, the rarer.
     pub(crate) fn push(&self, row: &[f32], out: &mut Vec<f32>) {
-        let of_view = |(view, value): (usize, &f32)| self.rarities[view * N_BINS + self.edges.bin(view, *value)];
+        let of_view = |(view, value): (usize, &f32)| {
+            let bin = self.edges.bin(view, *value);
+            match &self.counts {
+                Counts::Fitted { rarities, .. } => rarities[view * N_BINS + bin],
+                Counts::Running { prior, own } => {
+                    let of_view = view * N_BINS..(view + 1) * N_BINS;
+                    let mut counts = [0.0; N_BINS];
+                    let both = prior[of_view.clone()].iter().zip(&own[of_view]);
+                    counts.iter_mut().zip(both).for_each(|(count, (prior, own))| *count = prior + f32::from(*own));
+                    rarity(&counts, bin)
+                }
+            }
+        };
         out.extend(row.iter().enumerate().map(of_view));
     }
 
     /// Takes in the views of the next point where it learns from them, and appends what [`Self::push`] does.
     pub(crate) fn push_next(&mut self, row: &[f32], out: &mut Vec<f32>) {
-        if !self.is_fitted {
-            for (view, value) in row.iter().enumerate() {
+        if let Counts::Running { own, .. } = &mut self.counts {
+            for ((view, value), own) in row.iter().enumerate().zip(own.as_chunks_mut::<N_BINS>().0) {
                 let bin = self.edges.bin(view, *value);
-                let of_view = view * N_BINS..(view + 1) * N_BINS;
-                self.counts[view * N_BINS + bin] += 1.0;
-                let (counts, rarities) = (&self.counts[of_view.clone()], &mut self.rarities[of_view]);
-                write_rarities(counts, rarities);
+                if own[bin] == u16::MAX {
+                    own.iter_mut().for_each(|count| *count /= 2);
+                }
+                own[bin] += 1;
             }
         }
         self.push(row, out);
@@ -112,7 +126,15 @@ impl Tails {
 
     /// Whether they are the same at all points.
     pub(crate) const fn is_fitted(&self) -> bool {
-        self.is_fitted
+        matches!(self.counts, Counts::Fitted { .. })
+    }
+
+    /// The points in each bin of a fitted series; nothing of another.
+    fn fitted_counts(&self) -> &[f32] {
+        match &self.counts {
+            Counts::Fitted { counts, .. } => counts,
+            Counts::Running { .. } => &[],
+        }
     }
 }
 
@@ -122,15 +144,17 @@ pub(crate) fn mean_rarity(rarities: &[f32]) -> f64 {
     f64::from(rarities.iter().sum::<f32>()) / rarities.len().max(1) as f64
 }
 
-/// `−ln min(1, 2 (k + 1) / (n + 1))` of each bin, where `k` of `n` points are in it or further out on the side with fewer of them.
-fn write_rarities(counts: &[f32], rarities: &mut [f32]) {
+/// `−ln min(1, 2 (k + 1) / (n + 1))` of a bin, where `k` of `n` points are in it or further out on the side with fewer of them.
+fn rarity(counts: &[f32; N_BINS], bin: usize) -> f32 {
     let n: f32 = counts.iter().sum();
-    let mut below = 0.0;
-    for (count, rarity) in counts.iter().zip(rarities) {
-        let (low, high) = (below + count, n - below);
-        *rarity = -(2.0 * (low.min(high) + 1.0) / (n + 1.0)).min(1.0).ln();
-        below += count;
-    }
+    let before: f32 = counts[..bin].iter().sum();
+    let (low, high) = (before + counts[bin], n - before);
+    -(2.0 * (low.min(high) + 1.0) / (n + 1.0)).min(1.0).ln()
+}
+
+/// [`rarity`] of every bin.
+fn rarities(counts: &[f32; N_BINS]) -> [f32; N_BINS] {
+    std::array::from_fn(|bin| rarity(counts, bin))
 }
 
 /// The distributions of all series that were trained on, and their average.
@@ -141,8 +165,9 @@ pub(crate) struct KnownTails {
     names: Vec<String>,
     /// Shape `[names, n_views, N_BINS]`.
     counts: Vec<f32>,
-    /// Of each view, the share of points in each bin, every series counted once; shape `[n_views, N_BINS]`.
-    average: Vec<f32>,
+    /// The points of the average series that stand before the first of another one: of each view, the share of points in each bin,
+    /// every series counted once, times [`PRIOR_POINTS`]; shape `[n_views, N_BINS]`.
+    prior: Arc<Vec<f32>>,
 }
 
 impl KnownTails {
@@ -151,7 +176,7 @@ impl KnownTails {
         let mut series: Vec<(&str, &Tails)> = series.into_iter().collect();
         series.sort_by_key(|one| one.0);
         let names = series.iter().map(|one| one.0.to_owned()).collect();
-        let counts = series.iter().flat_map(|one| &one.1.counts).copied().collect();
+        let counts = series.iter().flat_map(|one| one.1.fitted_counts()).copied().collect();
         Self::of_counts(edges, names, counts)
     }
 
@@ -167,7 +192,8 @@ impl KnownTails {
                 }
             }
         }
-        Self { edges, names, counts, average }
+        average.iter_mut().for_each(|share| *share *= PRIOR_POINTS);
+        Self { edges, names, counts, prior: Arc::new(average) }
     }
 
     /// The names of the series, rising.
@@ -177,12 +203,12 @@ impl KnownTails {
 
     /// The distributions of a series: its own where it was trained on, else those so far, beginning at the average.
     pub(crate) fn of(&self, series: &str) -> Tails {
-        let size = self.average.len();
+        let size = self.prior.len();
         match self.names.binary_search_by(|name| name.as_str().cmp(series)) {
-            Ok(at) => Tails::of(self.edges.clone(), self.counts[at * size..][..size].to_vec(), true),
+            Ok(at) => Tails::of(self.edges.clone(), self.counts[at * size..][..size].to_vec()),
             Err(_) => {
-                let counts = self.average.iter().map(|share| share * PRIOR_POINTS).collect();
-                Tails::of(self.edges.clone(), counts, false)
+                let counts = Counts::Running { prior: self.prior.clone(), own: vec![0; size].into_boxed_slice() };
+                Tails { edges: self.edges.clone(), counts }
             }
         }
     }
@@ -270,7 +296,7 @@ mod tests {
         };
         let mut unseen = known.of("c");
         let first = rarity(&mut unseen, 1_990.0);
-        (0..100_000).for_each(|_| _ = rarity(&mut unseen, 1_990.0));
+        (0..200_000).for_each(|_| _ = rarity(&mut unseen, 1_990.0));
         assert!(first > 3.0 && rarity(&mut unseen, 1_990.0) < 0.1, "{first}");
         assert!(rarity(&mut known.of("a"), 1_990.0) > 5.0, "a fitted series learns nothing more");
     }

@@ -1,4 +1,4 @@
-//! The threshold of the `default` preset: the score above which the expected F1 over the training points is best.
+//! The threshold of the `default` preset: the lowest score above which the expected F1 over the training points is all but the best.
 //!
 //! A score says a chance of an anomaly: it is the expected difference of the rewards of the two actions. The number of training points
 //! with a score is counted; times the chance it is the number of anomalies to be expected there, and from these sums over all scores
@@ -19,29 +19,35 @@ pub(crate) struct PoolScore {
     pub(crate) n_points: f64,
 }
 
-/// The threshold whose expected F1 is best; `None` without points.
+/// The share of the best expected F1 that may be given up for earlier alarms.
+pub(crate) const SLACK: f64 = 1e-3;
+
+/// The lowest threshold whose expected F1 is within the share `slack` of the best one; `None` without points.
+///
+/// The expected F1 is flat around its best, and what is sampled there is noise; a lower threshold alarms earlier in an event.
 ///
 /// `least_chance`: no alarm is worth its cost at a score where the chance of an anomaly is below this; where anomalies can hardly be
 /// told apart, the best F1 alone would alarm nearly everywhere.
-pub(crate) fn best_expected_f1(mut pool: Vec<PoolScore>, least_chance: f64) -> Option<f64> {
+pub(crate) fn best_expected_f1(mut pool: Vec<PoolScore>, least_chance: f64, slack: f64) -> Option<f64> {
     pool.sort_by(|a, b| b.score.total_cmp(&a.score));
     let n_anomalies: f64 = pool.iter().map(|p| p.n_points * p.chance).sum();
     let (mut n_alarms, mut n_found) = (0.0, 0.0);
-    let mut best: Option<(f64, f64)> = None;
+    // F1 and threshold, the highest threshold first.
+    let mut thresholds: Vec<(f64, f64)> = Vec::new();
     for (i, &PoolScore { score, chance, n_points }) in pool.iter().enumerate() {
-        if chance < least_chance && best.is_some() {
+        if chance < least_chance && !thresholds.is_empty() {
             break;
         }
         n_alarms += n_points;
         n_found += n_points * chance;
         let below = pool.get(i + 1).map_or(score - 1.0, |next| next.score);
-        let f1 = 2.0 * n_found / (n_alarms + n_anomalies);
         // Only what parts two scores is a threshold.
-        if below < score && best.is_none_or(|best| f1 > best.0) {
-            best = Some((f1, f64::midpoint(score, below)));
+        if below < score {
+            thresholds.push((2.0 * n_found / (n_alarms + n_anomalies), f64::midpoint(score, below)));
         }
     }
-    best.map(|best| best.1)
+    let best = thresholds.iter().map(|t| t.0).fold(f64::NEG_INFINITY, f64::max);
+    thresholds.iter().rev().find(|t| t.0 >= best * (1.0 - slack)).map(|t| t.1)
 }
 
 #[cfg(test)]
@@ -60,14 +66,17 @@ mod tests {
         // Chances .9, .8, .2, .1: 2 anomalies to be expected. One alarm: 1.8 / 3; two: 3.4 / 4; three: 3.8 / 5; four: 4 / 6.
         let chances = [0.9, 0.8, 0.2, 0.1];
         let of = |score: f64| chances[chances.len() - score as usize];
-        let threshold = best_expected_f1(pool([1.0, 2.0, 3.0, 4.0].into_iter(), of), 0.0);
+        let threshold = best_expected_f1(pool([1.0, 2.0, 3.0, 4.0].into_iter(), of), 0.0, 0.0);
         assert_eq!(threshold, Some(2.5));
-        assert_eq!(best_expected_f1(Vec::new(), 0.0), None);
+        // Within a tenth of 3.4 / 4 is 3.8 / 5 no more, within a ninth it is.
+        let lower = |slack| best_expected_f1(pool([1.0, 2.0, 3.0, 4.0].into_iter(), of), 0.0, slack);
+        assert_eq!((lower(0.1), lower(0.11)), (Some(2.5), Some(1.5)));
+        assert_eq!(best_expected_f1(Vec::new(), 0.0, 0.0), None);
     }
 
     #[test]
     fn equal_scores_are_not_parted() {
-        let threshold = best_expected_f1(pool([1.0, 1.0, 1.0].into_iter(), |_| 0.9), 0.0);
+        let threshold = best_expected_f1(pool([1.0, 1.0, 1.0].into_iter(), |_| 0.9), 0.0, 0.0);
         assert!(threshold.is_some_and(|threshold| threshold < 1.0));
     }
 
@@ -76,7 +85,7 @@ mod tests {
     fn where_nothing_can_be_told_apart_there_are_few_alarms() {
         let n_alarms = |least| {
             let scores = || (0..1000).map(f64::from);
-            let threshold = best_expected_f1(pool(scores(), |_| 0.1), least).unwrap();
+            let threshold = best_expected_f1(pool(scores(), |_| 0.1), least, 0.0).unwrap();
             scores().filter(|score| *score > threshold).count()
         };
         assert!(n_alarms(0.0) > 900 && n_alarms(1.0 / 6.0) < 50, "{} and {}", n_alarms(0.0), n_alarms(1.0 / 6.0));
@@ -95,7 +104,7 @@ mod tests {
             2.0 * hits as f64 / (alarms + labels.iter().filter(|l| **l).count()) as f64
         };
         let best = (0..400).map(|t| f1(f64::from(t) / 100.0)).fold(0.0, f64::max);
-        let threshold = best_expected_f1(pool(scores.iter().copied(), chance), 0.0).unwrap();
+        let threshold = best_expected_f1(pool(scores.iter().copied(), chance), 0.0, SLACK).unwrap();
         assert!(f1(threshold) > best - 0.02, "F1 {} at {threshold}, best {best}", f1(threshold));
     }
 }

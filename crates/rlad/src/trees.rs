@@ -25,6 +25,8 @@ use paths::{AllPaths, Columns};
 
 /// Rows that one thread takes through all trees.
 const ROWS_PER_CHUNK: usize = 512;
+/// Rows below which each goes down the trees by itself.
+const FEWEST_COLUMNS: usize = 24;
 
 /// Boosted trees that tell the log-odds of an anomaly from a row of features.
 ///
@@ -59,59 +61,78 @@ struct Node {
     value: f32,
 }
 
-impl BoostedTrees {
-    /// Fits trees to labelled rows.
-    ///
-    /// `rows`: shape `[n, n_features]`; `is_anomaly` and `weights`: shape `[n]`, weights above 0. Where all labels are of one
-    /// kind there is nothing to tell apart: no tree is grown, and the odds are those of one more half row of each kind.
+/// Labelled rows, made ready for one or several fits.
+#[derive(Debug)]
+pub(crate) struct LabelledRows<'a> {
+    n_features: usize,
+    rows: &'a [f32],
+    is_anomaly: &'a [bool],
+    weights: &'a [f32],
+    bins: Bins,
+    columns: Columns,
+}
+
+impl<'a> LabelledRows<'a> {
+    /// `rows`: shape `[n, n_features]`; `is_anomaly` and `weights`: shape `[n]`, weights above 0.
     ///
     /// # Panics
     /// If the shapes do not agree.
-    pub(crate) fn fit(
-        rows: &[f32],
-        n_features: usize,
-        is_anomaly: &[bool],
-        weights: &[f32],
-        config: &TreesConfig,
-        rng: &mut impl Rng,
-    ) -> Self {
+    pub(crate) fn new(rows: &'a [f32], n_features: usize, is_anomaly: &'a [bool], weights: &'a [f32]) -> Self {
         let n = is_anomaly.len();
         assert!(rows.len() == n * n_features && weights.len() == n, "a label and a weight a row");
+        let (bins, columns) = (Bins::of(rows, n_features), Columns::of(rows, n_features));
+        Self { n_features, rows, is_anomaly, weights, bins, columns }
+    }
+}
+
+impl BoostedTrees {
+    /// Fits trees to some of the labelled rows, `own`, rising; and the mean logistic loss of those rows.
+    ///
+    /// Where all labels are of one kind there is nothing to tell apart: no tree is grown, and the odds are those of one more half row
+    /// of each kind. Bins are those of all labelled rows, whichever are fitted: they are made without a label.
+    pub(crate) fn fit(
+        data: &LabelledRows<'_>,
+        own: &[usize],
+        config: &TreesConfig,
+        rng: &mut impl Rng,
+    ) -> (Self, f32) {
+        let LabelledRows { n_features, is_anomaly, weights, .. } = *data;
         let weight_of = |kind: bool| -> f64 {
-            is_anomaly.iter().zip(weights).filter(|row| *row.0 == kind).map(|row| f64::from(*row.1)).sum()
+            own.iter().filter(|&&row| is_anomaly[row] == kind).map(|&row| f64::from(weights[row])).sum()
         };
         let (anomalies, normals) = (weight_of(true), weight_of(false));
         if anomalies <= 0.0 || normals <= 0.0 {
             let bias = ((anomalies + 0.5) / (normals + 0.5)).ln() as f32;
-            return Self::new(n_features, bias, Vec::new(), Vec::new());
+            let fitted = Self::new(n_features, bias, Vec::new(), Vec::new());
+            let loss = data.mean_loss(own, &vec![f64::from(bias); is_anomaly.len()]);
+            return (fitted, loss);
         }
         let mut fitted = Self::new(n_features, (anomalies / normals).ln() as f32, Vec::new(), Vec::new());
-        let (bins, columns) = (Bins::of(rows, n_features), Columns::of(rows, n_features));
-        let mut log_odds = vec![f64::from(fitted.bias); n];
-        let mut gradients = vec![Gradient::default(); n];
-        let n_rows = share_of(n, config.row_share).clamp(1, n);
+        let mut log_odds = vec![f64::from(fitted.bias); is_anomaly.len()];
+        let mut gradients = vec![Gradient::default(); is_anomaly.len()];
+        let n_rows = share_of(own.len(), config.row_share).clamp(1, own.len());
         let n_used = share_of(n_features, config.feature_share).clamp(1, n_features);
         for _ in 0..config.n_trees {
-            let of_rows = gradients.iter_mut().zip(&log_odds).zip(is_anomaly).zip(weights);
-            for (((gradient, &odds), &anomaly), &weight) in of_rows {
-                let (p, weight) = (chance(odds), f64::from(weight));
-                *gradient =
-                    Gradient { slope: weight * (p - f64::from(u8::from(anomaly))), curvature: weight * p * (1.0 - p) };
+            for &row in own {
+                let (p, weight) = (chance(log_odds[row]), f64::from(weights[row]));
+                let slope = weight * (p - f64::from(u8::from(is_anomaly[row])));
+                gradients[row] = Gradient { slope, curvature: weight * p * (1.0 - p) };
             }
-            let sample = draw(n, n_rows, rng);
+            let sample = draw(own.len(), n_rows, rng).into_iter().map(|at| own[at]).collect();
             let features = draw(n_features, n_used, rng);
-            let tree = Growth::new(&bins, &gradients, &features, config).grow(sample);
-            let nodes = tree.with_thresholds(&bins);
+            let tree = Growth::new(&data.bins, &gradients, &features, config).grow(sample);
+            let nodes = tree.with_thresholds(&data.bins);
             match AllPaths::of(&[0], &nodes) {
-                Some(paths) => paths.add(&columns, &mut log_odds),
-                None => log_odds.iter_mut().zip(rows.chunks_exact(n_features)).for_each(|(odds, row)| {
+                Some(paths) => paths.add(&data.columns, &mut log_odds),
+                None => log_odds.iter_mut().zip(data.rows.chunks_exact(n_features)).for_each(|(odds, row)| {
                     *odds += f64::from(leaf(&nodes, 0, row));
                 }),
             }
             fitted.append(&nodes);
         }
         fitted.paths = AllPaths::of(&fitted.roots, &fitted.nodes);
-        fitted
+        let loss = data.mean_loss(own, &log_odds);
+        (fitted, loss)
     }
 
     fn new(n_features: usize, bias: f32, roots: Vec<u32>, nodes: Vec<Node>) -> Self {
@@ -132,21 +153,19 @@ impl BoostedTrees {
     /// # Panics
     /// If `rows` is not a whole number of rows.
     pub(crate) fn log_odds(&self, rows: &[f32]) -> Vec<f64> {
-        assert_eq!(rows.len() % self.n_features, 0, "rows have {} features", self.n_features);
-        let mut log_odds = vec![f64::from(self.bias); rows.len() / self.n_features];
-        log_odds.par_chunks_mut(ROWS_PER_CHUNK).zip(rows.par_chunks(ROWS_PER_CHUNK * self.n_features)).for_each(
-            |(log_odds, rows)| {
-                if let Some(paths) = &self.paths {
-                    return paths.add(&Columns::of(rows, self.n_features), log_odds);
-                }
-                for &root in &self.roots {
-                    for (odds, row) in log_odds.iter_mut().zip(rows.chunks_exact(self.n_features)) {
-                        *odds += f64::from(leaf(&self.nodes, root, row));
-                    }
-                }
-            },
-        );
-        log_odds
+        log_odds_of_each(&[self], rows).swap_remove(0)
+    }
+
+    /// Adds what all trees say of each row. `columns`: the same rows, where they are many.
+    fn add(&self, rows: &[f32], columns: Option<&Columns>, log_odds: &mut [f64]) {
+        if let (Some(paths), Some(columns)) = (&self.paths, columns) {
+            return paths.add(columns, log_odds);
+        }
+        for &root in &self.roots {
+            for (odds, row) in log_odds.iter_mut().zip(rows.chunks_exact(self.n_features)) {
+                *odds += f64::from(leaf(&self.nodes, root, row));
+            }
+        }
     }
 
     /// The trees as named tensors: `bias`, shape `[1]`; `roots`, shape `[n_trees]`, and `nodes`, shape `[n_nodes, 3]`: feature,
@@ -188,6 +207,42 @@ impl BoostedTrees {
             && roots.iter().all(|root| (*root as usize) < nodes.len())
             && nodes.iter().enumerate().all(is_whole);
         if is_ok { Ok(Self::new(n_features, bias, roots, nodes)) } else { Err("the trees are broken".to_owned()) }
+    }
+}
+
+/// [`BoostedTrees::log_odds`] of several forests with the same features, each of the same rows.
+///
+/// # Panics
+/// If `rows` is not a whole number of rows.
+pub(crate) fn log_odds_of_each(forests: &[&BoostedTrees], rows: &[f32]) -> Vec<Vec<f64>> {
+    let Some(n_features) = forests.first().map(|forest| forest.n_features) else { return Vec::new() };
+    assert_eq!(rows.len() % n_features, 0, "rows have {n_features} features");
+    let of_chunk = |rows: &[f32]| -> Vec<Vec<f64>> {
+        let n = rows.len() / n_features;
+        let columns = (n >= FEWEST_COLUMNS).then(|| Columns::of(rows, n_features));
+        let of_forest = |forest: &&BoostedTrees| {
+            let mut log_odds = vec![f64::from(forest.bias); n];
+            forest.add(rows, columns.as_ref(), &mut log_odds);
+            log_odds
+        };
+        forests.iter().map(of_forest).collect()
+    };
+    if rows.len() <= ROWS_PER_CHUNK * n_features {
+        return of_chunk(rows);
+    }
+    let chunks: Vec<Vec<Vec<f64>>> = rows.par_chunks(ROWS_PER_CHUNK * n_features).map(of_chunk).collect();
+    let of_forest = |forest: usize| chunks.iter().flat_map(|chunk| &chunk[forest]).copied().collect();
+    (0..forests.len()).map(of_forest).collect()
+}
+
+impl LabelledRows<'_> {
+    /// The mean logistic loss of some rows.
+    fn mean_loss(&self, rows: &[usize], log_odds: &[f64]) -> f32 {
+        let of_row = |&row: &usize| {
+            let odds = if self.is_anomaly[row] { log_odds[row] } else { -log_odds[row] };
+            -chance(odds).ln()
+        };
+        (rows.iter().map(of_row).sum::<f64>() / rows.len().max(1) as f64) as f32
     }
 }
 

@@ -14,6 +14,7 @@ use crate::metrics::Quality;
 use crate::pool::PoolPoint;
 use crate::query::{Query, Reason};
 use crate::random::{Purpose, stream};
+use crate::threshold::SLACK;
 
 /// A share with a 95 % interval of what the draw of random questions leaves open.
 ///
@@ -168,7 +169,7 @@ impl Session {
         let scores = self.agent.member_scores(&self.pool, &points);
         let threshold = match self.config.threshold.method {
             ThresholdMethod::Own => 0.0,
-            ThresholdMethod::Calibrated => self.threshold(&self.agent, &points, &scores),
+            ThresholdMethod::Calibrated => self.threshold(&self.agent, &points, &scores, SLACK),
         };
         let alarms = (0..points.len()).map(|i| mean_score(scores.iter().map(|of| of[i])) > threshold).collect();
         Standing { threshold, alarms }

@@ -141,7 +141,7 @@ impl Session {
         let points = self.ranked_points(turn);
         let scores = self.agent.member_scores(&self.pool, &points);
         let threshold = match (self.config.threshold.method, config.strategy) {
-            (ThresholdMethod::Calibrated, QueryStrategy::Margin) => self.threshold(&self.agent, &points, &scores),
+            (ThresholdMethod::Calibrated, QueryStrategy::Margin) => self.threshold(&self.agent, &points, &scores, 0.0),
             _ => 0.0,
         };
         let mut candidates: Vec<Candidate> = points

@@ -1,5 +1,7 @@
 //! Features cut into bins, so that a split is searched among a few thresholds rather than all values.
 
+use rayon::prelude::*;
+
 /// The most bins of a feature.
 pub(super) const MAX_BINS: usize = 128;
 
@@ -20,21 +22,20 @@ impl Bins {
     /// `rows`: shape `[n, n_features]`. A NaN is in the lowest bin.
     pub(super) fn of(rows: &[f32], n_features: usize) -> Self {
         let thresholds: Vec<Vec<f32>> = (0..n_features)
+            .into_par_iter()
             .map(|feature| {
                 let mut values: Vec<f32> =
                     rows.iter().skip(feature).step_by(n_features).copied().filter(|value| !value.is_nan()).collect();
-                values.sort_by(f32::total_cmp);
+                values.sort_unstable_by(f32::total_cmp);
                 between(&values)
             })
             .collect();
-        let of_rows = rows
-            .iter()
-            .enumerate()
-            .map(|(i, value)| {
-                let bin = thresholds[i % n_features].partition_point(|threshold| value > threshold);
-                u8::try_from(bin).expect("there are at most 256 bins")
-            })
-            .collect();
+        let bin = |(value, thresholds): (&f32, &Vec<f32>)| {
+            let bin = thresholds.partition_point(|threshold| value > threshold);
+            u8::try_from(bin).expect("there are at most 256 bins")
+        };
+        let of_rows = rows.par_chunks_exact(n_features).flat_map_iter(|row| row.iter().zip(&thresholds).map(bin));
+        let of_rows = of_rows.collect();
         Self { n_features, of_rows, thresholds }
     }
 

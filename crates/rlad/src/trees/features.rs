@@ -27,7 +27,7 @@ impl Known {
     /// `[2 n_views]`; how rare each view is in the series, shape `[n_views]`; and the mean of that.
     pub(crate) fn push(&self, last_step: &[f32], features: &mut Vec<f32>) {
         features.extend_from_slice(last_step);
-        features.extend_from_slice(self.statics.values());
+        self.statics.push(features);
         self.tails.push(last_step, features);
         push_mean(last_step.len(), features);
     }
@@ -35,7 +35,8 @@ impl Known {
     /// Takes in the views of the next point where it learns from them, and appends what [`Self::push`] does.
     pub(crate) fn push_next(&mut self, last_step: &[f32], features: &mut Vec<f32>) {
         features.extend_from_slice(last_step);
-        features.extend_from_slice(self.statics.at_next(last_step));
+        self.statics.take_in(last_step);
+        self.statics.push(features);
         self.tails.push_next(last_step, features);
         push_mean(last_step.len(), features);
     }

@@ -146,6 +146,10 @@ impl<'a> Growth<'a> {
             let bins = &histogram[slot * MAX_BINS..][..self.bins.n_bins(feature)];
             let mut left = Sums::default();
             for (bin, sums) in (0_u8..).zip(&bins[..bins.len() - 1]) {
+                // Behind an empty bin stands what stood before it.
+                if sums.n_rows < 0.5 {
+                    continue;
+                }
                 left = left.plus(*sums);
                 let right = all.minus(left);
                 if right.n_rows < least || right.curvature < MIN_CURVATURE {

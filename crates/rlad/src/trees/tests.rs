@@ -17,6 +17,19 @@ const STUMPS: TreesConfig = TreesConfig {
     l2: 0.0,
 };
 
+/// The trees of all rows.
+fn fit(
+    rows: &[f32],
+    n_features: usize,
+    labels: &[bool],
+    weights: &[f32],
+    config: &TreesConfig,
+    rng: &mut ChaCha8Rng,
+) -> BoostedTrees {
+    let own: Vec<usize> = (0..labels.len()).collect();
+    BoostedTrees::fit(&LabelledRows::new(rows, n_features, labels, weights), &own, config, rng).0
+}
+
 fn rng(seed: u64) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(seed)
 }
@@ -46,7 +59,7 @@ fn the_log_odds_are_lightgbm_s() {
         };
         let is_weighted = case["weighted"].as_bool().unwrap();
         let weights = if is_weighted { singles(&file["weights"]) } else { vec![1.0; labels.len()] };
-        let trees = BoostedTrees::fit(&rows, 3, &labels, &weights, &config, &mut rng(0));
+        let trees = fit(&rows, 3, &labels, &weights, &config, &mut rng(0));
         for (got, want) in trees.log_odds(&rows).into_iter().zip(numbers(&case["log_odds"])) {
             // LightGBM keeps its gradients in single precision.
             assert!((got - want).abs() < 2e-5, "case {number}: got {got}, want {want}");
@@ -59,7 +72,7 @@ fn the_log_odds_are_lightgbm_s() {
 fn one_split_by_hand() {
     let rows = [1.0, 2.0, 3.0, 5.0, 6.0, 7.0];
     let labels = [false, false, false, true, true, true];
-    let trees = BoostedTrees::fit(&rows, 1, &labels, &[1.0; 6], &STUMPS, &mut rng(0));
+    let trees = fit(&rows, 1, &labels, &[1.0; 6], &STUMPS, &mut rng(0));
     let got = trees.log_odds(&[0.0, 3.9, 4.1, f32::INFINITY, f32::NAN]);
     assert_eq!(got, [-2.0, -2.0, 2.0, 2.0, -2.0]);
 }
@@ -70,13 +83,13 @@ fn a_leaf_has_its_least_rows() {
     let rows = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
     let labels = [false, false, false, false, false, true];
     let config = TreesConfig { min_rows: 2, ..STUMPS };
-    let got = BoostedTrees::fit(&rows, 1, &labels, &[1.0; 6], &config, &mut rng(0)).log_odds(&rows);
+    let got = fit(&rows, 1, &labels, &[1.0; 6], &config, &mut rng(0)).log_odds(&rows);
     assert!(got[3] < got[4] && got[4].to_bits() == got[5].to_bits(), "{got:?}");
 }
 
 #[test]
 fn labels_of_one_kind_grow_no_tree() {
-    let trees = BoostedTrees::fit(&[1.0, 2.0], 1, &[true, true], &[1.0; 2], &STUMPS, &mut rng(0));
+    let trees = fit(&[1.0, 2.0], 1, &[true, true], &[1.0; 2], &STUMPS, &mut rng(0));
     assert!(trees.roots.is_empty());
     assert!((trees.log_odds(&[9.0])[0] - 5.0_f64.ln()).abs() < 1e-6);
 }
@@ -88,7 +101,7 @@ fn trees_learn_an_interaction_that_no_feature_tells_alone() {
     let is_anomaly = |row: &[f32]| row[0] * row[1] > 0.0;
     let labels: Vec<bool> = rows.chunks_exact(4).map(is_anomaly).collect();
     let config = TreesConfig { n_trees: 100, ..crate::Config::default().agent.trees };
-    let trees = BoostedTrees::fit(&rows, 4, &labels, &[1.0; 1_000], &config, &mut rng);
+    let trees = fit(&rows, 4, &labels, &[1.0; 1_000], &config, &mut rng);
     let unseen: Vec<f32> = (0..4_000).map(|_| rng.random_range(-1.0..1.0)).collect();
     let right = trees
         .log_odds(&unseen)
@@ -102,7 +115,7 @@ fn trees_learn_an_interaction_that_no_feature_tells_alone() {
 #[test]
 fn broken_tensors_are_refused() {
     let rows = [1.0, 2.0, 3.0, 5.0, 6.0, 7.0];
-    let trees = BoostedTrees::fit(&rows, 1, &[false, false, false, true, true, true], &[1.0; 6], &STUMPS, &mut rng(0));
+    let trees = fit(&rows, 1, &[false, false, false, true, true, true], &[1.0; 6], &STUMPS, &mut rng(0));
     let whole = trees.tensors();
     assert_eq!(BoostedTrees::from_tensors(1, &whole).unwrap(), trees);
     let breaks: [fn(&mut Vec<Tensor>); 5] = [
@@ -128,14 +141,14 @@ proptest! {
         let labels: Vec<bool> = rows.chunks_exact(2).map(|row| row[0] + row[1] + rng.random_range(-5.0..5.0) > 20.0).collect();
         let config = TreesConfig { n_trees: 5, n_leaves: 6, row_share: 0.7, feature_share: 0.5, ..STUMPS };
         let scaled: Vec<f32> = rows.iter().map(|value| value * scale).collect();
-        let fit = |rows: &[f32]| BoostedTrees::fit(rows, 2, &labels, &[1.0; 60], &config, &mut self::rng(seed)).log_odds(rows);
-        prop_assert_eq!(fit(&rows), fit(&scaled));
+        let odds = |rows: &[f32]| fit(rows, 2, &labels, &[1.0; 60], &config, &mut self::rng(seed)).log_odds(rows);
+        prop_assert_eq!(odds(&rows), odds(&scaled));
     }
 
     #[test]
     fn odds_are_finite(values in prop::collection::vec(any::<f32>(), 40), labels in prop::collection::vec(any::<bool>(), 20)) {
         let config = TreesConfig { n_trees: 10, n_leaves: 8, ..STUMPS };
-        let trees = BoostedTrees::fit(&values, 2, &labels, &[1.0; 20], &config, &mut rng(1));
+        let trees = fit(&values, 2, &labels, &[1.0; 20], &config, &mut rng(1));
         prop_assert_eq!(BoostedTrees::from_tensors(2, &trees.tensors()).unwrap(), trees.clone());
         prop_assert!(trees.log_odds(&values).iter().all(|odds| odds.is_finite()));
     }
@@ -159,7 +172,7 @@ fn the_leaf_that_is_left_is_the_one_that_a_walk_reaches() {
         let mut rng = rng(seed + 10);
         let labels: Vec<bool> = (0..700).map(|_| rng.random_bool(0.4)).collect();
         let config = TreesConfig { n_trees: 9, n_leaves, feature_share: 0.6, ..STUMPS };
-        let trees = BoostedTrees::fit(&rows, 5, &labels, &[1.0; 700], &config, &mut rng);
+        let trees = fit(&rows, 5, &labels, &[1.0; 700], &config, &mut rng);
         assert_eq!(trees.paths.is_some(), has_paths, "{n_leaves} leaves");
         let walked = BoostedTrees { paths: None, ..trees.clone() };
         for rows in [rows, coarse_rows(513, 5, seed + 20)] {

@@ -1,0 +1,166 @@
+//! The scores of a model: of a series, piece by piece, so that memory does not grow with its length, and of states that are at hand.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::agent::mean_score;
+use crate::detector::{Detector, check_channels, leave_out_missing};
+use crate::error::Result;
+use crate::model::Model;
+use crate::qnet::QNetwork;
+use crate::scorer::score;
+use crate::series::Series;
+use crate::trees::{BoostedTrees, Known, log_odds_of_each, n_tree_features};
+use crate::views::ViewState;
+
+/// The points whose states are held at once.
+const PIECE: usize = 8_192;
+/// The points that one thread scores together.
+const SHARE: usize = 512;
+
+/// The states of some points in a row.
+struct Piece {
+    /// The rows of the points and, before them, those that their windows reach back to.
+    rows: Vec<f32>,
+    /// Where in `rows` the points to be scored are.
+    points: Range<usize>,
+    /// What the trees see of them; empty without trees.
+    features: Vec<f32>,
+}
+
+/// A way along a series, piece by piece.
+struct Walk<'a> {
+    series: &'a Series,
+    /// The points to be scored; those before them are walked through.
+    points: Range<usize>,
+    next: usize,
+    views: ViewState,
+    known: Option<Known>,
+    n_features: usize,
+    n_steps: usize,
+    /// The last rows so far, as many as a window reaches back.
+    context: Vec<f32>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(model: &Model, series: &'a Series, points: Range<usize>) -> Self {
+        let state = &model.record.config.state;
+        let name = series.name();
+        Self {
+            views: ViewState::new(&state.views, series.clock(), series.n_channels(), &model.scale(name)),
+            known: model.has_trees().then(|| model.known(name)),
+            n_features: model.record.shape.n_features,
+            n_steps: state.n_steps,
+            next: 0,
+            context: Vec::new(),
+            series,
+            points,
+        }
+    }
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Piece;
+
+    fn next(&mut self) -> Option<Piece> {
+        let of_piece = self.next..(self.next + PIECE).min(self.points.end);
+        if of_piece.is_empty() {
+            return None;
+        }
+        self.next = of_piece.end;
+        let n_features = self.n_features;
+        let mut rows = std::mem::take(&mut self.context);
+        let n_before = rows.len() / n_features;
+        rows.resize((n_before + of_piece.len()) * n_features, 0.0);
+        let (mut features, mut unused) = (Vec::new(), Vec::new());
+        for (point, row) in of_piece.clone().zip(rows[n_before * n_features..].chunks_exact_mut(n_features)) {
+            self.views.push(self.series.timestamps()[point], self.series.row(point), row);
+            let Some(known) = &mut self.known else { continue };
+            if self.points.contains(&point) {
+                known.push_next(row, &mut features);
+            } else if !known.is_fitted() {
+                unused.clear();
+                known.push_next(row, &mut unused);
+            }
+        }
+        let n_rows = rows.len() / n_features;
+        self.context = rows[(n_rows - n_rows.min(self.n_steps - 1)) * n_features..].to_vec();
+        let n_passed = self.points.start.saturating_sub(of_piece.start).min(of_piece.len());
+        Some(Piece { rows, points: n_before + n_passed..n_rows, features })
+    }
+}
+
+impl Model {
+    /// The scores of a piece.
+    fn score_piece(&self, Piece { rows, points, features }: &Piece) -> Vec<f64> {
+        let n_steps = self.record.config.state.n_steps;
+        let n_tree_features = n_tree_features(self.record.shape.n_features);
+        let shares: Vec<Range<usize>> =
+            (0..points.len()).step_by(SHARE).map(|first| first..(first + SHARE).min(points.len())).collect();
+        let of_share = |share: Range<usize>| {
+            let of_rows = points.start + share.start..points.start + share.end;
+            let q_values = |network: &QNetwork| network.q_values_series(rows, of_rows.clone(), n_steps);
+            let features = if self.has_trees() {
+                &features[share.start * n_tree_features..share.end * n_tree_features]
+            } else {
+                &[]
+            };
+            self.combine(share.len(), q_values, features)
+        };
+        shares.into_par_iter().flat_map_iter(of_share).collect()
+    }
+
+    /// The scores of `n` states, shape `[n, n_steps, n_features]` (read by networks only), of which the trees see `features`, shape
+    /// `[n, n_tree_features]` (read by trees only).
+    pub(crate) fn score_states(&self, n: usize, states: &[f32], features: &[f32]) -> Vec<f64> {
+        let n_steps = self.record.config.state.n_steps;
+        self.combine(n, |network| network.q_values(states, n_steps), features)
+    }
+
+    /// The mean over the members of what their networks and trees say of `n` states.
+    fn combine(&self, n: usize, q_values: impl Fn(&QNetwork) -> Vec<[f32; 2]>, features: &[f32]) -> Vec<f64> {
+        let trees: Vec<&BoostedTrees> = self.members.iter().filter_map(|member| member.trees.as_ref()).collect();
+        let mut log_odds = log_odds_of_each(&trees, features).into_iter();
+        let of_members: Vec<Vec<f32>> = self
+            .members
+            .iter()
+            .map(|member| {
+                let q_values = member.network.as_ref().map(&q_values);
+                let log_odds = member.trees.as_ref().and_then(|_| log_odds.next());
+                let of_point = |i| {
+                    let (q, odds) = (q_values.as_ref().map(|q| q[i]), log_odds.as_ref().map(|odds| odds[i]));
+                    score(&self.record.config.agent, q, odds)
+                };
+                (0..n).map(of_point).collect()
+            })
+            .collect();
+        (0..n).map(|i| mean_score(of_members.iter().map(|scores| scores[i]))).collect()
+    }
+}
+
+impl Detector for Model {
+    fn context(&self) -> usize {
+        self.record.config.state.n_steps
+    }
+
+    fn threshold(&self) -> f64 {
+        self.record.threshold
+    }
+
+    fn score_points(&self, series: &Series, points: Range<usize>) -> Result<Vec<f64>> {
+        check_channels(series, self.record.n_channels)?;
+        let first = points.start;
+        let mut scores = Vec::with_capacity(points.len());
+        let mut walk = Walk::new(self, series, points);
+        let mut piece = walk.next();
+        while let Some(current) = piece {
+            // The next piece is made while this one is scored.
+            let (scored, next) = rayon::join(|| self.score_piece(&current), || walk.next());
+            scores.extend(scored);
+            piece = next;
+        }
+        leave_out_missing(series, first, &mut scores);
+        Ok(scores)
+    }
+}
