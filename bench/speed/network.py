@@ -49,8 +49,10 @@ def peak(threads):
 
 
 def operations(n_units, n_features, n_windows):
-    """Those of the forward pass: the products with the inputs and, after the first step, with the outputs of the step before."""
-    return n_windows * 2 * 4 * n_units * (N_STEPS * n_features + (N_STEPS - 1) * n_units)
+    """Those of the matrix products of a DQN step: forward twice; backward the derivatives by the outputs and by both weights."""
+    inputs = n_windows * 2 * 4 * n_units * N_STEPS * n_features
+    outputs = n_windows * 2 * 4 * n_units * (N_STEPS - 1) * n_units
+    return 3 * inputs + 4 * outputs
 
 
 def steps(files, threads, repeats):
@@ -102,8 +104,7 @@ def steps(files, threads, repeats):
         runs["peak"] = lambda: peak_once(1024)
         medians, all_seconds = interleaved(runs, repeats)
         rates.append(2 * 1024**3 / min(all_seconds["peak"]))
-        # Forward twice and backward once: the backward pass has two products for each of the forward's.
-        rate = 4 * operations(n_units, n_features, BATCH) / medians["ours"]
+        rate = operations(n_units, n_features, BATCH) / medians["ours"]
         best = min((name for name in medians if name in ("eager", "compiled")), key=medians.get)
         rows.append({
             "work": f"DQN step, {n_units} units, {n_features} views", "threads": threads, "ours": medians["ours"],

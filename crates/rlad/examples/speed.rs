@@ -46,6 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "question" => question(&task)?,
             "rounds" => rounds(&task)?,
             "detect" => kept.detect(&task)?,
+            "write" => write(&task)?,
             "stream" => stream(&task)?,
             other => return Err(format!("there is no part `{other}`").into()),
         };
@@ -225,6 +226,14 @@ impl Kept {
 fn open_model(task: &Value) -> Result<Model, Box<dyn Error>> {
     let path = PathBuf::from(text(task, "model")?);
     Ok(Model::from_bytes(&path, std::fs::read(&path)?)?)
+}
+
+/// Writing scores that were read.
+fn write(task: &Value) -> Outcome {
+    let scores = rlad::read_scores(Path::new(text(task, "scores")?))?;
+    let start = Instant::now();
+    rlad::write_scores(Path::new(text(task, "out")?), &scores)?;
+    Ok(json!({ "seconds": start.elapsed().as_secs_f64() }))
 }
 
 /// From nothing to the first question.

@@ -6,6 +6,7 @@
 
 mod graph;
 mod neighbors;
+mod similarity;
 
 use crate::config::{PropagationConfig, PropagationMethod};
 use crate::label::Label;

@@ -17,7 +17,7 @@ use crate::views::ViewState;
 /// The points whose states are held at once.
 const PIECE: usize = 8_192;
 /// The points that one thread scores together.
-const SHARE: usize = 512;
+const SHARE: usize = 768;
 
 /// The states of some points in a row.
 struct Piece {

@@ -23,6 +23,7 @@
 mod running;
 mod scale;
 mod season;
+mod squash;
 #[cfg(test)]
 mod tests;
 mod trailing;
@@ -34,12 +35,13 @@ use self::running::{Level, Spread};
 use self::scale::Extent;
 pub use self::scale::Scale;
 use self::season::{Judged, Season};
+use self::squash::{LANES, Raw, squash};
 use self::trailing::{Day, Recent, Summary};
 pub use self::view::{Trailing, View};
 use crate::series::{Clock, Series};
 
-/// No view but `min-max` goes further from 0 than this.
-const LIMIT: f64 = 10.0;
+/// The trailing windows whose summaries are kept while a point's views are made; those of more are made again for each view.
+const KEPT_WINDOWS: usize = 8;
 /// No value goes further from the origin than this.
 const FAR: f64 = 1e30;
 
@@ -129,11 +131,13 @@ struct Last {
 }
 
 /// What the views of a point are made of.
-struct Point<'a> {
+struct Point {
+    /// As it was given, and as it is measured from the origin.
+    given: f64,
     value: f64,
     unit: f64,
     difference: f64,
-    windows: &'a [Option<Summary>],
+    windows: [Option<Summary>; KEPT_WINDOWS],
     day: Option<Summary>,
     season: Option<Judged>,
 }
@@ -209,17 +213,23 @@ impl Channel {
         };
         self.last = Some(Last { value, run });
 
-        let windows: Vec<_> = (0..self.lengths.len()).map(|index| self.recent.summary(index)).collect();
+        let mut windows = [None; KEPT_WINDOWS];
+        windows.iter_mut().zip(0..self.lengths.len()).for_each(|(window, index)| *window = self.recent.summary(index));
         let point = Point {
+            given: value,
             value: x,
             unit: self.step.get().max(1e-12 * value.abs()),
             difference,
-            windows: &windows,
+            windows,
             day: self.day.as_ref().and_then(Day::summary),
             season,
         };
-        for (&view, out) in views.iter().zip(out) {
-            *out = self.view(view, &point) as f32;
+        for (views, out) in views.chunks(LANES).zip(out.chunks_mut(LANES)) {
+            let mut raw = Raw::NOTHING;
+            views.iter().enumerate().for_each(|(at, &view)| self.view(view, &point, &mut raw, at));
+            for ((view, out), value) in views.iter().zip(out).zip(raw.finish()) {
+                *out = if *view == View::MinMax { self.extent.place(point.given) as f32 } else { value as f32 };
+            }
         }
 
         let gone_round = self.recent.push(centred);
@@ -231,40 +241,61 @@ impl Channel {
         }
     }
 
-    fn view(&self, view: View, point: &Point<'_>) -> f64 {
+    /// Puts a view of a point to `raw`; [`View::MinMax`] has no part in it.
+    fn view(&self, view: View, point: &Point, raw: &mut Raw, at: usize) {
         let &Point { value: x, unit, .. } = point;
-        let seasonal =
-            |of: &dyn Fn(&Judged) -> f64| point.season.as_ref().map_or(0.0, |s| of(s) * s.days / (s.days + 1.0));
-        let trailing = |window: Trailing, of: &dyn Fn(&Summary) -> f64| {
-            let summary = match window {
-                Trailing::Day => point.day.as_ref(),
-                Trailing::Points(points) => {
-                    let index = self.lengths.iter().position(|&length| length == points);
-                    point.windows[index.expect("each window of a view is kept")].as_ref()
-                }
-            };
-            summary.map_or(0.0, of)
+        let mut seasonal = |of: &dyn Fn(&Judged) -> (f64, f64)| {
+            if let Some(season) = &point.season {
+                let (distance, unit) = of(season);
+                raw.squash(at, distance, unit, season.days / (season.days + 1.0));
+            }
+        };
+        let trailing = |window: Trailing| match window {
+            Trailing::Day => point.day,
+            Trailing::Points(points) => {
+                let index = self.lengths.iter().position(|&length| length == points);
+                let index = index.expect("each window of a view is kept");
+                point.windows.get(index).map_or_else(|| self.recent.summary(index), |summary| *summary)
+            }
         };
         let deviation = |window: &Summary| ((window.squares + unit * unit) / window.n).sqrt();
         match view {
-            View::MinMax => self.last.map_or(0.5, |last| self.extent.place(last.value)),
-            View::Value => squash(x - self.level.centre(), self.level.spread()),
-            View::Difference(lag) => self.recent.back(lag).map_or(0.0, |before| squash(x - before, unit)),
-            View::Median(window) => trailing(window, &|w| squash(x - w.median, unit)),
-            View::ZScore(window) => trailing(window, &|w| squash(x - w.mean, deviation(w))),
-            View::Deviation(window) => {
-                trailing(window, &|w| if unit > 0.0 { limited((deviation(w) / unit).ln()) } else { 0.0 })
+            View::MinMax => {}
+            View::Value => raw.squash(at, x - self.level.centre(), self.level.spread(), 1.0),
+            View::Difference(lag) => {
+                if let Some(before) = self.recent.back(lag) {
+                    raw.squash(at, x - before, unit, 1.0);
+                }
             }
-            View::Range(window) => trailing(window, &|w| squash((x - w.max).max(0.0) + (x - w.min).min(0.0), unit)),
-            View::Season => seasonal(&|season| squash(season.residual, unit)),
-            View::SeasonScore => seasonal(&|season| squash(season.residual, season.spread)),
-            View::SeasonStep => seasonal(&|season| squash(point.difference, season.step)),
-            View::Week => seasonal(&|season| squash(season.weekly, season.any_spread)),
+            View::Median(window) => {
+                if let Some(w) = trailing(window) {
+                    raw.squash(at, x - w.median, unit, 1.0);
+                }
+            }
+            View::ZScore(window) => {
+                if let Some(w) = trailing(window) {
+                    raw.squash(at, x - w.mean, deviation(&w), 1.0);
+                }
+            }
+            View::Deviation(window) => {
+                if let Some(w) = trailing(window) {
+                    raw.log(at, deviation(&w), unit);
+                }
+            }
+            View::Range(window) => {
+                if let Some(w) = trailing(window) {
+                    raw.squash(at, (x - w.max).max(0.0) + (x - w.min).min(0.0), unit, 1.0);
+                }
+            }
+            View::Season => seasonal(&|season| (season.residual, unit)),
+            View::SeasonScore => seasonal(&|season| (season.residual, season.spread)),
+            View::SeasonStep => seasonal(&|season| (point.difference, season.step)),
+            View::Week => seasonal(&|season| (season.weekly, season.any_spread)),
             View::Residual(points) => seasonal(&|season| {
                 let mean = self.residuals.iter().find(|(window, _)| *window == points).map_or(0.0, |(_, mean)| *mean);
-                squash(mean, season.any_spread)
+                (mean, season.any_spread)
             }),
-            View::Unchanged => limited(f64::from(self.last.map_or(1, |last| last.run)).ln()),
+            View::Unchanged => raw.log(at, f64::from(self.last.map_or(1, |last| last.run)), 1.0),
         }
     }
 
@@ -301,15 +332,6 @@ impl Channel {
             + self.season.as_ref().map_or(0, Season::bytes)
             + self.residuals.capacity() * size_of::<(u8, f64)>()
     }
-}
-
-/// `asinh(x / unit)` within the limit; 0 where the unit is 0.
-fn squash(x: f64, unit: f64) -> f64 {
-    if unit > 0.0 { limited((x / unit).asinh()) } else { 0.0 }
-}
-
-const fn limited(x: f64) -> f64 {
-    x.clamp(-LIMIT, LIMIT)
 }
 
 /// The views of every point of a series.

@@ -3,6 +3,8 @@
 use rayon::prelude::*;
 
 use super::neighbors::nearest;
+use super::similarity::Columns as Windows;
+use crate::matrix::{Kernel, vectorised};
 use crate::nearest::squared_distance;
 
 /// A matrix of weights, symmetric until it is normalised, with 1 on the diagonal.
@@ -18,11 +20,11 @@ impl Graph {
     /// The weights `exp(-d² / σ²)` between all windows.
     pub(super) fn dense(windows: &[f32], n_dims: usize, sigma: f64) -> Self {
         let n = windows.len() / n_dims;
+        let columns = Windows::of(windows, n_dims);
         let mut weights = vec![0.0; n * n];
-        weights.par_chunks_mut(n.max(1)).zip(windows.par_chunks(n_dims)).enumerate().for_each(|(row, (weights, a))| {
-            for (column, (weight, b)) in weights.iter_mut().zip(windows.chunks(n_dims)).enumerate() {
-                *weight = if row == column { 1.0 } else { similarity(squared_distance(a, b), sigma) };
-            }
+        weights.par_chunks_mut(n.max(1)).zip(windows.par_chunks(n_dims)).enumerate().for_each(|(row, (weights, window))| {
+            columns.similarities(window, sigma, weights);
+            weights[row] = 1.0;
         });
         Self::Dense { n, weights }
     }
@@ -65,9 +67,13 @@ impl Graph {
             .into_iter()
             .map(|sum| if sum[0] > 0.0 { sum[0].sqrt() } else { 1.0 })
             .collect();
-        self.for_each_row(|row, columns, weights| {
-            for (place, weight) in weights.iter_mut().enumerate() {
-                *weight = *weight / roots[columns.at(place)] / roots[row];
+        let shares: Vec<f64> = roots.iter().map(|root| 1.0 / root).collect();
+        self.for_each_row(|row, columns, weights| match columns {
+            Columns::All => vectorised(Scale { weights, by: &shares, share: shares[row] }),
+            Columns::Some(_) => {
+                for (place, weight) in weights.iter_mut().enumerate() {
+                    *weight *= shares[columns.at(place)] * shares[row];
+                }
             }
         });
     }
@@ -77,7 +83,14 @@ impl Graph {
         let add = |[a, b]: [f64; 2], (weight, of): (&f64, &[f64; 2])| [a + weight * of[0], b + weight * of[1]];
         match self {
             Self::Dense { n, weights } => {
-                weights.par_chunks((*n).max(1)).map(|row| row.iter().zip(by).fold([0.0; 2], add)).collect()
+                let of_class = |class: usize| by.iter().map(|of| of[class]).collect::<Vec<f64>>();
+                let classes = [of_class(0), of_class(1)];
+                let product = |weights: &[f64]| {
+                    let mut sums = [0.0; 2];
+                    vectorised(Products { weights, classes: &classes, sums: &mut sums });
+                    sums
+                };
+                weights.par_chunks((*n).max(1)).map(product).collect()
             }
             Self::Sparse { starts, columns, weights } => starts
                 .par_windows(2)
@@ -107,6 +120,52 @@ impl Graph {
                     f(row, Columns::Some(&columns[range.clone()]), &mut weights[range]);
                 }
             }
+        }
+    }
+}
+
+/// Multiplies each weight of a row with a number of its column and with one of the row.
+struct Scale<'a> {
+    weights: &'a mut [f64],
+    by: &'a [f64],
+    share: f64,
+}
+
+impl Kernel for Scale<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        for (weight, by) in self.weights.iter_mut().zip(self.by) {
+            *weight *= by * self.share;
+        }
+    }
+}
+
+/// The sums over a row of the weights times the numbers of either class.
+struct Products<'a> {
+    weights: &'a [f64],
+    classes: &'a [Vec<f64>; 2],
+    sums: &'a mut [f64; 2],
+}
+
+impl Kernel for Products<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let mut lanes = [[0.0; 16]; 2];
+        let (weights, rest) = self.weights.as_chunks::<16>();
+        for (class, lanes) in self.classes.iter().zip(&mut lanes) {
+            for (weights, of) in weights.iter().zip(class.as_chunks::<16>().0) {
+                for ((lane, weight), of) in lanes.iter_mut().zip(weights).zip(of) {
+                    *lane += weight * of;
+                }
+            }
+        }
+        for ((sum, class), lanes) in self.sums.iter_mut().zip(self.classes).zip(lanes) {
+            let last = rest.iter().zip(&class[class.len() - rest.len()..]).map(|(weight, of)| weight * of);
+            *sum = lanes.iter().sum::<f64>() + last.sum::<f64>();
         }
     }
 }

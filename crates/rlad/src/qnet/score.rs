@@ -1,8 +1,9 @@
-//! Q-values of many windows, in tiles of one size.
+//! Q-values of many windows, in tiles.
 //!
-//! The order of the additions in a matrix product may depend on the product's size. Every product is therefore of one
-//! size, whatever is asked for: a tile of [`TILE`] windows, the last one filled up with zeros. So the Q-values of a window
-//! depend on nothing but the window, and a stream that scores one at a time gets a batch's numbers bit for bit.
+//! The order of the additions in a matrix product may depend on the product's size. A tile therefore has whole columns of the
+//! products' kernels, where each number is one chain of multiplications and additions over the units, whatever the number of columns;
+//! of networks whose chains may be cut, since they are long, every tile is full. What is left of a tile is filled up with zeros. So the
+//! Q-values of a window depend on nothing but the window, and a stream that scores one at a time gets a batch's numbers bit for bit.
 
 use std::ops::Range;
 
@@ -11,8 +12,12 @@ use rayon::prelude::*;
 use super::QNetwork;
 use super::head::N_ACTIONS;
 
-/// The windows of a tile.
-const TILE: usize = 32;
+/// The windows of a full tile, a multiple of [`COLUMNS`].
+const TILE: usize = 48;
+/// The columns that the kernels of the products have, or a multiple of it.
+const COLUMNS: usize = 6;
+/// The units above which every tile is full.
+const LONG: usize = 128;
 
 /// The points whose input products are shared, a multiple of [`TILE`]; also the share of one thread at a time.
 const BLOCK: usize = 8 * TILE;
@@ -31,23 +36,35 @@ struct Tile<'a> {
 
 impl<'a> Tile<'a> {
     fn new(network: &'a QNetwork) -> Self {
-        let shape = network.shape;
-        let zeros = |columns: usize| vec![0.0; TILE * columns];
         Self {
             network,
-            gates: zeros(4 * shape.n_units),
-            hidden: zeros(shape.n_units),
-            cells: zeros(shape.n_units),
-            cells_before: zeros(shape.n_units),
-            head_inputs: zeros(shape.n_head_inputs()),
-            head_hidden: zeros(shape.head_units),
-            q: zeros(N_ACTIONS),
+            gates: Vec::new(),
+            hidden: Vec::new(),
+            cells: Vec::new(),
+            cells_before: Vec::new(),
+            head_inputs: Vec::new(),
+            head_hidden: Vec::new(),
+            q: Vec::new(),
         }
     }
 
-    /// Writes the Q-values of the tile's first windows. `project` writes the input products of a step,
-    /// `[TILE, 4 n_units]`; `last` are the features of the last step, `[TILE, n_features]`.
+    /// Makes room for a tile of `n_rows` windows.
+    fn resize(&mut self, n_rows: usize) {
+        let shape = self.network.shape;
+        self.gates.resize(n_rows * 4 * shape.n_units, 0.0);
+        for states in [&mut self.hidden, &mut self.cells, &mut self.cells_before] {
+            states.resize(n_rows * shape.n_units, 0.0);
+        }
+        self.head_inputs.resize(n_rows * shape.n_head_inputs(), 0.0);
+        self.head_hidden.resize(n_rows * shape.head_units, 0.0);
+        self.q.resize(n_rows * N_ACTIONS, 0.0);
+    }
+
+    /// Writes the Q-values of the tile's first windows. `project` writes the input products of a step, `[n_rows, 4 n_units]`; `last` are
+    /// the features of the last step, `[n_rows, n_features]`, and tell the size of the tile.
     fn score(&mut self, n_steps: usize, mut project: impl FnMut(usize, &mut [f32]), last: &[f32], q: &mut [[f32; 2]]) {
+        let shape = self.network.shape;
+        self.resize(last.len() / shape.n_features);
         let lstm = self.network.lstm();
         self.cells.fill(0.0);
         for step in 0..n_steps {
@@ -58,7 +75,6 @@ impl<'a> Tile<'a> {
             std::mem::swap(&mut self.cells, &mut self.cells_before);
             lstm.activate(&mut self.gates, &self.cells_before, &mut self.cells, &mut self.hidden);
         }
-        let shape = self.network.shape;
         join_rows(&mut self.head_inputs, &self.hidden, shape.n_units, last, shape.n_features);
         self.network.head().forward(&self.head_inputs, &mut self.head_hidden, &mut self.q);
         for (q, row) in q.iter_mut().zip(self.q.chunks_exact(N_ACTIONS)) {
@@ -81,6 +97,11 @@ pub(super) fn join_rows(joined: &mut [f32], hidden: &[f32], n_units: usize, last
 }
 
 impl QNetwork {
+    /// The rows of the tile for `n` windows, at most [`TILE`].
+    const fn tile_rows(&self, n: usize) -> usize {
+        if self.shape.n_units > LONG { TILE } else { n.next_multiple_of(COLUMNS) }
+    }
+
     /// The Q-values of normal and of anomaly for each state of `states`, `[n, n_steps, n_features]`.
     ///
     /// They depend, bit for bit, on the state alone: not on the other states, their number or order, or the threads.
@@ -97,13 +118,15 @@ impl QNetwork {
         );
         let mut q = vec![[0.0; 2]; states.len() / width];
         let score = |(tile, step_inputs): &mut (Tile<'_>, Vec<f32>), (states, q): (&[f32], &mut [[f32; 2]])| {
+            let n_rows = self.tile_rows(q.len());
+            step_inputs.resize(n_rows * n_features, 0.0);
             let gather = |step: usize, inputs: &mut [f32]| {
                 inputs.fill(0.0);
                 for (row, state) in inputs.chunks_exact_mut(n_features).zip(states.chunks_exact(width)) {
                     row.copy_from_slice(&state[step * n_features..][..n_features]);
                 }
             };
-            let mut last = vec![0.0; TILE * n_features];
+            let mut last = vec![0.0; n_rows * n_features];
             gather(n_steps - 1, &mut last);
             let project = |step: usize, gates: &mut [f32]| {
                 gather(step, step_inputs);
@@ -111,7 +134,7 @@ impl QNetwork {
             };
             tile.score(n_steps, project, &last, q);
         };
-        let buffers = || (Tile::new(self), vec![0.0; TILE * n_features]);
+        let buffers = || (Tile::new(self), Vec::new());
         if q.len() <= TILE {
             // A single tile is not worth a change of threads.
             if !q.is_empty() {
@@ -158,10 +181,11 @@ impl QNetwork {
                 self.lstm().project(inputs, products);
             }
             for (start, q) in (0..).step_by(TILE).zip(q.chunks_mut(TILE)) {
+                let n_rows = self.tile_rows(q.len());
                 let project = |step: usize, gates: &mut [f32]| {
-                    gates.copy_from_slice(&products[(start + step) * n_gates..][..TILE * n_gates]);
+                    gates.copy_from_slice(&products[(start + step) * n_gates..][..n_rows * n_gates]);
                 };
-                let last = &inputs[(start + n_steps - 1) * n_features..][..TILE * n_features];
+                let last = &inputs[(start + n_steps - 1) * n_features..][..n_rows * n_features];
                 tile.score(n_steps, project, last, q);
             }
         };

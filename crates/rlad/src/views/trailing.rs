@@ -143,6 +143,22 @@ fn sum(values: &[f32], of: impl Fn(f64) -> f64) -> f64 {
     lanes.iter().sum::<f64>() + rest.iter().map(|&value| of(f64::from(value))).sum::<f64>()
 }
 
+/// The median of the first `n` of some finite values, behind which are infinities: a value's place in the order is the number of
+/// those below it, which takes no branches.
+fn middle(values: &[f32; N_BLOCKS], n: usize) -> f64 {
+    let (mut low, mut high) = (0.0, 0.0);
+    for (i, value) in values[..n].iter().enumerate() {
+        let mut place = 0;
+        for (j, other) in values.iter().enumerate() {
+            place += u32::from(other < value) + u32::from(other == value && j < i);
+        }
+        let place = place as usize;
+        low = if place == (n - 1) / 2 { *value } else { low };
+        high = if place == n / 2 { *value } else { high };
+    }
+    f64::midpoint(f64::from(low), f64::from(high))
+}
+
 /// The last day of a channel in blocks of an hour.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Day {
@@ -181,7 +197,7 @@ impl Day {
 
     /// The last day, with the median of its blocks' means for its median.
     pub(super) fn summary(&self) -> Option<Summary> {
-        let mut means = [0.0; N_BLOCKS];
+        let mut means = [f32::INFINITY; N_BLOCKS];
         let mut n_means = 0;
         let (mut n, mut total, mut min, mut max) = (0.0, 0.0, f64::INFINITY, f64::NEG_INFINITY);
         for block in self.blocks.iter().filter(|block| block.n > 0.0) {
@@ -200,9 +216,7 @@ impl Day {
         let squares =
             self.blocks.iter().filter(|block| block.n > 0.0).map(|block| f64::from(block.squares) + between(block));
         let squares = squares.sum();
-        let means = &mut means[..n_means];
-        means.sort_unstable_by(f32::total_cmp);
-        let median = f64::midpoint(f64::from(means[(n_means - 1) / 2]), f64::from(means[n_means / 2]));
+        let median = middle(&means, n_means);
         Some(Summary { n, median, mean, squares, min, max })
     }
 
