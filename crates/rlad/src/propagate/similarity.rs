@@ -56,8 +56,11 @@ impl Kernel for Similarities<'_> {
                     *square += (value - other) * (value - other);
                 }
             }
-            let weights = squares.map(|square| exp_of_minus(square * self.rate));
-            out.copy_from_slice(&weights[..out.len()]);
+            // In place, since a `map` of the array would be a function of its own, without these vectors.
+            for square in &mut squares {
+                *square = exp_of_minus(*square * self.rate);
+            }
+            out.copy_from_slice(&squares[..out.len()]);
         }
     }
 }

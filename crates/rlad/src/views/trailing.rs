@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::matrix::{Kernel, vectorised};
+
 /// What a trailing window holds: the values before the point, not the point itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Summary {
@@ -69,14 +71,13 @@ impl Recent {
         } else {
             (&self.values[start..], &self.values[..end - self.values.len()])
         };
-        let count = n as f64;
-        let mean = (sum(head, |value| value) + sum(tail, |value| value)) / count;
-        let square = |value: f64| (value - mean) * (value - mean);
+        let mut moments = (0.0, 0.0);
+        vectorised(Moments { head, tail, moments: &mut moments });
         Some(Summary {
-            n: count,
+            n: n as f64,
             median: f64::midpoint(value((n - 1) / 2), value(n / 2)),
-            mean,
-            squares: sum(head, square) + sum(tail, square),
+            mean: moments.0,
+            squares: moments.1,
             min: value(0),
             max: value(n - 1),
         })
@@ -131,32 +132,82 @@ impl Recent {
     }
 }
 
-/// A sum in eight lanes, which the compiler can keep in vector registers.
-fn sum(values: &[f32], of: impl Fn(f64) -> f64) -> f64 {
+/// The mean of the values in two slices, and the sum of squared deviations from it.
+struct Moments<'a> {
+    head: &'a [f32],
+    tail: &'a [f32],
+    moments: &'a mut (f64, f64),
+}
+
+impl Kernel for Moments<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let n = (self.head.len() + self.tail.len()) as f64;
+        let mean = (sum(self.head, 0.0, 1) + sum(self.tail, 0.0, 1)) / n;
+        *self.moments = (mean, sum(self.head, mean, 2) + sum(self.tail, mean, 2));
+    }
+}
+
+/// The sum of values less `centre`, or of its squares where `power` is 2, in eight lanes, which the compiler can keep in vectors.
+#[inline(always)]
+fn sum(values: &[f32], centre: f64, power: u8) -> f64 {
+    let of = |value: f32| {
+        let distance = f64::from(value) - centre;
+        if power == 2 { distance * distance } else { distance }
+    };
     let mut lanes = [0.0; 8];
     let (chunks, rest) = values.as_chunks::<8>();
     for chunk in chunks {
         for (lane, &value) in lanes.iter_mut().zip(chunk) {
-            *lane += of(f64::from(value));
+            *lane += of(value);
         }
     }
-    lanes.iter().sum::<f64>() + rest.iter().map(|&value| of(f64::from(value))).sum::<f64>()
+    let mut total = 0.0;
+    for lane in lanes {
+        total += lane;
+    }
+    for &value in rest {
+        total += of(value);
+    }
+    total
 }
 
-/// The median of the first `n` of some finite values, behind which are infinities: a value's place in the order is the number of
-/// those below it, which takes no branches.
+/// The median of the first `n` of some finite values, behind which are infinities.
 fn middle(values: &[f32; N_BLOCKS], n: usize) -> f64 {
-    let (mut low, mut high) = (0.0, 0.0);
-    for (i, value) in values[..n].iter().enumerate() {
-        let mut place = 0;
-        for (j, other) in values.iter().enumerate() {
-            place += u32::from(other < value) + u32::from(other == value && j < i);
+    let mut found = [0.0; 2];
+    vectorised(Middle { values, n, found: &mut found });
+    f64::midpoint(f64::from(found[0]), f64::from(found[1]))
+}
+
+/// The two values in the middle: a value's places in the order are known from the numbers of those below it and of its equals, which
+/// takes no branches.
+struct Middle<'a> {
+    values: &'a [f32; N_BLOCKS],
+    n: usize,
+    found: &'a mut [f32; 2],
+}
+
+impl Kernel for Middle<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let (mut below, mut up_to) = ([0_i32; N_BLOCKS], [0_i32; N_BLOCKS]);
+        for &other in self.values {
+            for ((below, up_to), &value) in below.iter_mut().zip(&mut up_to).zip(self.values) {
+                *below += i32::from(other < value);
+                *up_to += i32::from(other <= value);
+            }
         }
-        let place = place as usize;
-        low = if place == (n - 1) / 2 { *value } else { low };
-        high = if place == n / 2 { *value } else { high };
+        for (place, found) in [(self.n - 1) / 2, self.n / 2].into_iter().zip(self.found) {
+            let place = place as i32;
+            for ((below, up_to), value) in below.iter().zip(&up_to).zip(self.values) {
+                *found = if *below <= place && place < *up_to { *value } else { *found };
+            }
+        }
     }
-    f64::midpoint(f64::from(low), f64::from(high))
 }
 
 /// The last day of a channel in blocks of an hour.
