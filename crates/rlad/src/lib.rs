@@ -73,7 +73,7 @@ pub use oracle::{FileOracle, Oracle, Question, Reply, TruthOracle};
 pub use propagate::{Propagation, entropy, propagate};
 pub use qnet::{Adam, Batch, QNetwork, QNetworkShape, Regularisation, Tensor};
 pub use query::{Query, Reason, random_questions};
-pub use read::{Columns, DataSet, Member, ReadOptions, read};
+pub use read::{Catalogue, Columns, DataSet, ListedSeries, Member, ReadOptions, read};
 pub use saved::Saved;
 pub use scores::{Event, SeriesScores, read_scores, write_events, write_scores};
 pub use series::{Clock, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Series, TimeFormat};
