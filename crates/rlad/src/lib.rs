@@ -75,7 +75,7 @@ pub use qnet::{Adam, Batch, QNetwork, QNetworkShape, Regularisation, Tensor};
 pub use query::{Query, Reason, random_questions};
 pub use read::{Catalogue, Columns, DataSet, ListedSeries, Member, ReadOptions, read};
 pub use saved::Saved;
-pub use scores::{Event, SeriesScores, read_scores, write_events, write_scores};
+pub use scores::{Event, ScoresWriter, SeriesScores, read_scores, write_events, write_scores};
 pub use series::{Clock, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Series, TimeFormat};
 pub use session::{ExpectedQuality, FreeSpan, Interval, Progress, Session, SimilarWindow, SimilarWindows, Statement};
 pub use stream::Stream;
