@@ -46,27 +46,28 @@ pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
     use_threads(args.threads)?;
     let (detector, mut data) = open(args)?;
     let part = args.form.part.unwrap_or_default();
+    let found = Found { events: args.events.is_some().then(Vec::new), ..Found::default() };
     let found = match &mut data {
-        Data::Whole(data) => score_whole(&detector, data, part, &args.out)?,
-        Data::Listed(catalogue) => score_in_groups(&detector, catalogue, part, &args.out, GROUP)?,
+        Data::Whole(data) => score_whole(&detector, data, part, &args.out, found)?,
+        Data::Listed(catalogue) => score_in_groups(&detector, catalogue, part, &args.out, GROUP, found)?,
     };
-    if let Some(path) = &args.events {
-        rlad::write_events(path, &found.events)?;
+    if let (Some(path), Some(events)) = (&args.events, &found.events) {
+        rlad::write_events(path, events)?;
     }
     if let (Some(path), Data::Whole(data)) = (&args.report, &data) {
         let session =
             args.paths.first().filter(|path| args.method.name.is_none() && path.join(folder::LABELS).exists());
         write_report(path, &detector, data, part, session.map(PathBuf::as_path), None)?;
     }
-    let n_anomalous: usize = found.events.iter().map(|event| event.n_points).sum();
     print(&format!(
-        "{} series, {} points, {n_anomalous} anomalous in {} events: {}",
+        "{} series, {} points, {} anomalous in {} events: {}",
         found.n_series,
         found.n_points,
-        found.events.len(),
+        found.n_anomalous,
+        found.n_events,
         args.out.display()
     ))?;
-    Ok(if args.check && n_anomalous > 0 { ExitCode::from(ANOMALOUS) } else { ExitCode::SUCCESS })
+    Ok(if args.check && found.n_anomalous > 0 { ExitCode::from(ANOMALOUS) } else { ExitCode::SUCCESS })
 }
 
 /// The detector and the data: a trained one and what is behind it, or a method that is fitted on the data.
@@ -114,22 +115,29 @@ fn open(args: &DetectArgs) -> anyhow::Result<(Saved, Data)> {
 struct Found {
     n_series: usize,
     n_points: usize,
-    events: Vec<Event>,
+    n_anomalous: usize,
+    n_events: usize,
+    /// The events themselves, where they are to be written: many of them take memory.
+    events: Option<Vec<Event>>,
 }
 
 impl Found {
     fn add(&mut self, scores: &SeriesScores) {
         self.n_series += 1;
         self.n_points += scores.scores.len();
-        self.events.extend(scores.events());
+        let events = scores.events();
+        self.n_anomalous += events.iter().map(|event| event.n_points).sum::<usize>();
+        self.n_events += events.len();
+        if let Some(all) = &mut self.events {
+            all.extend(events);
+        }
     }
 }
 
-/// Scores data that are in memory, and writes the scores.
-fn score_whole(detector: &Saved, data: &DataSet, part: Part, out: &Path) -> anyhow::Result<Found> {
+/// Scores data that are in memory, writes the scores and adds to what was found.
+fn score_whole(detector: &Saved, data: &DataSet, part: Part, out: &Path, mut found: Found) -> anyhow::Result<Found> {
     let scores = score(detector.detector(), detector.hash(), data, part)?;
     rlad::write_scores(out, &scores)?;
-    let mut found = Found::default();
     scores.iter().for_each(|scores| found.add(scores));
     Ok(found)
 }
@@ -142,11 +150,11 @@ fn score_in_groups(
     part: Part,
     out: &Path,
     max_cells: usize,
+    mut found: Found,
 ) -> anyhow::Result<Found> {
     let series = catalogue.series().to_vec();
     let mut bar = Progress::new("scoring", series.iter().map(|series| series.n_points as u64).sum());
     let mut n_done = 0;
-    let mut found = Found::default();
     let forms: Vec<_> = series.iter().map(|series| (series.name.as_str(), series.time_format)).collect();
     let mut writer = ScoresWriter::create(out, &forms)?;
     for group in groups(&series, max_cells) {

@@ -10,7 +10,7 @@ use ::csv::{ByteRecord, Reader, ReaderBuilder};
 use super::columns::{self, Kind, Roles, Wanted};
 use super::listing::{BLOCK, Listing, Pick};
 use super::table::{EXPECTED_LABEL, Table, label_of_text, number_of};
-use super::time::{Trouble, read_timestamp};
+use super::time::{ReadTime, Trouble, read_timestamp};
 use crate::error::{Error, Result};
 use crate::series::TimeFormat;
 
@@ -200,7 +200,7 @@ impl Row<'_> {
     }
 
     /// The column of the time and what it holds, where there is one.
-    fn time(&self) -> Option<(usize, std::result::Result<(TimeFormat, i64), Trouble>)> {
+    fn time(&self) -> Option<(usize, ReadTime)> {
         self.roles.time.map(|column| (column, self.text(column).map_or(Err(Trouble::Form), read_timestamp)))
     }
 
@@ -242,7 +242,7 @@ fn head(source: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     loop {
         let n_read = source.by_ref().take(CHUNK as u64).read_to_end(&mut head)?;
-        let has_line = without_mark(&head).iter().skip_while(|byte| is_end(byte)).any(|byte| is_end(&byte));
+        let has_line = without_mark(&head).iter().skip_while(|byte| is_end(byte)).any(is_end);
         if has_line || n_read == 0 {
             return Ok(head);
         }

@@ -16,7 +16,7 @@ use arrow::util::display::array_value_to_string;
 use super::columns::{self, Kind, Roles, Wanted};
 use super::listing::{Listing, Pick};
 use super::table::{EXPECTED_LABEL, Table, label_of, label_of_text};
-use super::time::{Trouble, integral, read_integer, read_timestamp};
+use super::time::{ReadTime, Trouble, integral, read_integer, read_timestamp};
 use crate::error::{Cause, Error, Result};
 use crate::series::TimeFormat;
 
@@ -29,10 +29,13 @@ const BATCH: usize = 65_536;
 /// [`Error::Read`], [`Error::Format`] if it is no Parquet file or damaged, [`Error::Columns`], [`Error::Cell`].
 pub(super) fn read(path: &Path, wanted: &Wanted, pick: Option<&Pick<'_>>) -> Result<Table> {
     let (parquet, mut builder) = Parquet::open(path, wanted)?;
-    let mut rows = vec![0..usize::MAX];
-    if let Some(pick) = pick {
-        rows = pick.rows().collect();
-        builder = select(builder, &rows);
+    let mut rows: Vec<Range<usize>> = Vec::new();
+    match pick {
+        None => rows.push(0..usize::MAX),
+        Some(pick) => {
+            rows.extend(pick.rows());
+            builder = select(builder, &rows);
+        }
     }
     let mut rows = rows.into_iter().flatten();
     let roles = &parquet.roles;
@@ -257,7 +260,7 @@ fn select(
 }
 
 /// What cells hold as timestamps.
-fn times(cells: &ArrayRef) -> std::result::Result<Vec<std::result::Result<(TimeFormat, i64), Trouble>>, ArrowError> {
+fn times(cells: &ArrayRef) -> std::result::Result<Vec<ReadTime>, ArrowError> {
     match cells.data_type() {
         ty if is_text(ty) => {
             let texts = cast(cells, &DataType::LargeUtf8)?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::columns::Roles;
-use super::time::Trouble;
+use super::time::ReadTime;
 use crate::error::{Error, Result};
 use crate::label::Label;
 use crate::series::TimeFormat;
@@ -56,12 +56,7 @@ impl Table {
     /// Adds the time of a row, whose number and series stand in the table already.
     ///
     /// `found` is the cell as it stands in the file.
-    pub(crate) fn push_time(
-        &mut self,
-        column: &str,
-        read: std::result::Result<(TimeFormat, i64), Trouble>,
-        found: impl FnOnce() -> String,
-    ) -> Result<()> {
+    pub(crate) fn push_time(&mut self, column: &str, read: ReadTime, found: impl FnOnce() -> String) -> Result<()> {
         let timestamps = self.timestamps.as_mut().expect("there is a column for the time");
         let row = timestamps.len();
         let number = self.row_numbers.get(row);

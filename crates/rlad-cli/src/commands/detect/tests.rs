@@ -13,7 +13,7 @@ const POINTS: usize = 300;
 fn write_data(folder: &TempDir, name: &str, by_turns: bool) -> PathBuf {
     let names = ["e", "b", "c", "a", "d"];
     let row = |of: usize, point: usize| {
-        let value = if (of, point) == (2, 200) { 50 } else { point * (of + 3) % 7 };
+        let value = if (of, point) == (2, 200) { 50 } else { point * (of + 2) % 7 };
         format!("{},{},{value}\n", names[of], 60 * point)
     };
     let mut text = String::from("series,timestamp,value\n");
@@ -34,6 +34,10 @@ fn list(path: &Path) -> Catalogue {
     Catalogue::of(&[path.to_owned()], &rlad::ReadOptions::default()).unwrap()
 }
 
+fn nothing() -> Found {
+    Found { events: Some(Vec::new()), ..Found::default() }
+}
+
 fn detector(data: &DataSet) -> Saved {
     let method = method("pca", &[]).unwrap();
     let series: Vec<Series> = data.members.iter().map(|member| member.series.clone()).collect();
@@ -52,10 +56,12 @@ fn groups_of_series_are_scored_to_the_same_bytes() {
         for path in [csv, parquet] {
             for (out, part) in [("out.csv", Part::ALL), ("out.parquet", Part::ALL), ("part.csv", part)] {
                 let (one, other) = (folder.path().join(out), folder.path().join(format!("groups-{out}")));
-                let found = score_whole(&detector, &whole(&path), part, &one).unwrap();
-                assert_eq!((found.n_series, found.events.is_empty()), (5, false));
+                let found = score_whole(&detector, &whole(&path), part, &one, nothing()).unwrap();
+                assert_eq!((found.n_series, found.n_events > 0), (5, true));
+                assert_eq!(found.events.as_ref().map(Vec::len), Some(found.n_events));
                 for max_cells in [1, POINTS, 2 * POINTS, usize::MAX] {
-                    let grouped = score_in_groups(&detector, &mut list(&path), part, &other, max_cells).unwrap();
+                    let grouped =
+                        score_in_groups(&detector, &mut list(&path), part, &other, max_cells, nothing()).unwrap();
                     assert_eq!(grouped, found);
                     let bytes = [&one, &other].map(|path| fs::read(path).unwrap());
                     assert!(bytes[0] == bytes[1], "{} to {out} in groups of {max_cells}", path.display());
@@ -86,12 +92,12 @@ fn an_error_within_the_data_leaves_what_was_there() {
     let detector = detector(&whole(&path));
     let mut text = fs::read_to_string(&path).unwrap();
     // The last series by name has a cell that is no number, far behind rows that are scored before.
-    write!(text, "d,1000000,broken\n").unwrap();
+    writeln!(text, "d,1000000,broken").unwrap();
     fs::write(&path, text).unwrap();
     for name in ["out.csv", "out.parquet"] {
         let out = folder.path().join(name);
         fs::write(&out, "old").unwrap();
-        let error = score_in_groups(&detector, &mut list(&path), Part::ALL, &out, 1).unwrap_err();
+        let error = score_in_groups(&detector, &mut list(&path), Part::ALL, &out, 1, nothing()).unwrap_err();
         assert!(error.to_string().contains("row 1501, column `value`: expected a number, found `broken`"), "{error}");
         assert_eq!(fs::read_to_string(&out).unwrap(), "old");
     }
