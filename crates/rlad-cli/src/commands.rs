@@ -23,15 +23,20 @@ use crate::folder;
 
 /// Reads data, and tells on stderr what was repaired.
 fn read(paths: &[PathBuf], form: &DataArgs) -> anyhow::Result<DataSet> {
+    let data = rlad::read(paths, &read_options(form))?;
+    tell(&data.notes);
+    Ok(data)
+}
+
+/// How data are read.
+fn read_options(form: &DataArgs) -> ReadOptions {
     let columns = Columns {
         series: form.series_column.clone(),
         time: form.time_column.clone(),
         values: form.value_columns.clone(),
         label: form.label_column.clone(),
     };
-    let data = rlad::read(paths, &ReadOptions { columns, step: form.step_ns })?;
-    tell(&data.notes);
-    Ok(data)
+    ReadOptions { columns, step: form.step_ns }
 }
 
 /// Notes for the user, on stderr.

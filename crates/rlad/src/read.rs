@@ -4,10 +4,15 @@
 //! A file is read into a table (`csv`, `parquet`) whose columns are found by name (`columns`); its rows are parted into
 //! series, sorted, and joined with the rows of the same series in other files. What is repaired on the way is told in a
 //! bounded number of sentences (`notes`); what cannot be understood is an error that names the file, the row and the column.
+//!
+//! Where files are larger than memory, a first pass lists which series lie in which blocks of rows (`listing`), and then some
+//! series at a time are read from their blocks (`catalogue`), by the same code and with the same notes and errors.
 
+mod catalogue;
 mod columns;
 mod csv;
 mod files;
+mod listing;
 mod notes;
 mod parquet;
 mod pieces;
@@ -17,11 +22,13 @@ mod time;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use catalogue::{Catalogue, ListedSeries};
 pub use columns::Columns;
 pub(crate) use columns::{Find, Kind, Roles, Wanted, find as find_columns};
 pub(crate) use csv::{delimiter, shorten};
 use files::DataFile;
 pub(crate) use files::{Form, form_of};
+use listing::Pick;
 pub(crate) use notes::{Note, Notes};
 pub(crate) use pieces::Duplicates;
 use pieces::{Piece, join, pieces};
@@ -84,12 +91,16 @@ pub fn read(paths: &[PathBuf], options: &ReadOptions) -> Result<DataSet> {
     let mut notes = Notes::default();
     let files = files::find(paths, &mut notes)?;
     let wanted = Wanted::from(&options.columns);
-    let what = match paths {
+    let (members, notes) = read_files(&files, &what_is_read(paths), &wanted, Duplicates::Refuse, options.step, notes)?;
+    Ok(DataSet { members, notes: notes.sentences() })
+}
+
+/// What messages call these files and folders.
+fn what_is_read(paths: &[PathBuf]) -> String {
+    match paths {
         [path] => format!("`{}`", path.display()),
         paths => format!("all of the {} files and folders", paths.len()),
-    };
-    let (members, notes) = read_files(&files, &what, &wanted, Duplicates::Refuse, options.step, notes)?;
-    Ok(DataSet { members, notes: notes.sentences() })
+    }
 }
 
 /// Reads a file or folder as one kind of data set.
@@ -119,9 +130,8 @@ fn read_files(
     mut notes: Notes,
 ) -> Result<(Vec<Member>, Notes)> {
     let mut all: Vec<Piece> = Vec::new();
-    let mut timeless: Option<PathBuf> = None;
-    let mut timed: Option<PathBuf> = None;
-    for file in files {
+    let mut clock = OneClock::default();
+    for (index, file) in files.iter().enumerate() {
         let table = match read_table(&file.path, wanted) {
             Err(Error::Empty { what }) => {
                 notes.add(Note::NoRows, what);
@@ -129,36 +139,67 @@ fn read_files(
             }
             table => table?,
         };
-        let place = if table.timestamps.is_some() { &mut timed } else { &mut timeless };
-        place.get_or_insert_with(|| file.path.clone());
-        if let (Some(timed), Some(timeless)) = (&timed, &timeless) {
-            let expected = if table.timestamps.is_some() {
-                format!("expected no column for the time, as in `{}`", timeless.display())
-            } else {
-                format!("expected a column for the time, as in `{}`", timed.display())
-            };
-            return Err(Error::Columns { path: file.path.clone(), expected, found: table.columns });
-        }
-        for column in &table.left_out {
-            notes.add(Note::LeftOut, format!("`{column}` of `{}`", file.path.display()));
-        }
-        if table.timestamps.is_none() {
-            notes.add(Note::NoTime, format!("`{}`", file.path.display()));
-        }
-        all.extend(pieces(&table, &file.name, duplicates, &mut notes)?);
+        let is_timed = table.timestamps.is_some();
+        clock.check(&file.path, is_timed, &table.columns)?;
+        tell_columns(&file.path, is_timed, &table.left_out, &mut notes);
+        all.extend(pieces(&table, &file.name, duplicates, |id, _| (index, id), &mut notes)?);
     }
-    let mut members = Vec::new();
-    for (name, series_pieces) in group(all) {
-        let Piece { format, channels, timestamps, values, labels, .. } = join(&name, series_pieces)?;
-        let series = Series::new(&*name, channels, format, timestamps, values, step)?;
-        notes.observe(&series);
-        let truth = labels.filter(|labels| labels.iter().any(Option::is_some)).map(Truth::new);
-        members.push(Member { series, truth });
-    }
+    let members = members(all, step, |index, _| index, &mut notes)?;
     if members.is_empty() {
         return Err(Error::Empty { what: what.to_owned() });
     }
     Ok((members, notes))
+}
+
+/// Files of which all have a column for the time, or none has.
+#[derive(Debug, Default)]
+struct OneClock {
+    timed: Option<PathBuf>,
+    timeless: Option<PathBuf>,
+}
+
+impl OneClock {
+    /// Refuses a file that is unlike those before it.
+    fn check(&mut self, path: &Path, is_timed: bool, columns: &[String]) -> Result<()> {
+        let place = if is_timed { &mut self.timed } else { &mut self.timeless };
+        place.get_or_insert_with(|| path.to_owned());
+        let (Some(timed), Some(timeless)) = (&self.timed, &self.timeless) else { return Ok(()) };
+        let expected = if is_timed {
+            format!("expected no column for the time, as in `{}`", timeless.display())
+        } else {
+            format!("expected a column for the time, as in `{}`", timed.display())
+        };
+        Err(Error::Columns { path: path.to_owned(), expected, found: columns.to_vec() })
+    }
+}
+
+/// Notes what is odd about the columns of a file.
+fn tell_columns(path: &Path, is_timed: bool, left_out: &[String], notes: &mut Notes) {
+    for column in left_out {
+        notes.add(Note::LeftOut, format!("`{column}` of `{}`", path.display()));
+    }
+    if !is_timed {
+        notes.add(Note::NoTime, format!("`{}`", path.display()));
+    }
+}
+
+/// Joins pieces to series, sorted by name. `place` is where the notes of a series stand, by its number among these and its
+/// name.
+fn members(
+    pieces: Vec<Piece>,
+    step: Option<i64>,
+    place: impl Fn(usize, &str) -> usize,
+    notes: &mut Notes,
+) -> Result<Vec<Member>> {
+    let mut members = Vec::new();
+    for (index, (name, series_pieces)) in group(pieces).enumerate() {
+        let Piece { format, channels, timestamps, values, labels, .. } = join(&name, series_pieces)?;
+        let series = Series::new(&*name, channels, format, timestamps, values, step)?;
+        notes.observe(place(index, &name), &series);
+        let truth = labels.filter(|labels| labels.iter().any(Option::is_some)).map(Truth::new);
+        members.push(Member { series, truth });
+    }
+    Ok(members)
 }
 
 /// Reads one file, by its extension.
@@ -166,14 +207,19 @@ fn read_files(
 /// # Errors
 /// Those of [`read`]; [`Error::Empty`] without rows.
 pub(crate) fn read_table(path: &Path, wanted: &Wanted) -> Result<Table> {
-    let table = match form_of(path)? {
-        Form::Csv => csv::read(path, wanted)?,
-        Form::Parquet => parquet::read(path, wanted)?,
-    };
+    let table = read_rows(path, wanted, None)?;
     if table.n_rows == 0 {
         return Err(Error::Empty { what: format!("`{}`", path.display()) });
     }
     Ok(table)
+}
+
+/// Reads one file, or some series of it.
+fn read_rows(path: &Path, wanted: &Wanted, pick: Option<&Pick<'_>>) -> Result<Table> {
+    match form_of(path)? {
+        Form::Csv => csv::read(path, wanted, pick),
+        Form::Parquet => parquet::read(path, wanted, pick),
+    }
 }
 
 /// The pieces of each series in the order in which they were read; series by name.

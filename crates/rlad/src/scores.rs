@@ -1,16 +1,17 @@
 //! The scores file: what a detector says of every point, in a form that people and programs read; and the events in it.
 
+mod writer;
+
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Float64Array, StringArray};
+pub use writer::{ScoresWriter, write_scores};
 
 use crate::error::{Cause, Error, Result};
 use crate::label::events;
-use crate::read::{Find, Form, Table, Wanted, form_of, read_table};
+use crate::read::{Find, Table, Wanted, read_table};
 use crate::series::TimeFormat;
-use crate::write::{TimeColumn, floats, has_timestamps, number, write_atomically, write_parquet};
+use crate::write::{number, write_atomically};
 
 /// The scores of one series.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,75 +75,6 @@ impl SeriesScores {
             }
         };
         events(&self.anomalies()).into_iter().map(event).collect()
-    }
-}
-
-/// Writes scores as CSV or Parquet, by the extension of `path`.
-///
-/// The columns are `series, timestamp, score, threshold, anomaly, model`, one row a point; `index` stands in place of
-/// `timestamp` where the series have no timestamps. A point that is not scored has an empty cell (null) for its score.
-/// Timestamps are written as in the data; in Parquet integers as `Int64` in their own unit, RFC 3339 as `Timestamp(ns, UTC)`,
-/// civil ones as `Timestamp(ns)`, and as text where series differ in this. The file takes its place whole.
-///
-/// # Errors
-/// [`Error::Format`] for another extension, or if some series have timestamps and some have none; [`Error::Write`].
-///
-/// # Panics
-/// If a series has not as many scores as timestamps.
-pub fn write_scores(path: &Path, scores: &[SeriesScores]) -> Result<()> {
-    let form = form_of(path)?;
-    for series in scores {
-        assert_eq!(series.scores.len(), series.timestamps.len(), "one score a timestamp");
-    }
-    let forms: Vec<_> = scores.iter().map(|series| (series.series.as_str(), series.time_format)).collect();
-    let timed = forms.is_empty() || has_timestamps(path, &forms)?;
-    let time = if timed { "timestamp" } else { "index" };
-    let names = ["series", time, "score", "threshold", "anomaly", "model"].map(str::to_owned);
-    match form {
-        Form::Csv => write_atomically(path, |file| {
-            let mut writer = csv::Writer::from_writer(file);
-            writer.write_record(&names)?;
-            for series in scores {
-                let threshold = number(series.threshold);
-                for (&timestamp, &score) in series.timestamps.iter().zip(&series.scores) {
-                    let anomaly = if score > series.threshold { "true" } else { "false" };
-                    let timestamp = series.time_format.format(timestamp);
-                    writer.write_record([
-                        &series.series,
-                        &*timestamp,
-                        &number(score),
-                        &threshold,
-                        anomaly,
-                        &series.model,
-                    ])?;
-                }
-            }
-            writer.flush()
-        }),
-        Form::Parquet => {
-            let time_column = TimeColumn::of(scores.iter().map(|series| series.time_format));
-            let batch = |series: &SeriesScores| -> Vec<ArrayRef> {
-                let n_points = series.scores.len();
-                vec![
-                    Arc::new(StringArray::from(vec![&*series.series; n_points])),
-                    time_column.array(series.time_format, &series.timestamps),
-                    floats(series.scores.iter().copied()),
-                    Arc::new(Float64Array::from(vec![series.threshold; n_points])),
-                    Arc::new(BooleanArray::from(series.anomalies())),
-                    Arc::new(StringArray::from(vec![&*series.model; n_points])),
-                ]
-            };
-            let none = SeriesScores {
-                series: String::new(),
-                time_format: TimeFormat::Seconds,
-                timestamps: Vec::new(),
-                scores: Vec::new(),
-                threshold: 0.0,
-                model: String::new(),
-            };
-            let empty = scores.is_empty().then_some(&none);
-            write_parquet(path, &names, scores.iter().chain(empty).map(batch))
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Float64Array, Int8Array, Int64Array, StringArray, TimestampNanosecondArray};
@@ -145,8 +145,7 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     write_atomically(path, |file| file.write_all(bytes))
 }
 
-/// Writes a file whole: into a file beside it, `.NAME.partial`, which takes its place when it is complete and on the disk. So
-/// a run that is killed leaves what was there before. What is no regular file (a pipe, `/dev/stdout`) is written to directly.
+/// Writes a file whole, as [`WholeFile`] does.
 ///
 /// # Errors
 /// [`Error::Write`].
@@ -155,56 +154,86 @@ pub(crate) fn write_atomically(
     write: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
 ) -> Result<()> {
     let attempt = || {
+        let mut file = WholeFile::create(path)?;
+        write(&mut file.file)?;
+        file.finish()
+    };
+    attempt().map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
+/// A file that is written whole: into a file beside it, `.NAME.partial`, which takes its place when it is complete and on the
+/// disk, and is removed where it is dropped before. So a run that is killed leaves what was there before. What is no regular
+/// file (a pipe, `/dev/stdout`) is written to directly.
+#[derive(Debug)]
+pub(crate) struct WholeFile {
+    file: BufWriter<File>,
+    target: PathBuf,
+    /// The file beside it, as long as it is there.
+    partial: Option<PathBuf>,
+}
+
+impl WholeFile {
+    /// Begins to write a file.
+    pub(crate) fn create(path: &Path) -> std::io::Result<Self> {
         // A link stays a link: what it leads to is replaced.
         let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         if std::fs::metadata(&target).is_ok_and(|metadata| !metadata.is_file()) {
-            let mut file = BufWriter::new(File::options().write(true).open(&target)?);
-            write(&mut file)?;
-            return file.flush();
+            let file = BufWriter::new(File::options().write(true).open(&target)?);
+            return Ok(Self { file, target, partial: None });
         }
         let mut name = std::ffi::OsString::from(".");
         name.push(target.file_name().unwrap_or_default());
         name.push(".partial");
         let partial = target.with_file_name(name);
-        let result = File::create(&partial).and_then(|file| {
-            let mut file = BufWriter::new(file);
-            write(&mut file)?;
-            file.flush()?;
-            file.get_ref().sync_all()?;
-            std::fs::rename(&partial, &target)?;
-            // The new name is on the disk when the folder is.
-            #[cfg(unix)]
-            match target.parent() {
-                Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all()?,
-                _ => File::open(".")?.sync_all()?,
-            }
-            Ok(())
-        });
-        if result.is_err() {
-            // The first error is the one to tell; the file may never have been made.
-            let _ = std::fs::remove_file(&partial);
+        let file = BufWriter::new(File::create(&partial)?);
+        Ok(Self { file, target, partial: Some(partial) })
+    }
+
+    /// Puts the file in its place.
+    pub(crate) fn finish(mut self) -> std::io::Result<()> {
+        self.file.flush()?;
+        let Some(partial) = &self.partial else { return Ok(()) };
+        self.file.get_ref().sync_all()?;
+        std::fs::rename(partial, &self.target)?;
+        self.partial = None;
+        // The new name is on the disk when the folder is.
+        #[cfg(unix)]
+        match self.target.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all()?,
+            _ => File::open(".")?.sync_all()?,
         }
-        result
-    };
-    attempt().map_err(|source| Error::Write { path: path.to_owned(), source })
+        Ok(())
+    }
+}
+
+impl Write for WholeFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for WholeFile {
+    fn drop(&mut self) {
+        if let Some(partial) = &self.partial {
+            // An error came before, and is the one to tell.
+            let _ = std::fs::remove_file(partial);
+        }
+    }
 }
 
 /// Writes a Parquet file of record batches; the first tells the types, and there is at least one.
 ///
 /// # Errors
 /// [`Error::Write`].
-pub(crate) fn write_parquet(
-    path: &Path,
-    names: &[String],
-    mut batches: impl Iterator<Item = Vec<ArrayRef>>,
-) -> Result<()> {
+fn write_parquet(path: &Path, names: &[String], mut batches: impl Iterator<Item = Vec<ArrayRef>>) -> Result<()> {
     let first = batches.next().expect("at least one batch");
-    let fields = names.iter().zip(&first).map(|(name, column)| Field::new(name, column.data_type().clone(), true));
-    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    let zstd = Compression::ZSTD(ZstdLevel::default());
+    let schema = schema(names, &first);
     write_atomically(path, |file| {
-        let properties = WriterProperties::builder().set_compression(zstd).build();
-        let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))?;
+        let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties()))?;
         for columns in std::iter::once(first).chain(batches) {
             let batch = RecordBatch::try_new(schema.clone(), columns).expect("columns of one length and type");
             writer.write(&batch)?;
@@ -212,6 +241,17 @@ pub(crate) fn write_parquet(
         writer.close()?;
         Ok(())
     })
+}
+
+/// The schema of a file with columns like these.
+pub(crate) fn schema(names: &[String], columns: &[ArrayRef]) -> Arc<Schema> {
+    let fields = names.iter().zip(columns).map(|(name, column)| Field::new(name, column.data_type().clone(), true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// How Parquet files are written.
+pub(crate) fn properties() -> WriterProperties {
+    WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build()
 }
 
 /// The type of the column of timestamps in a Parquet file.
@@ -242,6 +282,16 @@ impl TimeColumn {
             [1] => Self::Zoned,
             [2] => Self::Civil,
             _ => Self::Text,
+        }
+    }
+
+    /// Whether timestamps of this form can stand in it as they are.
+    pub(crate) const fn holds(self, format: TimeFormat) -> bool {
+        match self {
+            Self::Integer => !matches!(format, TimeFormat::Rfc3339 | TimeFormat::Civil),
+            Self::Zoned => matches!(format, TimeFormat::Rfc3339),
+            Self::Civil => matches!(format, TimeFormat::Civil),
+            Self::Text => true,
         }
     }
 

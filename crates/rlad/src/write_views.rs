@@ -7,14 +7,12 @@ use arrow::array::{ArrayRef, Float32Array, Int8Array, StringArray};
 use arrow::datatypes::{Field, Schema};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
 
 use crate::error::{Error, Result};
 use crate::read::{DataSet, Form, Member, form_of};
 use crate::series::Part;
 use crate::views::{Scale, View, encode};
-use crate::write::{TimeColumn, has_timestamps, labels, one_set_of_channels, write_atomically};
+use crate::write::{TimeColumn, has_timestamps, labels, one_set_of_channels, properties, write_atomically};
 
 /// Writes the views of every point of a data set to a Parquet file, as an agent sees them that is trained on the part
 /// `training` of each series.
@@ -73,10 +71,8 @@ pub fn write_views(
     let first = batches.next().expect("a data set with channels has a series");
     let fields = names.iter().zip(&first).map(|(name, column)| Field::new(name, column.data_type().clone(), false));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    let zstd = Compression::ZSTD(ZstdLevel::default());
-    let properties = WriterProperties::builder().set_compression(zstd).build();
     write_atomically(path, |file| {
-        let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))?;
+        let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties()))?;
         let mut n_written = 0;
         for columns in std::iter::once(first).chain(batches) {
             let batch = RecordBatch::try_new(schema.clone(), columns).expect("columns of one length and type");

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use rlad::{
-    Baseline, DataSet, Detector, Evaluation, Event, Label, Method, Part, Quality, Saved, Series, SeriesScores, events,
+    Baseline, Catalogue, DataSet, Detector, Evaluation, Event, Label, ListedSeries, Method, Part, Quality, Saved,
+    ScoresWriter, Series, SeriesScores, events,
 };
 use serde_json::Value;
 
 use crate::Advice;
 use crate::args::DetectArgs;
 use crate::commands::evaluate::rows;
-use crate::commands::{open_saved, print, read, use_threads};
+use crate::commands::{open_saved, print, read, read_options, tell, use_threads};
 use crate::folder::{self, read_history};
 use crate::log::{AnswerLog, Standing};
 use crate::progress::Progress;
@@ -29,35 +30,48 @@ const HASH_DIGITS: usize = 16;
 /// One of the numbers of a metric.
 type Share = fn(Quality) -> Option<f64>;
 
+/// Points times channels that are read at once, where the data are read in groups of series.
+const GROUP: usize = 1_000_000;
+
+/// Data to score.
+enum Data {
+    /// All of them in memory.
+    Whole(DataSet),
+    /// Where they are.
+    Listed(Catalogue),
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
     use_threads(args.threads)?;
-    let (detector, data) = open(args)?;
+    let (detector, mut data) = open(args)?;
     let part = args.form.part.unwrap_or_default();
-    let scores = score(detector.detector(), detector.hash(), &data, part)?;
-    rlad::write_scores(&args.out, &scores)?;
-    let found: Vec<Event> = scores.iter().flat_map(SeriesScores::events).collect();
-    if let Some(path) = &args.events {
-        rlad::write_events(path, &found)?;
+    let found = Found { events: args.events.is_some().then(Vec::new), ..Found::default() };
+    let found = match &mut data {
+        Data::Whole(data) => score_whole(&detector, data, part, &args.out, found)?,
+        Data::Listed(catalogue) => score_in_groups(&detector, catalogue, part, &args.out, GROUP, found)?,
+    };
+    if let (Some(path), Some(events)) = (&args.events, &found.events) {
+        rlad::write_events(path, events)?;
     }
-    if let Some(path) = &args.report {
+    if let (Some(path), Data::Whole(data)) = (&args.report, &data) {
         let session =
             args.paths.first().filter(|path| args.method.name.is_none() && path.join(folder::LABELS).exists());
-        write_report(path, &detector, &data, part, session.map(PathBuf::as_path), None)?;
+        write_report(path, &detector, data, part, session.map(PathBuf::as_path), None)?;
     }
-    let n_points: usize = scores.iter().map(|scores| scores.scores.len()).sum();
-    let n_anomalous: usize = found.iter().map(|event| event.n_points).sum();
     print(&format!(
-        "{} series, {n_points} points, {n_anomalous} anomalous in {} events: {}",
-        scores.len(),
-        found.len(),
+        "{} series, {} points, {} anomalous in {} events: {}",
+        found.n_series,
+        found.n_points,
+        found.n_anomalous,
+        found.n_events,
         args.out.display()
     ))?;
-    Ok(if args.check && n_anomalous > 0 { ExitCode::from(ANOMALOUS) } else { ExitCode::SUCCESS })
+    Ok(if args.check && found.n_anomalous > 0 { ExitCode::from(ANOMALOUS) } else { ExitCode::SUCCESS })
 }
 
 /// The detector and the data: a trained one and what is behind it, or a method that is fitted on the data.
-fn open(args: &DetectArgs) -> anyhow::Result<(Saved, DataSet)> {
+fn open(args: &DetectArgs) -> anyhow::Result<(Saved, Data)> {
     match &args.method.name {
         Some(name) => {
             let data = read(&args.paths, &args.form)?;
@@ -73,7 +87,7 @@ fn open(args: &DetectArgs) -> anyhow::Result<(Saved, DataSet)> {
             let series: Vec<Series> = data.members.iter().map(|member| member.series.clone()).collect();
             let part = args.method.fit_part.unwrap_or_default();
             let baseline = Baseline::fit(&method, &series, part, &[], 0, args.method.seed.unwrap_or(0))?;
-            Ok((Saved::Baseline(baseline), data))
+            Ok((Saved::Baseline(baseline), Data::Whole(data)))
         }
         None => {
             let [model, data @ ..] = args.paths.as_slice() else { unreachable!("a path is required") };
@@ -83,9 +97,110 @@ fn open(args: &DetectArgs) -> anyhow::Result<(Saved, DataSet)> {
                     "name the model first, then the data; or a `--method` that needs no model".to_owned(),
                 ));
             }
-            Ok((open_saved(model)?, read(data, &args.form)?))
+            let detector = open_saved(model)?;
+            // A report shows all series, and a pipe can be read once only.
+            let is_whole = args.report.is_some() || data.iter().any(|path| is_pipe(path));
+            let data = if is_whole {
+                Data::Whole(read(data, &args.form)?)
+            } else {
+                Data::Listed(Catalogue::of(data, &read_options(&args.form))?)
+            };
+            Ok((detector, data))
         }
     }
+}
+
+/// What was found in the series that were scored.
+#[derive(Debug, Default, PartialEq)]
+struct Found {
+    n_series: usize,
+    n_points: usize,
+    n_anomalous: usize,
+    n_events: usize,
+    /// The events themselves, where they are to be written: many of them take memory.
+    events: Option<Vec<Event>>,
+}
+
+impl Found {
+    fn add(&mut self, scores: &SeriesScores) {
+        self.n_series += 1;
+        self.n_points += scores.scores.len();
+        let events = scores.events();
+        self.n_anomalous += events.iter().map(|event| event.n_points).sum::<usize>();
+        self.n_events += events.len();
+        if let Some(all) = &mut self.events {
+            all.extend(events);
+        }
+    }
+}
+
+/// Scores data that are in memory, writes the scores and adds to what was found.
+fn score_whole(detector: &Saved, data: &DataSet, part: Part, out: &Path, mut found: Found) -> anyhow::Result<Found> {
+    let scores = score(detector.detector(), detector.hash(), data, part)?;
+    rlad::write_scores(out, &scores)?;
+    scores.iter().for_each(|scores| found.add(scores));
+    Ok(found)
+}
+
+/// Reads, scores and writes data in groups of series, so that no more than a group is held: of at most `max_cells` points
+/// times channels, or of one series. The file and what is found are those of [`score_whole`].
+fn score_in_groups(
+    detector: &Saved,
+    catalogue: &mut Catalogue,
+    part: Part,
+    out: &Path,
+    max_cells: usize,
+    mut found: Found,
+) -> anyhow::Result<Found> {
+    let series = catalogue.series().to_vec();
+    let mut bar = Progress::new("scoring", series.iter().map(|series| series.n_points as u64).sum());
+    let mut n_done = 0;
+    let forms: Vec<_> = series.iter().map(|series| (series.name.as_str(), series.time_format)).collect();
+    let mut writer = ScoresWriter::create(out, &forms)?;
+    for group in groups(&series, max_cells) {
+        let names: Vec<&str> = series[group].iter().map(|series| series.name.as_str()).collect();
+        for member in catalogue.read(&names)? {
+            let scored = score_series(detector.detector(), detector.hash(), &member.series, part);
+            let written = scored.and_then(|scores| {
+                found.add(&scores);
+                writer.write(&scores)
+            });
+            if let Err(error) = written {
+                // What is odd about the data may be why.
+                tell(&catalogue.notes());
+                return Err(error.into());
+            }
+            n_done += member.series.len() as u64;
+            bar.set(n_done);
+        }
+    }
+    drop(bar);
+    tell(&catalogue.notes());
+    writer.finish()?;
+    Ok(found)
+}
+
+/// Parts series into groups of at most `max_cells` points times channels, each of at least one series.
+fn groups(series: &[ListedSeries], max_cells: usize) -> Vec<Range<usize>> {
+    let mut groups: Vec<Range<usize>> = Vec::new();
+    let mut n_cells = 0;
+    for (index, series) in series.iter().enumerate() {
+        let of_series = series.n_points.saturating_mul(series.n_channels);
+        match groups.last_mut() {
+            Some(last) if of_series <= max_cells - n_cells => last.end = index + 1,
+            _ => {
+                groups.push(index..index + 1);
+                n_cells = 0;
+            }
+        }
+        n_cells = n_cells.saturating_add(of_series).min(max_cells);
+    }
+    groups
+}
+
+/// Whether a path leads to something that can be read once only.
+fn is_pipe(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
 /// A method by its name, with settings of the form `key=value`.
@@ -111,20 +226,24 @@ pub(crate) fn score(
     let mut n_done = 0;
     let mut all = Vec::with_capacity(data.members.len());
     for member in &data.members {
-        let series = &member.series;
-        let points = series.part(part);
-        all.push(SeriesScores {
-            series: series.name().to_owned(),
-            time_format: series.time_format(),
-            timestamps: series.timestamps()[points.clone()].to_vec(),
-            scores: detector.score_points(series, points)?,
-            threshold: detector.threshold(),
-            model: hash[..HASH_DIGITS].to_owned(),
-        });
-        n_done += series.len() as u64;
+        all.push(score_series(detector, hash, &member.series, part)?);
+        n_done += member.series.len() as u64;
         bar.set(n_done);
     }
     Ok(all)
+}
+
+/// The scores of a part of one series.
+fn score_series(detector: &dyn Detector, hash: &str, series: &Series, part: Part) -> rlad::Result<SeriesScores> {
+    let points = series.part(part);
+    Ok(SeriesScores {
+        series: series.name().to_owned(),
+        time_format: series.time_format(),
+        timestamps: series.timestamps()[points.clone()].to_vec(),
+        scores: detector.score_points(series, points)?,
+        threshold: detector.threshold(),
+        model: hash[..HASH_DIGITS].to_owned(),
+    })
 }
 
 /// Writes the report of a model on a part of data. `session` is the folder that holds the questions and the history;
@@ -265,3 +384,6 @@ fn questions(folder: &Path) -> anyhow::Result<HashMap<String, Vec<AskedQuestion>
     }
     Ok(questions)
 }
+
+#[cfg(test)]
+mod tests;

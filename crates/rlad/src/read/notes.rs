@@ -46,32 +46,39 @@ impl Note {
     }
 }
 
+/// Where a case stands among those of its kind, whenever it is noted: the number of its file or series, then what is noted
+/// within that.
+pub(crate) type Place = (usize, usize);
+
 /// The notes of one data set.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
-    notes: BTreeMap<Note, (usize, Vec<String>)>,
+    notes: BTreeMap<Note, BTreeMap<Place, String>>,
 }
 
 impl Notes {
-    /// Notes one case, named as it shall stand in the sentence.
+    /// Notes one case behind those before, named as it shall stand in the sentence.
     pub(crate) fn add(&mut self, note: Note, case: String) {
-        let (count, named) = self.notes.entry(note).or_default();
-        *count += 1;
-        if named.len() < MAX_NAMED {
-            named.push(case);
-        }
+        let cases = self.notes.entry(note).or_default();
+        cases.insert((cases.len(), 0), case);
     }
+
+    /// Notes one case at its place; a case that is noted again counts once.
+    pub(crate) fn add_at(&mut self, note: Note, place: Place, case: String) {
+        self.notes.entry(note).or_default().insert(place, case);
+    }
+
     /// Leaves out a kind that is how the data are meant to be.
     pub(crate) fn leave_out(&mut self, note: Note) {
         self.notes.remove(&note);
     }
 
-    /// Notes what is odd about a series.
-    pub(crate) fn observe(&mut self, series: &Series) {
+    /// Notes what is odd about a series, the `index`-th by name.
+    pub(crate) fn observe(&mut self, index: usize, series: &Series) {
         let name = series.name();
         let timestamps = series.timestamps();
         if timestamps.len() == 1 {
-            self.add(Note::OnePoint, format!("`{name}`"));
+            self.add_at(Note::OnePoint, (index, 0), format!("`{name}`"));
             return;
         }
         if series.time_format() != TimeFormat::Index {
@@ -79,7 +86,7 @@ impl Notes {
                 timestamps.windows(2).filter(|pair| (pair[1].abs_diff(pair[0])) % series.step().unsigned_abs() != 0);
             let off = off.count();
             if off > 0 {
-                self.add(Note::OffGrid, format!("`{name}` ({})", percent(off, timestamps.len() - 1)));
+                self.add_at(Note::OffGrid, (index, 0), format!("`{name}` ({})", percent(off, timestamps.len() - 1)));
             }
         }
         let n_channels = series.n_channels();
@@ -90,24 +97,24 @@ impl Notes {
                 None => {
                     let case =
                         if n_channels == 1 { format!("`{name}`") } else { format!("`{channel_name}` of `{name}`") };
-                    self.add(Note::AllMissing, case);
+                    self.add_at(Note::AllMissing, (index, channel), case);
                     constant &= n_channels > 1;
                 }
                 Some(first) => constant &= values.all(|value| value.to_bits() == first.to_bits()),
             }
         }
         if constant {
-            self.add(Note::Constant, format!("`{name}`"));
+            self.add_at(Note::Constant, (index, 0), format!("`{name}`"));
         }
     }
 
     /// The notes as sentences, one a kind.
     pub(crate) fn sentences(&self) -> Vec<String> {
-        let sentence = |(note, (count, named)): (&Note, &(usize, Vec<String>))| {
-            let named_cases = named.join(", ");
-            let more = count - named.len();
+        let sentence = |(note, cases): (&Note, &BTreeMap<Place, String>)| {
+            let named: Vec<&str> = cases.values().take(MAX_NAMED).map(String::as_str).collect();
+            let more = cases.len() - named.len();
             let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-            format!("{}: {named_cases}{more}", note.text())
+            format!("{}: {}{more}", note.text(), named.join(", "))
         };
         self.notes.iter().map(sentence).collect()
     }
@@ -129,7 +136,7 @@ mod tests {
         let series =
             Series::new("s", channels, TimeFormat::Nanoseconds, timestamps.to_vec(), values.to_vec(), None).unwrap();
         let mut notes = Notes::default();
-        notes.observe(&series);
+        notes.observe(0, &series);
         notes.sentences()
     }
 
@@ -157,5 +164,14 @@ mod tests {
             notes.add(Note::Sorted, case.to_owned());
         }
         assert_eq!(notes.sentences(), ["rows sorted by time: a, b, c and 2 more"]);
+    }
+
+    #[test]
+    fn cases_stand_at_their_place_and_count_once() {
+        let mut notes = Notes::default();
+        for (place, case) in [((1, 0), "c"), ((0, 1), "b"), ((0, 0), "a"), ((0, 1), "b")] {
+            notes.add_at(Note::Sorted, place, case.to_owned());
+        }
+        assert_eq!(notes.sentences(), ["rows sorted by time: a, b, c"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::notes::{Note, Notes};
+use super::notes::{Note, Notes, Place};
 use super::table::Table;
 use crate::error::{Error, Result};
 use crate::label::Label;
@@ -30,25 +30,33 @@ pub(super) struct Piece {
     pub(super) labels: Option<Vec<Option<Label>>>,
 }
 
-/// Parts a table into its series; one without a column for the series is the series `name`.
+/// Parts a table into its series; one without a column for the series is the series `name`. `place` is where the notes of a
+/// series stand, by its number in the table and its name.
 ///
 /// # Errors
 /// [`Error::DuplicateTimestamp`].
-pub(super) fn pieces(table: &Table, name: &str, duplicates: Duplicates, notes: &mut Notes) -> Result<Vec<Piece>> {
+pub(super) fn pieces(
+    table: &Table,
+    name: &str,
+    duplicates: Duplicates,
+    place: impl Fn(usize, &str) -> Place,
+    notes: &mut Notes,
+) -> Result<Vec<Piece>> {
     let Some(series) = &table.series else {
         let rows = (0..table.n_rows).collect();
-        return Ok(vec![piece(table, name, 0, rows, duplicates, notes)?]);
+        return Ok(vec![piece(table, name, 0, rows, duplicates, &mut |note, case| {
+            notes.add_at(note, place(0, name), case);
+        })?]);
     };
     let mut rows: Vec<Vec<usize>> = vec![Vec::new(); series.texts.len()];
     for (row, &id) in series.of_row.iter().enumerate() {
         rows[id as usize].push(row);
     }
-    series
-        .texts
-        .iter()
-        .zip(rows)
-        .enumerate()
-        .map(|(id, (name, rows))| piece(table, name, id, rows, duplicates, notes))
+    let named = series.texts.iter().zip(rows).enumerate();
+    named
+        .map(|(id, (name, rows))| {
+            piece(table, name, id, rows, duplicates, &mut |note, case| notes.add_at(note, place(id, name), case))
+        })
         .collect()
 }
 
@@ -58,7 +66,7 @@ fn piece(
     id: usize,
     mut rows: Vec<usize>,
     duplicates: Duplicates,
-    notes: &mut Notes,
+    add: &mut impl FnMut(Note, String),
 ) -> Result<Piece> {
     let (format, timestamps) = match &table.timestamps {
         None => (TimeFormat::Index, (0..).take(rows.len()).collect()),
@@ -67,7 +75,7 @@ fn piece(
             if !rows.is_sorted_by_key(|&row| timestamps[row]) {
                 // A stable sort: of rows with the same timestamp, the first in the file stays the first.
                 rows.sort_by_key(|&row| timestamps[row]);
-                notes.add(Note::Sorted, format!("`{name}`"));
+                add(Note::Sorted, format!("`{name}`"));
             }
             match duplicates {
                 Duplicates::Refuse => {
@@ -76,8 +84,8 @@ fn piece(
                             path: table.path.clone(),
                             series: name.to_owned(),
                             timestamp: format.format(timestamps[pair[0]]),
-                            first: pair[0] + 1,
-                            second: pair[1] + 1,
+                            first: table.row_numbers.get(pair[0]),
+                            second: table.row_numbers.get(pair[1]),
                         });
                     }
                 }
@@ -85,7 +93,7 @@ fn piece(
                     let n_rows = rows.len();
                     rows.dedup_by_key(|row| timestamps[*row]);
                     if rows.len() < n_rows {
-                        notes.add(Note::Dropped, format!("`{name}` ({})", n_rows - rows.len()));
+                        add(Note::Dropped, format!("`{name}` ({})", n_rows - rows.len()));
                     }
                 }
             }
@@ -99,7 +107,7 @@ fn piece(
     }
     let n_infinite = values.iter().filter(|value| value.is_infinite()).count();
     if n_infinite > 0 {
-        notes.add(Note::Infinite, format!("`{name}` ({n_infinite})"));
+        add(Note::Infinite, format!("`{name}` ({n_infinite})"));
     }
     let labels = table.labels.as_ref().map(|labels| rows.iter().map(|&row| labels[row]).collect());
     let (path, channels) = (table.path.clone(), table.channels.clone());

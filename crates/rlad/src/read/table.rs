@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::columns::Roles;
-use super::time::Trouble;
+use super::time::ReadTime;
 use crate::error::{Error, Result};
 use crate::label::Label;
 use crate::series::TimeFormat;
@@ -18,6 +18,7 @@ pub(crate) struct Table {
     /// The columns that are read as nothing.
     pub(crate) left_out: Vec<String>,
     pub(crate) n_rows: usize,
+    pub(super) row_numbers: RowNumbers,
     /// The series of each row, where there is a column for it.
     pub(crate) series: Option<Texts>,
     /// The form of the timestamps, by series (one entry where there is no column for the series).
@@ -41,6 +42,7 @@ impl Table {
             columns: columns.to_vec(),
             left_out: names(&roles.left_out),
             n_rows: 0,
+            row_numbers: RowNumbers::default(),
             series: roles.series.map(|_| Texts::default()),
             formats: Vec::new(),
             timestamps: roles.time.map(|_| Vec::new()),
@@ -51,18 +53,14 @@ impl Table {
         }
     }
 
-    /// Adds the time of a row, whose series stands in `series` already.
+    /// Adds the time of a row, whose number and series stand in the table already.
     ///
     /// `found` is the cell as it stands in the file.
-    pub(crate) fn push_time(
-        &mut self,
-        column: &str,
-        read: std::result::Result<(TimeFormat, i64), Trouble>,
-        found: impl FnOnce() -> String,
-    ) -> Result<()> {
+    pub(crate) fn push_time(&mut self, column: &str, read: ReadTime, found: impl FnOnce() -> String) -> Result<()> {
         let timestamps = self.timestamps.as_mut().expect("there is a column for the time");
         let row = timestamps.len();
-        let wrong = |expected: String, found: String| Error::cell(&self.path, row + 1, column, expected, found);
+        let number = self.row_numbers.get(row);
+        let wrong = |expected: String, found: String| Error::cell(&self.path, number, column, expected, found);
         let (format, timestamp) = match read {
             Ok(read) => read,
             Err(trouble) => return Err(wrong(trouble.expected().to_owned(), found())),
@@ -80,6 +78,30 @@ impl Table {
     }
 }
 
+/// Which row of its file each row of a table is.
+#[derive(Debug, Default)]
+pub(super) struct RowNumbers {
+    /// The first row of each run of rows that follow each other in the file: as the table counts, then as the file does.
+    runs: Vec<(usize, usize)>,
+}
+
+impl RowNumbers {
+    /// Notes that the row `row` of the table, from 0, is the row `number` of the file, from 1. Rows come in rising order.
+    pub(super) fn push(&mut self, row: usize, number: usize) {
+        let goes_on = self.runs.last().is_some_and(|&(first, of_first)| of_first + (row - first) == number);
+        if !goes_on {
+            self.runs.push((row, number));
+        }
+    }
+
+    /// The number of a row in the file, 1 for the first row of data.
+    pub(super) fn get(&self, row: usize) -> usize {
+        let run = self.runs.partition_point(|&(first, _)| first <= row) - 1;
+        let (first, of_first) = self.runs[run];
+        of_first + (row - first)
+    }
+}
+
 /// A column of text of which many cells are the same.
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
@@ -88,23 +110,27 @@ pub(crate) struct Texts {
     /// The index of each row's text.
     pub(crate) of_row: Vec<u32>,
     index: HashMap<String, u32>,
+    /// The index of the text that came last.
+    last: u32,
 }
 
 impl Texts {
     pub(crate) fn push(&mut self, text: &str) {
-        if let Some(&last) = self.of_row.last()
-            && self.texts[last as usize] == text
-        {
-            self.of_row.push(last);
-            return;
-        }
-        let id = self.index.get(text).copied().unwrap_or_else(|| {
-            let id = u32::try_from(self.texts.len()).expect("fewer than 2³² texts fit in memory");
-            self.texts.push(text.to_owned());
-            self.index.insert(text.to_owned(), id);
-            id
-        });
+        let id = self.id(text);
         self.of_row.push(id);
+    }
+
+    /// The index of a text, which is kept where it is new.
+    pub(crate) fn id(&mut self, text: &str) -> u32 {
+        if self.texts.get(self.last as usize).is_none_or(|last| last != text) {
+            self.last = self.index.get(text).copied().unwrap_or_else(|| {
+                let id = u32::try_from(self.texts.len()).expect("fewer than 2³² texts fit in memory");
+                self.texts.push(text.to_owned());
+                self.index.insert(text.to_owned(), id);
+                id
+            });
+        }
+        self.last
     }
 
     /// The text of a row.
@@ -176,6 +202,16 @@ mod tests {
         for text in ["2", "0.5", "yes", "inf"] {
             assert_eq!(label_of_text(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn rows_are_numbered_as_in_their_file() {
+        let mut numbers = RowNumbers::default();
+        for (row, number) in [1, 2, 5, 6, 7, 20].into_iter().enumerate() {
+            numbers.push(row, number);
+        }
+        assert_eq!(numbers.runs.len(), 3);
+        assert_eq!((0..6).map(|row| numbers.get(row)).collect::<Vec<_>>(), [1, 2, 5, 6, 7, 20]);
     }
 
     #[test]

@@ -18,6 +18,9 @@ pub(crate) enum Trouble {
     Range,
 }
 
+/// The form and value of a cell of a column of times.
+pub(crate) type ReadTime = Result<(TimeFormat, i64), Trouble>;
+
 impl Trouble {
     /// What would have been right.
     pub(crate) const fn expected(self) -> &'static str {
@@ -91,7 +94,7 @@ impl TimeFormat {
 }
 
 /// The form and value of a timestamp as it stands in a file.
-pub(crate) fn read_timestamp(text: &str) -> Result<(TimeFormat, i64), Trouble> {
+pub(crate) fn read_timestamp(text: &str) -> ReadTime {
     let text = text.trim();
     match integer_of(text) {
         Some(integer) => read_integer(integer),
@@ -101,7 +104,7 @@ pub(crate) fn read_timestamp(text: &str) -> Result<(TimeFormat, i64), Trouble> {
 
 /// The form and value of an integer timestamp. Its magnitude tells the unit: below 10¹¹ seconds (until the year 5138), below
 /// 10¹⁴ milliseconds, below 10¹⁷ microseconds, else nanoseconds (from March 1973 on, each).
-pub(crate) fn read_integer(integer: i64) -> Result<(TimeFormat, i64), Trouble> {
+pub(crate) fn read_integer(integer: i64) -> ReadTime {
     let format = match integer.unsigned_abs() {
         0..100_000_000_000 => TimeFormat::Seconds,
         100_000_000_000..100_000_000_000_000 => TimeFormat::Milliseconds,
@@ -123,7 +126,7 @@ fn integer_of(text: &str) -> Option<i64> {
 }
 
 /// Reads `YYYY-MM-DD`, which may be followed by `T` or a space and a time, which may be followed by a zone.
-fn parse_calendar(text: &str) -> Result<(TimeFormat, i64), Trouble> {
+fn parse_calendar(text: &str) -> ReadTime {
     let bytes = text.as_bytes();
     if bytes.len() < 10 || bytes[4] != b'-' || bytes[7] != b'-' || !bytes[0].is_ascii_digit() {
         return Err(Trouble::Form);
