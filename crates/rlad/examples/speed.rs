@@ -15,9 +15,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use rlad::{
-    Adam, Arrival, Batch, Clock, Config, DataSet, IsolationForest, Label, Model, Oracle, Part, PropagationMethod, QNetwork,
-    QNetworkShape, Question, ReadOptions, Regularisation, Reply, Scale, Series, Session, Stream, Tensor, Truth,
-    TruthOracle, View, encode, propagate, push_all, read,
+    Adam, Arrival, Batch, Clock, Config, DataSet, IsolationForest, Label, Model, Oracle, Part, PropagationMethod,
+    QNetwork, QNetworkShape, Question, ReadOptions, Regularisation, Reply, Scale, Series, Session, Stream, Tensor,
+    Truth, TruthOracle, View, encode, propagate, push_all, read,
 };
 use serde_json::{Value, json};
 
@@ -218,7 +218,11 @@ impl Kept {
         let model = open_model(task)?;
         let data = self.data(task)?;
         let start = Instant::now();
-        let n: usize = data.members.iter().map(|member| rlad::Detector::score(&model, &member.series).map(|s| s.len())).sum::<Result<_, _>>()?;
+        let n: usize = data
+            .members
+            .iter()
+            .map(|member| rlad::Detector::score(&model, &member.series).map(|s| s.len()))
+            .sum::<Result<_, _>>()?;
         Ok(json!({ "seconds": start.elapsed().as_secs_f64(), "points": n }))
     }
 }
@@ -291,7 +295,9 @@ fn stream(task: &Value) -> Outcome {
     let before = resident_bytes();
     let mut parts: Vec<Vec<Stream<'_>>> = (0..n_threads)
         .into_par_iter()
-        .map(|part| (part..n_series).step_by(n_threads).map(|i| Stream::new(&model, &format!("host-{i}"), clock)).collect())
+        .map(|part| {
+            (part..n_series).step_by(n_threads).map(|i| Stream::new(&model, &format!("host-{i}"), clock)).collect()
+        })
         .collect();
     let value = |series: usize, minute: usize| ((series * 31 + minute * 17) % 97) as f64 + (minute as f64 / 9.0).sin();
     let mut of_minutes = Vec::new();
@@ -299,7 +305,8 @@ fn stream(task: &Value) -> Outcome {
         let start = Instant::now();
         parts.par_iter_mut().enumerate().for_each(|(part, streams)| {
             for (batch, streams) in streams.chunks_mut(BATCH).enumerate() {
-                let values: Vec<[f64; 1]> = (0..streams.len()).map(|i| [value(part + batch * BATCH + i, minute)]).collect();
+                let values: Vec<[f64; 1]> =
+                    (0..streams.len()).map(|i| [value(part + batch * BATCH + i, minute)]).collect();
                 let timestamp = minute as i64 * 60 * rlad::NANOS_PER_SECOND;
                 let arrivals = streams.iter_mut().zip(&values);
                 let arrivals = arrivals.map(|(stream, values)| Arrival { stream, timestamp, values });

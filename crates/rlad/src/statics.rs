@@ -128,9 +128,8 @@ impl KnownStatics {
             return Statics::Fitted(self.values[at * n_values..(at + 1) * n_values].to_vec());
         }
         let (means, deviations) = self.average.split_at(n_values / 2);
-        let of_view = |(mean, deviation): (&f32, &f32)| {
-            (f64::from(*mean), f64::from(*deviation).powi(2) * PRIOR_POINTS)
-        };
+        let of_view =
+            |(mean, deviation): (&f32, &f32)| (f64::from(*mean), f64::from(*deviation).powi(2) * PRIOR_POINTS);
         Statics::Running(Moments { n: PRIOR_POINTS, of_views: means.iter().zip(deviations).map(of_view).collect() })
     }
 

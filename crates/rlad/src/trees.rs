@@ -90,12 +90,7 @@ impl BoostedTrees {
     ///
     /// Where all labels are of one kind there is nothing to tell apart: no tree is grown, and the odds are those of one more half row
     /// of each kind. Bins are those of all labelled rows, whichever are fitted: they are made without a label.
-    pub(crate) fn fit(
-        data: &LabelledRows<'_>,
-        own: &[usize],
-        config: &TreesConfig,
-        rng: &mut impl Rng,
-    ) -> (Self, f32) {
+    pub(crate) fn fit(data: &LabelledRows<'_>, own: &[usize], config: &TreesConfig, rng: &mut impl Rng) -> (Self, f32) {
         let LabelledRows { n_features, is_anomaly, weights, .. } = *data;
         let weight_of = |kind: bool| -> f64 {
             own.iter().filter(|&&row| is_anomaly[row] == kind).map(|&row| f64::from(weights[row])).sum()

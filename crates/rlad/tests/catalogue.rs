@@ -283,7 +283,7 @@ proptest! {
         }
         let path = folder.path().join("all.parquet");
         write_parquet(&path, &rows, 16);
-        assert_as_read(&[path.clone()], n);
+        assert_as_read(std::slice::from_ref(&path), n);
         std::fs::remove_file(path).unwrap();
         assert_as_read(&[folder.path().to_owned()], n);
     }

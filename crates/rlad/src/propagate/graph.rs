@@ -22,10 +22,12 @@ impl Graph {
         let n = windows.len() / n_dims;
         let columns = Windows::of(windows, n_dims);
         let mut weights = vec![0.0; n * n];
-        weights.par_chunks_mut(n.max(1)).zip(windows.par_chunks(n_dims)).enumerate().for_each(|(row, (weights, window))| {
-            columns.similarities(window, sigma, weights);
-            weights[row] = 1.0;
-        });
+        weights.par_chunks_mut(n.max(1)).zip(windows.par_chunks(n_dims)).enumerate().for_each(
+            |(row, (weights, window))| {
+                columns.similarities(window, sigma, weights);
+                weights[row] = 1.0;
+            },
+        );
         Self::Dense { n, weights }
     }
 

@@ -3,6 +3,8 @@
 //! Questions that are chosen by score say nothing of the whole: the share of anomalies among them is the choice's. Those that
 //! are drawn at random do. Points that chosen questions labelled are known; the random ones stand for the rest.
 
+use std::collections::BTreeSet;
+
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
@@ -83,7 +85,8 @@ impl Session {
     /// The quality to be expected of the agent at a threshold; `None` with too few random questions to say, or one
     /// member only.
     pub(super) fn expected_quality(&self, threshold: f64) -> Option<ExpectedQuality> {
-        let random = self.answered.iter().zip(self.doubts());
+        let doubts = self.doubts();
+        let random = self.answered.iter().zip(doubts.iter().copied());
         // An answer that is likelier wrong than right says nothing of the detector.
         let random = random.filter(|((query, _), doubt)| query.reason == Reason::Random && *doubt <= 0.5);
         let random: Vec<&(Query, Answer)> = random.map(|(answered, _)| answered).collect();
@@ -92,7 +95,7 @@ impl Session {
             return None;
         }
         let mut clusters: Vec<Vec<(PoolPoint, Label)>> = Vec::with_capacity(random.len());
-        let mut by_random = vec![std::collections::BTreeSet::new(); self.pool.series.len()];
+        let mut by_random = vec![BTreeSet::new(); self.pool.series.len()];
         for (query, answer) in &random {
             let Answer::Spans(spans) = answer else { continue };
             // What stands of the answer: a later one may have said something else.
@@ -103,8 +106,19 @@ impl Session {
                 .collect();
             clusters.push(of_question);
         }
+        let mut doubted = BTreeSet::new();
+        for ((query, answer), doubt) in self.answered.iter().zip(&doubts) {
+            let Answer::Spans(spans) = answer else { continue };
+            for point in spans.iter().flat_map(|span| span.first..=span.last) {
+                if *doubt > 0.5 {
+                    doubted.insert((query.series, point))
+                } else {
+                    doubted.remove(&(query.series, point))
+                };
+            }
+        }
         let known: Vec<(PoolPoint, Label)> =
-            self.labelled().filter(|((series, point), _)| !by_random[*series].contains(point)).collect();
+            self.labelled().filter(|(at, _)| !by_random[at.0].contains(&at.1) && !doubted.contains(at)).collect();
         let n_random: usize = clusters.iter().map(Vec::len).sum();
         if n_random == 0 {
             return None;

@@ -177,7 +177,7 @@ impl Session {
         self.number(chosen)
     }
 
-    /// At most `n` questions whose answers are more likely wrong than right, the likeliest first.
+    /// At most `n` questions whose answers are more likely wrong than right and were not asked again, the likeliest first.
     fn doubted(&self, n: usize) -> Vec<Candidate> {
         if n == 0 {
             return Vec::new();
@@ -185,9 +185,9 @@ impl Session {
         let mut doubted: Vec<(f64, PoolPoint)> = self
             .answered
             .iter()
-            .zip(self.doubts())
-            .filter(|(_, doubt)| *doubt > 0.5)
-            .map(|((query, _), doubt)| (doubt, (query.series, query.point)))
+            .zip(self.doubts().into_iter().zip(self.asked_once()))
+            .filter(|(_, (doubt, is_once))| *doubt > 0.5 && *is_once)
+            .map(|((query, _), (doubt, _))| (doubt, (query.series, query.point)))
             .collect();
         doubted.sort_by(|a, b| b.0.total_cmp(&a.0));
         let points: Vec<PoolPoint> = doubted.into_iter().take(n).map(|doubted| doubted.1).collect();

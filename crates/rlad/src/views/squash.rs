@@ -119,7 +119,10 @@ mod tests {
     #[test]
     #[expect(clippy::float_cmp, reason = "values that are exact")]
     fn the_ends_and_0_are_exact() {
-        assert_eq!([squash(0.0, 1.0), squash(5.0, 0.0), squash(1e300, 1e-300), squash(-1e300, 1e-300)], [0.0, 0.0, LIMIT, -LIMIT]);
+        assert_eq!(
+            [squash(0.0, 1.0), squash(5.0, 0.0), squash(1e300, 1e-300), squash(-1e300, 1e-300)],
+            [0.0, 0.0, LIMIT, -LIMIT]
+        );
         let mut raw = Raw::NOTHING;
         raw.log(0, 0.0, 1.0);
         raw.log(1, 7.0, 7.0);
