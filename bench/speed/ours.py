@@ -62,6 +62,8 @@ def interleaved(runs, repeats):
     seconds = {name: [] for name in runs}
     for _ in range(repeats):
         for name, run in runs.items():
+            # Idle threads of the other side spin for a while after their work.
+            time.sleep(0.3)
             seconds[name].append(run())
     return {name: statistics.median(of) for name, of in seconds.items()}, seconds
 
