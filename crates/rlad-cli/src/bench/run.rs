@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::process::this_program;
 use super::suite::{Entry, What, agent};
+use crate::commands::detect::score_series;
 
 /// The file in which a run's outcome stands.
 pub(crate) const OUTCOME: &str = "run.json";
@@ -191,8 +192,12 @@ fn agent_run(
             fit_seconds += fitting.elapsed().as_secs_f64();
             let scoring = Instant::now();
             for &series in &fold.scored {
-                of_series[series] =
-                    Some(series_scores(fitted.detector.as_ref(), &data.members[series], task.test, &fitted.name)?);
+                of_series[series] = Some(score_series(
+                    fitted.detector.as_ref(),
+                    &fitted.name,
+                    &data.members[series].series,
+                    task.test,
+                )?);
             }
             score_seconds += scoring.elapsed().as_secs_f64();
             questions += fitted.questions;
@@ -388,26 +393,7 @@ fn ask(
 
 /// The scores of a part of each series.
 fn scores(detector: &dyn Detector, data: &DataSet, part: Part, model: &str) -> anyhow::Result<Vec<SeriesScores>> {
-    data.members.iter().map(|member| series_scores(detector, member, part, model)).collect()
-}
-
-/// The scores of a part of one series.
-fn series_scores(
-    detector: &dyn Detector,
-    member: &rlad::Member,
-    part: Part,
-    model: &str,
-) -> anyhow::Result<SeriesScores> {
-    let series = &member.series;
-    let points = series.part(part);
-    Ok(SeriesScores {
-        series: series.name().to_owned(),
-        time_format: series.time_format(),
-        timestamps: series.timestamps()[points.clone()].to_vec(),
-        scores: detector.score_points(series, points)?,
-        threshold: detector.threshold(),
-        model: model.to_owned(),
-    })
+    data.members.iter().map(|member| Ok(score_series(detector, model, &member.series, part)?)).collect()
 }
 
 /// The largest memory that this program held, where the system tells: Linux's `VmHWM`.

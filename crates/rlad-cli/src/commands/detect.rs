@@ -160,7 +160,7 @@ fn score_in_groups(
     for group in groups(&series, max_cells) {
         let names: Vec<&str> = series[group].iter().map(|series| series.name.as_str()).collect();
         for member in catalogue.read(&names)? {
-            let scored = score_series(detector.detector(), detector.hash(), &member.series, part);
+            let scored = score_series(detector.detector(), &detector.hash()[..HASH_DIGITS], &member.series, part);
             let written = scored.and_then(|scores| {
                 found.add(&scores);
                 writer.write(&scores)
@@ -226,15 +226,20 @@ pub(crate) fn score(
     let mut n_done = 0;
     let mut all = Vec::with_capacity(data.members.len());
     for member in &data.members {
-        all.push(score_series(detector, hash, &member.series, part)?);
+        all.push(score_series(detector, &hash[..HASH_DIGITS], &member.series, part)?);
         n_done += member.series.len() as u64;
         bar.set(n_done);
     }
     Ok(all)
 }
 
-/// The scores of a part of one series.
-fn score_series(detector: &dyn Detector, hash: &str, series: &Series, part: Part) -> rlad::Result<SeriesScores> {
+/// The scores of a part of one series, by a detector that is named `model`.
+pub(crate) fn score_series(
+    detector: &dyn Detector,
+    model: &str,
+    series: &Series,
+    part: Part,
+) -> rlad::Result<SeriesScores> {
     let points = series.part(part);
     Ok(SeriesScores {
         series: series.name().to_owned(),
@@ -242,7 +247,7 @@ fn score_series(detector: &dyn Detector, hash: &str, series: &Series, part: Part
         timestamps: series.timestamps()[points.clone()].to_vec(),
         scores: detector.score_points(series, points)?,
         threshold: detector.threshold(),
-        model: hash[..HASH_DIGITS].to_owned(),
+        model: model.to_owned(),
     })
 }
 

@@ -65,7 +65,7 @@ impl Kernel for Similarities<'_> {
     }
 }
 
-/// `exp(-x)` within 1e-15 of 1 relative, for `x` of at least 0; 0 from 708 on, where it is below 1e-307, and for NaN.
+/// `exp(-x)` with a relative error below 2e-15, for `x` of at least 0; 0 from 708 on, where it is below 1e-307, and for NaN.
 ///
 /// With `-x = k ln 2 + r`, `|r| <= ln 2 / 2`, it is `2^k` times the series of `exp r` up to `r¹³`.
 #[inline(always)]

@@ -188,6 +188,19 @@ fn a_series_has_the_q_values_of_its_windows() {
     }
 }
 
+/// Tiles of all sizes, beside full ones, of networks on both sides of the longest chain.
+#[test]
+fn a_window_has_the_same_q_values_among_any_number_of_others() {
+    for shape in [shape(22, 48, true, 48), shape(39, 128, false, 0), shape(2, 130, false, 0)] {
+        let (network, width) = (network(shape), 5 * shape.n_features);
+        let states = uniform(100 * width, 8);
+        let all = bits(&network.q_values(&states, 5));
+        for n in (1..=60).chain([95, 96, 97]) {
+            assert_eq!(bits(&network.q_values(&states[..n * width], 5)), all[..n], "{shape:?}, {n} windows");
+        }
+    }
+}
+
 #[test]
 fn threads_change_no_bit() {
     let shape = shape(3, 20, true, 12);
