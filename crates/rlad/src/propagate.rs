@@ -4,9 +4,10 @@
 //! edges until they settle. What settles at a node is a distribution over normal and anomaly, and its entropy says how sure
 //! the graph is: the windows of least entropy get pseudo-labels first.
 
+mod exponential;
 mod graph;
 mod neighbors;
-mod similarity;
+mod tiles;
 
 use crate::config::{PropagationConfig, PropagationMethod};
 use crate::label::Label;
