@@ -8,6 +8,7 @@ mod desk;
 mod folder;
 mod html;
 mod log;
+mod memory;
 mod progress;
 mod report;
 mod terminal;

@@ -17,6 +17,7 @@ use crate::commands::evaluate::rows;
 use crate::commands::{open_saved, print, read, read_options, tell, use_threads};
 use crate::folder::{self, read_history};
 use crate::log::{AnswerLog, Standing};
+use crate::memory::give_back;
 use crate::progress::Progress;
 use crate::report::{AskedQuestion, CurvePoint, MetricRow, ModelFacts, Report, ReportSeries};
 
@@ -173,6 +174,7 @@ fn score_in_groups(
             n_done += member.series.len() as u64;
             bar.set(n_done);
         }
+        give_back();
     }
     drop(bar);
     tell(&catalogue.notes());
