@@ -30,33 +30,44 @@ def series_of(kpi):
 
 def windows(series):
     """Every window of 25 points, values of a series scaled to [0, 1]."""
-    parts = []
+    return np.concatenate([np.lib.stride_tricks.sliding_window_view(values, N_STEPS) for values in padded(series)])
+
+
+def padded(series):
+    """Series scaled to [0, 1], each with its first value as often before it as its first window needs."""
     for _, values in series:
         scaled = ((values - values.min()) / max(values.max() - values.min(), 1e-12)).astype(np.float32)
-        padded = np.concatenate([np.repeat(scaled[:1], N_STEPS - 1), scaled])
-        parts.append(np.lib.stride_tricks.sliding_window_view(padded, N_STEPS))
-    return np.concatenate(parts)
+        yield np.concatenate([np.repeat(scaled[:1], N_STEPS - 1), scaled])
 
 
 def forest(files, series, threads):
     rows = windows(series)
     ours = Ours(threads)
-    task = {"rows": files.put("windows", rows), "features": N_STEPS}
+    values = list(padded(series))
+    as_rows = {"rows": files.put("windows", rows), "features": N_STEPS}
+    as_series = {
+        "rows": files.put("values", np.concatenate(values)), "features": N_STEPS,
+        "lengths": files.put("lengths", np.array([len(one) for one in values])),
+    }
 
     def theirs():
         forest = IsolationForest(n_estimators=100, max_samples=256, n_jobs=-1, random_state=0).fit(rows)
         return -forest.score_samples(rows)
 
-    seconds = [ours("forest", **task)["seconds"] for _ in range(2)]
+    tasks = {"as rows": as_rows, "of series": as_series}
+    seconds = {name: [ours("forest", **task)["seconds"] for _ in range(2)] for name, task in tasks.items()}
     scores, peer = timed(theirs)
-    seconds.append(ours("forest", out=files.path("scores"), **task)["seconds"])
+    lines = []
+    for name, task in tasks.items():
+        seconds[name].append(ours("forest", out=files.path("scores"), **task)["seconds"])
+        correlation = spearmanr(files.get("scores")[::97], scores[::97]).statistic
+        lines.append({
+            "work": f"isolation forest, 100 trees, fit and score {len(rows):,} windows of 25, {name}", "threads": threads,
+            "ours": statistics.median(seconds[name]), "theirs": peer, "peer": "scikit-learn, all cores",
+            "spread": spread(seconds[name]), "checked": f"rank correlation {correlation:.3f}",
+        })
     ours.close()
-    correlation = spearmanr(files.get("scores")[::97], scores[::97]).statistic
-    return [{
-        "work": f"isolation forest, 100 trees, fit and score {len(rows):,} windows of 25", "threads": threads,
-        "ours": statistics.median(seconds), "theirs": peer, "peer": "scikit-learn, all cores", "spread": spread(seconds),
-        "checked": f"rank correlation {correlation:.3f}",
-    }]
+    return lines
 
 
 def spreading(files, series, threads, repeats):

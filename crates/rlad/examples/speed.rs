@@ -150,14 +150,49 @@ impl Kept {
         Ok(json!({ "seconds": seconds }))
     }
 
-    /// An isolation forest on windows: fit, then scores of all.
+    /// An isolation forest on windows: fit, then scores of all. With `lengths`, `rows` are the values of series one after the other, each
+    /// with what its first window needs before it; else windows.
     fn forest(&mut self, task: &Value) -> Outcome {
         let n_features = number(task, "features")?;
+        if task.get("lengths").is_some() {
+            return self.forest_of_series(task, n_features);
+        }
         let rows = self.floats(task, "rows")?;
         let start = Instant::now();
         let forest = IsolationForest::fit(rows, n_features, 100, 256, &mut ChaCha8Rng::seed_from_u64(0));
         let fit = start.elapsed().as_secs_f64();
         let scores = forest.score(rows);
+        let seconds = start.elapsed().as_secs_f64();
+        write_floats(task, scores.iter().map(|score| *score as f32))?;
+        Ok(json!({ "seconds": seconds, "fit": fit }))
+    }
+
+    fn forest_of_series(&mut self, task: &Value, n_features: usize) -> Outcome {
+        const N_TREES: usize = 100;
+        const SAMPLE: usize = 256;
+        let lengths: Vec<usize> = self.floats(task, "lengths")?.iter().map(|length| *length as usize).collect();
+        let values = self.floats(task, "rows")?;
+        let mut series = Vec::new();
+        let mut rest = values;
+        for length in lengths {
+            let (one, after) = rest.split_at(length);
+            series.push(one);
+            rest = after;
+        }
+        let start = Instant::now();
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        // Each tree draws from a sample of the windows that is as large as all trees' draws.
+        let firsts: Vec<(usize, usize)> = series
+            .iter()
+            .enumerate()
+            .flat_map(|(at, values)| (0..=values.len() - n_features).map(move |first| (at, first)))
+            .collect();
+        let drawn = rand::seq::index::sample(&mut rng, firsts.len(), (N_TREES * SAMPLE).min(firsts.len()));
+        let rows: Vec<f32> =
+            drawn.iter().flat_map(|i| &series[firsts[i].0][firsts[i].1..firsts[i].1 + n_features]).copied().collect();
+        let forest = IsolationForest::fit(&rows, n_features, N_TREES, SAMPLE, &mut rng);
+        let fit = start.elapsed().as_secs_f64();
+        let scores: Vec<f64> = series.iter().flat_map(|values| forest.score_windows(values)).collect();
         let seconds = start.elapsed().as_secs_f64();
         write_floats(task, scores.iter().map(|score| *score as f32))?;
         Ok(json!({ "seconds": seconds, "fit": fit }))

@@ -11,7 +11,7 @@ use crate::pool::{Pool, PoolPoint};
 use crate::qnet::{Adam, Batch, QNetwork, QNetworkShape, Regularisation};
 use crate::random::{Purpose, stream};
 use crate::replay::{ReplayBuffer, Transition};
-use crate::scorer::{Scorer, score};
+use crate::scorer::{Judgement, Scorer, learned, rarity};
 use crate::trees::{BoostedTrees, LabelledRows, n_tree_features};
 
 /// A labelled or pseudo-labelled state to learn from.
@@ -136,39 +136,45 @@ impl Agent {
         losses.iter().copied().find(|loss| !loss.is_finite()).unwrap_or_else(|| mean(&losses))
     }
 
-    /// The scores of points by each network, `Q(anomaly) − Q(normal)`, shape `[n_members][points.len()]`.
-    pub(crate) fn member_scores(&self, pool: &Pool, points: &[PoolPoint]) -> Vec<Vec<f32>> {
+    /// What each member makes of points, shape `[n_members][points.len()]`.
+    pub(crate) fn judgements(&self, pool: &Pool, points: &[PoolPoint]) -> Vec<Vec<Judgement>> {
         let all: Vec<usize> = (0..self.members.len()).collect();
-        let chunks: Vec<Vec<Vec<f32>>> =
-            points.par_chunks(CHUNK).map(|chunk| self.score_chunk(&all, pool, chunk)).collect();
+        let chunks: Vec<Vec<Vec<Judgement>>> =
+            points.par_chunks(CHUNK).map(|chunk| self.judge_chunk(&all, pool, chunk)).collect();
         let of_member = |member: usize| chunks.iter().flat_map(|chunk| &chunk[member]).copied().collect();
         all.iter().map(|&member| of_member(member)).collect()
     }
 
-    /// The scores of a few points by some members: what they see is made once for all of them.
-    fn score_chunk(&self, members: &[usize], pool: &Pool, chunk: &[PoolPoint]) -> Vec<Vec<f32>> {
+    /// What some members make of a few points: what they see is made once for all of them.
+    fn judge_chunk(&self, members: &[usize], pool: &Pool, chunk: &[PoolPoint]) -> Vec<Vec<Judgement>> {
         let (mut states, mut features) = (Vec::new(), Vec::new());
         if self.uses_networks {
             pool.states(chunk, &mut states);
         }
-        if self.config.trees.weight > 0.0 {
+        let has_trees = self.config.trees.weight > 0.0;
+        if has_trees {
             pool.tree_features(chunk, &mut features);
         }
+        let n_features = if has_trees { n_tree_features(pool.n_features) } else { 0 };
         let of_member = |&member: &usize| {
             let member = &self.members[member];
             let q_values = self.uses_networks.then(|| member.online.q_values(&states, self.n_steps));
             let log_odds = member.trees.as_ref().map(|trees| trees.log_odds(&features));
-            let of_point = |i| score(&self.config, q_values.as_ref().map(|q| q[i]), log_odds.as_ref().map(|o| o[i]));
+            let of_point = |i: usize| {
+                let (q, odds) = (q_values.as_ref().map(|q| q[i]), log_odds.as_ref().map(|odds| odds[i]));
+                let rarity = rarity(&self.config, &features[i * n_features..(i + 1) * n_features]);
+                Judgement { learned: f64::from(learned(&self.config, q, odds)), rarity }
+            };
             (0..chunk.len()).map(of_point).collect()
         };
         members.iter().map(of_member).collect()
     }
 
-    /// The scores of points by one member.
-    pub(crate) fn scores_of(&self, member: usize, pool: &Pool, points: &[PoolPoint]) -> Vec<f32> {
+    /// What one member makes of points.
+    pub(crate) fn judgements_of(&self, member: usize, pool: &Pool, points: &[PoolPoint]) -> Vec<Judgement> {
         points
             .par_chunks(CHUNK)
-            .flat_map_iter(|chunk| self.score_chunk(&[member], pool, chunk).swap_remove(0))
+            .flat_map_iter(|chunk| self.judge_chunk(&[member], pool, chunk).swap_remove(0))
             .collect()
     }
 
@@ -180,17 +186,21 @@ impl Agent {
     }
 }
 
-/// The mean score of each point over the networks.
-pub(crate) fn mean_scores(member_scores: &[Vec<f32>]) -> Vec<f64> {
-    let n_points = member_scores.first().map_or(0, Vec::len);
-    (0..n_points).map(|i| mean_score(member_scores.iter().map(|scores| scores[i]))).collect()
+/// What the members together make of each point.
+pub(crate) fn means(of_members: &[Vec<Judgement>]) -> Vec<Judgement> {
+    let n_points = of_members.first().map_or(0, Vec::len);
+    let of_point = |i: usize| Judgement {
+        learned: mean_learned(of_members.iter().map(|judgements| judgements[i].learned)),
+        rarity: of_members[0][i].rarity,
+    };
+    (0..n_points).map(of_point).collect()
 }
 
-/// The mean of the networks' scores of one point.
-#[expect(clippy::cast_precision_loss, reason = "a number of networks")]
-pub(crate) fn mean_score(scores: impl ExactSizeIterator<Item = f32>) -> f64 {
-    let n = scores.len() as f64;
-    scores.map(f64::from).sum::<f64>() / n
+/// The mean of what the members learned of one point.
+#[expect(clippy::cast_precision_loss, reason = "a number of members")]
+pub(crate) fn mean_learned(learned: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let n = learned.len() as f64;
+    learned.sum::<f64>() / n
 }
 
 /// The network that does not learn from the label of a point, where there are several.
@@ -435,8 +445,8 @@ mod tests {
             agent.learn(&pool, &examples, turn, 300);
         }
         let points: Vec<PoolPoint> = (200..400).map(|point| (0, point)).collect();
-        for (at, score) in points.iter().zip(mean_scores(&agent.member_scores(&pool, &points))) {
-            assert_eq!(score > 0.0, at.1 % 10 == 6, "point {}: {score}", at.1);
+        for (at, judgement) in points.iter().zip(means(&agent.judgements(&pool, &points))) {
+            assert_eq!(judgement.score() > 0.0, at.1 % 10 == 6, "point {}: {judgement:?}", at.1);
         }
     }
 

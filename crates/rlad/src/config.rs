@@ -289,6 +289,7 @@ impl Config {
                     feature_share: 0.5,
                     min_rows: 30,
                     l2: 1.0,
+                    rarity: 0.0,
                 },
             },
             threshold: ThresholdConfig { method: ThresholdMethod::Own },
@@ -403,7 +404,7 @@ impl Default for Config {
                 gamma: 0.0,
                 doubt: 2.0,
                 update: Update::Both,
-                trees: TreesConfig { weight: 0.8, ..paper.agent.trees },
+                trees: TreesConfig { weight: 0.8, rarity: 1.0, ..paper.agent.trees },
                 ..paper.agent
             },
             threshold: ThresholdConfig { method: ThresholdMethod::Calibrated },

@@ -17,7 +17,7 @@ use crate::views::Scale;
 
 /// A trained detector: the Q-networks and trees of its members, how their states are made, and the threshold.
 ///
-/// The score of a point is `Q(anomaly) − Q(normal)`, the mean of the members. A series that it was not trained on is
+/// The score of a point is `Q(anomaly) − Q(normal)`, the mean of the members, and what the rarity of its views adds. A series that it was not trained on is
 /// scored like any other.
 #[derive(Clone, Debug)]
 pub struct Model {

@@ -23,7 +23,7 @@ pub(crate) struct PoolSeries {
     /// Its training points.
     pub(crate) training: Range<usize>,
     name: String,
-    encoded: Encoded,
+    pub(crate) encoded: Encoded,
     known: Known,
     missing: Vec<bool>,
 }

@@ -2,7 +2,7 @@
 
 use crate::config::AgentConfig;
 use crate::qnet::QNetwork;
-use crate::trees::{BoostedTrees, chance};
+use crate::trees::{BoostedTrees, chance, mean_rarity_of};
 
 /// The Q-functions of a member: what it lacks has no part in the score.
 #[derive(Clone, Debug)]
@@ -13,11 +13,41 @@ pub(crate) struct Scorer {
     pub(crate) trees: Option<BoostedTrees>,
 }
 
+/// What the agent, or one of its members, makes of a point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Judgement {
+    /// `Q(anomaly) − Q(normal)`, as it was learned.
+    pub(crate) learned: f64,
+    /// What the rarity of its views adds, at least 0.
+    pub(crate) rarity: f64,
+}
+
+impl Judgement {
+    /// The score.
+    pub(crate) fn score(self) -> f64 {
+        self.learned + self.rarity
+    }
+
+    /// The chance of an anomaly that was learned, in `[0, 1]`.
+    pub(crate) fn chance(self, config: &AgentConfig) -> f64 {
+        chance_of_difference(config, self.learned)
+    }
+}
+
+/// What the rarity of a point's views adds to its score (`agent.trees.rarity`): `features` is what the trees see of the point, empty
+/// without trees.
+///
+/// Learned scores hardly rank what lies far from every answer, and rank alike all that is surely an anomaly; the scores of the warm-up,
+/// which no answer taught, go on.
+pub(crate) fn rarity(config: &AgentConfig, features: &[f32]) -> f64 {
+    config.trees.rarity * f64::from(mean_rarity_of(features))
+}
+
 /// `Q(anomaly) − Q(normal)` of a member: the network's and the trees' by their weights, or that of the one which is there.
 ///
 /// `q_values`: the network's; `log_odds`: the trees'. What the trees say is `2 r1 p − 2 r2 (1 − p)`, the difference of the
 /// expected rewards where `p` is the chance of an anomaly: what the network's values go towards as well.
-pub(crate) fn score(config: &AgentConfig, q_values: Option<[f32; 2]>, log_odds: Option<f64>) -> f32 {
+pub(crate) fn learned(config: &AgentConfig, q_values: Option<[f32; 2]>, log_odds: Option<f64>) -> f32 {
     let by_trees = log_odds.map(|log_odds| {
         let (p, of_normal) = (chance(log_odds), chance(-log_odds));
         2.0 * (f64::from(config.reward_anomaly) * p - f64::from(config.reward_normal) * of_normal)
@@ -31,10 +61,10 @@ pub(crate) fn score(config: &AgentConfig, q_values: Option<[f32; 2]>, log_odds: 
     }
 }
 
-/// The chance of an anomaly at which the expected rewards of the two actions differ by `score`, in `[0, 1]`.
-pub(crate) fn chance_of_score(config: &AgentConfig, score: f64) -> f64 {
+/// The chance of an anomaly at which the expected rewards of the two actions differ by `learned`, in `[0, 1]`.
+fn chance_of_difference(config: &AgentConfig, learned: f64) -> f64 {
     let (anomaly, normal) = (2.0 * f64::from(config.reward_anomaly), 2.0 * f64::from(config.reward_normal));
-    ((score + normal) / (anomaly + normal)).clamp(0.0, 1.0)
+    ((learned + normal) / (anomaly + normal)).clamp(0.0, 1.0)
 }
 
 #[cfg(test)]
@@ -47,11 +77,11 @@ mod tests {
         let paper = Config::paper().agent;
         let config = AgentConfig { trees: TreesConfig { weight: 1.0, ..paper.trees.clone() }, ..paper.clone() };
         // Even odds: half of 2 · 5, less half of 2 · 1.
-        assert!((score(&config, None, Some(0.0)) - 4.0).abs() < 1e-6);
-        assert!((score(&config, None, Some(40.0)) - 10.0).abs() < 1e-6);
-        assert!((score(&config, None, Some(-40.0)) + 2.0).abs() < 1e-6);
-        assert!((chance_of_score(&config, 4.0) - 0.5).abs() < 1e-12);
+        assert!((learned(&config, None, Some(0.0)) - 4.0).abs() < 1e-6);
+        assert!((learned(&config, None, Some(40.0)) - 10.0).abs() < 1e-6);
+        assert!((learned(&config, None, Some(-40.0)) + 2.0).abs() < 1e-6);
+        assert!((chance_of_difference(&config, 4.0) - 0.5).abs() < 1e-12);
         let half = AgentConfig { trees: TreesConfig { weight: 0.5, ..paper.trees.clone() }, ..paper };
-        assert!((score(&half, Some([1.0, 3.0]), Some(0.0)) - 3.0).abs() < 1e-6);
+        assert!((learned(&half, Some([1.0, 3.0]), Some(0.0)) - 3.0).abs() < 1e-6);
     }
 }

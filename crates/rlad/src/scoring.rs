@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::agent::mean_score;
+use crate::agent::mean_learned;
 use crate::detector::{Detector, check_channels, leave_out_missing};
 use crate::error::Result;
 use crate::model::Model;
 use crate::qnet::QNetwork;
-use crate::scorer::score;
+use crate::scorer::{Judgement, learned, rarity};
 use crate::series::Series;
 use crate::trees::{BoostedTrees, Known, log_odds_of_each, n_tree_features};
 use crate::views::ViewState;
@@ -130,12 +130,18 @@ impl Model {
                 let log_odds = member.trees.as_ref().and_then(|_| log_odds.next());
                 let of_point = |i| {
                     let (q, odds) = (q_values.as_ref().map(|q| q[i]), log_odds.as_ref().map(|odds| odds[i]));
-                    score(&self.record.config.agent, q, odds)
+                    learned(&self.record.config.agent, q, odds)
                 };
                 (0..n).map(of_point).collect()
             })
             .collect();
-        (0..n).map(|i| mean_score(of_members.iter().map(|scores| scores[i]))).collect()
+        let n_features = features.len().checked_div(n).unwrap_or(0);
+        let of_point = |i: usize| {
+            let learned = mean_learned(of_members.iter().map(|learned| f64::from(learned[i])));
+            let rarity = rarity(&self.record.config.agent, &features[i * n_features..(i + 1) * n_features]);
+            Judgement { learned, rarity }.score()
+        };
+        (0..n).map(of_point).collect()
     }
 }
 

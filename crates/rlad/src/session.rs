@@ -28,7 +28,7 @@ use crate::label::{Answer, Label, Labels};
 use crate::model::{Model, Record};
 use crate::pool::{Pool, PoolPoint};
 use crate::query::{Asked, Query};
-use crate::scorer::chance_of_score;
+use crate::scorer::Judgement;
 use crate::series::{Series, shown};
 use crate::statics::KnownStatics;
 use crate::tails::KnownTails;
@@ -235,7 +235,7 @@ impl Session {
             ThresholdMethod::Own => 0.0,
             ThresholdMethod::Calibrated => {
                 let points = self.ranked_points(FINAL_TURN);
-                self.threshold(&agent, &points, &agent.member_scores(&self.pool, &points), SLACK)
+                self.threshold(&agent, &points, &agent.judgements(&self.pool, &points), SLACK)
             }
         };
         let tails = self.known_tails();
@@ -268,9 +268,9 @@ impl Session {
         self.warm_up_scores().0
     }
 
-    /// The threshold of an agent whose scores of a sample of training points are known, within `slack` of the best (see
+    /// The threshold of an agent whose judgements of a sample of training points are known, within `slack` of the best (see
     /// `threshold.rs`).
-    fn threshold(&self, agent: &Agent, points: &[PoolPoint], member_scores: &[Vec<f32>], slack: f64) -> f64 {
+    fn threshold(&self, agent: &Agent, points: &[PoolPoint], judgements: &[Vec<Judgement>], slack: f64) -> f64 {
         if [Label::Anomaly, Label::Normal].iter().any(|&label| self.count(label) == 0) {
             return 0.0;
         }
@@ -278,8 +278,8 @@ impl Session {
         let mut drawn = vec![0.0; self.pool.series.len()];
         points.iter().for_each(|point| drawn[point.0] += 1.0);
         let of_point = |(i, &at): (usize, &PoolPoint)| {
-            let score = f64::from(member_scores[fold(at, n_members)][i]);
-            let chance = chance_of_score(&self.config.agent, score);
+            let judged = judgements[fold(at, n_members)][i];
+            let (score, chance) = (judged.score(), judged.chance(&self.config.agent));
             PoolScore { score, chance, n_points: self.weight_of(at.0) / drawn[at.0] }
         };
         let pool = points.iter().enumerate().map(of_point).collect();

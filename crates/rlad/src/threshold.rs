@@ -13,7 +13,7 @@
 pub(crate) struct PoolScore {
     /// The score.
     pub(crate) score: f64,
-    /// The chance of an anomaly that it says, in `[0, 1]`.
+    /// The chance of an anomaly there, in `[0, 1]`.
     pub(crate) chance: f64,
     /// The points of its series that it stands for.
     pub(crate) n_points: f64,
@@ -30,6 +30,7 @@ pub(crate) const SLACK: f64 = 1e-3;
 /// told apart, the best F1 alone would alarm nearly everywhere.
 pub(crate) fn best_expected_f1(mut pool: Vec<PoolScore>, least_chance: f64, slack: f64) -> Option<f64> {
     pool.sort_by(|a, b| b.score.total_cmp(&a.score));
+    never_rising(&mut pool);
     let n_anomalies: f64 = pool.iter().map(|p| p.n_points * p.chance).sum();
     let (mut n_alarms, mut n_found) = (0.0, 0.0);
     // F1 and threshold, the highest threshold first.
@@ -48,6 +49,30 @@ pub(crate) fn best_expected_f1(mut pool: Vec<PoolScore>, least_chance: f64, slac
     }
     let best = thresholds.iter().map(|t| t.0).fold(f64::NEG_INFINITY, f64::max);
     thresholds.iter().rev().find(|t| t.0 >= best * (1.0 - slack)).map(|t| t.1)
+}
+
+/// Makes the chances of points never rise along their order: neighbours whose chances do are given their mean (pool adjacent violators:
+/// Ayer et al. 1955). The rarity of a point counts in its score and not in its chance, so that a higher score can say a lower chance.
+fn never_rising(pool: &mut [PoolScore]) {
+    // The sums of chances and of weights of each run of points with one chance, and where it ends.
+    let mut runs: Vec<(f64, f64, usize)> = Vec::new();
+    for (i, PoolScore { chance, n_points, .. }) in pool.iter().enumerate() {
+        runs.push((chance * n_points, *n_points, i + 1));
+        while let [.., (sum, n, _), (next_sum, next_n, end)] = runs[..]
+            && next_sum * n > sum * next_n
+        {
+            runs.truncate(runs.len() - 2);
+            runs.push((sum + next_sum, n + next_n, end));
+        }
+    }
+    let mut first = 0;
+    for (sum, n, end) in runs {
+        // A run of one point keeps its chance to the bit.
+        if end - first > 1 {
+            pool[first..end].iter_mut().for_each(|point| point.chance = sum / n);
+        }
+        first = end;
+    }
 }
 
 #[cfg(test)]
@@ -72,6 +97,30 @@ mod tests {
         let lower = |slack| best_expected_f1(pool([1.0, 2.0, 3.0, 4.0].into_iter(), of), 0.0, slack);
         assert_eq!((lower(0.1), lower(0.11)), (Some(2.5), Some(1.5)));
         assert_eq!(best_expected_f1(Vec::new(), 0.0, 0.0), None);
+    }
+
+    #[test]
+    fn chances_that_rise_are_pooled_by_hand() {
+        let pool = |chances: &[(f64, f64)]| -> Vec<PoolScore> {
+            let points = chances.iter().zip((0..chances.len()).rev());
+            points.map(|(&(chance, n_points), score)| PoolScore { score: score as f64, chance, n_points }).collect()
+        };
+        let pooled = |chances: &[(f64, f64)]| -> Vec<f64> {
+            let mut points = pool(chances);
+            never_rising(&mut points);
+            points.iter().map(|point| point.chance).collect()
+        };
+        let close = |a: Vec<f64>, b: &[f64]| {
+            assert!(a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-12), "{a:?} and {b:?}");
+        };
+        // .1 and .7, which stands for three points: (.1 + 2.1) / 4 = .55, above .5: (.5 + 2.2) / 5 = .54.
+        close(pooled(&[(0.9, 1.0), (0.5, 1.0), (0.1, 1.0), (0.7, 3.0), (0.2, 1.0)]), &[0.9, 0.54, 0.54, 0.54, 0.2]);
+        close(pooled(&[(0.3, 2.0), (0.3, 1.0), (0.1, 1.0)]), &[0.3, 0.3, 0.1]);
+        close(pooled(&[]), &[]);
+        // One point that is rare but surely normal does not end the alarms below it.
+        let threshold =
+            best_expected_f1(pool(&[(0.9, 1.0), (0.0, 1.0), (0.9, 1.0), (0.9, 1.0), (0.0, 9.0)]), 1.0 / 6.0, 0.0);
+        assert_eq!(threshold, Some(0.5));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::config::TreesConfig;
 use crate::qnet::Tensor;
 use crate::query::share_of;
 use bins::Bins;
-pub(crate) use features::{Known, n_tree_features};
+pub(crate) use features::{Known, mean_rarity_of, n_tree_features};
 use grow::{Gradient, Growth};
 use paths::{AllPaths, Columns};
 

@@ -35,20 +35,8 @@ pub(crate) enum WarmUpKind {
 impl WarmUpDetector {
     /// The scores of some points of a series whose views are known.
     fn score_encoded(&self, encoded: &Encoded, name: &str, points: Range<usize>) -> Vec<f64> {
-        const CHUNK: usize = 16_384;
         match &self.kind {
-            WarmUpKind::Forest(forest, input) => {
-                let n_steps = if *input == WarmUpScores::ForestWindow { self.state.n_steps } else { 1 };
-                let mut scores = Vec::with_capacity(points.len());
-                let mut rows = Vec::new();
-                for first in points.clone().step_by(CHUNK) {
-                    let chunk: Vec<usize> = (first..(first + CHUNK).min(points.end)).collect();
-                    rows.clear();
-                    encoded.gather(&chunk, n_steps, &mut rows);
-                    scores.extend(forest.score(&rows));
-                }
-                scores
-            }
+            WarmUpKind::Forest(forest, input) => forest_scores(forest, encoded, points, input.n_steps(&self.state)),
             WarmUpKind::Tails(known) => {
                 let mut tails = known.of(name);
                 let first = if tails.is_fitted() { points.start } else { 0 };
@@ -84,4 +72,36 @@ impl Detector for WarmUpDetector {
         leave_out_missing(series, points.start, &mut scores);
         Ok(scores)
     }
+}
+
+impl WarmUpScores {
+    /// The steps that an isolation forest sees.
+    pub(crate) const fn n_steps(self, state: &StateConfig) -> usize {
+        if matches!(self, Self::ForestWindow) { state.n_steps } else { 1 }
+    }
+}
+
+/// A forest's scores of the windows that end at some points in a row.
+pub(crate) fn forest_scores(
+    forest: &IsolationForest,
+    encoded: &Encoded,
+    points: Range<usize>,
+    n_steps: usize,
+) -> Vec<f64> {
+    const CHUNK: usize = 16_384;
+    let mut rows = Vec::new();
+    if encoded.n_features() == 1 && !points.is_empty() {
+        // One number a step: each window is the one before it, moved on by a step.
+        encoded.gather(&[points.start], n_steps, &mut rows);
+        rows.extend(points.skip(1).map(|point| encoded.row(point)[0]));
+        return forest.score_windows(&rows);
+    }
+    let mut scores = Vec::with_capacity(points.len());
+    for first in points.clone().step_by(CHUNK) {
+        let chunk: Vec<usize> = (first..(first + CHUNK).min(points.end)).collect();
+        rows.clear();
+        encoded.gather(&chunk, n_steps, &mut rows);
+        scores.extend(forest.score(&rows));
+    }
+    scores
 }

@@ -86,8 +86,11 @@ impl WindowDetector for WindowForest {
     /// # Panics
     /// If the series has other channels than the training series.
     fn score(&self, series: &Scaled) -> Vec<f64> {
-        let forest = self.grow();
-        score_ends(series, self.config.n_steps, |windows| forest.score(windows))
+        let (forest, n_steps) = (self.grow(), self.config.n_steps);
+        match series.values_of_windows(n_steps) {
+            Some(values) => forest.score_windows(&values),
+            None => score_ends(series, n_steps, |windows| forest.score(windows)),
+        }
     }
 
     /// What is saved beside its record.

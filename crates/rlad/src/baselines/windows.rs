@@ -106,6 +106,18 @@ impl Scaled {
         let first = point + 1 - (n_steps - n_missing);
         rows.extend_from_slice(&self.values[first * self.n_channels..(point + 1) * self.n_channels]);
     }
+
+    /// Of a series of one channel the values that the windows of all of its points reach, each window being the one before it, moved on
+    /// by a step; `None` for several channels or no points.
+    pub(crate) fn values_of_windows(&self, n_steps: usize) -> Option<Vec<f32>> {
+        if self.n_channels != 1 || self.values.is_empty() {
+            return None;
+        }
+        let mut values = Vec::with_capacity(self.len() + n_steps - 1);
+        self.window(0, n_steps, &mut values);
+        values.extend_from_slice(&self.values[1..]);
+        Some(values)
+    }
 }
 
 /// The series that a baseline is fitted on.

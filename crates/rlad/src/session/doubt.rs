@@ -13,7 +13,6 @@ use crate::agent::fold;
 use crate::label::{Answer, Label};
 use crate::pool::PoolPoint;
 use crate::query::Query;
-use crate::scorer::chance_of_score;
 
 /// No chance is thought nearer than this to 0 or 1: members are not surer than that of points that they never saw.
 const LEAST_CHANCE: f64 = 0.01;
@@ -103,8 +102,8 @@ impl Session {
         let mut sums = vec![(0.0, 0.0); answers.len()];
         for (member, points) in of_members.iter().enumerate() {
             let at: Vec<PoolPoint> = points.iter().map(|p| p.1).collect();
-            for (score, (i, _, label)) in self.agent.scores_of(member, &self.pool, &at).into_iter().zip(points) {
-                let p = chance_of_score(&self.config.agent, f64::from(score)).clamp(LEAST_CHANCE, 1.0 - LEAST_CHANCE);
+            for (judged, (i, _, label)) in self.agent.judgements_of(member, &self.pool, &at).into_iter().zip(points) {
+                let p = judged.chance(&self.config.agent).clamp(LEAST_CHANCE, 1.0 - LEAST_CHANCE);
                 let odds = (p / (1.0 - p)).ln();
                 sums[*i].0 += if *label == Label::Anomaly { -odds } else { odds };
                 sums[*i].1 += 1.0;

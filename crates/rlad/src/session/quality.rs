@@ -3,13 +3,13 @@
 //! Questions that are chosen by score say nothing of the whole: the share of anomalies among them is the choice's. Those that
 //! are drawn at random do. Points that chosen questions labelled are known; the random ones stand for the rest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use super::Session;
-use crate::agent::{fold, mean_score};
+use crate::agent::{fold, means};
 use crate::config::ThresholdMethod;
 use crate::label::{Answer, Label, Truth};
 use crate::metrics::Quality;
@@ -52,6 +52,27 @@ pub struct ExpectedQuality {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Confusion([f64; 3]);
 
+/// What the answer to a random question says of the detector.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct RandomAnswer {
+    /// Where the answer is right.
+    sums: Confusion,
+    /// Where it is wrong, and every label of it the opposite.
+    if_wrong: Confusion,
+    /// The chance that it is wrong.
+    doubt: f64,
+}
+
+impl RandomAnswer {
+    /// `n_points`: the points that the answer labelled.
+    #[expect(clippy::cast_precision_loss, reason = "a number of points")]
+    fn new(sums: Confusion, n_points: usize, doubt: f64) -> Self {
+        let [found, false_alarms, missed] = sums.0;
+        let silent = n_points as f64 - found - false_alarms - missed;
+        Self { sums, if_wrong: Confusion([false_alarms, found, silent]), doubt }
+    }
+}
+
 /// What an agent says of the sample of points on which rounds are compared.
 #[derive(Clone, Debug)]
 pub(super) struct Standing {
@@ -87,16 +108,21 @@ impl Session {
     pub(super) fn expected_quality(&self, threshold: f64) -> Option<ExpectedQuality> {
         let doubts = self.doubts();
         let random = self.answered.iter().zip(doubts.iter().copied());
-        // An answer that is likelier wrong than right says nothing of the detector.
-        let random = random.filter(|((query, _), doubt)| query.reason == Reason::Random && *doubt <= 0.5);
-        let random: Vec<&(Query, Answer)> = random.map(|(answered, _)| answered).collect();
+        let last: BTreeMap<PoolPoint, &Answer> =
+            self.answered.iter().map(|(query, answer)| ((query.series, query.point), answer)).collect();
+        // An expert who was asked again and is not sure any more has said nothing of the detector.
+        let still_says = |query: &Query| matches!(last[&(query.series, query.point)], Answer::Spans(_));
+        let random: Vec<(&Query, &Answer, f64)> = random
+            .filter(|((query, _), _)| query.reason == Reason::Random && still_says(query))
+            .map(|((query, answer), doubt)| (query, answer, doubt))
+            .collect();
         // A single member learned from every answer: there is none to judge them.
         if random.len() < MIN_RANDOM || self.agent.members.len() < 2 {
             return None;
         }
-        let mut clusters: Vec<Vec<(PoolPoint, Label)>> = Vec::with_capacity(random.len());
+        let mut clusters: Vec<(Vec<(PoolPoint, Label)>, f64)> = Vec::with_capacity(random.len());
         let mut by_random = vec![BTreeSet::new(); self.pool.series.len()];
-        for (query, answer) in &random {
+        for (query, answer, doubt) in &random {
             let Answer::Spans(spans) = answer else { continue };
             // What stands of the answer: a later one may have said something else.
             let points = spans.iter().flat_map(|span| span.first..=span.last);
@@ -104,7 +130,7 @@ impl Session {
                 .filter(|point| self.pool.has((query.series, *point)) && by_random[query.series].insert(*point))
                 .filter_map(|point| Some(((query.series, point), self.labels[query.series].get(point)?)))
                 .collect();
-            clusters.push(of_question);
+            clusters.push((of_question, *doubt));
         }
         let mut doubted = BTreeSet::new();
         for ((query, answer), doubt) in self.answered.iter().zip(&doubts) {
@@ -119,14 +145,17 @@ impl Session {
         }
         let known: Vec<(PoolPoint, Label)> =
             self.labelled().filter(|(at, _)| !by_random[at.0].contains(&at.1) && !doubted.contains(at)).collect();
-        let n_random: usize = clusters.iter().map(Vec::len).sum();
+        let n_random: usize = clusters.iter().map(|(points, _)| points.len()).sum();
         if n_random == 0 {
             return None;
         }
         #[expect(clippy::cast_precision_loss, reason = "numbers of points")]
         let weight = self.pool.n_points().saturating_sub(known.len()) as f64 / n_random as f64;
         let known = self.confusion(&known, threshold);
-        let clusters: Vec<Confusion> = clusters.iter().map(|points| self.confusion(points, threshold)).collect();
+        let of_question = |(points, doubt): &(Vec<(PoolPoint, Label)>, f64)| {
+            RandomAnswer::new(self.confusion(points, threshold), points.len(), *doubt)
+        };
+        let clusters: Vec<RandomAnswer> = clusters.iter().map(of_question).collect();
         let mut rng = stream(self.config.seed, Purpose::Quality, self.round as u64);
         Some(estimate(known, &clusters, weight, random.len(), &mut rng))
     }
@@ -139,8 +168,8 @@ impl Session {
             let own: Vec<&(PoolPoint, Label)> =
                 labelled.iter().filter(|(at, _)| fold(*at, n_members) == member).collect();
             let points: Vec<PoolPoint> = own.iter().map(|(at, _)| *at).collect();
-            for (score, (_, label)) in self.agent.scores_of(member, &self.pool, &points).into_iter().zip(own) {
-                match (f64::from(score) > threshold, *label == Label::Anomaly) {
+            for (judged, (_, label)) in self.agent.judgements_of(member, &self.pool, &points).into_iter().zip(own) {
+                match (judged.score() > threshold, *label == Label::Anomaly) {
                     (true, true) => sums.0[0] += 1.0,
                     (true, false) => sums.0[1] += 1.0,
                     (false, true) => sums.0[2] += 1.0,
@@ -180,12 +209,12 @@ impl Session {
                 drawn.into_iter().map(move |point| (series, point))
             })
             .collect();
-        let scores = self.agent.member_scores(&self.pool, &points);
+        let judgements = self.agent.judgements(&self.pool, &points);
         let threshold = match self.config.threshold.method {
             ThresholdMethod::Own => 0.0,
-            ThresholdMethod::Calibrated => self.threshold(&self.agent, &points, &scores, SLACK),
+            ThresholdMethod::Calibrated => self.threshold(&self.agent, &points, &judgements, SLACK),
         };
-        let alarms = (0..points.len()).map(|i| mean_score(scores.iter().map(|of| of[i])) > threshold).collect();
+        let alarms = means(&judgements).into_iter().map(|judged| judged.score() > threshold).collect();
         Standing { threshold, alarms }
     }
 
@@ -217,25 +246,29 @@ fn agreement(a: &[bool], b: &[bool]) -> f64 {
 /// The quality from the sums over known points and over each random question's points, each of which stands for `weight`.
 ///
 /// The points of one question are alike, so it is questions that are drawn anew: the Bayesian bootstrap (Rubin 1981), in which
-/// each question has a weight from the exponential distribution. To each kind of point half a question more is added, as
+/// each question has a weight from the exponential distribution. In each draw an answer is wrong with the chance that it is: one wrong
+/// answer that is taken for right would stand for thousands of points. To each kind of point half a question more is added, as
 /// large as usual, so that what was never seen is not thought impossible.
 fn estimate(
     known: Confusion,
-    questions: &[Confusion],
+    questions: &[RandomAnswer],
     weight: f64,
     n_questions: usize,
     rng: &mut impl Rng,
 ) -> ExpectedQuality {
-    let telling: Vec<&Confusion> = questions.iter().filter(|sums| sums.0.iter().any(|n| *n > 0.0)).collect();
-    let total = |power: i32| telling.iter().flat_map(|sums| sums.0).map(|n| n.powi(power)).sum::<f64>();
-    let usual_size = if telling.is_empty() { 1.0 } else { total(2) / total(1) };
+    let total = |power: i32| questions.iter().flat_map(|answer| answer.sums.0).map(|n| n.powi(power)).sum::<f64>();
+    let usual_size = if total(1) > 0.0 { total(2) / total(1) } else { 1.0 };
     let mut drawn: [Vec<f64>; 3] = Default::default();
     for _ in 0..N_DRAWS {
         // The square of a normal number, halved, has the gamma distribution of shape 1/2.
         let mut sums: [f64; 3] = std::array::from_fn(|_| 0.5 * normal(rng).powi(2) * usual_size);
-        for question in &telling {
-            let share = -rng.random::<f64>().max(f64::MIN_POSITIVE).ln();
-            sums.iter_mut().zip(question.0).for_each(|(sum, n)| *sum += share * n);
+        for answer in questions {
+            let is_wrong = answer.doubt > 0.0 && rng.random::<f64>() < answer.doubt;
+            let counted = if is_wrong { answer.if_wrong } else { answer.sums };
+            if counted.0.iter().any(|n| *n > 0.0) {
+                let share = -rng.random::<f64>().max(f64::MIN_POSITIVE).ln();
+                sums.iter_mut().zip(counted.0).for_each(|(sum, n)| *sum += share * n);
+            }
         }
         let [found, false_alarms, missed] = std::array::from_fn(|kind| known.0[kind] + weight * sums[kind]);
         drawn[0].push(found / (found + false_alarms));
@@ -258,6 +291,8 @@ fn normal(rng: &mut impl Rng) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use rand_chacha::ChaCha8Rng;
+
     use super::*;
 
     #[test]
@@ -269,15 +304,18 @@ mod tests {
         assert!((agreement(&[false; 4], &[false; 4]) - 1.0).abs() < 1e-12);
     }
 
-    /// Questions about a made world of events of 1 to 9 points: the interval holds the world's own F1 in nine cases of ten.
-    #[test]
-    fn the_interval_holds_the_truth() {
-        let n_held = (0..300).filter(|&seed| {
+    /// How often, in 300 made worlds, the interval holds the world's own F1. `size` draws the points of an event, and `answered` what
+    /// an expert says of a stretch.
+    fn n_held(
+        size: impl Fn(&mut ChaCha8Rng) -> f64,
+        answered: impl Fn(Confusion, &mut ChaCha8Rng) -> RandomAnswer,
+    ) -> usize {
+        let is_held = |&seed: &u64| {
             let mut rng = stream(seed, Purpose::Quality, 7);
             // Stretches with an event that is found, a false one, a missed one, and most with nothing.
             let world: Vec<Confusion> = (0..4_000)
                 .map(|_| {
-                    let n = f64::from(rng.random_range(1_u8..=9));
+                    let n = size(&mut rng);
                     match rng.random::<f64>() {
                         u if u < 0.03 => Confusion([n, 0.0, 0.0]),
                         u if u < 0.045 => Confusion([0.0, n, 0.0]),
@@ -288,12 +326,53 @@ mod tests {
                 .collect();
             let total = |kind: usize| world.iter().map(|c| c.0[kind]).sum::<f64>();
             let truth = 2.0 * total(0) / (2.0 * total(0) + total(1) + total(2));
-            let asked: Vec<Confusion> = (0..150).map(|_| world[rng.random_range(0..world.len())]).collect();
+            let asked: Vec<RandomAnswer> = (0..150)
+                .map(|_| {
+                    let stretch = world[rng.random_range(0..world.len())];
+                    answered(stretch, &mut rng)
+                })
+                .collect();
             let weight = world.len() as f64 / asked.len() as f64;
             let f1 = estimate(Confusion::default(), &asked, weight, 150, &mut rng).f1;
             f1.low <= truth && truth <= f1.high
-        });
-        let n_held = n_held.count();
+        };
+        (0..300).filter(is_held).count()
+    }
+
+    #[test]
+    fn the_interval_holds_the_truth() {
+        let size = |rng: &mut ChaCha8Rng| f64::from(rng.random_range(1_u8..=9));
+        let n_held = n_held(size, |stretch, _| RandomAnswer::new(stretch, 25, 0.0));
         assert!(n_held >= 270, "{n_held} of 300");
+    }
+
+    /// One answer in ten is wrong. Who believes them all is mistaken in every world.
+    #[test]
+    fn the_interval_holds_the_truth_where_answers_are_wrong() {
+        const ERROR_RATE: f64 = 0.1;
+        // Of the alarms two thirds are right, and of the silent stretches .015 in .955 should have one.
+        let answered = |believed: bool| {
+            move |stretch: Confusion, rng: &mut ChaCha8Rng| {
+                let right = RandomAnswer::new(stretch, 5, 0.0);
+                let is_wrong = rng.random::<f64>() < ERROR_RATE;
+                let [sums, if_wrong] =
+                    if is_wrong { [right.if_wrong, right.sums] } else { [right.sums, right.if_wrong] };
+                let is_alarm = sums.0[0] + sums.0[1] > 0.0;
+                let chance_of_event = if is_alarm { 2.0 / 3.0 } else { 0.015 / 0.955 };
+                let says_event = sums.0[0] + sums.0[2] > 0.0;
+                let prior = if says_event { chance_of_event } else { 1.0 - chance_of_event };
+                let doubt = ERROR_RATE * (1.0 - prior) / (ERROR_RATE * (1.0 - prior) + (1.0 - ERROR_RATE) * prior);
+                RandomAnswer { sums, if_wrong, doubt: if believed { 0.0 } else { doubt } }
+            }
+        };
+        let (weighed, believed) = (n_held(|_| 5.0, answered(false)), n_held(|_| 5.0, answered(true)));
+        assert!(weighed >= 270 && believed < 30, "{weighed} and {believed} of 300");
+    }
+
+    #[test]
+    fn a_wrong_answer_by_hand() {
+        // 25 points: 3 alarms on 2 anomalies and 1 normal point, 4 missed, 18 silent on normal points.
+        let answer = RandomAnswer::new(Confusion([2.0, 1.0, 4.0]), 25, 0.5);
+        assert_eq!(answer.if_wrong, Confusion([1.0, 2.0, 18.0]));
     }
 }

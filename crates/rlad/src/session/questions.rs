@@ -3,15 +3,15 @@
 use rand::seq::index;
 
 use super::{FINAL_TURN, Session};
-use crate::agent::mean_scores;
+use crate::agent::means;
 use crate::config::{Config, QueryStrategy, ThresholdMethod, WarmUpScores};
 use crate::iforest::IsolationForest;
-use crate::pool::PoolPoint;
+use crate::pool::{PoolPoint, PoolSeries};
 use crate::query::{Candidate, Query, Reason, rank, share_of, take};
 use crate::random::{Purpose, stream};
-use crate::scorer::chance_of_score;
+use crate::scorer::Judgement;
 use crate::tails::mean_rarity;
-use crate::warm_up::{WarmUpDetector, WarmUpKind};
+use crate::warm_up::{WarmUpDetector, WarmUpKind, forest_scores};
 
 impl Session {
     /// The scores of the warm-up as a detector, and those of every training point of each series.
@@ -31,12 +31,10 @@ impl Session {
             (WarmUpKind::Tails(self.pool.known_tails()), (0..self.pool.series.len()).map(rarity).collect())
         } else {
             let forest = self.forest();
-            let scores = (0..self.pool.series.len()).map(|series| {
-                let points: Vec<PoolPoint> =
-                    self.pool.series[series].training.clone().map(|point| (series, point)).collect();
-                points.chunks(16_384).flat_map(|points| forest.score(&self.forest_rows(points))).collect()
-            });
-            let scores = scores.collect();
+            let n_steps = warm_up.scores.n_steps(state);
+            let of_series =
+                |series: &PoolSeries| forest_scores(&forest, &series.encoded, series.training.clone(), n_steps);
+            let scores = self.pool.series.iter().map(of_series).collect();
             (WarmUpKind::Forest(forest, warm_up.scores), scores)
         };
         let mut all: Vec<f64> = scores.iter().flatten().copied().collect();
@@ -94,7 +92,7 @@ impl Session {
             let candidates: Vec<Candidate> = scores
                 .iter()
                 .enumerate()
-                .map(|(i, &score)| self.candidate((series, first + i), score))
+                .map(|(i, &learned)| self.candidate((series, first + i), Judgement { learned, rarity: 0.0 }))
                 .filter(|candidate| self.pool.has((series, candidate.point)))
                 .collect();
             picked.push([Reason::Highest, Reason::Lowest, Reason::Middle].map(|reason| {
@@ -139,15 +137,17 @@ impl Session {
         let config = self.config.query.clone();
         let turn = self.round as u64;
         let points = self.ranked_points(turn);
-        let scores = self.agent.member_scores(&self.pool, &points);
+        let judgements = self.agent.judgements(&self.pool, &points);
         let threshold = match (self.config.threshold.method, config.strategy) {
-            (ThresholdMethod::Calibrated, QueryStrategy::Margin) => self.threshold(&self.agent, &points, &scores, 0.0),
+            (ThresholdMethod::Calibrated, QueryStrategy::Margin) => {
+                self.threshold(&self.agent, &points, &judgements, 0.0)
+            }
             _ => 0.0,
         };
         let mut candidates: Vec<Candidate> = points
             .iter()
-            .zip(mean_scores(&scores))
-            .map(|(&at, score)| self.candidate(at, score))
+            .zip(means(&judgements))
+            .map(|(&at, judged)| self.candidate(at, judged))
             .filter(|candidate| self.is_open((candidate.series, candidate.point)))
             .collect();
         let mut rng = stream(self.config.seed, Purpose::Query, turn | 1 << 40);
@@ -171,9 +171,9 @@ impl Session {
                 random.push((series, point));
             }
         }
-        let scores = mean_scores(&self.agent.member_scores(&self.pool, &random));
+        let judgements = means(&self.agent.judgements(&self.pool, &random));
         chosen.extend(again.into_iter().map(|candidate| (candidate, Reason::Review)));
-        chosen.extend(random.iter().zip(scores).map(|(&at, score)| (self.candidate(at, score), Reason::Random)));
+        chosen.extend(random.iter().zip(judgements).map(|(&at, judged)| (self.candidate(at, judged), Reason::Random)));
         self.number(chosen)
     }
 
@@ -191,14 +191,14 @@ impl Session {
             .collect();
         doubted.sort_by(|a, b| b.0.total_cmp(&a.0));
         let points: Vec<PoolPoint> = doubted.into_iter().take(n).map(|doubted| doubted.1).collect();
-        let scores = mean_scores(&self.agent.member_scores(&self.pool, &points));
-        points.into_iter().zip(scores).map(|(at, score)| self.candidate(at, score)).collect()
+        let judgements = means(&self.agent.judgements(&self.pool, &points));
+        points.into_iter().zip(judgements).map(|(at, judged)| self.candidate(at, judged)).collect()
     }
 
-    fn candidate(&self, (series, point): PoolPoint, score: f64) -> Candidate {
+    fn candidate(&self, (series, point): PoolPoint, judged: Judgement) -> Candidate {
         let n_drawn = self.n_ranked_of_series(self.pool.series.len()).min(self.pool.series[series].training.len());
         let n_points = self.weight_of(series) / n_drawn.max(1) as f64;
-        Candidate { series, point, score, chance: chance_of_score(&self.config.agent, score), n_points }
+        Candidate { series, point, score: judged.score(), chance: judged.chance(&self.config.agent), n_points }
     }
 
     fn is_open(&self, (series, point): PoolPoint) -> bool {

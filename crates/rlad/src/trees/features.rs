@@ -42,6 +42,11 @@ impl Known {
     }
 }
 
+/// How rare the views are in their series, on average, in nats: the last of the features of a state; 0 without features.
+pub(crate) fn mean_rarity_of(features: &[f32]) -> f32 {
+    features.last().copied().unwrap_or(0.0)
+}
+
 fn push_mean(n_views: usize, features: &mut Vec<f32>) {
     let mean = mean_rarity(&features[features.len() - n_views..]);
     features.push(mean as f32);

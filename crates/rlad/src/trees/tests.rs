@@ -15,6 +15,7 @@ const STUMPS: TreesConfig = TreesConfig {
     feature_share: 1.0,
     min_rows: 1,
     l2: 0.0,
+    rarity: 0.0,
 };
 
 /// The trees of all rows.
