@@ -84,4 +84,16 @@ mod tests {
         let half = AgentConfig { trees: TreesConfig { weight: 0.5, ..paper.trees.clone() }, ..paper };
         assert!((learned(&half, Some([1.0, 3.0]), Some(0.0)) - 3.0).abs() < 1e-6);
     }
+
+    #[test]
+    fn rarity_adds_to_the_score_and_not_to_the_chance() {
+        let paper = Config::paper().agent;
+        let config = AgentConfig { trees: TreesConfig { weight: 1.0, rarity: 0.5, ..paper.trees.clone() }, ..paper };
+        // The last feature is how rare the views are: 3 nats.
+        let added = rarity(&config, &[7.0, 3.0]);
+        let judged = Judgement { learned: 4.0, rarity: added };
+        assert!((added - 1.5).abs() < 1e-12 && (judged.score() - 5.5).abs() < 1e-12);
+        assert!((judged.chance(&config) - 0.5).abs() < 1e-12);
+        assert!(rarity(&config, &[]).abs() < 1e-12, "nothing without trees");
+    }
 }

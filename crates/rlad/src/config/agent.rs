@@ -94,8 +94,8 @@ pub struct TreesConfig {
     pub min_rows: usize,
     /// What is added to a leaf's curvature, so that a leaf of a few points takes a small step; at least 0.
     pub l2: f64,
-    /// What a mean rarity of one nat of a point's views in their series adds to its score, in units of reward; at least 0, and 0
-    /// without trees.
+    /// What a mean rarity of one nat of a point's views in their series adds to its score, in units of reward; at least 0.
+    /// Without trees it counts for nothing.
     pub rarity: f64,
 }
 
@@ -142,7 +142,6 @@ impl AgentConfig {
         check(share(t.feature_share), "agent.trees.feature_share", "in (0, 1]", t.feature_share)?;
         check(t.min_rows >= 1, "agent.trees.min_rows", "at least 1", t.min_rows)?;
         check(t.l2 >= 0.0 && t.l2.is_finite(), "agent.trees.l2", "at least 0", t.l2)?;
-        check(t.rarity >= 0.0 && t.rarity.is_finite(), "agent.trees.rarity", "at least 0", t.rarity)?;
-        check(t.rarity <= 0.0 || t.weight > 0.0, "agent.trees.rarity", "0 without trees", t.rarity)
+        check(t.rarity >= 0.0 && t.rarity.is_finite(), "agent.trees.rarity", "at least 0", t.rarity)
     }
 }
