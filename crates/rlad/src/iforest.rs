@@ -19,6 +19,9 @@ const ROWS_PER_CHUNK: usize = 256;
 /// Windows that one thread takes through all trees, so that their ranks and sums stay in its nearest cache.
 const WINDOWS_PER_CHUNK: usize = 2_048;
 
+/// Fewer windows are not worth laying the trees out: they go down as rows.
+const FEW_WINDOWS: usize = 4_096;
+
 /// Rows that walk down a tree side by side, so that their memory reads overlap.
 const ROWS_PER_WALK: usize = 8;
 
@@ -106,7 +109,7 @@ impl IsolationForest {
     #[must_use]
     pub fn score_windows(&self, values: &[f32]) -> Vec<f64> {
         let n = (values.len() + 1).saturating_sub(self.n_features);
-        let layouts = sliding::Layouts::of(&self.trees, self.n_features);
+        let layouts = if n < FEW_WINDOWS { None } else { sliding::Layouts::of(&self.trees, self.n_features) };
         let mut scores = vec![0.0; n];
         scores.par_chunks_mut(WINDOWS_PER_CHUNK).enumerate().for_each(|(chunk, scores)| {
             let first = chunk * WINDOWS_PER_CHUNK;

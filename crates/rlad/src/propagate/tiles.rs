@@ -21,7 +21,7 @@ pub(super) struct Tiles {
     rows: Vec<Vec<f64>>,
 }
 
-/// The numbers of one class, and sums to add to.
+/// One for each class.
 type Classes<T> = [T; 2];
 
 impl Tiles {
