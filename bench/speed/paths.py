@@ -30,8 +30,9 @@ def results(prefix, files):
     units, features, steps, n = 48, 22, 25, 400
     weights = rng.uniform(-0.2, 0.2, 4 * units * (features + units + 1) + 2 * units + 2)
     states, rewards = rng.normal(size=(64, steps, features)), rng.normal(size=(64, 2))
-    values = np.sin(np.arange(n) / 9.0) + 0.1 * rng.normal(size=n)
-    windows = np.lib.stride_tricks.sliding_window_view(values, steps)
+    windows = np.lib.stride_tricks.sliding_window_view(np.sin(np.arange(n) / 9.0) + 0.1 * rng.normal(size=n), steps)
+    # Fewer than 4,096 windows of a series are scored as rows.
+    long = np.sin(np.arange(6000) / 9.0) + 0.1 * np.random.default_rng(1).normal(size=6000)
     labels = np.full(len(windows), -1)
     labels[::20], labels[7::40] = 0, 1
     network = {"do": "network", "units": units, "features": features, "weights": files.put("weights", weights)}
@@ -43,8 +44,8 @@ def results(prefix, files):
         "views": {"do": "views", "data": str(ROOT / "data/nab/data/realTraffic/speed_7578.csv"), "views": [], "out": files.path("v")},
         "spreading": {"do": "spread", **paint, "labels": files.put("labels", labels), "passes": 30, "out": files.path("p")},
         "forest, as rows": {"do": "forest", **paint, "out": files.path("f")},
-        "forest, of series": {"do": "forest", **paint, "rows": files.put("values", values), "lengths": files.put("lengths", [n]),
-                              "out": files.path("s")},
+        "forest, of series": {"do": "forest", "rows": files.put("long", long), "lengths": files.put("lengths", [len(long)]),
+                              "features": steps, "out": files.path("s")},
     }
     lines = "\n".join(json.dumps(task) for task in [network, *tasks.values()]) + "\n"
     run = subprocess.run([*prefix, PROGRAM], input=lines, capture_output=True, text=True, check=True,

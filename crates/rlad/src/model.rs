@@ -17,8 +17,8 @@ use crate::views::Scale;
 
 /// A trained detector: the Q-networks and trees of its members, how their states are made, and the threshold.
 ///
-/// The score of a point is `Q(anomaly) − Q(normal)`, the mean of the members, and what the rarity of its views adds. A series that it was not trained on is
-/// scored like any other.
+/// The score of a point, in units of reward, is `Q(anomaly) − Q(normal)`, the mean of the members, and what the rarity of its views
+/// adds (`agent.trees.rarity`). A series that it was not trained on is scored like any other.
 #[derive(Clone, Debug)]
 pub struct Model {
     pub(crate) members: Vec<Scorer>,

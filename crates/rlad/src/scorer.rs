@@ -18,7 +18,7 @@ pub(crate) struct Scorer {
 pub(crate) struct Judgement {
     /// `Q(anomaly) − Q(normal)`, as it was learned.
     pub(crate) learned: f64,
-    /// What the rarity of its views adds, at least 0.
+    /// What the rarity of its views adds, at least 0. Both are in units of reward.
     pub(crate) rarity: f64,
 }
 

@@ -78,10 +78,7 @@ impl Layouts {
 
 impl Group {
     fn of(trees: &[Tree]) -> Self {
-        let mut thresholds: Vec<f32> = trees.iter().flat_map(thresholds).collect();
-        thresholds.sort_by(f32::total_cmp);
-        // 0 and -0 are one threshold.
-        thresholds.dedup_by(|a, b| a <= b);
+        let thresholds = thresholds(trees);
         let trees = trees.iter().map(|tree| Layout::of(tree, &thresholds)).collect();
         Self { thresholds, trees }
     }
@@ -93,16 +90,19 @@ impl Group {
     }
 }
 
-/// The thresholds of the inner nodes, in no order.
-fn thresholds(tree: &Tree) -> impl Iterator<Item = f32> {
-    tree.nodes.iter().map(|node| node.threshold).filter(|threshold| threshold.is_finite())
+/// The thresholds of the inner nodes of trees, rising, each once.
+fn thresholds(trees: &[Tree]) -> Vec<f32> {
+    let nodes = trees.iter().flat_map(|tree| &tree.nodes);
+    let mut thresholds: Vec<f32> = nodes.map(|node| node.threshold).filter(|threshold| threshold.is_finite()).collect();
+    thresholds.sort_by(f32::total_cmp);
+    // 0 and -0 are one threshold.
+    thresholds.dedup_by(|a, b| a <= b);
+    thresholds
 }
 
 impl Layout {
     fn of(tree: &Tree, of_group: &[f32]) -> Self {
-        let mut own: Vec<f32> = thresholds(tree).collect();
-        own.sort_by(f32::total_cmp);
-        own.dedup_by(|a, b| a <= b);
+        let own = thresholds(std::slice::from_ref(tree));
         let byte = |rank: usize| u8::try_from(rank).expect("a tree has at most 255 inner nodes");
         let mut n_below = 0;
         let mut rank_of = vec![0];

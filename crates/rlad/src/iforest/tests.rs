@@ -211,6 +211,7 @@ fn windows_of_a_series_score_as_rows() {
     values[400] = f32::INFINITY;
     values[401] = f32::NEG_INFINITY;
     values[402] = -0.0;
+    assert!(values.len() > FEW_WINDOWS + 66, "enough for the trees to be laid out");
     // 8 deep and shallower, one step, the longest window that is laid out and a longer one, and trees that are too deep.
     for (n_features, n_trees, sample_size) in
         [(25, 30, 256), (25, 300, 256), (1, 5, 256), (65, 20, 100), (66, 3, 256), (8, 5, 2), (8, 5, 1_000)]

@@ -42,8 +42,7 @@ impl Graph {
         let n = windows.len() / n_dims;
         let mut edges: Vec<(u32, u32)> = Vec::new();
         for (a, neighbors) in nearest(windows, n_dims, n_neighbors).into_iter().enumerate() {
-            let others = neighbors.into_iter().filter(|b| *b != index(a));
-            edges.extend(others.flat_map(|b| [(index(a), b), (b, index(a))]));
+            edges.extend(neighbors.into_iter().flat_map(|b| [(index(a), b), (b, index(a))]));
         }
         edges.par_sort_unstable();
         edges.dedup();

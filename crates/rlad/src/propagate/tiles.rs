@@ -97,7 +97,9 @@ struct Fill<'a> {
     n_dims: usize,
     /// Shape `[n_dims, SIDE]`.
     columns: &'a [f64],
+    /// `1 / σ²`.
     rate: f64,
+    /// Shape `[SIDE, SIDE]`.
     tile: &'a mut [f64],
 }
 
@@ -129,11 +131,13 @@ impl WithSimd for Fill<'_> {
 
 /// Adds the products of a tile's weights to the sums of its rows, and where it is not on the diagonal to those of its columns.
 struct Product<'a> {
+    /// Shape `[SIDE, SIDE]`.
     tile: &'a [f64],
     /// How many blocks the columns lie behind the rows.
     behind: usize,
-    /// From the first row on.
+    /// What the weights are multiplied with, from the tile's first row on.
     by: Classes<&'a [f64]>,
+    /// From the tile's first row on, like `by`.
     sums: &'a mut Classes<Vec<f64>>,
 }
 

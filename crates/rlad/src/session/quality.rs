@@ -346,7 +346,7 @@ mod tests {
         assert!(n_held >= 270, "{n_held} of 300");
     }
 
-    /// One answer in ten is wrong. Who believes them all is mistaken in every world.
+    /// One answer in ten is wrong. Who believes them all is mistaken in nine worlds of ten at least.
     #[test]
     fn the_interval_holds_the_truth_where_answers_are_wrong() {
         const ERROR_RATE: f64 = 0.1;
