@@ -2,8 +2,8 @@
 //!
 //! The file in the first argument holds little-endian 64-bit floats: for each series its number of points, its threshold, the
 //! truth of each point (0 or 1) and the score of each point. Each line of standard input asks for one evaluation, `all` or
-//! the number of one series, then the buffer of the volumes or `-`, then `nab`, `nab-probation` or `-`. The answer is one line of
-//! JSON: the seconds that `evaluate` took, and what it gave.
+//! the number of one series, then the buffer of the volumes, `-`, or `affiliation` for that metric alone, then `nab`, `nab-probation` or `-`. The answer is one line of
+//! JSON: the seconds that it took, and what it gave.
 
 #![expect(clippy::print_stdout, reason = "the driver reads the answers from here")]
 
@@ -11,7 +11,8 @@ use std::error::Error;
 use std::io::BufRead;
 use std::time::Instant;
 
-use rlad::{EvaluateOptions, Judged, Label, NabOptions, evaluate};
+use rlad::{EvaluateOptions, Judged, Label, NabOptions, affiliation, evaluate};
+use serde_json::json;
 
 /// Truth, scores and threshold of a series.
 type Input = (Vec<Option<Label>>, Vec<f64>, f64);
@@ -45,16 +46,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         let [which, buffer, nab] = line.split(' ').collect::<Vec<_>>()[..] else {
             return Err("a line names series, buffer and NAB".into());
         };
+        let judged = if which == "all" { &judged[..] } else { std::slice::from_ref(&judged[which.parse::<usize>()?]) };
+        if buffer == "affiliation" {
+            let start = Instant::now();
+            let quality = affiliation(judged);
+            let seconds = start.elapsed().as_secs_f64();
+            println!("{}", json!({ "seconds": seconds, "evaluation": { "affiliation": quality } }));
+            continue;
+        }
         let options = EvaluateOptions {
             delay: 7,
             vus_buffer: if buffer == "-" { None } else { Some(buffer.parse()?) },
             nab: (nab != "-").then_some(NabOptions { probation: nab == "nab-probation" }),
         };
-        let judged = if which == "all" { &judged[..] } else { std::slice::from_ref(&judged[which.parse::<usize>()?]) };
         let start = Instant::now();
         let evaluation = evaluate(judged, &options);
         let seconds = start.elapsed().as_secs_f64();
-        println!("{}", serde_json::json!({ "seconds": seconds, "evaluation": evaluation }));
+        println!("{}", json!({ "seconds": seconds, "evaluation": evaluation }));
     }
     Ok(())
 }

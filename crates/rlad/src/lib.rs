@@ -67,7 +67,7 @@ pub use import::{Source, import};
 pub use label::{Answer, Label, Labels, Span, Truth, events};
 pub use metrics::{
     Best, BestQuality, DelayQuality, EvaluateOptions, Evaluation, Goal, Judged, Nab, NabBest, NabOptions, NabScore,
-    PerSeriesMean, Quality, Volume, best_threshold, evaluate,
+    PerSeriesMean, Quality, Volume, affiliation, best_threshold, evaluate,
 };
 pub use model::Model;
 pub use oracle::{FileOracle, Oracle, Question, Reply, TruthOracle};

@@ -232,6 +232,21 @@ pub struct Evaluation {
     pub best: Best,
 }
 
+/// [`Evaluation::affiliation`] alone.
+///
+/// # Panics
+/// If a series has not one score for each true label.
+#[must_use]
+pub fn affiliation(judged: &[Judged<'_>]) -> Quality {
+    let of_series: Vec<Shares> = judged.par_iter().map(|one| affiliation::by_distance(&Points::new(one))).collect();
+    affiliation_of(of_series.into_iter())
+}
+
+/// Segments are pooled over all series.
+fn affiliation_of(of_series: impl Iterator<Item = Shares>) -> Quality {
+    of_series.sum::<Shares>().quality()
+}
+
 /// Computes every metric that the options ask for.
 ///
 /// # Panics
@@ -258,7 +273,7 @@ pub fn evaluate(judged: &[Judged<'_>], options: &EvaluateOptions) -> Evaluation 
         point_adjusted: series.iter().map(|series| series.point_adjusted).sum::<Counts>().quality(),
         event: series.iter().map(|series| series.event).sum::<Shares>().quality(),
         range: series.iter().map(|series| series.range).sum::<Shares>().quality(),
-        affiliation: series.iter().map(|series| series.affiliation).sum::<Shares>().quality(),
+        affiliation: affiliation_of(series.iter().map(|series| series.affiliation)),
         official: official::official(judged),
         auc_pr: by_point.average_precision(),
         auc_roc: by_point.area_under_roc(),

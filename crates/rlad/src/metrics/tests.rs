@@ -321,6 +321,7 @@ proptest! {
         );
         prop_assert!((twice.range.f1 - got.range.f1).abs() < 1e-12);
         prop_assert!((twice.affiliation.f1 - got.affiliation.f1).abs() < 1e-12);
+        prop_assert_eq!(affiliation(&[judged, judged]), twice.affiliation);
     }
 
     #[test]
