@@ -336,7 +336,9 @@ fn baseline_run(task: &Task, baseline: &super::suite::Baseline, data: &DataSet) 
         let scoring = Instant::now();
         let hash = &fitted.hash()[..16];
         let name = budget.map_or_else(|| "scores.parquet".to_owned(), |budget| format!("scores-{budget}.parquet"));
-        rlad::write_scores(&task.out.join(&name), &scores(&fitted, data, task.test, hash)?)?;
+        let mut of_test = scores(&fitted, data, task.test, hash)?;
+        let_labels_stand(&mut of_test, &labels, &series, task.test);
+        rlad::write_scores(&task.out.join(&name), &of_test)?;
         let score_seconds = scoring.elapsed().as_secs_f64();
         results.push(Scored {
             budget,
@@ -354,6 +356,24 @@ fn baseline_run(task: &Task, baseline: &super::suite::Baseline, data: &DataSet) 
         });
     }
     Ok(results)
+}
+
+/// Puts labels that a baseline learned from in the place of its scores of the same points, as the agent's answers stand: above or below
+/// all other scores.
+fn let_labels_stand(scores: &mut [SeriesScores], labels: &[Labels], series: &[Series], part: Part) {
+    let finite = scores.iter().flat_map(|of| &of.scores).filter(|score| score.is_finite());
+    let (lowest, highest) = finite.fold((0.0_f64, 0.0_f64), |(low, high), &score| (low.min(score), high.max(score)));
+    for ((scores, labels), series) in scores.iter_mut().zip(labels).zip(series) {
+        let first = series.part(part).start;
+        let threshold = scores.threshold;
+        for (point, label) in labels.iter().filter(|(point, _)| !series.is_missing(*point)) {
+            let Some(score) = point.checked_sub(first).and_then(|at| scores.scores.get_mut(at)) else { continue };
+            *score = match label {
+                Label::Anomaly => highest.max(threshold) + 1.0,
+                Label::Normal => lowest.min(threshold) - 1.0,
+            };
+        }
+    }
 }
 
 /// The threshold with the best strict F1 on a part.
@@ -413,4 +433,34 @@ pub(crate) fn program_hash() -> anyhow::Result<String> {
 pub(crate) fn has_anomalies(data: &DataSet) -> bool {
     let labels = data.members.iter().filter_map(|member| member.truth.as_ref()).flat_map(Truth::labels);
     labels.into_iter().any(|label| *label == Some(Label::Anomaly))
+}
+
+#[cfg(test)]
+mod tests {
+    use rlad::{Span, TimeFormat};
+
+    use super::*;
+
+    #[test]
+    fn labels_stand_above_and_below_all_scores_where_they_are_in_the_part() {
+        let values = vec![0.0, 0.0, 0.0, f64::NAN, 0.0, 0.0];
+        let times: Vec<i64> = (0..6).collect();
+        let series = Series::new("s", vec!["v".into()], TimeFormat::Index, times.clone(), values, None).unwrap();
+        let mut labels = Labels::default();
+        let span = |first, last, label| Span { first, last, label };
+        let spans = vec![span(1, 3, Label::Anomaly), span(4, 4, Label::Normal)];
+        labels.teach(2, &Answer::Spans(spans));
+        let part = Part { from: 1.0 / 3.0, to: 1.0 };
+        let mut scores = [SeriesScores {
+            series: "s".into(),
+            time_format: TimeFormat::Index,
+            timestamps: times[2..].to_vec(),
+            scores: vec![0.25, f64::NAN, 0.75, 0.5],
+            threshold: 0.9,
+            model: "m".into(),
+        }];
+        let_labels_stand(&mut scores, &[labels], &[series], part);
+        let [first, missing, third, last] = scores[0].scores[..] else { panic!("four scores") };
+        assert!(first > 0.9 && third < 0.0 && missing.is_nan() && last.to_bits() == 0.5_f64.to_bits());
+    }
 }
