@@ -208,6 +208,9 @@ pub(crate) struct DetectArgs {
     /// Exit with 1 if any point is anomalous
     #[arg(long)]
     pub(crate) check: bool,
+    /// Score labelled points too by what was learned, as for `rlad evaluate`; otherwise what experts said of a point stands
+    #[arg(long, conflicts_with = "name")]
+    pub(crate) without_answers: bool,
     /// Worker threads [default: one a core]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,

@@ -43,7 +43,7 @@ name = "Small agent"
 
 [run.agent]
 query = { per_round = 10, pool = 500 }
-warm_up = { n_extremes = 2 }
+warm_up = { n_highest = 2, n_lowest = 2, n_middle = 2 }
 agent = { n_members = 2, n_units = 8, head_units = 8, steps_per_round = 30, final_steps = 60, batch = 32 }
 
 [[run]]

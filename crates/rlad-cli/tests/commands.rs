@@ -12,7 +12,9 @@ questions = 20
 per_round = 10
 min_distance = 5
 [warm_up]
-n_extremes = 2
+n_highest = 2
+n_lowest = 2
+n_middle = 2
 [agent]
 n_members = 2
 n_units = 8
@@ -89,6 +91,28 @@ fn from_a_file_to_a_judged_detector() {
     let more: serde_json::Value = serde_json::from_str(&stdout(&more)).unwrap();
     assert_eq!(more["questions"].as_u64(), Some(30));
     assert_ne!(more["hash"], json["hash"]);
+}
+
+#[test]
+fn what_was_said_of_a_point_decides_over_its_score() {
+    let dir = tempfile::tempdir().unwrap();
+    write_data(dir.path());
+    let line = "train host.csv --session s --config small.toml --oracle truth --json";
+    let json: serde_json::Value = serde_json::from_str(&stdout(&rlad(dir.path(), line))).unwrap();
+    // The rows whose score is twice that of a sure anomaly, and that of a sure normal point.
+    let answered = |line: &str| {
+        stdout(&rlad(dir.path(), line));
+        let scores = fs::read_to_string(dir.path().join("scores.csv")).unwrap();
+        let n = |score: &str, anomaly: &str| {
+            let is_row = |row: &&str| row.split(',').nth(2) == Some(score) && row.split(',').nth(4) == Some(anomaly);
+            scores.lines().filter(is_row).count() as u64
+        };
+        (n("20", "true"), n("-2", "false"))
+    };
+    let (anomalies, normals) = answered("detect s host.csv --out scores.csv");
+    assert_eq!(Some(anomalies), json["labelled_anomalies"].as_u64(), "{json}");
+    assert_eq!(Some(anomalies + normals), json["labelled_points"].as_u64(), "{json}");
+    assert_eq!(answered("detect s host.csv --out scores.csv --without-answers"), (0, 0));
 }
 
 #[test]

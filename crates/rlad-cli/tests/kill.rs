@@ -16,7 +16,9 @@ questions = 60
 per_round = 6
 pool = 500
 [warm_up]
-n_extremes = 2
+n_highest = 2
+n_lowest = 2
+n_middle = 2
 [agent]
 n_members = 2
 n_units = 8

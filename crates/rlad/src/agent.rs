@@ -11,8 +11,8 @@ use crate::pool::{Pool, PoolPoint};
 use crate::qnet::{Adam, Batch, QNetwork, QNetworkShape, Regularisation};
 use crate::random::{Purpose, stream};
 use crate::replay::{ReplayBuffer, Transition};
-use crate::scorer::{Judgement, Scorer, learned, rarity};
-use crate::trees::{BoostedTrees, LabelledRows, n_tree_features};
+use crate::scorer::{Judgement, Scorer, learned};
+use crate::trees::{BoostedTrees, LabelledRows, mean_rarity_of, n_tree_features};
 
 /// A labelled or pseudo-labelled state to learn from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -162,7 +162,7 @@ impl Agent {
             let log_odds = member.trees.as_ref().map(|trees| trees.log_odds(&features));
             let of_point = |i: usize| {
                 let (q, odds) = (q_values.as_ref().map(|q| q[i]), log_odds.as_ref().map(|odds| odds[i]));
-                let rarity = rarity(&self.config, &features[i * n_features..(i + 1) * n_features]);
+                let rarity = f64::from(mean_rarity_of(&features[i * n_features..(i + 1) * n_features]));
                 Judgement { learned: f64::from(learned(&self.config, q, odds)), rarity }
             };
             (0..chunk.len()).map(of_point).collect()
@@ -446,7 +446,7 @@ mod tests {
         }
         let points: Vec<PoolPoint> = (200..400).map(|point| (0, point)).collect();
         for (at, judgement) in points.iter().zip(means(&agent.judgements(&pool, &points))) {
-            assert_eq!(judgement.score() > 0.0, at.1 % 10 == 6, "point {}: {judgement:?}", at.1);
+            assert_eq!(judgement.score(config.trees.rarity) > 0.0, at.1 % 10 == 6, "point {}: {judgement:?}", at.1);
         }
     }
 

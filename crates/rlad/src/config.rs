@@ -80,10 +80,13 @@ pub struct WarmUpConfig {
     pub n_trees: usize,
     /// The number of windows that each tree sees, at least 2.
     pub sample_size: usize,
-    /// N_w: of each series, this many points with the highest scores are asked about, as many with the lowest, and as many
-    /// with scores nearest to the middle (.5 of a forest, which one point in a hundred exceeds of tails); fewer of each where the
-    /// budget is below `3 N_w` a series.
-    pub n_extremes: usize,
+    /// Of each series, this many points with the highest scores are asked about first; fewer where the budget is below what all
+    /// series ask. The paper's N_w is this, `n_lowest` and `n_middle`.
+    pub n_highest: usize,
+    /// Of each series, this many with the lowest scores.
+    pub n_lowest: usize,
+    /// Of each series, this many with scores nearest to the middle: .5 of a forest, which one point in a hundred exceeds of tails.
+    pub n_middle: usize,
 }
 
 /// How the points to ask about are ranked.
@@ -230,7 +233,14 @@ impl Config {
             part: Part::ALL,
             questions: 500,
             state: StateConfig { n_steps: 25, views: vec![View::MinMax] },
-            warm_up: WarmUpConfig { scores: WarmUpScores::ForestWindow, n_trees: 100, sample_size: 256, n_extremes: 5 },
+            warm_up: WarmUpConfig {
+                scores: WarmUpScores::ForestWindow,
+                n_trees: 100,
+                sample_size: 256,
+                n_highest: 5,
+                n_lowest: 5,
+                n_middle: 5,
+            },
             query: QueryConfig {
                 strategy: QueryStrategy::Margin,
                 per_round: 5,
@@ -290,6 +300,7 @@ impl Config {
                     min_rows: 30,
                     l2: 1.0,
                     rarity: 0.0,
+                    rarity_unseen: 0.0,
                 },
             },
             threshold: ThresholdConfig { method: ThresholdMethod::Own },
@@ -372,7 +383,13 @@ impl Default for Config {
             part: Part::ALL,
             questions: 500,
             state: StateConfig { n_steps: 25, views: View::DEFAULT.to_vec() },
-            warm_up: WarmUpConfig { scores: WarmUpScores::Tails, n_extremes: 1, ..paper.warm_up },
+            warm_up: WarmUpConfig {
+                scores: WarmUpScores::Tails,
+                n_highest: 3,
+                n_lowest: 1,
+                n_middle: 1,
+                ..paper.warm_up
+            },
             query: QueryConfig {
                 per_round: 50,
                 random_share: 0.2,
@@ -404,7 +421,7 @@ impl Default for Config {
                 gamma: 0.0,
                 doubt: 2.0,
                 update: Update::Both,
-                trees: TreesConfig { weight: 0.8, rarity: 1.0, ..paper.agent.trees },
+                trees: TreesConfig { weight: 0.8, rarity: 1.0, rarity_unseen: 2.0, ..paper.agent.trees },
                 ..paper.agent
             },
             threshold: ThresholdConfig { method: ThresholdMethod::Calibrated },

@@ -15,6 +15,7 @@ mod error;
 mod exchange;
 mod iforest;
 mod import;
+mod known_answers;
 mod label;
 mod matrix;
 mod metrics;

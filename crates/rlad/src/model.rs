@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::known_answers::KnownAnswers;
 use crate::qnet::{QNetwork, QNetworkShape, Tensor};
 use crate::scorer::Scorer;
 use crate::statics::KnownStatics;
@@ -18,7 +19,7 @@ use crate::views::Scale;
 /// A trained detector: the Q-networks and trees of its members, how their states are made, and the threshold.
 ///
 /// The score of a point, in units of reward, is `Q(anomaly) − Q(normal)`, the mean of the members, and what the rarity of its views
-/// adds (`agent.trees.rarity`). A series that it was not trained on is scored like any other.
+/// adds: `agent.trees.rarity`, and `agent.trees.rarity_unseen` in a series that it was not trained on.
 #[derive(Clone, Debug)]
 pub struct Model {
     pub(crate) members: Vec<Scorer>,
@@ -39,6 +40,10 @@ pub(crate) struct Record {
     /// The series whose tails stand in the file, rising.
     pub(crate) tails_of: Vec<String>,
     pub(crate) threshold: f64,
+    /// What is added to the scores of a series that it was not trained on, so that the threshold is theirs too.
+    pub(crate) unseen_shift: f64,
+    /// What experts said.
+    pub(crate) known_answers: KnownAnswers,
     pub(crate) n_questions: usize,
     pub(crate) n_labelled_points: usize,
 }
@@ -88,6 +93,14 @@ impl Model {
             source: Some(problem.into()),
         })?;
         Ok(Self { members, record, known_tails, bytes, hash })
+    }
+
+    /// The same detector, under which no answer stands ([`Detector::let_answers_stand`](crate::Detector::let_answers_stand) does nothing).
+    /// Its bytes and its hash are still those of the file.
+    #[must_use]
+    pub fn without_answers(mut self) -> Self {
+        self.record.known_answers = KnownAnswers::default();
+        self
     }
 
     /// The bytes of its file.

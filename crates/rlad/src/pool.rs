@@ -8,6 +8,8 @@ use rand::{Rng, RngExt};
 
 use crate::config::StateConfig;
 use crate::error::{Error, Result};
+use crate::known_answers::{KnownAnswers, mark};
+use crate::label::Label;
 use crate::series::{Part, Series};
 use crate::statics::{KnownStatics, Statics};
 use crate::tails::{Edges, KnownTails, Tails};
@@ -26,6 +28,8 @@ pub(crate) struct PoolSeries {
     pub(crate) encoded: Encoded,
     known: Known,
     missing: Vec<bool>,
+    /// Of each point, by which it is known again.
+    marks: Vec<u64>,
 }
 
 /// The training pool.
@@ -75,10 +79,11 @@ impl Pool {
                 pool.scales.insert(series.name().to_owned(), scale);
             }
             let missing = (0..training.end).map(|point| series.is_missing(point)).collect();
+            let marks = (0..training.end).map(|point| mark(series, point)).collect();
             let rows = &encoded.rows()[training.start * pool.n_features..];
             let statics = Statics::fit(rows, pool.n_features);
             let known = Known { statics, tails: Tails::fit(Arc::default(), &[]) };
-            pool.series.push(PoolSeries { training, name: series.name().to_owned(), encoded, known, missing });
+            pool.series.push(PoolSeries { training, name: series.name().to_owned(), encoded, known, missing, marks });
         }
         pool.fit_tails();
         if pool.n_points() == 0 {
@@ -152,6 +157,17 @@ impl Pool {
     /// What is known of its series by name.
     pub(crate) fn known_statics(&self) -> KnownStatics {
         KnownStatics::new(self.series.iter().map(|series| (series.name.as_str(), &series.known.statics)))
+    }
+
+    /// Labelled points, rising, as they are kept with a detector.
+    pub(crate) fn known_answers(&self, labelled: impl Iterator<Item = (PoolPoint, Label)>) -> KnownAnswers {
+        let mut of_series: Vec<Vec<(usize, Label)>> = vec![Vec::new(); self.series.len()];
+        labelled.for_each(|((series, point), label)| of_series[series].push((point, label)));
+        let mut known = KnownAnswers::default();
+        for (series, labelled) in self.series.iter().zip(of_series) {
+            known.add(&series.name, labelled.into_iter(), &series.marks);
+        }
+        known
     }
 
     /// The state of the next point of the series, where it has one in the training part.

@@ -39,6 +39,15 @@ impl Saved {
         }
     }
 
+    /// The same detector, under which no answer stands ([`Model::without_answers`]).
+    #[must_use]
+    pub fn without_answers(self) -> Self {
+        match self {
+            Self::Model(model) => Self::Model(model.without_answers()),
+            baseline @ Self::Baseline(_) => baseline,
+        }
+    }
+
     /// The SHA-256 of its content, in hexadecimal.
     #[must_use]
     pub fn hash(&self) -> &str {

@@ -2,7 +2,7 @@
 
 use crate::config::AgentConfig;
 use crate::qnet::QNetwork;
-use crate::trees::{BoostedTrees, chance, mean_rarity_of};
+use crate::trees::{BoostedTrees, chance};
 
 /// The Q-functions of a member: what it lacks has no part in the score.
 #[derive(Clone, Debug)]
@@ -16,31 +16,25 @@ pub(crate) struct Scorer {
 /// What the agent, or one of its members, makes of a point.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Judgement {
-    /// `Q(anomaly) − Q(normal)`, as it was learned.
+    /// `Q(anomaly) − Q(normal)`, as it was learned, in units of reward.
     pub(crate) learned: f64,
-    /// What the rarity of its views adds, at least 0. Both are in units of reward.
+    /// How rare its views are in their series, on average, in nats, at least 0; 0 without trees.
     pub(crate) rarity: f64,
 }
 
 impl Judgement {
-    /// The score.
-    pub(crate) fn score(self) -> f64 {
-        self.learned + self.rarity
+    /// The score where a nat of rarity is worth so much (`agent.trees.rarity`, or `rarity_unseen`).
+    ///
+    /// Learned scores hardly rank what lies far from every answer, and rank alike all that is surely an anomaly; the scores of the
+    /// warm-up, which no answer taught, go on.
+    pub(crate) fn score(self, worth_of_rarity: f64) -> f64 {
+        self.learned + worth_of_rarity * self.rarity
     }
 
     /// The chance of an anomaly that was learned, in `[0, 1]`.
     pub(crate) fn chance(self, config: &AgentConfig) -> f64 {
         chance_of_difference(config, self.learned)
     }
-}
-
-/// What the rarity of a point's views adds to its score (`agent.trees.rarity`): `features` is what the trees see of the point, empty
-/// without trees.
-///
-/// Learned scores hardly rank what lies far from every answer, and rank alike all that is surely an anomaly; the scores of the warm-up,
-/// which no answer taught, go on.
-pub(crate) fn rarity(config: &AgentConfig, features: &[f32]) -> f64 {
-    config.trees.rarity * f64::from(mean_rarity_of(features))
 }
 
 /// `Q(anomaly) − Q(normal)` of a member: the network's and the trees' by their weights, or that of the one which is there.
@@ -87,13 +81,9 @@ mod tests {
 
     #[test]
     fn rarity_adds_to_the_score_and_not_to_the_chance() {
-        let paper = Config::paper().agent;
-        let config = AgentConfig { trees: TreesConfig { weight: 1.0, rarity: 0.5, ..paper.trees.clone() }, ..paper };
-        // The last feature is how rare the views are: 3 nats.
-        let added = rarity(&config, &[7.0, 3.0]);
-        let judged = Judgement { learned: 4.0, rarity: added };
-        assert!((added - 1.5).abs() < 1e-12 && (judged.score() - 5.5).abs() < 1e-12);
+        let config = Config::paper().agent;
+        let judged = Judgement { learned: 4.0, rarity: 3.0 };
+        assert!((judged.score(0.5) - 5.5).abs() < 1e-12 && (judged.score(0.0) - 4.0).abs() < 1e-12);
         assert!((judged.chance(&config) - 0.5).abs() < 1e-12);
-        assert!(rarity(&config, &[]).abs() < 1e-12, "nothing without trees");
     }
 }

@@ -7,11 +7,12 @@ use rayon::prelude::*;
 use crate::agent::mean_learned;
 use crate::detector::{Detector, check_channels, leave_out_missing};
 use crate::error::Result;
+use crate::label::Label;
 use crate::model::Model;
 use crate::qnet::QNetwork;
-use crate::scorer::{Judgement, learned, rarity};
+use crate::scorer::{Judgement, learned};
 use crate::series::Series;
-use crate::trees::{BoostedTrees, Known, log_odds_of_each, n_tree_features};
+use crate::trees::{BoostedTrees, Known, log_odds_of_each, mean_rarity_of, n_tree_features};
 use crate::views::ViewState;
 
 /// The points whose states are held at once.
@@ -27,6 +28,8 @@ struct Piece {
     points: Range<usize>,
     /// What the trees see of them; empty without trees.
     features: Vec<f32>,
+    /// Whether the model was trained on their series.
+    is_seen: bool,
 }
 
 /// A way along a series, piece by piece.
@@ -87,13 +90,18 @@ impl Iterator for Walk<'_> {
         let n_rows = rows.len() / n_features;
         self.context = rows[(n_rows - n_rows.min(self.n_steps - 1)) * n_features..].to_vec();
         let n_passed = self.points.start.saturating_sub(of_piece.start).min(of_piece.len());
-        Some(Piece { rows, points: n_before + n_passed..n_rows, features })
+        Some(Piece {
+            rows,
+            points: n_before + n_passed..n_rows,
+            features,
+            is_seen: self.known.as_ref().is_none_or(Known::is_fitted),
+        })
     }
 }
 
 impl Model {
     /// The scores of a piece.
-    fn score_piece(&self, Piece { rows, points, features }: &Piece) -> Vec<f64> {
+    fn score_piece(&self, Piece { rows, points, features, is_seen }: &Piece) -> Vec<f64> {
         let n_steps = self.record.config.state.n_steps;
         let n_tree_features = n_tree_features(self.record.shape.n_features);
         let shares: Vec<Range<usize>> =
@@ -106,20 +114,21 @@ impl Model {
             } else {
                 &[]
             };
-            self.combine(share.len(), q_values, features)
+            self.combine(q_values, features, &vec![*is_seen; share.len()])
         };
         shares.into_par_iter().flat_map_iter(of_share).collect()
     }
 
-    /// The scores of `n` states, shape `[n, n_steps, n_features]` (read by networks only), of which the trees see `features`, shape
-    /// `[n, n_tree_features]` (read by trees only).
-    pub(crate) fn score_states(&self, n: usize, states: &[f32], features: &[f32]) -> Vec<f64> {
+    /// The scores of some states, shape `[n, n_steps, n_features]` (read by networks only), of which the trees see `features`, shape
+    /// `[n, n_tree_features]` (read by trees only). `is_seen`: of each, whether the model was trained on its series.
+    pub(crate) fn score_states(&self, states: &[f32], features: &[f32], is_seen: &[bool]) -> Vec<f64> {
         let n_steps = self.record.config.state.n_steps;
-        self.combine(n, |network| network.q_values(states, n_steps), features)
+        self.combine(|network| network.q_values(states, n_steps), features, is_seen)
     }
 
-    /// The mean over the members of what their networks and trees say of `n` states.
-    fn combine(&self, n: usize, q_values: impl Fn(&QNetwork) -> Vec<[f32; 2]>, features: &[f32]) -> Vec<f64> {
+    /// The mean over the members of what their networks and trees say of some states, and what rarity adds.
+    fn combine(&self, q_values: impl Fn(&QNetwork) -> Vec<[f32; 2]>, features: &[f32], is_seen: &[bool]) -> Vec<f64> {
+        let n = is_seen.len();
         let trees: Vec<&BoostedTrees> = self.members.iter().filter_map(|member| member.trees.as_ref()).collect();
         let mut log_odds = log_odds_of_each(&trees, features).into_iter();
         let of_members: Vec<Vec<f32>> = self
@@ -138,8 +147,14 @@ impl Model {
         let n_features = features.len().checked_div(n).unwrap_or(0);
         let of_point = |i: usize| {
             let learned = mean_learned(of_members.iter().map(|learned| f64::from(learned[i])));
-            let rarity = rarity(&self.record.config.agent, &features[i * n_features..(i + 1) * n_features]);
-            Judgement { learned, rarity }.score()
+            let rarity = f64::from(mean_rarity_of(&features[i * n_features..(i + 1) * n_features]));
+            let judged = Judgement { learned, rarity };
+            let worth = &self.record.config.agent.trees;
+            if is_seen[i] {
+                judged.score(worth.rarity)
+            } else {
+                judged.score(worth.rarity_unseen) + self.record.unseen_shift
+            }
         };
         (0..n).map(of_point).collect()
     }
@@ -168,5 +183,22 @@ impl Detector for Model {
         }
         leave_out_missing(series, first, &mut scores);
         Ok(scores)
+    }
+
+    /// What was called an anomaly scores twice what is surely one, `4 r1`, so that rarity alone does not rank above it; what was called
+    /// normal scores what is surely normal, `−2 r2`. Both lie on their side of the threshold.
+    fn let_answers_stand(&self, series: &Series, points: Range<usize>, scores: &mut [f64]) {
+        assert_eq!(points.len(), scores.len(), "a score a point");
+        let agent = &self.record.config.agent;
+        let threshold = self.record.threshold;
+        let anomaly = (4.0 * f64::from(agent.reward_anomaly)).max(threshold.next_up());
+        let normal = (-2.0 * f64::from(agent.reward_normal)).min(threshold);
+        for (point, label) in self.record.known_answers.of(series) {
+            let Some(score) = point.checked_sub(points.start).and_then(|at| scores.get_mut(at)) else { continue };
+            *score = match label {
+                Label::Anomaly => anomaly,
+                Label::Normal => normal,
+            };
+        }
     }
 }

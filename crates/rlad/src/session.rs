@@ -196,7 +196,7 @@ impl Session {
         let standing = self.standing();
         let agreement = before.map(|before| before.agreement(&standing));
         self.agreements.extend(agreement);
-        let expected = self.expected_quality(standing.threshold());
+        let expected = self.expected_quality(&standing);
         self.standing = Some(standing);
         Progress {
             round: self.round - 1,
@@ -231,11 +231,14 @@ impl Session {
     }
 
     fn model(&self, agent: Agent) -> Model {
-        let threshold = match self.config.threshold.method {
-            ThresholdMethod::Own => 0.0,
+        let trees = &self.config.agent.trees;
+        let (threshold, of_unseen) = match self.config.threshold.method {
+            ThresholdMethod::Own => (0.0, 0.0),
             ThresholdMethod::Calibrated => {
                 let points = self.ranked_points(FINAL_TURN);
-                self.threshold(&agent, &points, &agent.judgements(&self.pool, &points), SLACK)
+                let judgements = agent.judgements(&self.pool, &points);
+                let threshold = |worth| self.threshold(&points, &judgements, worth, SLACK);
+                (threshold(trees.rarity), threshold(trees.rarity_unseen))
             }
         };
         let tails = self.known_tails();
@@ -247,6 +250,8 @@ impl Session {
             statics: self.known_statics(),
             tails_of: tails.names().to_vec(),
             threshold,
+            unseen_shift: threshold - of_unseen,
+            known_answers: self.pool.known_answers(self.labelled().filter(|(at, _)| self.pool.has(*at))),
             n_questions: self.answered.len(),
             n_labelled_points: self.labels.iter().map(Labels::len).sum(),
         };
@@ -268,18 +273,18 @@ impl Session {
         self.warm_up_scores().0
     }
 
-    /// The threshold of an agent whose judgements of a sample of training points are known, within `slack` of the best (see
-    /// `threshold.rs`).
-    fn threshold(&self, agent: &Agent, points: &[PoolPoint], judgements: &[Vec<Judgement>], slack: f64) -> f64 {
+    /// The threshold of an agent whose judgements of a sample of training points are known, by member, within `slack` of the best (see
+    /// `threshold.rs`), where a nat of rarity is worth so much.
+    fn threshold(&self, points: &[PoolPoint], judgements: &[Vec<Judgement>], worth_of_rarity: f64, slack: f64) -> f64 {
         if [Label::Anomaly, Label::Normal].iter().any(|&label| self.count(label) == 0) {
             return 0.0;
         }
-        let n_members = agent.members.len();
+        let n_members = judgements.len();
         let mut drawn = vec![0.0; self.pool.series.len()];
         points.iter().for_each(|point| drawn[point.0] += 1.0);
         let of_point = |(i, &at): (usize, &PoolPoint)| {
             let judged = judgements[fold(at, n_members)][i];
-            let (score, chance) = (judged.score(), judged.chance(&self.config.agent));
+            let (score, chance) = (judged.score(worth_of_rarity), judged.chance(&self.config.agent));
             PoolScore { score, chance, n_points: self.weight_of(at.0) / drawn[at.0] }
         };
         let pool = points.iter().enumerate().map(of_point).collect();

@@ -94,7 +94,7 @@ impl<'a> Stream<'a> {
 pub fn push_all(arrivals: Vec<Arrival<'_, '_>>) -> Vec<Result<Option<f64>>> {
     let Some(first) = arrivals.first() else { return Vec::new() };
     let model = first.stream.model;
-    let (mut states, mut features) = (Vec::new(), Vec::new());
+    let (mut states, mut features, mut is_seen) = (Vec::new(), Vec::new(), Vec::new());
     let mut outcomes: Vec<Result<bool>> = Vec::with_capacity(arrivals.len());
     for Arrival { stream, timestamp, values } in arrivals {
         assert!(std::ptr::eq(stream.model, model), "streams of one model");
@@ -104,12 +104,12 @@ pub fn push_all(arrivals: Vec<Arrival<'_, '_>>) -> Vec<Result<Option<f64>>> {
             if model.has_networks() {
                 states.extend_from_slice(&stream.window);
             }
+            is_seen.push(stream.known.as_ref().is_none_or(Known::is_fitted));
         } else {
             features.truncate(n_features);
         }
         outcomes.push(outcome);
     }
-    let n_scored = outcomes.iter().filter(|outcome| matches!(outcome, Ok(true))).count();
-    let mut scores = model.score_states(n_scored, &states, &features).into_iter();
+    let mut scores = model.score_states(&states, &features, &is_seen).into_iter();
     outcomes.into_iter().map(|outcome| Ok(if outcome? { scores.next() } else { None })).collect()
 }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 
 /// The version of the model and checkpoint formats.
-pub(crate) const FORMAT_VERSION: u32 = 4;
+pub(crate) const FORMAT_VERSION: u32 = 5;
 
 /// Named tensors of 32-bit floats.
 pub(crate) type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
@@ -152,10 +152,10 @@ mod tests {
         assert_eq!(message(&bytes), "`m` is not a model written by rlad");
         let (bytes, _) = file();
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        assert!(text.contains("\\\"format_version\\\":4"));
-        let at = text.find("version\\\":4").unwrap() + "version\\\":".len();
+        assert!(text.contains("\\\"format_version\\\":5"));
+        let at = text.find("version\\\":5").unwrap() + "version\\\":".len();
         let mut other = bytes;
         other[at] = b'7';
-        assert_eq!(message(&other), "`m` has format version 7, but this program reads version 4");
+        assert_eq!(message(&other), "`m` has format version 7, but this program reads version 5");
     }
 }

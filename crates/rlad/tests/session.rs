@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use rlad::{
-    Answer, Config, Detector, Error, Label, Model, NANOS_PER_SECOND, Oracle, Part, Preset, PropagationMethod, Query,
-    QueryStrategy, Question, Reason, Reply, Series, Session, Span, TimeFormat, Truth, TruthOracle,
+    Answer, Config, Detector, Error, Label, Labels, Model, NANOS_PER_SECOND, Oracle, Part, Preset, PropagationMethod,
+    Query, QueryStrategy, Question, Reason, Reply, Series, Session, Span, TimeFormat, Truth, TruthOracle,
 };
 
 /// Two series of a daily wave with spikes, one with a gap and missing values, and their truth.
@@ -32,7 +32,9 @@ fn data() -> Vec<(Series, Truth)> {
 
 fn config(preset: Preset) -> Config {
     let mut config = Config { questions: 60, part: Part { from: 0.0, to: 0.8 }, ..Config::preset(preset) };
-    config.warm_up.n_extremes = 3;
+    config.warm_up.n_highest = 3;
+    config.warm_up.n_lowest = 3;
+    config.warm_up.n_middle = 3;
     config.query.per_round = 8;
     config.query.pool = 300;
     config.query.min_distance = config.query.min_distance.min(8);
@@ -42,6 +44,13 @@ fn config(preset: Preset) -> Config {
     config.agent.batch = 64;
     config.agent.steps_per_round = 20;
     config.agent.final_steps = config.agent.final_steps.min(60);
+    config
+}
+
+/// Members without networks.
+fn trees_only() -> Config {
+    let mut config = config(Preset::Default);
+    config.agent.trees.weight = 1.0;
     config
 }
 
@@ -97,7 +106,7 @@ fn a_session_that_is_stopped_and_resumed_ends_in_the_same_bytes() {
     let mut other = config(Preset::Paper);
     other.propagation.method = PropagationMethod::Spreading;
     other.query.strategy = QueryStrategy::Random;
-    for config in [config(Preset::Paper), config(Preset::Default), other] {
+    for config in [config(Preset::Paper), config(Preset::Default), trees_only(), other] {
         let whole = run(config.clone(), &data, |_| false);
         assert!(whole.1.round() >= 5);
         for stop in [(|_| true) as fn(usize) -> bool, |round| round % 2 == 1] {
@@ -113,7 +122,10 @@ fn the_number_of_threads_does_not_change_a_byte() {
     let data = data();
     let hash = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| run(config(Preset::Default), &data, |_| false).0.hash().to_owned())
+        pool.install(|| {
+            let hash = |config| run(config, &data, |_| false).0.hash().to_owned();
+            [hash(config(Preset::Default)), hash(trees_only())]
+        })
     };
     assert_eq!(hash(1), hash(3));
 }
@@ -202,6 +214,68 @@ fn answers_that_are_wrong_are_asked_about_again() {
     config.query.review_share = 0.0;
     let (_, without) = run_with(config, &data, |_| false, 0.15);
     assert!(without.answered().iter().all(|(query, _)| query.reason != Reason::Review));
+}
+
+#[test]
+fn what_experts_said_stands_where_the_same_points_are_scored_again() {
+    let data = data();
+    let (model, session) = run(config(Preset::Default), &data, |_| false);
+    let mut labels = vec![Labels::default(); data.len()];
+    session.answered().iter().for_each(|(query, answer)| labels[query.series].teach(query.point, answer));
+    let mut n_turned = 0;
+    for ((series, _), labels) in data.iter().zip(&labels) {
+        let scores = model.score(series).unwrap();
+        let mut standing = scores.clone();
+        model.let_answers_stand(series, 0..series.len(), &mut standing);
+        for (point, (score, standing)) in scores.iter().zip(&standing).enumerate() {
+            match labels.get(point).filter(|_| !series.is_missing(point)) {
+                Some(label) => {
+                    let is_alarm = *standing > model.threshold();
+                    assert_eq!(is_alarm, label == Label::Anomaly, "point {point}: {score}, then {standing}");
+                    n_turned += usize::from(is_alarm != (*score > model.threshold()));
+                }
+                None => assert_eq!(score.to_bits(), standing.to_bits(), "point {point}"),
+            }
+        }
+        let mut of_none = scores.clone();
+        model.clone().without_answers().let_answers_stand(series, 0..series.len(), &mut of_none);
+        assert!(of_none.iter().zip(&scores).all(|(a, b)| a.to_bits() == b.to_bits()));
+        let mut of_part = scores[100..600].to_vec();
+        model.let_answers_stand(series, 100..600, &mut of_part);
+        assert!(of_part.iter().zip(&standing[100..600]).all(|(a, b)| a.to_bits() == b.to_bits()));
+        // Another series of the same name: one value more, and all that follows is at another time.
+        let later = series.timestamps().iter().map(|time| time + series.step()).collect();
+        let (channels, values) = (series.channels().to_vec(), series.values().to_vec());
+        let other = Series::new(series.name(), channels, TimeFormat::Seconds, later, values, None).unwrap();
+        let scores = model.score(&other).unwrap();
+        let mut standing = scores.clone();
+        model.let_answers_stand(&other, 0..other.len(), &mut standing);
+        assert!(scores.iter().zip(&standing).all(|(a, b)| a.to_bits() == b.to_bits()));
+    }
+    assert!(n_turned > 0, "an expert who is sometimes wrong has the last word too");
+}
+
+#[test]
+fn in_a_series_that_was_not_trained_on_rarity_counts_by_a_weight_of_its_own() {
+    let data = data();
+    let of = |rarity_unseen| {
+        let mut config = config(Preset::Default);
+        config.agent.trees.rarity_unseen = rarity_unseen;
+        run(config, &data, |_| false)
+    };
+    let ((same, session), (more, _)) = (of(Config::default().agent.trees.rarity), of(3.0));
+    let scores = |detector: &dyn Detector, series: &Series| detector.score(series).unwrap();
+    let (seen, _) = &data[0];
+    assert!(scores(&same, seen).iter().zip(scores(&more, seen)).all(|(a, b)| a.to_bits() == b.to_bits()));
+    let (times, values) = (seen.timestamps().to_vec(), seen.values().to_vec());
+    let new = Series::new("new", seen.channels().to_vec(), TimeFormat::Seconds, times, values, None).unwrap();
+    let rarity = scores(&session.warm_up_detector(), &new);
+    // 3 nats for 1, and the same for all points, so that the threshold is that of both.
+    let both = scores(&same, &new).into_iter().zip(scores(&more, &new));
+    let shifts: Vec<f64> = both.zip(&rarity).map(|((same, more), rarity)| more - same - 2.0 * rarity).collect();
+    assert!(shifts.iter().all(|shift| (shift - shifts[0]).abs() < 1e-5), "{shifts:?}");
+    assert!(shifts[0] < 0.0, "a higher threshold goes with the higher weight: {}", shifts[0]);
+    assert!((same.threshold() - more.threshold()).abs() < 1e-12);
 }
 
 #[test]

@@ -20,7 +20,9 @@ const fn is_spike(point: usize) -> bool {
 
 fn session(series: &[Series]) -> Session {
     let mut config = Config { questions: 40, ..Config::default() };
-    config.warm_up.n_extremes = 2;
+    config.warm_up.n_highest = 2;
+    config.warm_up.n_lowest = 2;
+    config.warm_up.n_middle = 2;
     config.query.per_round = 8;
     config.query.pool = 300;
     config.query.min_distance = 8;

@@ -22,8 +22,9 @@ fn shipped() -> Vec<(Series, Option<Truth>)> {
 }
 
 /// A model that was trained a little on one shipped series.
-fn train(preset: Preset) -> Model {
+fn train(preset: Preset, weight_of_trees: f32) -> Model {
     let mut config = Config { questions: 30, ..Config::preset(preset) };
+    config.agent.trees.weight = weight_of_trees;
     config.agent.n_members = 2;
     config.agent.n_units = 12;
     config.agent.steps_per_round = 3;
@@ -55,8 +56,9 @@ fn train(preset: Preset) -> Model {
     }
 }
 
-static PAPER: LazyLock<Model> = LazyLock::new(|| train(Preset::Paper));
-static DEFAULT: LazyLock<Model> = LazyLock::new(|| train(Preset::Default));
+static PAPER: LazyLock<Model> = LazyLock::new(|| train(Preset::Paper, 0.0));
+static DEFAULT: LazyLock<Model> = LazyLock::new(|| train(Preset::Default, 0.8));
+static TREES: LazyLock<Model> = LazyLock::new(|| train(Preset::Default, 1.0));
 
 /// Both ways of scoring a series, which must agree in every bit.
 fn check(model: &Model, series: &Series) {
@@ -74,6 +76,7 @@ fn a_stream_equals_a_batch_on_every_shipped_series() {
     for (series, _) in shipped() {
         check(&PAPER, &series);
         check(&DEFAULT, &series);
+        check(&TREES, &series);
     }
 }
 
@@ -103,5 +106,6 @@ proptest! {
             Series::new("s", vec!["v".into()], TimeFormat::Seconds, timestamps, values, Some(60 * rlad::NANOS_PER_SECOND)).unwrap();
         check(&PAPER, &series);
         check(&DEFAULT, &series);
+        check(&TREES, &series);
     }
 }

@@ -45,7 +45,10 @@ enum Data {
 /// Runs the command.
 pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
     use_threads(args.threads)?;
-    let (detector, mut data) = open(args)?;
+    let (mut detector, mut data) = open(args)?;
+    if args.without_answers {
+        detector = detector.without_answers();
+    }
     let part = args.form.part.unwrap_or_default();
     let found = Found { events: args.events.is_some().then(Vec::new), ..Found::default() };
     let found = match &mut data {
@@ -235,7 +238,7 @@ pub(crate) fn score(
     Ok(all)
 }
 
-/// The scores of a part of one series, by a detector that is named `model`.
+/// The scores of a part of one series, by a detector that is named `model`; what experts said of points when it was trained stands.
 pub(crate) fn score_series(
     detector: &dyn Detector,
     model: &str,
@@ -243,11 +246,13 @@ pub(crate) fn score_series(
     part: Part,
 ) -> rlad::Result<SeriesScores> {
     let points = series.part(part);
+    let mut scores = detector.score_points(series, points.clone())?;
+    detector.let_answers_stand(series, points.clone(), &mut scores);
     Ok(SeriesScores {
         series: series.name().to_owned(),
         time_format: series.time_format(),
-        timestamps: series.timestamps()[points.clone()].to_vec(),
-        scores: detector.score_points(series, points)?,
+        timestamps: series.timestamps()[points].to_vec(),
+        scores,
         threshold: detector.threshold(),
         model: model.to_owned(),
     })

@@ -17,7 +17,9 @@ per_round = 6
 pool = 500
 ANSWERS
 [warm_up]
-n_extremes = 2
+n_highest = 2
+n_lowest = 2
+n_middle = 2
 [agent]
 n_members = 2
 n_units = 8

@@ -97,6 +97,8 @@ pub struct TreesConfig {
     /// What a mean rarity of one nat of a point's views in their series adds to its score, in units of reward; at least 0.
     /// Without trees it counts for nothing.
     pub rarity: f64,
+    /// The same in a series that was not trained on, where what was learned is of other series; at least 0.
+    pub rarity_unseen: f64,
 }
 
 impl AgentConfig {
@@ -142,6 +144,8 @@ impl AgentConfig {
         check(share(t.feature_share), "agent.trees.feature_share", "in (0, 1]", t.feature_share)?;
         check(t.min_rows >= 1, "agent.trees.min_rows", "at least 1", t.min_rows)?;
         check(t.l2 >= 0.0 && t.l2.is_finite(), "agent.trees.l2", "at least 0", t.l2)?;
-        check(t.rarity >= 0.0 && t.rarity.is_finite(), "agent.trees.rarity", "at least 0", t.rarity)
+        let worth = |worth: f64| worth >= 0.0 && worth.is_finite();
+        check(worth(t.rarity), "agent.trees.rarity", "at least 0", t.rarity)?;
+        check(worth(t.rarity_unseen), "agent.trees.rarity_unseen", "at least 0", t.rarity_unseen)
     }
 }

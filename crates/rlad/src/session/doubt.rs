@@ -6,7 +6,7 @@
 //! was asked again, the last answer that labels its point stands, and each answer that says the same, or something else, is one more
 //! observation for it, or against it: asked again, an expert errs as before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Session;
 use crate::agent::fold;
@@ -57,6 +57,22 @@ impl Session {
             error_rate = sum / n;
         }
         doubts
+    }
+
+    /// The labelled points whose last answer is more likely wrong than right. `doubts`: of each answer.
+    pub(super) fn doubted_points(&self, doubts: &[f64]) -> BTreeSet<PoolPoint> {
+        let mut doubted = BTreeSet::new();
+        for ((query, answer), doubt) in self.answered.iter().zip(doubts) {
+            let Answer::Spans(spans) = answer else { continue };
+            for point in spans.iter().flat_map(|span| span.first..=span.last) {
+                if *doubt > 0.5 {
+                    doubted.insert((query.series, point))
+                } else {
+                    doubted.remove(&(query.series, point))
+                };
+            }
+        }
+        doubted
     }
 
     /// Whether each answered question was asked once only.

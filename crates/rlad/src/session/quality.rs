@@ -78,10 +78,12 @@ impl RandomAnswer {
 pub(super) struct Standing {
     threshold: f64,
     alarms: Vec<bool>,
+    /// Of each answer, the chance that it is wrong.
+    doubts: Vec<f64>,
 }
 
 impl Standing {
-    pub(super) const fn threshold(&self) -> f64 {
+    const fn threshold(&self) -> f64 {
         self.threshold
     }
 
@@ -103,10 +105,10 @@ const STABLE: f64 = 0.99;
 const STABLE_ROUNDS: usize = 3;
 
 impl Session {
-    /// The quality to be expected of the agent at a threshold; `None` with too few random questions to say, or one
+    /// The quality to be expected of the agent as it stands; `None` with too few random questions to say, or one
     /// member only.
-    pub(super) fn expected_quality(&self, threshold: f64) -> Option<ExpectedQuality> {
-        let doubts = self.doubts();
+    pub(super) fn expected_quality(&self, standing: &Standing) -> Option<ExpectedQuality> {
+        let Standing { threshold, doubts, .. } = standing;
         let random = self.answered.iter().zip(doubts.iter().copied());
         let last: BTreeMap<PoolPoint, &Answer> =
             self.answered.iter().map(|(query, answer)| ((query.series, query.point), answer)).collect();
@@ -132,17 +134,7 @@ impl Session {
                 .collect();
             clusters.push((of_question, *doubt));
         }
-        let mut doubted = BTreeSet::new();
-        for ((query, answer), doubt) in self.answered.iter().zip(&doubts) {
-            let Answer::Spans(spans) = answer else { continue };
-            for point in spans.iter().flat_map(|span| span.first..=span.last) {
-                if *doubt > 0.5 {
-                    doubted.insert((query.series, point))
-                } else {
-                    doubted.remove(&(query.series, point))
-                };
-            }
-        }
+        let doubted = self.doubted_points(doubts);
         let known: Vec<(PoolPoint, Label)> =
             self.labelled().filter(|(at, _)| !by_random[at.0].contains(&at.1) && !doubted.contains(at)).collect();
         let n_random: usize = clusters.iter().map(|(points, _)| points.len()).sum();
@@ -151,9 +143,9 @@ impl Session {
         }
         #[expect(clippy::cast_precision_loss, reason = "numbers of points")]
         let weight = self.pool.n_points().saturating_sub(known.len()) as f64 / n_random as f64;
-        let known = self.confusion(&known, threshold);
+        let known = self.confusion(&known, *threshold);
         let of_question = |(points, doubt): &(Vec<(PoolPoint, Label)>, f64)| {
-            RandomAnswer::new(self.confusion(points, threshold), points.len(), *doubt)
+            RandomAnswer::new(self.confusion(points, *threshold), points.len(), *doubt)
         };
         let clusters: Vec<RandomAnswer> = clusters.iter().map(of_question).collect();
         let mut rng = stream(self.config.seed, Purpose::Quality, self.round as u64);
@@ -169,7 +161,7 @@ impl Session {
                 labelled.iter().filter(|(at, _)| fold(*at, n_members) == member).collect();
             let points: Vec<PoolPoint> = own.iter().map(|(at, _)| *at).collect();
             for (judged, (_, label)) in self.agent.judgements_of(member, &self.pool, &points).into_iter().zip(own) {
-                match (judged.score() > threshold, *label == Label::Anomaly) {
+                match (judged.score(self.config.agent.trees.rarity) > threshold, *label == Label::Anomaly) {
                     (true, true) => sums.0[0] += 1.0,
                     (true, false) => sums.0[1] += 1.0,
                     (false, true) => sums.0[2] += 1.0,
@@ -210,12 +202,19 @@ impl Session {
             })
             .collect();
         let judgements = self.agent.judgements(&self.pool, &points);
+        let worth = self.config.agent.trees.rarity;
         let threshold = match self.config.threshold.method {
             ThresholdMethod::Own => 0.0,
-            ThresholdMethod::Calibrated => self.threshold(&self.agent, &points, &judgements, SLACK),
+            ThresholdMethod::Calibrated => self.threshold(&points, &judgements, worth, SLACK),
         };
-        let alarms = means(&judgements).into_iter().map(|judged| judged.score() > threshold).collect();
-        Standing { threshold, alarms }
+        let alarms = means(&judgements).into_iter().map(|judged| judged.score(worth) > threshold).collect();
+        Standing { threshold, alarms, doubts: self.doubts() }
+    }
+
+    /// The chance that each answer is wrong, as the agent stands.
+    pub(super) fn standing_doubts(&self) -> Vec<f64> {
+        let known = self.standing.as_ref().map(|standing| &standing.doubts);
+        known.filter(|doubts| doubts.len() == self.answered.len()).map_or_else(|| self.doubts(), Clone::clone)
     }
 
     /// Whether more questions are unlikely to pay: the last three rounds hardly changed which points are alarms, κ ≥ .99

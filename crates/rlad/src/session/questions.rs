@@ -13,6 +13,9 @@ use crate::scorer::Judgement;
 use crate::tails::mean_rarity;
 use crate::warm_up::{WarmUpDetector, WarmUpKind, forest_scores};
 
+/// The kinds of questions of the warm-up.
+const REASONS: [Reason; 3] = [Reason::Highest, Reason::Lowest, Reason::Middle];
+
 impl Session {
     /// The scores of the warm-up as a detector, and those of every training point of each series.
     pub(super) fn warm_up_scores(&self) -> (WarmUpDetector, Vec<Vec<f64>>) {
@@ -75,17 +78,17 @@ impl Session {
         series.flat_map(|(series, s)| s.training.clone().map(move |point| (series, point)))
     }
 
-    /// The warm-up's questions: of each series the N_w highest scores, the N_w lowest, and the N_w nearest to the middle, at most `n`
-    /// in all. Series with the highest scores come first, so that a small budget is spent on them.
+    /// The warm-up's questions: of each series the highest scores, the lowest, and those nearest to the middle, at most `n` in all. Series with the highest scores come first, so that a small budget is spent on them.
     pub(super) fn warm_up(&mut self, n: usize) -> Vec<Query> {
-        let n_extremes = self.config.warm_up.n_extremes;
-        if n_extremes == 0 {
+        let n_of = [self.config.warm_up.n_highest, self.config.warm_up.n_lowest, self.config.warm_up.n_middle];
+        let n_ranks = n_of.into_iter().max().unwrap_or(0);
+        if n_ranks == 0 {
             return self.choose(n.min(self.config.query.per_round));
         }
         let (detector, scores) = self.warm_up_scores();
         // What is neither usual nor clearly not.
         let middle = if self.config.warm_up.scores == WarmUpScores::Tails { detector.threshold } else { 0.5 };
-        // [series][reason][rank]
+        // [series][kind][rank]
         let mut picked: Vec<[Vec<Candidate>; 3]> = Vec::with_capacity(scores.len());
         for (series, scores) in scores.iter().enumerate() {
             let first = self.pool.series[series].training.start;
@@ -95,8 +98,8 @@ impl Session {
                 .map(|(i, &learned)| self.candidate((series, first + i), Judgement { learned, rarity: 0.0 }))
                 .filter(|candidate| self.pool.has((series, candidate.point)))
                 .collect();
-            picked.push([Reason::Highest, Reason::Lowest, Reason::Middle].map(|reason| {
-                let key = |candidate: &Candidate| match reason {
+            picked.push(std::array::from_fn(|kind| {
+                let key = |candidate: &Candidate| match REASONS[kind] {
                     Reason::Highest => -candidate.score,
                     Reason::Lowest => candidate.score,
                     _ => (candidate.score - middle).abs(),
@@ -107,7 +110,7 @@ impl Session {
                     let (asked, mut n) = (&mut self.asked, 0);
                     move |candidate| {
                         // A distance of 0 does not keep a point from being asked about twice.
-                        let open = n < n_extremes && asked.allows(series, candidate.point);
+                        let open = n < n_of[kind] && asked.allows(series, candidate.point);
                         if open {
                             asked.insert(series, candidate.point);
                             n += 1;
@@ -122,11 +125,10 @@ impl Session {
             |series: &usize| picked[*series][0].first().map_or(f64::NEG_INFINITY, |candidate| candidate.score);
         let mut order: Vec<usize> = (0..picked.len()).collect();
         order.sort_by(|a, b| highest(b).total_cmp(&highest(a)));
-        let reasons = [Reason::Highest, Reason::Lowest, Reason::Middle];
-        let queue = (0..n_extremes)
+        let queue = (0..n_ranks)
             .flat_map(|rank| (0..3).map(move |kind| (rank, kind)))
             .flat_map(|(rank, kind)| order.iter().map(move |&series| (rank, kind, series)))
-            .filter_map(|(rank, kind, series)| Some((*picked[series][kind].get(rank)?, reasons[kind])))
+            .filter_map(|(rank, kind, series)| Some((*picked[series][kind].get(rank)?, REASONS[kind])))
             .take(n)
             .collect();
         self.number(queue)
@@ -140,7 +142,7 @@ impl Session {
         let judgements = self.agent.judgements(&self.pool, &points);
         let threshold = match (self.config.threshold.method, config.strategy) {
             (ThresholdMethod::Calibrated, QueryStrategy::Margin) => {
-                self.threshold(&self.agent, &points, &judgements, 0.0)
+                self.threshold(&points, &judgements, self.config.agent.trees.rarity, 0.0)
             }
             _ => 0.0,
         };
@@ -185,7 +187,7 @@ impl Session {
         let mut doubted: Vec<(f64, PoolPoint)> = self
             .answered
             .iter()
-            .zip(self.doubts().into_iter().zip(self.asked_once()))
+            .zip(self.standing_doubts().into_iter().zip(self.asked_once()))
             .filter(|(_, (doubt, is_once))| *doubt > 0.5 && *is_once)
             .map(|((query, _), (doubt, _))| (doubt, (query.series, query.point)))
             .collect();
@@ -198,7 +200,9 @@ impl Session {
     fn candidate(&self, (series, point): PoolPoint, judged: Judgement) -> Candidate {
         let n_drawn = self.n_ranked_of_series(self.pool.series.len()).min(self.pool.series[series].training.len());
         let n_points = self.weight_of(series) / n_drawn.max(1) as f64;
-        Candidate { series, point, score: judged.score(), chance: judged.chance(&self.config.agent), n_points }
+        let agent = &self.config.agent;
+        let (score, chance) = (judged.score(agent.trees.rarity), judged.chance(agent));
+        Candidate { series, point, score, chance, n_points }
     }
 
     fn is_open(&self, (series, point): PoolPoint) -> bool {

@@ -16,6 +16,7 @@ const STUMPS: TreesConfig = TreesConfig {
     min_rows: 1,
     l2: 0.0,
     rarity: 0.0,
+    rarity_unseen: 0.0,
 };
 
 /// The trees of all rows.
