@@ -78,7 +78,8 @@ impl Session {
         series.flat_map(|(series, s)| s.training.clone().map(move |point| (series, point)))
     }
 
-    /// The warm-up's questions: of each series the highest scores, the lowest, and those nearest to the middle, at most `n` in all. Series with the highest scores come first, so that a small budget is spent on them.
+    /// The warm-up's questions: of each series the highest scores, the lowest, and those nearest to the middle, at most `n` in all.
+    /// Series with the highest scores come first, so that a small budget is spent on them.
     pub(super) fn warm_up(&mut self, n: usize) -> Vec<Query> {
         let n_of = [self.config.warm_up.n_highest, self.config.warm_up.n_lowest, self.config.warm_up.n_middle];
         let n_ranks = n_of.into_iter().max().unwrap_or(0);
