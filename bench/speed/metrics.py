@@ -8,10 +8,9 @@ each series of the AIOps 2018 KPI data, scored by the distance from a trailing m
 with one threshold at the top 2 %; and the published scores of NAB's `numenta` detector at its published thresholds.
 
 Theirs and ours run in turn on the same arrays: for each series ours, theirs, ours again (the mean of the two counts). Both
-take one thread. Affiliation is that function alone on both sides. Else ours computes more than it is compared with: the time is
-that of a whole call of `evaluate` with the options that the row needs, strict counts, delay, events and both areas included;
-nothing is subtracted. The time of
-reading files, and of the program's start, is in neither.
+take one thread. Affiliation is that function alone on both sides. Else ours computes more than it is compared with: the
+time is that of a whole call of `evaluate` with the options that the row needs, strict counts, delay, events and both areas
+included; nothing is subtracted. The time of reading files, and of the program's start, is in neither.
 """
 
 import argparse

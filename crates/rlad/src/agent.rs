@@ -9,7 +9,7 @@ use crate::config::{AgentConfig, Update};
 use crate::label::Label;
 use crate::pool::{Pool, PoolPoint};
 use crate::qnet::{Adam, Batch, QNetwork, QNetworkShape, Regularisation};
-use crate::random::{Purpose, stream};
+use crate::random::{Purpose, mix, stream};
 use crate::replay::{ReplayBuffer, Transition};
 use crate::scorer::{Judgement, Scorer, learned};
 use crate::trees::{BoostedTrees, LabelledRows, mean_rarity_of, n_tree_features};
@@ -208,10 +208,7 @@ pub(crate) fn mean_learned(learned: impl ExactSizeIterator<Item = f64>) -> f64 {
 /// Whole stretches of a series are left out together, so that a point's neighbours do not give its label away.
 pub(crate) fn fold((series, point): PoolPoint, n_members: usize) -> usize {
     const STRETCH: usize = 512;
-    let mut key = ((series as u64) << 32 | (point / STRETCH) as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
-    key = (key ^ (key >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    key = (key ^ (key >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((key ^ (key >> 31)) % n_members as u64) as usize
+    (mix((series as u64) << 32 | (point / STRETCH) as u64) % n_members as u64) as usize
 }
 
 impl Member {

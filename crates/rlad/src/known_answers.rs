@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::label::Label;
+use crate::label::{Label, Span, spans};
+use crate::random::mix;
 use crate::series::Series;
 
 /// Labelled stretches of series, by name.
@@ -18,6 +19,7 @@ struct Stretch {
     first: u64,
     /// The mark of the last point.
     last: u64,
+    /// At least 1.
     n_points: usize,
     label: Label,
 }
@@ -25,37 +27,23 @@ struct Stretch {
 /// A point by its time and its values, as 64 bits: a series of the same name that is another, or a file whose points are counted from
 /// 0 again, has other marks.
 pub(crate) fn mark(series: &Series, point: usize) -> u64 {
-    // The finaliser of SplitMix64 over what there is, number by number.
-    let mix = |mut z: u64| {
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    };
     let values = series.row(point).iter().map(|value| if *value == 0.0 { 0 } else { value.to_bits() });
     let time = series.timestamps()[point].cast_unsigned();
-    values.fold(mix(time.wrapping_add(0x9e37_79b9_7f4a_7c15)), |seed, value| {
-        mix(seed.wrapping_add(0x9e37_79b9_7f4a_7c15) ^ value)
-    })
+    values.fold(mix(time), |so_far, value| mix(so_far ^ value))
 }
 
 impl KnownAnswers {
     /// Adds the labelled points of a series, in time order. `marks`: of each of its points.
     pub(crate) fn add(&mut self, name: &str, labelled: impl Iterator<Item = (usize, Label)>, marks: &[u64]) {
-        let mut runs: Vec<(usize, usize, Label)> = Vec::new();
-        for (point, label) in labelled {
-            match runs.last_mut() {
-                Some((_, last, of_run)) if *last + 1 == point && *of_run == label => *last = point,
-                _ => runs.push((point, point, label)),
-            }
-        }
-        let stretch = |(first, last, label): (usize, usize, Label)| Stretch {
+        let stretch = |Span { first, last, label }| Stretch {
             first: marks[first],
             last: marks[last],
             n_points: last - first + 1,
             label,
         };
-        if !runs.is_empty() {
-            self.0.insert(name.to_owned(), runs.into_iter().map(stretch).collect());
+        let stretches: Vec<Stretch> = spans(labelled).into_iter().map(stretch).collect();
+        if !stretches.is_empty() {
+            self.0.insert(name.to_owned(), stretches);
         }
     }
 

@@ -175,6 +175,18 @@ impl Labels {
     }
 }
 
+/// The maximal runs of one label among labelled points, rising.
+pub(crate) fn spans(labelled: impl Iterator<Item = (usize, Label)>) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    for (point, label) in labelled {
+        match spans.last_mut() {
+            Some(span) if span.label == label && span.last + 1 == point => span.last = point,
+            _ => spans.push(Span { first: point, last: point, label }),
+        }
+    }
+    spans
+}
+
 /// The maximal runs of points for which `is_anomaly` holds, in time order: the events of a series.
 #[must_use]
 pub fn events(is_anomaly: &[bool]) -> Vec<Range<usize>> {

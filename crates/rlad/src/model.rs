@@ -40,7 +40,7 @@ pub(crate) struct Record {
     /// The series whose tails stand in the file, rising.
     pub(crate) tails_of: Vec<String>,
     pub(crate) threshold: f64,
-    /// What is added to the scores of a series that it was not trained on, so that the threshold is theirs too.
+    /// What is added to the scores of a series that it was not trained on, in units of reward, so that the threshold is theirs too.
     pub(crate) unseen_shift: f64,
     /// What experts said.
     pub(crate) known_answers: KnownAnswers,

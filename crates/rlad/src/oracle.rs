@@ -6,7 +6,7 @@ use rand::RngExt;
 
 use crate::config::AnswerKind;
 use crate::error::Cause;
-use crate::label::{Answer, Label, Span, Truth};
+use crate::label::{Answer, Label, Span, Truth, spans};
 use crate::query::Query;
 use crate::random::{Purpose, stream};
 use crate::series::Series;
@@ -93,7 +93,7 @@ impl Oracle for TruthOracle<'_> {
                 (Label::Anomaly, true) => Label::Normal,
             })
         };
-        Ok(Reply::Answer(Answer::Spans(spans(points, label_of))))
+        Ok(Reply::Answer(Answer::Spans(spans(labelled(points, label_of)))))
     }
 }
 
@@ -125,23 +125,15 @@ impl Oracle for FileOracle {
             AnswerKind::Range => question.shown.clone(),
         };
         Ok(Reply::Answer(match label_of(point) {
-            Some(_) => Answer::Spans(spans(points, label_of)),
+            Some(_) => Answer::Spans(spans(labelled(points, label_of))),
             None => Answer::Skip,
         }))
     }
 }
 
-/// The maximal runs of one label among some points; points without a label are in none.
-fn spans(points: Range<usize>, label_of: impl Fn(usize) -> Option<Label>) -> Vec<Span> {
-    let mut spans: Vec<Span> = Vec::new();
-    for point in points {
-        let Some(label) = label_of(point) else { continue };
-        match spans.last_mut() {
-            Some(span) if span.label == label && span.last + 1 == point => span.last = point,
-            _ => spans.push(Span { first: point, last: point, label }),
-        }
-    }
-    spans
+/// Those of some points that have a label, with it.
+fn labelled(points: Range<usize>, label_of: impl Fn(usize) -> Option<Label>) -> impl Iterator<Item = (usize, Label)> {
+    points.filter_map(move |point| Some((point, label_of(point)?)))
 }
 
 #[cfg(test)]

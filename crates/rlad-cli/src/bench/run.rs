@@ -361,6 +361,9 @@ fn baseline_run(task: &Task, baseline: &super::suite::Baseline, data: &DataSet) 
 /// Puts labels that a baseline learned from in the place of its scores of the same points, as the agent's answers stand: above or below
 /// all other scores.
 fn let_labels_stand(scores: &mut [SeriesScores], labels: &[Labels], series: &[Series], part: Part) {
+    if labels.iter().all(Labels::is_empty) {
+        return;
+    }
     let finite = scores.iter().flat_map(|of| &of.scores).filter(|score| score.is_finite());
     let (lowest, highest) = finite.fold((0.0_f64, 0.0_f64), |(low, high), &score| (low.min(score), high.max(score)));
     for ((scores, labels), series) in scores.iter_mut().zip(labels).zip(series) {
