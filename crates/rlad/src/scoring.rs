@@ -77,8 +77,11 @@ impl Iterator for Walk<'_> {
         let n_before = rows.len() / n_features;
         rows.resize((n_before + of_piece.len()) * n_features, 0.0);
         let (mut features, mut unused) = (Vec::new(), Vec::new());
-        for (point, row) in of_piece.clone().zip(rows[n_before * n_features..].chunks_exact_mut(n_features)) {
-            self.views.push(self.series.timestamps()[point], self.series.row(point), row);
+        let new_rows = &mut rows[n_before * n_features..];
+        let n_channels = self.series.n_channels();
+        let values = &self.series.values()[of_piece.start * n_channels..of_piece.end * n_channels];
+        self.views.extend(&self.series.timestamps()[of_piece.clone()], values, new_rows);
+        for (point, row) in of_piece.clone().zip(new_rows.chunks_exact(n_features)) {
             let Some(known) = &mut self.known else { continue };
             if self.points.contains(&point) {
                 known.push_next(row, &mut features);

@@ -20,6 +20,7 @@
 //! **Numbers.** Values are held as `f32`, measured from an origin that follows the series when it goes far, so that a small
 //! change of a large value is not lost. Distances from the origin are kept within ±1e30.
 
+mod day;
 mod running;
 mod scale;
 mod season;
@@ -31,17 +32,16 @@ mod view;
 
 use serde::{Deserialize, Serialize};
 
+use self::day::Day;
 use self::running::{Level, Spread};
 use self::scale::Extent;
 pub use self::scale::Scale;
 use self::season::{Judged, Season};
-use self::squash::{LANES, Raw, squash};
-use self::trailing::{Day, Recent, Summary};
+use self::squash::{Finish, Measured};
+use self::trailing::{Line, Recent, Summary, TOGETHER};
 pub use self::view::{Trailing, View};
 use crate::series::{Clock, Series};
 
-/// The trailing windows whose summaries are kept while a point's views are made; those of more are made again for each view.
-const KEPT_WINDOWS: usize = 8;
 /// No value goes further from the origin than this.
 const FAR: f64 = 1e30;
 
@@ -54,7 +54,7 @@ pub(crate) const fn n_features(views: &[View], n_channels: usize) -> usize {
 /// What the views of one series remember.
 ///
 /// One state belongs to one series and is pushed its points in time order.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ViewState {
     views: Vec<View>,
     clock: Clock,
@@ -83,15 +83,30 @@ impl ViewState {
     /// # Panics
     /// If the shapes do not agree.
     pub fn push(&mut self, timestamp: i64, values: &[f64], out: &mut [f32]) {
-        assert_eq!(values.len(), self.channels.len(), "one value a channel");
-        assert_eq!(out.len(), n_features(&self.views, values.len()), "one number a channel and view");
-        if self.views.is_empty() {
+        self.extend(&[timestamp], values, out);
+    }
+
+    /// Writes the views of the next points to `out`, shape `[n_points, n_features]`: [`Self::push`] of each, bit for bit, but faster.
+    ///
+    /// `values`: shape `[n_points, n_channels]`.
+    ///
+    /// # Panics
+    /// If the shapes do not agree.
+    pub fn extend(&mut self, timestamps: &[i64], values: &[f64], out: &mut [f32]) {
+        let n_channels = self.channels.len();
+        assert_eq!(values.len(), timestamps.len() * n_channels, "one value a point and channel");
+        let n_features = n_features(&self.views, n_channels);
+        assert_eq!(out.len(), timestamps.len() * n_features, "one number a point, channel and view");
+        if n_features == 0 {
             return;
         }
-        let rows = out.chunks_exact_mut(self.views.len());
-        for ((channel, &value), row) in self.channels.iter_mut().zip(values).zip(rows) {
-            channel.push(&self.views, self.clock, timestamp, value, row);
+        let mut finish = Finish::new(out);
+        for (&timestamp, values) in timestamps.iter().zip(values.chunks_exact(n_channels)) {
+            for (channel, &value) in self.channels.iter_mut().zip(values) {
+                channel.push(&self.views, self.clock, timestamp, value, &mut finish);
+            }
         }
+        finish.flush();
     }
 
     /// The memory that it takes, in bytes: all of it is taken at the start.
@@ -105,7 +120,7 @@ impl ViewState {
 }
 
 /// The memory of one channel.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Channel {
     extent: Extent,
     origin: Option<f64>,
@@ -123,7 +138,7 @@ struct Channel {
     residuals: Vec<(u8, f64)>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Last {
     value: f64,
     /// Values in a row that equal this one, this one included.
@@ -131,13 +146,15 @@ struct Last {
 }
 
 /// What the views of a point are made of.
-struct Point {
+struct Point<'a> {
+    line: &'a Line,
     /// As it was given, and as it is measured from the origin.
     given: f64,
     value: f64,
     unit: f64,
     difference: f64,
-    windows: [Option<Summary>; KEPT_WINDOWS],
+    /// The first windows; more of them are looked at again for each view.
+    windows: [Option<Summary>; TOGETHER],
     day: Option<Summary>,
     season: Option<Judged>,
 }
@@ -176,15 +193,18 @@ impl Channel {
         }
     }
 
-    fn push(&mut self, views: &[View], clock: Clock, timestamp: i64, value: f64, out: &mut [f32]) {
+    fn push(&mut self, views: &[View], clock: Clock, timestamp: i64, value: f64, finish: &mut Finish<'_>) {
         if !value.is_finite() {
-            for (view, out) in views.iter().zip(out) {
-                *out = match (view, self.last) {
-                    (View::MinMax, None) => 0.5,
-                    (View::MinMax, Some(last)) => self.extent.place(last.value) as f32,
-                    (View::Value, Some(last)) => self.value(last.value) as f32,
-                    _ => 0.0,
-                };
+            for view in views {
+                finish.put(match (view, self.last) {
+                    (View::MinMax, None) => Measured::plain(0.5),
+                    (View::MinMax, Some(last)) => Measured::plain(self.extent.place(last.value)),
+                    (View::Value, Some(last)) => {
+                        let x = (last.value - self.origin.unwrap_or(last.value)).clamp(-FAR, FAR);
+                        Measured::squashed(x - self.level.centre(), self.level.spread())
+                    }
+                    _ => Measured::plain(0.0),
+                });
             }
             return;
         }
@@ -213,26 +233,22 @@ impl Channel {
         };
         self.last = Some(Last { value, run });
 
-        let mut windows = [None; KEPT_WINDOWS];
-        windows.iter_mut().zip(0..self.lengths.len()).for_each(|(window, index)| *window = self.recent.summary(index));
+        let line = self.recent.line();
         let point = Point {
+            line: &line,
             given: value,
             value: x,
             unit: self.step.get().max(1e-12 * value.abs()),
             difference,
-            windows,
-            day: self.day.as_ref().and_then(Day::summary),
+            windows: self.recent.summaries(&line, 0),
+            day: self.day.as_mut().and_then(Day::summary),
             season,
         };
-        for (views, out) in views.chunks(LANES).zip(out.chunks_mut(LANES)) {
-            let mut raw = Raw::NOTHING;
-            views.iter().enumerate().for_each(|(at, &view)| self.view(view, &point, &mut raw, at));
-            for ((view, out), value) in views.iter().zip(out).zip(raw.finish()) {
-                *out = if *view == View::MinMax { self.extent.place(point.given) as f32 } else { value as f32 };
-            }
+        for &view in views {
+            finish.put(self.measured(view, &point).unwrap_or(Measured::plain(0.0)));
         }
 
-        let gone_round = self.recent.push(centred);
+        let gone_round = self.recent.push(&line, centred);
         if let Some(day) = &mut self.day {
             day.push(centred);
         }
@@ -241,51 +257,26 @@ impl Channel {
         }
     }
 
-    /// Puts a view of a point to `raw`; [`View::MinMax`] has no part in it.
-    fn view(&self, view: View, point: &Point, raw: &mut Raw, at: usize) {
-        let &Point { value: x, unit, .. } = point;
-        let mut seasonal = |of: &dyn Fn(&Judged) -> (f64, f64)| {
-            if let Some(season) = &point.season {
-                let (distance, unit) = of(season);
-                raw.squash(at, distance, unit, season.days / (season.days + 1.0));
-            }
-        };
-        let trailing = |window: Trailing| match window {
-            Trailing::Day => point.day,
-            Trailing::Points(points) => {
-                let index = self.lengths.iter().position(|&length| length == points);
-                let index = index.expect("each window of a view is kept");
-                point.windows.get(index).map_or_else(|| self.recent.summary(index), |summary| *summary)
-            }
-        };
+    /// What a view of a point is made of; None where the point has too little before it.
+    fn measured(&self, view: View, point: &Point<'_>) -> Option<Measured> {
+        let &Point { value: x, unit, season, .. } = point;
+        let trailing = |window| self.trailing(window, point);
         let deviation = |window: &Summary| ((window.squares + unit * unit) / window.n).sqrt();
+        let seasonal = |of: &dyn Fn(&Judged) -> (f64, f64)| {
+            season.map(|season| {
+                let (distance, unit) = of(&season);
+                Measured::squashed(distance, unit).times(season.days / (season.days + 1.0))
+            })
+        };
         match view {
-            View::MinMax => {}
-            View::Value => raw.squash(at, x - self.level.centre(), self.level.spread(), 1.0),
-            View::Difference(lag) => {
-                if let Some(before) = self.recent.back(lag) {
-                    raw.squash(at, x - before, unit, 1.0);
-                }
-            }
-            View::Median(window) => {
-                if let Some(w) = trailing(window) {
-                    raw.squash(at, x - w.median, unit, 1.0);
-                }
-            }
-            View::ZScore(window) => {
-                if let Some(w) = trailing(window) {
-                    raw.squash(at, x - w.mean, deviation(&w), 1.0);
-                }
-            }
-            View::Deviation(window) => {
-                if let Some(w) = trailing(window) {
-                    raw.log(at, deviation(&w), unit);
-                }
-            }
+            View::MinMax => Some(Measured::plain(self.extent.place(point.given))),
+            View::Value => Some(Measured::squashed(x - self.level.centre(), self.level.spread())),
+            View::Difference(lag) => self.recent.back(lag).map(|before| Measured::squashed(x - before, unit)),
+            View::Median(window) => trailing(window).map(|w| Measured::squashed(x - w.median, unit)),
+            View::ZScore(window) => trailing(window).map(|w| Measured::squashed(x - w.mean, deviation(&w))),
+            View::Deviation(window) => trailing(window).map(|w| Measured::log(deviation(&w), unit)),
             View::Range(window) => {
-                if let Some(w) = trailing(window) {
-                    raw.squash(at, (x - w.max).max(0.0) + (x - w.min).min(0.0), unit, 1.0);
-                }
+                trailing(window).map(|w| Measured::squashed((x - w.max).max(0.0) + (x - w.min).min(0.0), unit))
             }
             View::Season => seasonal(&|season| (season.residual, unit)),
             View::SeasonScore => seasonal(&|season| (season.residual, season.spread)),
@@ -295,14 +286,16 @@ impl Channel {
                 let mean = self.residuals.iter().find(|(window, _)| *window == points).map_or(0.0, |(_, mean)| *mean);
                 (mean, season.any_spread)
             }),
-            View::Unchanged => raw.log(at, f64::from(self.last.map_or(1, |last| last.run)), 1.0),
+            View::Unchanged => Some(Measured::log(f64::from(self.last.map_or(1, |last| last.run)), 1.0)),
         }
     }
 
-    /// The `value` view of the last value, for a point where it is missing.
-    fn value(&self, value: f64) -> f64 {
-        let x = (value - self.origin.unwrap_or(value)).clamp(-FAR, FAR);
-        squash(x - self.level.centre(), self.level.spread())
+    /// What a trailing window holds.
+    fn trailing(&self, window: Trailing, point: &Point<'_>) -> Option<Summary> {
+        let Trailing::Points(points) = window else { return point.day };
+        let index = self.lengths.iter().position(|&length| length == points);
+        let index = index.expect("each window of a view is kept");
+        point.windows.get(index).copied().unwrap_or_else(|| self.recent.summaries(point.line, index)[0])
     }
 
     /// Moves the origin to where the series is, if it has gone so far that rounding would show.
@@ -350,9 +343,7 @@ pub fn encode(series: &Series, views: &[View], scale: &Scale) -> Encoded {
     let n_features = n_features(views, series.n_channels());
     let mut state = ViewState::new(views, series.clock(), series.n_channels(), scale);
     let mut rows = vec![0.0; series.len() * n_features];
-    for (point, &timestamp) in series.timestamps().iter().enumerate() {
-        state.push(timestamp, series.row(point), &mut rows[point * n_features..(point + 1) * n_features]);
-    }
+    state.extend(series.timestamps(), series.values(), &mut rows);
     Encoded { n_features, rows }
 }
 

@@ -6,71 +6,131 @@ use crate::matrix::{Kernel, vectorised};
 const LIMIT: f64 = 10.0;
 /// Beyond this, and below one over it, both functions are at the limit.
 const FAR: f64 = 1e5;
-/// The views that are finished together.
-pub(super) const LANES: usize = 8;
+/// The views that are finished together: several points of a batch, and all of most points of a stream.
+const N_TOGETHER: usize = 64;
+/// A buffer is finished in pieces of as many.
+const LANES: usize = 8;
 
-/// Some views of a point before their last function.
+/// What a view is made of: the value of its last function at `distance / unit`, times `weight`; 0 where the unit is 0.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Raw {
-    distances: [f64; LANES],
-    units: [f64; LANES],
-    weights: [f64; LANES],
-    /// 1 where the function is the logarithm, 0 where it is asinh.
-    is_log: [f64; LANES],
+pub(super) struct Measured {
+    distance: f64,
+    unit: f64,
+    weight: f64,
+    function: Function,
 }
 
-impl Raw {
-    pub(super) const NOTHING: Self =
-        Self { distances: [0.0; LANES], units: [0.0; LANES], weights: [0.0; LANES], is_log: [0.0; LANES] };
+/// The last function of a view.
+#[derive(Clone, Copy, Debug)]
+enum Function {
+    Asinh,
+    Log,
+    Nothing,
+}
 
-    /// `weight` times `asinh(distance / unit)` within the limit; 0 where the unit is 0.
-    pub(super) const fn squash(&mut self, at: usize, distance: f64, unit: f64, weight: f64) {
-        self.distances[at] = distance;
-        self.units[at] = unit;
-        self.weights[at] = weight;
+impl Measured {
+    /// `asinh(distance / unit)` within the limit.
+    pub(super) const fn squashed(distance: f64, unit: f64) -> Self {
+        Self { distance, unit, weight: 1.0, function: Function::Asinh }
     }
 
-    /// `ln(size / unit)` within the limit; 0 where the unit is 0. Sizes are not negative.
-    pub(super) const fn log(&mut self, at: usize, size: f64, unit: f64) {
-        self.squash(at, size, unit, 1.0);
-        self.is_log[at] = 1.0;
+    /// `ln(size / unit)` within the limit. Sizes are not negative.
+    pub(super) const fn log(size: f64, unit: f64) -> Self {
+        Self { distance: size, unit, weight: 1.0, function: Function::Log }
     }
 
-    /// The views.
-    pub(super) fn finish(self) -> [f64; LANES] {
-        let mut out = [0.0; LANES];
-        vectorised(Finish { raw: &self, out: &mut out });
-        out
+    /// A number as it is.
+    pub(super) const fn plain(value: f64) -> Self {
+        Self { distance: value, unit: 1.0, weight: 1.0, function: Function::Nothing }
+    }
+
+    pub(super) const fn times(self, weight: f64) -> Self {
+        Self { weight, ..self }
     }
 }
 
-/// `asinh(distance / unit)` within the limit; 0 where the unit is 0.
-pub(super) fn squash(distance: f64, unit: f64) -> f64 {
-    let mut raw = Raw::NOTHING;
-    raw.squash(0, distance, unit, 1.0);
-    raw.finish()[0]
+/// Makes views of what they are measured by, one after the other, many at once: a processor that reads into a vector what it
+/// has just written number by number waits for it.
+#[derive(Debug)]
+pub(super) struct Finish<'a> {
+    lanes: Lanes,
+    n: usize,
+    out: &'a mut [f32],
 }
 
-struct Finish<'a> {
-    raw: &'a Raw,
-    out: &'a mut [f64; LANES],
+/// Some views before their last function.
+#[derive(Clone, Debug)]
+struct Lanes {
+    distances: [f64; N_TOGETHER],
+    units: [f64; N_TOGETHER],
+    weights: [f64; N_TOGETHER],
+    functions: [f64; N_TOGETHER],
 }
 
-impl Kernel for Finish<'_> {
+impl<'a> Finish<'a> {
+    /// The views are written to `out`, in their order.
+    pub(super) const fn new(out: &'a mut [f32]) -> Self {
+        let nothing = [0.0; N_TOGETHER];
+        Self { lanes: Lanes { distances: nothing, units: nothing, weights: nothing, functions: nothing }, n: 0, out }
+    }
+
+    pub(super) fn put(&mut self, Measured { distance, unit, weight, function }: Measured) {
+        let at = self.n;
+        self.lanes.distances[at] = distance;
+        self.lanes.units[at] = unit;
+        self.lanes.weights[at] = weight;
+        self.lanes.functions[at] = f64::from(function as u8);
+        self.n += 1;
+        if self.n == N_TOGETHER {
+            self.flush();
+        }
+    }
+
+    /// Writes what was put.
+    pub(super) fn flush(&mut self) {
+        let (out, rest) = std::mem::take(&mut self.out).split_at_mut(self.n);
+        vectorised(Flush { lanes: &mut self.lanes, n: self.n });
+        for (out, &value) in out.iter_mut().zip(&self.lanes.distances) {
+            *out = value as f32;
+        }
+        self.out = rest;
+        self.n = 0;
+    }
+}
+
+/// Writes the first `n` views over their distances.
+struct Flush<'a> {
+    lanes: &'a mut Lanes,
+    n: usize,
+}
+
+impl Kernel for Flush<'_> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        let Raw { distances, units, weights, is_log } = self.raw;
-        for lane in 0..LANES {
-            let (unit, log) = (units[lane], is_log[lane] > 0.0);
-            let ratio = if unit > 0.0 { distances[lane] / unit } else { is_log[lane] };
-            let size = ratio.abs().min(FAR);
-            // asinh |x| = ln(1 + |x| + x² / (1 + √(1 + x²))), which loses nothing near 0.
-            let square = size * size;
-            let above = if log { size.max(1.0 / FAR) - 1.0 } else { size + square / (1.0 + (1.0 + square).sqrt()) };
-            let value = ln_of_1_and(above).clamp(-LIMIT, LIMIT);
-            self.out[lane] = weights[lane] * if log { value } else { value.copysign(ratio) };
+        let Lanes { distances, units, weights, functions } = self.lanes;
+        let (distances, _) = distances.as_chunks_mut::<LANES>();
+        let (units, _) = units.as_chunks::<LANES>();
+        let (weights, _) = weights.as_chunks::<LANES>();
+        let (functions, _) = functions.as_chunks::<LANES>();
+        let lanes = distances.iter_mut().zip(units).zip(weights).zip(functions);
+        for (((distances, units), weights), functions) in lanes.take(self.n.div_ceil(LANES)) {
+            for lane in 0..LANES {
+                let distance = distances[lane];
+                let (unit, weight, function) = (units[lane], weights[lane], functions[lane]);
+                let is_log = function == const { Function::Log as u8 as f64 };
+                // What has no unit is 0 by both functions.
+                let ratio = if unit > 0.0 { distance / unit } else { function };
+                let size = ratio.abs().min(FAR);
+                // asinh |x| = ln(1 + |x| + x² / (1 + √(1 + x²))), which loses nothing near 0.
+                let square = size * size;
+                let above =
+                    if is_log { size.max(1.0 / FAR) - 1.0 } else { size + square / (1.0 + (1.0 + square).sqrt()) };
+                let value = ln_of_1_and(above).clamp(-LIMIT, LIMIT);
+                let value = weight * if is_log { value } else { value.copysign(ratio) };
+                distances[lane] = if function == const { Function::Nothing as u8 as f64 } { distance } else { value };
+            }
         }
     }
 }
@@ -103,34 +163,62 @@ mod tests {
 
     use super::*;
 
+    fn finished<const N: usize>(put: impl FnOnce(&mut Finish<'_>)) -> [f32; N] {
+        let mut out = [f32::NAN; N];
+        let mut finish = Finish::new(&mut out);
+        put(&mut finish);
+        finish.flush();
+        out
+    }
+
+    /// One value by both functions, in full precision.
+    fn exactly(distance: f64, unit: f64) -> (f64, f64) {
+        let mut out = [];
+        let mut finish = Finish::new(&mut out);
+        finish.put(Measured::squashed(distance, unit));
+        finish.put(Measured::log(distance.abs(), unit));
+        vectorised(Flush { lanes: &mut finish.lanes, n: finish.n });
+        (finish.lanes.distances[0], finish.lanes.distances[1])
+    }
+
     proptest! {
         #[test]
         fn both_functions_are_near_the_exact_ones(distance in -1e6..1e6_f64, exponent in -12..12_i32) {
             let unit = 10_f64.powi(exponent);
+            let (squashed, logarithm) = exactly(distance, unit);
             let exact = (distance / unit).asinh().clamp(-LIMIT, LIMIT);
-            prop_assert!((squash(distance, unit) - exact).abs() <= 1e-12 * exact.abs(), "{distance} {unit}");
-            let mut raw = Raw::NOTHING;
-            raw.log(3, distance.abs(), unit);
+            prop_assert!((squashed - exact).abs() <= 1e-12 * exact.abs(), "{distance} {unit}");
             let exact = (distance.abs() / unit).ln().clamp(-LIMIT, LIMIT);
-            prop_assert!((raw.finish()[3] - exact).abs() <= 1e-11, "{distance} {unit}");
+            prop_assert!((logarithm - exact).abs() <= 1e-11, "{distance} {unit}");
         }
     }
 
     #[test]
     #[expect(clippy::float_cmp, reason = "values that are exact")]
     fn the_ends_and_0_are_exact() {
-        assert_eq!(
-            [squash(0.0, 1.0), squash(5.0, 0.0), squash(1e300, 1e-300), squash(-1e300, 1e-300)],
-            [0.0, 0.0, LIMIT, -LIMIT]
-        );
-        let mut raw = Raw::NOTHING;
-        raw.log(0, 0.0, 1.0);
-        raw.log(1, 7.0, 7.0);
-        raw.log(2, 7.0, 0.0);
-        raw.log(3, 1e300, 1e-300);
-        raw.squash(4, 3.0, 1.0, 0.5);
-        let out = raw.finish();
-        assert_eq!(out[..4], [-LIMIT, 0.0, 0.0, LIMIT]);
-        assert!((out[4] - 0.5 * 3.0_f64.asinh()).abs() < 1e-12);
+        let out = finished::<9>(|finish| {
+            finish.put(Measured::squashed(0.0, 1.0));
+            finish.put(Measured::squashed(5.0, 0.0));
+            finish.put(Measured::squashed(1e300, 1e-300));
+            finish.put(Measured::squashed(-1e300, 1e-300));
+            finish.put(Measured::log(0.0, 1.0));
+            finish.put(Measured::log(7.0, 7.0));
+            finish.put(Measured::log(7.0, 0.0));
+            finish.put(Measured::log(1e300, 1e-300));
+            finish.put(Measured::plain(-3.0));
+        });
+        assert_eq!(out, [0.0, 0.0, 10.0, -10.0, -10.0, 0.0, 0.0, 10.0, -3.0]);
+    }
+
+    #[test]
+    fn many_are_finished_in_their_order() {
+        let out = finished::<{ 2 * N_TOGETHER + 5 }>(|finish| {
+            for at in 0..2 * N_TOGETHER + 5 {
+                finish.put(Measured::squashed(at as f64, 1.0).times(0.5));
+            }
+        });
+        for (at, value) in out.into_iter().enumerate() {
+            assert!((f64::from(value) - 0.5 * (at as f64).asinh()).abs() < 1e-6, "{at}");
+        }
     }
 }

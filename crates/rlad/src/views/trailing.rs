@@ -1,7 +1,8 @@
-//! Trailing windows: the last points of a channel, exact, and its last day, in blocks.
+//! Trailing windows: the last points of a channel, exact.
 
 use serde::{Deserialize, Serialize};
 
+use super::view::MAX_POINTS;
 use crate::matrix::{Kernel, vectorised};
 
 /// What a trailing window holds: the values before the point, not the point itself.
@@ -20,7 +21,7 @@ pub(super) struct Summary {
 const LEAST: u8 = 15;
 
 /// The last values of a channel, with windows of several lengths kept in order.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Recent {
     /// A ring; it grows up to `capacity`.
     values: Vec<f32>,
@@ -30,7 +31,7 @@ pub(super) struct Recent {
     windows: Vec<Window>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Window {
     n_points: u8,
     /// Positions in the ring, in ascending order of their values.
@@ -56,54 +57,81 @@ impl Recent {
         if next >= lag { next - lag } else { next + self.values.len() - lag }
     }
 
-    /// The window of `lengths[index]`, shorter while it fills.
-    pub(super) fn summary(&self, index: usize) -> Option<Summary> {
-        let window = &self.windows[index];
-        let value = |rank: usize| f64::from(self.values[usize::from(window.order[rank])]);
-        let n = window.order.len();
-        if n == 0 {
-            return None;
-        }
-        let start = self.position(u8::try_from(n).expect("a window fits the ring"));
-        let end = start + n;
-        let (head, tail) = if end <= self.values.len() {
-            (&self.values[start..end], &self.values[..0])
-        } else {
-            (&self.values[start..], &self.values[..end - self.values.len()])
-        };
-        let mut moments = (0.0, 0.0);
-        vectorised(Moments { head, tail, moments: &mut moments });
-        Some(Summary {
-            n: n as f64,
-            median: f64::midpoint(value((n - 1) / 2), value(n / 2)),
-            mean: moments.0,
-            squares: moments.1,
-            min: value(0),
-            max: value(n - 1),
-        })
+    /// All values that are held, in the order of their time.
+    #[inline(always)]
+    pub(super) fn line(&self) -> Line {
+        let mut line = Line([0.0; LINE]);
+        let (newer, older) = self.values.split_at(usize::from(self.next));
+        let (before, last) = line.0.split_at_mut(LINE - newer.len());
+        last.copy_from_slice(newer);
+        let before_older = before.len() - older.len();
+        before[before_older..].copy_from_slice(older);
+        line
     }
 
-    /// Adds a value. True whenever the ring has gone round.
-    pub(super) fn push(&mut self, value: f32) -> bool {
-        let position = usize::from(self.next);
-        for index in 0..self.windows.len() {
-            let n_points = self.windows[index].n_points;
-            if self.windows[index].order.len() == usize::from(n_points) {
-                let leaves = self.position(n_points) as u8;
-                let order = &mut self.windows[index].order;
-                let at = order.iter().position(|&other| other == leaves).expect("the oldest position is in the order");
-                order.remove(at);
+    /// The windows of `lengths[first..]`, [`TOGETHER`] at most, each shorter while it fills. `line`: of this state.
+    pub(super) fn summaries(&self, line: &Line, first: usize) -> [Option<Summary>; TOGETHER] {
+        let windows = self.windows.get(first..).unwrap_or_default();
+        let value = |order: &[u8], rank: usize| f64::from(self.values[usize::from(order[rank])]);
+        let mut moments = [Moments::default(); TOGETHER];
+        for (moments, Window { order, .. }) in moments.iter_mut().zip(windows) {
+            moments.n = order.len();
+            if moments.n > 0 {
+                moments.centre = f64::midpoint(value(order, (moments.n - 1) / 2), value(order, moments.n / 2));
             }
         }
-        if position == self.values.len() {
+        vectorised(Sum { line, of: &mut moments });
+        let mut summaries = [None; TOGETHER];
+        for ((summary, moments), Window { order, .. }) in summaries.iter_mut().zip(&moments).zip(windows) {
+            if moments.n > 0 {
+                let n = moments.n as f64;
+                let off = moments.sum / n;
+                *summary = Some(Summary {
+                    n,
+                    median: moments.centre,
+                    mean: moments.centre + off,
+                    squares: (moments.squares - moments.sum * off).max(0.0),
+                    min: value(order, 0),
+                    max: value(order, moments.n - 1),
+                });
+            }
+        }
+        summaries
+    }
+
+    /// Adds a value. True whenever the ring has gone round. `line`: of this state.
+    pub(super) fn push(&mut self, line: &Line, value: f32) -> bool {
+        let (next, n_values) = (usize::from(self.next), self.values.len());
+        for windows in self.windows.chunks_mut(TOGETHER) {
+            let mut ranks = [Ranks::default(); TOGETHER];
+            for (ranks, window) in ranks.iter_mut().zip(&*windows) {
+                ranks.n = window.order.len();
+            }
+            vectorised(Count { line, value, of: &mut ranks });
+            for (ranks, Window { n_points, order }) in ranks.into_iter().zip(windows) {
+                let n_points = usize::from(*n_points);
+                if ranks.n < n_points {
+                    order.insert(ranks.up_to, self.next);
+                    continue;
+                }
+                let leaves = if next >= n_points { next - n_points } else { next + n_values - n_points } as u8;
+                // Equal values stand in the order of their time, but where a moved origin has made them equal.
+                let from = Some(ranks.below).filter(|&below| order[below] == leaves);
+                let from = from.or_else(|| order.iter().position(|&other| other == leaves));
+                let from = from.expect("the oldest position is in the order");
+                let to = ranks.up_to - usize::from(line.oldest(ranks.n) <= value);
+                if to >= from {
+                    order.copy_within(from + 1..=to, from);
+                } else {
+                    order.copy_within(to..from, to + 1);
+                }
+                order[to] = self.next;
+            }
+        }
+        if next == n_values {
             self.values.push(value);
         } else {
-            self.values[position] = value;
-        }
-        let values = &self.values;
-        for window in &mut self.windows {
-            let at = window.order.partition_point(|&other| values[usize::from(other)] <= value);
-            window.order.insert(at, self.next);
+            self.values[next] = value;
         }
         self.next = if self.next + 1 == self.capacity { 0 } else { self.next + 1 };
         self.next == 0
@@ -132,171 +160,188 @@ impl Recent {
     }
 }
 
-/// The mean of the values in two slices, and the sum of squared deviations from it.
-struct Moments<'a> {
-    head: &'a [f32],
-    tail: &'a [f32],
-    moments: &'a mut (f64, f64),
-}
+/// The windows that are looked at together.
+pub(super) const TOGETHER: usize = 4;
+/// Values that are looked at together.
+const BLOCK: usize = 64;
+/// The values of a line: blocks for the longest window.
+const LINE: usize = (MAX_POINTS as usize).next_multiple_of(BLOCK);
+/// Values that are summed at once.
+const LANES: usize = 8;
 
-impl Kernel for Moments<'_> {
-    type Output = ();
+/// The values of a ring in the order of their time, the newest at the end, so that each window is the end of it.
+pub(super) struct Line([f32; LINE]);
 
+impl Line {
+    /// The oldest of the last `n` values.
+    fn oldest(&self, n: usize) -> f32 {
+        self.0[LINE - n]
+    }
+
+    /// The blocks that hold the last `n` values, and how many of the first block's values are none of them.
     #[inline(always)]
-    fn call(self) {
-        let n = (self.head.len() + self.tail.len()) as f64;
-        let mean = (sum(self.head, 0.0, 1) + sum(self.tail, 0.0, 1)) / n;
-        *self.moments = (mean, sum(self.head, mean, 2) + sum(self.tail, mean, 2));
+    fn blocks(&self, n: usize) -> (&[[f32; BLOCK]], usize) {
+        let (blocks, _) = self.0.as_chunks::<BLOCK>();
+        let n_blocks = n.div_ceil(BLOCK);
+        (&blocks[blocks.len() - n_blocks..], n_blocks * BLOCK - n)
     }
 }
 
-/// The sum of values less `centre`, or of its squares where `power` is 2, in eight lanes, which the compiler can keep in vectors.
-#[inline(always)]
-fn sum(values: &[f32], centre: f64, power: u8) -> f64 {
-    let of = |value: f32| {
-        let distance = f64::from(value) - centre;
-        if power == 2 { distance * distance } else { distance }
-    };
-    let mut lanes = [0.0; 8];
-    let (chunks, rest) = values.as_chunks::<8>();
-    for chunk in chunks {
-        for (lane, &value) in lanes.iter_mut().zip(chunk) {
-            *lane += of(value);
-        }
-    }
-    let mut total = 0.0;
-    for lane in lanes {
-        total += lane;
-    }
-    for &value in rest {
-        total += of(value);
-    }
-    total
-}
-
-/// The median of the first `n` of some finite values, behind which are infinities.
-fn middle(values: &[f32; N_BLOCKS], n: usize) -> f64 {
-    let mut found = [0.0; 2];
-    vectorised(Middle { values, n, found: &mut found });
-    f64::midpoint(f64::from(found[0]), f64::from(found[1]))
-}
-
-/// The two values in the middle: a value's places in the order are known from the numbers of those below it and of its equals, which
-/// takes no branches.
-struct Middle<'a> {
-    values: &'a [f32; N_BLOCKS],
+/// Sum and sum of squares of the last `n` values' distances from `centre`.
+///
+/// With the median for a centre, the mean is no further from it than the standard deviation, so that the squares about the
+/// mean, which are `squares - sum² / n`, are at least half of these: the difference loses no more than one bit.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moments {
     n: usize,
-    found: &'a mut [f32; 2],
+    centre: f64,
+    sum: f64,
+    squares: f64,
 }
 
-impl Kernel for Middle<'_> {
+struct Sum<'a> {
+    line: &'a Line,
+    of: &'a mut [Moments; TOGETHER],
+}
+
+impl Kernel for Sum<'_> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        let (mut below, mut up_to) = ([0_i32; N_BLOCKS], [0_i32; N_BLOCKS]);
-        for &other in self.values {
-            for ((below, up_to), &value) in below.iter_mut().zip(&mut up_to).zip(self.values) {
-                *below += i32::from(other < value);
-                *up_to += i32::from(other <= value);
+        for moments in self.of.iter_mut().filter(|moments| moments.n > 0) {
+            let (blocks, mut n_out) = self.line.blocks(moments.n);
+            let centre = moments.centre;
+            let (mut sums, mut squares) = ([0.0; LANES], [0.0; LANES]);
+            for block in blocks {
+                let mut distances = [0.0; BLOCK];
+                for (at, (distance, &value)) in distances.iter_mut().zip(block).enumerate() {
+                    *distance = if at < n_out { 0.0 } else { f64::from(value) - centre };
+                }
+                n_out = 0;
+                let (chunks, _) = distances.as_chunks::<LANES>();
+                for chunk in chunks {
+                    for (sum, &distance) in sums.iter_mut().zip(chunk) {
+                        *sum += distance;
+                    }
+                }
+                for chunk in chunks {
+                    for (square, &distance) in squares.iter_mut().zip(chunk) {
+                        *square += distance * distance;
+                    }
+                }
             }
+            moments.sum = total(sums);
+            moments.squares = total(squares);
         }
-        for (place, found) in [(self.n - 1) / 2, self.n / 2].into_iter().zip(self.found) {
-            let place = place as i32;
-            for ((below, up_to), value) in below.iter().zip(&up_to).zip(self.values) {
-                *found = if *below <= place && place < *up_to { *value } else { *found };
+    }
+}
+
+/// The sum of the lanes, in pairs.
+#[inline(always)]
+fn total(lanes: [f64; LANES]) -> f64 {
+    let [a, b, c, d, e, f, g, h] = lanes;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
+}
+
+/// How many of the last `n` values are below the oldest of them, and how many are not above another.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ranks {
+    n: usize,
+    below: usize,
+    up_to: usize,
+}
+
+struct Count<'a> {
+    line: &'a Line,
+    value: f32,
+    of: &'a mut [Ranks; TOGETHER],
+}
+
+impl Kernel for Count<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        for ranks in self.of.iter_mut().filter(|ranks| ranks.n > 0) {
+            let (blocks, n_out) = self.line.blocks(ranks.n);
+            let mut n_out = n_out as i32;
+            let (oldest, value) = (self.line.oldest(ranks.n), self.value);
+            for block in blocks {
+                let (mut below, mut up_to) = (0_i32, 0_i32);
+                for (at, &other) in block.iter().enumerate() {
+                    let is_in = at as i32 >= n_out;
+                    below += i32::from(is_in & (other < oldest));
+                    up_to += i32::from(is_in & (other <= value));
+                }
+                n_out = 0;
+                ranks.below += below as usize;
+                ranks.up_to += up_to as usize;
             }
         }
     }
 }
 
-/// The last day of a channel in blocks of an hour.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Day {
-    n_slots: i64,
-    newest: i64,
-    blocks: Vec<Block>,
-}
+#[cfg(test)]
+#[expect(clippy::float_cmp, reason = "places in an order are exact")]
+mod tests {
+    use proptest::prelude::*;
 
-/// The number of blocks in a day.
-const N_BLOCKS: usize = 24;
+    use super::*;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Block {
-    n: f32,
-    mean: f32,
-    squares: f32,
-    min: f32,
-    max: f32,
-}
+    /// More windows than are looked at together, and longer ones than a block.
+    const LENGTHS: [u8; 6] = [10, 1, 60, 7, 130, 240];
 
-impl Day {
-    /// A day of `n_slots` slots, at least [`N_BLOCKS`].
-    pub(super) fn new(n_slots: i64) -> Self {
-        Self { n_slots, newest: i64::MIN, blocks: vec![Block::default(); N_BLOCKS] }
-    }
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Forgets what is a day old at a slot.
-    pub(super) fn advance(&mut self, slot: i64) {
-        let block = (i128::from(slot) * N_BLOCKS as i128).div_euclid(i128::from(self.n_slots)) as i64;
-        let passed = block.saturating_sub(self.newest).clamp(0, N_BLOCKS as i64);
-        for back in 0..passed {
-            self.blocks[(block - back).rem_euclid(N_BLOCKS as i64) as usize] = Block::default();
-        }
-        self.newest = self.newest.max(block);
-    }
-
-    /// The last day, with the median of its blocks' means for its median.
-    pub(super) fn summary(&self) -> Option<Summary> {
-        let mut means = [f32::INFINITY; N_BLOCKS];
-        let mut n_means = 0;
-        let (mut n, mut total, mut min, mut max) = (0.0, 0.0, f64::INFINITY, f64::NEG_INFINITY);
-        for block in self.blocks.iter().filter(|block| block.n > 0.0) {
-            means[n_means] = block.mean;
-            n_means += 1;
-            n += f64::from(block.n);
-            total += f64::from(block.n) * f64::from(block.mean);
-            min = min.min(f64::from(block.min));
-            max = max.max(f64::from(block.max));
-        }
-        if n_means == 0 {
-            return None;
-        }
-        let mean = total / n;
-        let between = |block: &Block| f64::from(block.n) * (f64::from(block.mean) - mean).powi(2);
-        let squares =
-            self.blocks.iter().filter(|block| block.n > 0.0).map(|block| f64::from(block.squares) + between(block));
-        let squares = squares.sum();
-        let median = middle(&means, n_means);
-        Some(Summary { n, median, mean, squares, min, max })
-    }
-
-    /// Adds a value to the newest block.
-    pub(super) fn push(&mut self, value: f32) {
-        let block = &mut self.blocks[self.newest.rem_euclid(N_BLOCKS as i64) as usize];
-        if block.n == 0.0 {
-            *block = Block { n: 1.0, mean: value, squares: 0.0, min: value, max: value };
-            return;
-        }
-        let deviation = f64::from(value) - f64::from(block.mean);
-        block.n += 1.0;
-        block.mean = (f64::from(block.mean) + deviation / f64::from(block.n)) as f32;
-        let squares = f64::from(block.squares) + deviation * (f64::from(value) - f64::from(block.mean));
-        block.squares = squares.min(f64::from(f32::MAX)) as f32;
-        block.min = block.min.min(value);
-        block.max = block.max.max(value);
-    }
-
-    /// Moves the origin that values are measured from.
-    pub(super) fn shift(&mut self, by: f64) {
-        for block in self.blocks.iter_mut().filter(|block| block.n > 0.0) {
-            for value in [&mut block.mean, &mut block.min, &mut block.max] {
-                *value = (f64::from(*value) - by) as f32;
+        #[test]
+        fn windows_are_those_of_the_definition(
+            values in proptest::collection::vec(prop_oneof![(0..9_u8).prop_map(f32::from), -1e6..1e6_f32], 1..400),
+            shift_at in 0..400_usize,
+            shift in prop_oneof![Just(0.0), Just(1e6), Just(1e12)],
+        ) {
+            let mut recent = Recent::new(&LENGTHS, 5);
+            let mut kept: Vec<f32> = Vec::new();
+            for (at, &value) in values.iter().enumerate() {
+                let line = recent.line();
+                for (index, &length) in LENGTHS.iter().enumerate() {
+                    let mut window = kept[kept.len().saturating_sub(usize::from(length))..].to_vec();
+                    let got = recent.summaries(&line, index)[0];
+                    prop_assert_eq!(recent.summaries(&line, 0).get(index).copied().unwrap_or(got), got);
+                    window.sort_by(f32::total_cmp);
+                    let (Some(got), false) = (got, window.is_empty()) else {
+                        prop_assert!(got.is_none() && window.is_empty());
+                        continue;
+                    };
+                    let n = window.len();
+                    let window: Vec<f64> = window.into_iter().map(f64::from).collect();
+                    prop_assert_eq!(got.n, n as f64);
+                    prop_assert_eq!((got.min, got.max), (window[0], window[n - 1]));
+                    prop_assert_eq!(got.median, f64::midpoint(window[(n - 1) / 2], window[n / 2]));
+                    let mean = window.iter().sum::<f64>() / n as f64;
+                    let squares = window.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+                    let size = window[0].abs().max(window[n - 1].abs());
+                    prop_assert!((got.mean - mean).abs() <= 1e-12 * size, "{} {mean}", got.mean);
+                    prop_assert!((got.squares - squares).abs() <= 1e-9 * squares + 1e-20 * size * size, "{} {squares}", got.squares);
+                }
+                recent.push(&line, value);
+                kept.push(value);
+                if at == shift_at {
+                    recent.shift(shift);
+                    kept.iter_mut().for_each(|value| *value = (f64::from(*value) - shift) as f32);
+                }
             }
         }
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        self.blocks.capacity() * size_of::<Block>()
+    #[test]
+    fn a_window_of_one_value_has_no_spread() {
+        let mut recent = Recent::new(&[60], 1);
+        for _ in 0..90 {
+            recent.push(&recent.line(), 0.1);
+        }
+        let summary = recent.summaries(&recent.line(), 0)[0].unwrap();
+        assert_eq!((summary.mean, summary.squares), (f64::from(0.1_f32), 0.0));
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::error::{Error, Result};
 
 /// The longest window in points.
-const MAX_POINTS: u8 = 240;
+pub(super) const MAX_POINTS: u8 = 240;
 
 /// A trailing window of one channel; it ends before the point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
