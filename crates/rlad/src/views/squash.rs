@@ -108,6 +108,7 @@ impl Kernel for Flush<'_> {
     type Output = ();
 
     #[inline(always)]
+    #[expect(clippy::float_cmp, reason = "which function it is, a small whole number")]
     fn call(self) {
         let Lanes { distances, units, weights, functions } = self.lanes;
         let (distances, _) = distances.as_chunks_mut::<LANES>();
