@@ -1,4 +1,4 @@
-//! The last function of each view, for all views of a point at once, as plain arithmetic that compiles to vector instructions.
+//! The last function of each view, for many views at once, as plain arithmetic that compiles to vector instructions.
 
 use crate::matrix::{Kernel, vectorised};
 
@@ -25,7 +25,7 @@ pub(super) struct Measured {
 enum Function {
     Asinh,
     Log,
-    Nothing,
+    Identity,
 }
 
 impl Measured {
@@ -41,9 +41,10 @@ impl Measured {
 
     /// A number as it is.
     pub(super) const fn plain(value: f64) -> Self {
-        Self { distance: value, unit: 1.0, weight: 1.0, function: Function::Nothing }
+        Self { distance: value, unit: 1.0, weight: 1.0, function: Function::Identity }
     }
 
+    /// The same, `weight` times.
     pub(super) const fn times(self, weight: f64) -> Self {
         Self { weight, ..self }
     }
@@ -74,6 +75,7 @@ impl<'a> Finish<'a> {
         Self { lanes: Lanes { distances: nothing, units: nothing, weights: nothing, functions: nothing }, n: 0, out }
     }
 
+    /// The next view; those before it may be written first.
     pub(super) fn put(&mut self, Measured { distance, unit, weight, function }: Measured) {
         let at = self.n;
         self.lanes.distances[at] = distance;
@@ -86,7 +88,10 @@ impl<'a> Finish<'a> {
         }
     }
 
-    /// Writes what was put.
+    /// Writes the views that were put and are not yet written.
+    ///
+    /// # Panics
+    /// If `out` has no place for them.
     pub(super) fn flush(&mut self) {
         let (out, rest) = std::mem::take(&mut self.out).split_at_mut(self.n);
         vectorised(Flush { lanes: &mut self.lanes, n: self.n });
@@ -130,7 +135,7 @@ impl Kernel for Flush<'_> {
                     if is_log { size.max(1.0 / FAR) - 1.0 } else { size + square / (1.0 + (1.0 + square).sqrt()) };
                 let value = ln_of_1_and(above).clamp(-LIMIT, LIMIT);
                 let value = weight * if is_log { value } else { value.copysign(ratio) };
-                distances[lane] = if function == const { Function::Nothing as u8 as f64 } { distance } else { value };
+                distances[lane] = if function == const { Function::Identity as u8 as f64 } { distance } else { value };
             }
         }
     }

@@ -52,12 +52,12 @@ impl Recent {
         (usize::from(lag) <= self.values.len()).then(|| f64::from(self.values[self.position(lag)]))
     }
 
+    /// Where the value `lag` values ago is, of at least as many.
     fn position(&self, lag: u8) -> usize {
-        let (next, lag) = (usize::from(self.next), usize::from(lag));
-        if next >= lag { next - lag } else { next + self.values.len() - lag }
+        position(usize::from(self.next), self.values.len(), usize::from(lag))
     }
 
-    /// All values that are held, in the order of their time.
+    /// All values that are held, in the order of their time: a kilobyte, inlined so that it is made where it stays.
     #[inline(always)]
     pub(super) fn line(&self) -> Line {
         let mut line = Line([0.0; LINE]);
@@ -114,7 +114,7 @@ impl Recent {
                     order.insert(ranks.up_to, self.next);
                     continue;
                 }
-                let leaves = if next >= n_points { next - n_points } else { next + n_values - n_points } as u8;
+                let leaves = position(next, n_values, n_points) as u8;
                 // Equal values stand in the order of their time, but where a moved origin has made them equal.
                 let from = Some(ranks.below).filter(|&below| order[below] == leaves);
                 let from = from.or_else(|| order.iter().position(|&other| other == leaves));
@@ -158,6 +158,11 @@ impl Recent {
             + self.windows.capacity() * size_of::<Window>()
             + self.windows.iter().map(|window| window.order.capacity()).sum::<usize>()
     }
+}
+
+/// Where the value `lag` values ago is in a ring of `n_values`, the next one going to `next`.
+const fn position(next: usize, n_values: usize, lag: usize) -> usize {
+    if next >= lag { next - lag } else { next + n_values - lag }
 }
 
 /// The windows that are looked at together.
