@@ -6,7 +6,8 @@
 
 use std::path::Path;
 
-use rlad::{Error, FileOracle, Series, Span};
+use rlad::active::FileOracle;
+use rlad::{Error, Series, Span};
 
 use crate::commands::train::label_of;
 
@@ -72,7 +73,7 @@ pub(crate) fn read(path: &Path, series: &[Series]) -> anyhow::Result<FileOracle>
 
 #[cfg(test)]
 mod tests {
-    use rlad::TimeFormat;
+    use rlad::data::TimeFormat;
 
     use super::*;
 
@@ -80,7 +81,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("answers.csv");
         std::fs::write(&path, text).unwrap();
-        let times = (0..10).map(|i| i * 60 * rlad::NANOS_PER_SECOND).collect();
+        let times = (0..10).map(|i| i * 60 * rlad::data::NANOS_PER_SECOND).collect();
         let series = Series::new("cpu", vec!["v".into()], TimeFormat::Seconds, times, vec![0.0; 10], None).unwrap();
         read(&path, &[series])
     }

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use rlad::{AnswerKind, Method, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Preset, QueryStrategy};
+use rlad::baselines::Method;
+use rlad::config::{AnswerKind, Preset, QueryStrategy};
+use rlad::data::{NANOS_PER_DAY, NANOS_PER_SECOND, Part};
 use serde::de::DeserializeOwned;
 
 pub(crate) use self::desk::{LabelArgs, LabelsAction, LabelsArgs, PageArgs};

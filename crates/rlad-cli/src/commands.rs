@@ -16,7 +16,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rlad::{Columns, DataSet, ReadOptions, Saved};
+use rlad::Saved;
+use rlad::data::{Columns, DataSet, ReadOptions};
 
 use crate::args::DataArgs;
 use crate::folder;

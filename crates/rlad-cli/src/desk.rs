@@ -30,7 +30,10 @@ use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
-use rlad::{AnswerKind, ExpertsConfig, Part, Query, Series, SimilarWindows};
+use rlad::active::SimilarWindows;
+use rlad::config::{AnswerKind, ExpertsConfig};
+use rlad::data::Part;
+use rlad::{Query, Series};
 use serde_json::Value;
 use tokio::sync::watch;
 

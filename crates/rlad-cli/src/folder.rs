@@ -153,7 +153,7 @@ impl Folder {
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
-        Ok(rlad::write_file(&self.file(name), bytes)?)
+        Ok(rlad::data::write_file(&self.file(name), bytes)?)
     }
 }
 

@@ -8,7 +8,9 @@ mod decimate;
 use std::ops::Range;
 use std::path::Path;
 
-use rlad::{Answer, Label, Reason, Series, TimeFormat};
+use rlad::active::Reason;
+use rlad::data::TimeFormat;
+use rlad::{Answer, Label, Series};
 use serde::Serialize;
 
 use self::decimate::{longest_gaps, longest_silences, points_to_draw};
@@ -132,7 +134,7 @@ pub(crate) struct AskedQuestion {
 /// # Panics
 /// If the scores, events, truth or questions of a series are not of its points.
 pub(crate) fn write(path: &Path, report: &Report<'_>) -> rlad::Result<()> {
-    rlad::write_file(path, page(report).as_bytes())
+    rlad::data::write_file(path, page(report).as_bytes())
 }
 
 fn page(report: &Report<'_>) -> String {

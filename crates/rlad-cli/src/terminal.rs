@@ -16,7 +16,9 @@ use crossterm::event::{self, Event};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute};
 use ratatui::backend::CrosstermBackend;
-use rlad::{AnswerKind, Cause, Oracle, Reply, Series};
+use rlad::active::Reply;
+use rlad::config::AnswerKind;
+use rlad::{Cause, Oracle, Series};
 
 use self::screen::Screen;
 pub(crate) use self::screen::Wish;
@@ -166,7 +168,7 @@ impl Terminal {
 
 impl Oracle for Terminal {
     /// Asks the person at the terminal, and says that the answer is noted until the next question is shown.
-    fn answer(&mut self, question: &rlad::Question<'_>) -> Result<Reply, Cause> {
+    fn answer(&mut self, question: &rlad::active::Question<'_>) -> Result<Reply, Cause> {
         let reply = self.ask(&Question {
             series: question.series,
             point: question.query.point,

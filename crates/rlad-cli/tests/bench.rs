@@ -268,8 +268,8 @@ esac
     let (dir, out) = (dir.path(), dir.path().join("out"));
     // The scores of a detector, for scripts to give as theirs.
     told(&bench(dir, "small.toml --out out --only never_alarm"));
-    let scores = rlad::read_scores(&out.join("runs/never-alarm-seed-0/scores.parquet")).unwrap();
-    rlad::write_scores(&out.join("all.csv"), &scores).unwrap();
+    let scores = rlad::data::read_scores(&out.join("runs/never-alarm-seed-0/scores.parquet")).unwrap();
+    rlad::data::write_scores(&out.join("all.csv"), &scores).unwrap();
 
     let line = "scripts.toml --out out --python sh";
     assert!(told(&bench(dir, line)).starts_with("10 runs made; 10 of 10 runs are there, 9 failed"));

@@ -141,8 +141,8 @@ fn views_are_written_for_other_programs() {
     let told = stdout(&rlad(dir, "views host.csv --out views.parquet --config two.toml --part ..0.02"));
     assert_eq!(told, "1 series, 1500 points, 2 views: views.parquet\n");
     let values = ["memory.difference:1", "memory.min-max"].map(str::to_owned).to_vec();
-    let columns = rlad::Columns { values, ..Default::default() };
-    let options = rlad::ReadOptions { columns, step: None };
+    let columns = rlad::data::Columns { values, ..Default::default() };
+    let options = rlad::data::ReadOptions { columns, step: None };
     let written = rlad::read(&[dir.join("views.parquet")], &options).unwrap().members.remove(0);
     assert_eq!((written.series.len(), written.truth.unwrap().n_anomalies()), (1500, 25));
     let of = |point: usize, view: usize| format!("{:?}", written.series.row(point)[view]);

@@ -10,7 +10,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rlad::{AnswerKind, DataSet, Oracle, Query, Question, Reason, Reply, TruthOracle};
+use rlad::active::{Question, Reason, Reply};
+use rlad::config::AnswerKind;
+use rlad::data::DataSet;
+use rlad::{Oracle, Query, TruthOracle};
 use serde_json::{Value, json};
 
 /// Small networks on two short series: a round takes a fraction of a second.
@@ -37,7 +40,7 @@ fn data_folder() -> PathBuf {
 }
 
 fn data() -> DataSet {
-    rlad::read(&[data_folder()], &rlad::ReadOptions::default()).unwrap()
+    rlad::read(&[data_folder()], &rlad::data::ReadOptions::default()).unwrap()
 }
 
 /// The program with its page.

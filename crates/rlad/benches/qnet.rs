@@ -6,7 +6,7 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rlad::{Adam, Batch, QNetwork, QNetworkShape, Regularisation};
+use rlad::internals::{Adam, Batch, QNetwork, QNetworkShape, Regularisation};
 
 const N_STEPS: usize = 25;
 const BATCH: usize = 256;

@@ -11,7 +11,8 @@ use std::error::Error;
 use std::io::BufRead;
 use std::time::Instant;
 
-use rlad::{EvaluateOptions, Judged, Label, NabOptions, affiliation, evaluate};
+use rlad::metrics::{EvaluateOptions, Judged, NabOptions, affiliation};
+use rlad::{Label, evaluate};
 use serde_json::json;
 
 /// Truth, scores and threshold of a series.

@@ -14,11 +14,15 @@ use std::time::Instant;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use rlad::{
-    Adam, Arrival, Batch, Clock, Config, DataSet, IsolationForest, Label, Model, Oracle, Part, PropagationMethod,
-    QNetwork, QNetworkShape, Question, ReadOptions, Regularisation, Reply, Scale, Series, Session, Stream, Tensor,
-    Truth, TruthOracle, View, encode, propagate, push_all, read,
+use rlad::active::{Question, Reply};
+use rlad::config::PropagationMethod;
+use rlad::data::{Clock, DataSet, Part, ReadOptions, Truth};
+use rlad::detect::{Arrival, push_all};
+use rlad::features::View;
+use rlad::internals::{
+    Adam, Batch, IsolationForest, QNetwork, QNetworkShape, Regularisation, Scale, Tensor, encode, propagate,
 };
+use rlad::{Config, Label, Model, Oracle, Series, Session, Stream, TruthOracle, read};
 use serde_json::{Value, json};
 
 type Outcome = Result<Value, Box<dyn Error>>;
@@ -269,9 +273,9 @@ fn open_model(task: &Value) -> Result<Model, Box<dyn Error>> {
 
 /// Writing scores that were read.
 fn write(task: &Value) -> Outcome {
-    let scores = rlad::read_scores(Path::new(text(task, "scores")?))?;
+    let scores = rlad::data::read_scores(Path::new(text(task, "scores")?))?;
     let start = Instant::now();
-    rlad::write_scores(Path::new(text(task, "out")?), &scores)?;
+    rlad::data::write_scores(Path::new(text(task, "out")?), &scores)?;
     Ok(json!({ "seconds": start.elapsed().as_secs_f64() }))
 }
 
@@ -326,7 +330,7 @@ fn stream(task: &Value) -> Outcome {
     let model = open_model(task)?;
     let (n_series, n_minutes) = (number(task, "series")?, number(task, "minutes")?);
     let n_threads = rayon::current_num_threads();
-    let clock = Clock { step: 60 * rlad::NANOS_PER_SECOND, has_days: true };
+    let clock = Clock { step: 60 * rlad::data::NANOS_PER_SECOND, has_days: true };
     let before = resident_bytes();
     let mut parts: Vec<Vec<Stream<'_>>> = (0..n_threads)
         .into_par_iter()
@@ -342,7 +346,7 @@ fn stream(task: &Value) -> Outcome {
             for (batch, streams) in streams.chunks_mut(BATCH).enumerate() {
                 let values: Vec<[f64; 1]> =
                     (0..streams.len()).map(|i| [value(part + batch * BATCH + i, minute)]).collect();
-                let timestamp = minute as i64 * 60 * rlad::NANOS_PER_SECOND;
+                let timestamp = minute as i64 * 60 * rlad::data::NANOS_PER_SECOND;
                 let arrivals = streams.iter_mut().zip(&values);
                 let arrivals = arrivals.map(|(stream, values)| Arrival { stream, timestamp, values });
                 push_all(arrivals.collect()).into_iter().for_each(|score| assert!(score.is_ok(), "a good point"));
@@ -355,7 +359,7 @@ fn stream(task: &Value) -> Outcome {
     for minute in n_minutes..n_minutes + 4 {
         for stream in parts[0].iter_mut().step_by(97).take(5_000) {
             let start = Instant::now();
-            stream.push(minute as i64 * 60 * rlad::NANOS_PER_SECOND, &[value(minute, minute)])?;
+            stream.push(minute as i64 * 60 * rlad::data::NANOS_PER_SECOND, &[value(minute, minute)])?;
             of_points.push(start.elapsed().as_secs_f64());
         }
     }

@@ -49,12 +49,12 @@ pub use self::spectral_residual::SpectralResidualConfig;
 pub use self::spot::{SpotConfig, TailFit};
 pub use self::sr_cnn::SrCnnConfig;
 use self::windows::{Corpus, Scaled, Standard};
-use crate::detector::{Detector, check_channels, leave_out_missing};
+use crate::data::label::{Label, Labels};
+use crate::data::series::{Part, Series};
+use crate::detect::detector::{Detector, check_channels, leave_out_missing};
 use crate::error::{Error, Result};
-use crate::label::{Label, Labels};
+use crate::models::tensor_file::{self, Tensors};
 use crate::random::{Purpose, stream};
-use crate::series::{Part, Series};
-use crate::tensor_file::{self, Tensors};
 
 /// The kind of file that a baseline is saved as.
 pub(crate) const KIND: &str = "baseline";

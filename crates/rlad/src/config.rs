@@ -5,11 +5,12 @@ mod experts;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::agent::{AgentConfig, TreesConfig, Update};
+pub use self::agent::{AgentConfig, Update};
 pub use self::experts::{Conflict, Expected, ExpertsConfig};
+use crate::data::series::Part;
 use crate::error::{Error, Result};
-use crate::series::Part;
-use crate::views::View;
+use crate::features::View;
+pub use crate::models::trees::TreesConfig;
 
 /// Which of the two sets of defaults a config starts from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub use nab::{Nab, NabBest, NabOptions, NabScore};
 
-use crate::label::{Label, events};
+use crate::data::label::{Label, events};
 
 /// A series with its truth and its scores.
 #[derive(Clone, Copy, Debug)]

@@ -42,6 +42,11 @@ pub(crate) const fn mix(key: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// A share of `n`, rounded.
+pub(crate) fn share_of(n: usize, share: f64) -> usize {
+    (n as f64 * share).round() as usize
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use crate::baselines::{self, Baseline};
-use crate::detector::Detector;
+use crate::detect::detector::Detector;
+use crate::detect::model::Model;
 use crate::error::Result;
-use crate::model::Model;
-use crate::tensor_file;
+use crate::models::tensor_file;
 
 /// A detector from a file.
 #[derive(Clone, Debug)]

@@ -6,10 +6,11 @@ use std::error::Error as _;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use rlad::{
-    Columns, Error, LabelFormat, LabelSpan, ReadOptions, Series, SeriesLabels, Source, SpanLabel, TimeFormat,
-    export_labels, import, import_labels, read, read_scores, write_dataset,
+use rlad::data::{
+    Columns, LabelFormat, LabelSpan, ReadOptions, SeriesLabels, Source, SpanLabel, TimeFormat, export_labels, import,
+    import_labels, read_scores, write_dataset,
 };
+use rlad::{Error, Series, read};
 
 /// The files of a case, and how they are read.
 struct Case {
@@ -204,7 +205,7 @@ fn bad_public_data_and_scores_are_told_too() {
 
 #[test]
 fn bad_files_of_labels_are_told_too() {
-    let times = || (0..4).map(|i| (1_404_172_800 + 300 * i) * rlad::NANOS_PER_SECOND).collect();
+    let times = || (0..4).map(|i| (1_404_172_800 + 300 * i) * rlad::data::NANOS_PER_SECOND).collect();
     let one = |name: &str| Series::new(name, vec!["v".into()], TimeFormat::Civil, times(), vec![0.0; 4], None).unwrap();
     let data = [one("cpu"), one("disk")];
     let task = |data: &str, value: &str| {

@@ -4,10 +4,9 @@
 
 use std::path::Path;
 
-use rlad::{
-    Answer, Baseline, Config, Detector, Error, Label, Labels, Method, Model, NANOS_PER_SECOND, Part, ReadOptions,
-    Saved, Series, Session, Span, TimeFormat, read,
-};
+use rlad::baselines::{Baseline, Method};
+use rlad::data::{Labels, NANOS_PER_SECOND, Part, ReadOptions, TimeFormat};
+use rlad::{Answer, Config, Detector, Error, Label, Model, Saved, Series, Session, Span, read};
 
 const TRAINING: Part = Part { from: 0.0, to: 0.8 };
 

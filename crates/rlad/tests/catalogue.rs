@@ -13,7 +13,8 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use proptest::prelude::*;
-use rlad::{Catalogue, Columns, Error, Member, ReadOptions, Series, read};
+use rlad::data::{Catalogue, Columns, Member, ReadOptions};
+use rlad::{Error, Series, read};
 
 /// A row of a file.
 #[derive(Clone, Debug)]

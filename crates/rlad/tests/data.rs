@@ -6,10 +6,11 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use rlad::{
-    Columns, DataSet, Error, Label, Member, NANOS_PER_SECOND, ReadOptions, Series, SeriesScores, Source, TimeFormat,
-    Truth, import, read, read_scores, write_dataset, write_scores,
+use rlad::data::{
+    Columns, DataSet, Member, NANOS_PER_SECOND, ReadOptions, SeriesScores, Source, TimeFormat, Truth, import,
+    read_scores, write_dataset, write_scores,
 };
+use rlad::{Error, Label, Series, read};
 use serde_json::Value;
 
 fn root(name: &str) -> PathBuf {
@@ -77,7 +78,7 @@ fn the_shipped_kpi_series_have_gaps_and_anomalies_to_train_and_to_test_on() {
         let (train, test) = truth.as_ref().unwrap().labels().split_at(cut);
         for part in [train, test] {
             let anomalous: Vec<bool> = part.iter().map(|label| *label == Some(Label::Anomaly)).collect();
-            assert!(rlad::events(&anomalous).len() >= 2, "{}", series.name());
+            assert!(rlad::data::events(&anomalous).len() >= 2, "{}", series.name());
         }
     }
 }

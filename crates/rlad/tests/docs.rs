@@ -4,7 +4,9 @@
 
 use std::path::Path;
 
-use rlad::{Config, Method, Preset};
+use rlad::Config;
+use rlad::baselines::Method;
+use rlad::config::Preset;
 
 /// A value as the documents write it.
 fn show(value: &toml::Value) -> String {

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use proptest::prelude::*;
-use rlad::{
-    Error, Imported, LabelFormat, LabelSpan, NANOS_PER_SECOND, Series, SeriesLabels, SpanLabel, TimeFormat, Uncovered,
-    export_labels, import_labels, write_labels,
+use rlad::data::{
+    Imported, LabelFormat, LabelSpan, NANOS_PER_SECOND, SeriesLabels, SpanLabel, TimeFormat, Uncovered, export_labels,
+    import_labels, write_labels,
 };
+use rlad::{Error, Series};
 
 use SpanLabel::{Anomaly, Expected, Normal};
 

@@ -5,10 +5,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rlad::{
-    Answer, Config, Detector, Error, Label, Labels, Model, NANOS_PER_SECOND, Oracle, Part, Preset, PropagationMethod,
-    Query, QueryStrategy, Question, Reason, Reply, Series, Session, Span, TimeFormat, Truth, TruthOracle,
-};
+use rlad::active::{Question, Reason, Reply};
+use rlad::config::{Preset, PropagationMethod, QueryStrategy};
+use rlad::data::{Labels, NANOS_PER_SECOND, Part, TimeFormat, Truth};
+use rlad::{Answer, Config, Detector, Error, Label, Model, Oracle, Query, Series, Session, Span, TruthOracle};
 
 /// Two series of a daily wave with spikes, one with a gap and missing values, and their truth.
 fn data() -> Vec<(Series, Truth)> {

@@ -5,7 +5,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rlad::{Answer, Config, FreeSpan, Label, NANOS_PER_SECOND, Query, Series, Session, Span, Statement, TimeFormat};
+use rlad::active::{FreeSpan, Statement};
+use rlad::data::{NANOS_PER_SECOND, TimeFormat};
+use rlad::{Answer, Config, Label, Query, Series, Session, Span};
 
 /// A daily wave with a spike at every 97th point.
 fn series(name: &str) -> Series {

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use rlad::{
-    AnswerKind, Clock, Config, Detector, Model, Oracle, Preset, Question, ReadOptions, Reply, Series, Session, Source,
-    Stream, TimeFormat, Truth, TruthOracle, View, import, read,
-};
+use rlad::active::{Question, Reply};
+use rlad::config::{AnswerKind, Preset};
+use rlad::data::{Clock, ReadOptions, Source, TimeFormat, Truth, import};
+use rlad::features::View;
+use rlad::{Config, Detector, Model, Oracle, Series, Session, Stream, TruthOracle, read};
 
 /// The shipped series with their truth.
 fn shipped() -> Vec<(Series, Option<Truth>)> {
@@ -100,10 +101,10 @@ proptest! {
         values in prop::collection::vec(prop_oneof![8 => -1e3..1e3, 1 => Just(f64::NAN), 1 => -1e300..1e300], 200),
     ) {
         let mut now = 1_500_000_000;
-        let timestamps: Vec<i64> = steps.iter().map(|step| { now += step; now * rlad::NANOS_PER_SECOND }).collect();
+        let timestamps: Vec<i64> = steps.iter().map(|step| { now += step; now * rlad::data::NANOS_PER_SECOND }).collect();
         let values = values[..timestamps.len()].to_vec();
         let series =
-            Series::new("s", vec!["v".into()], TimeFormat::Seconds, timestamps, values, Some(60 * rlad::NANOS_PER_SECOND)).unwrap();
+            Series::new("s", vec!["v".into()], TimeFormat::Seconds, timestamps, values, Some(60 * rlad::data::NANOS_PER_SECOND)).unwrap();
         check(&PAPER, &series);
         check(&DEFAULT, &series);
         check(&TREES, &series);

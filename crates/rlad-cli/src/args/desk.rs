@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueHint};
-use rlad::{LabelFormat, Preset};
+use rlad::config::Preset;
+use rlad::data::LabelFormat;
 
 use super::{AskedArgs, DataArgs, named};
 

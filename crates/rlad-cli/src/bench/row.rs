@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use rlad::{DataSet, EvaluateOptions, Judged, NabOptions, SeriesScores};
+use rlad::data::{DataSet, SeriesScores};
+use rlad::metrics::{EvaluateOptions, Judged, NabOptions};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -139,7 +140,7 @@ fn scores(task: &Task, outcome: &Outcome, budget: Option<usize>, data: &DataSet)
             None => "it gave no scores".to_owned(),
         });
     };
-    let found = rlad::read_scores(&task.out.join(&scored.scores))
+    let found = rlad::data::read_scores(&task.out.join(&scored.scores))
         .map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
     let mut by_name: HashMap<String, SeriesScores> =
         found.into_iter().map(|scores| (scores.series.clone(), scores)).collect();

@@ -6,10 +6,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use rlad::{
-    Answer, AnswerKind, Baseline, DataSet, Detector, Goal, Judged, Label, Labels, Oracle, Part, Query, Question, Reply,
-    Series, SeriesScores, Session, Truth, TruthOracle,
-};
+use rlad::active::{Question, Reply};
+use rlad::baselines::Baseline;
+use rlad::config::AnswerKind;
+use rlad::data::{DataSet, Labels, Part, SeriesScores, Truth};
+use rlad::metrics::{Goal, Judged};
+use rlad::{Answer, Detector, Label, Oracle, Query, Series, Session, TruthOracle};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -132,7 +134,7 @@ pub(crate) struct Validation {
 /// Makes a run of the program's own detectors, and writes its outcome.
 pub(crate) fn run(task: &Task) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let data = rlad::read(std::slice::from_ref(&task.data), &rlad::ReadOptions::default())?;
+    let data = rlad::read(std::slice::from_ref(&task.data), &rlad::data::ReadOptions::default())?;
     let results = match task.entry.what()? {
         What::Agent(table) => agent_run(task, table, &data, |results| {
             write_outcome(&task.out, &own_outcome(results.to_vec(), begun, true)?)
@@ -157,7 +159,7 @@ fn own_outcome(results: Vec<Scored>, begun: Instant, is_partial: bool) -> anyhow
 
 /// Writes the outcome of a run.
 pub(crate) fn write_outcome(folder: &Path, outcome: &Outcome) -> anyhow::Result<()> {
-    Ok(rlad::write_file(&folder.join(OUTCOME), serde_json::to_string_pretty(outcome)?.as_bytes())?)
+    Ok(rlad::data::write_file(&folder.join(OUTCOME), serde_json::to_string_pretty(outcome)?.as_bytes())?)
 }
 
 /// Sessions whose budget is raised from one budget to the next, as `rlad train --resume --questions` does it: one, or one for
@@ -207,7 +209,7 @@ fn agent_run(
         }
         let name = format!("scores-{budget}.parquet");
         let of_series: Vec<SeriesScores> = of_series.into_iter().flatten().collect();
-        rlad::write_scores(&task.out.join(&name), &of_series)?;
+        rlad::data::write_scores(&task.out.join(&name), &of_series)?;
         results.push(Scored {
             budget: Some(budget),
             scores: name,
@@ -301,8 +303,8 @@ impl<'a> Fold<'a> {
             questions: model.n_questions(),
             labelled_points: model.n_labelled_points(),
             threshold_rule: match model.config().threshold.method {
-                rlad::ThresholdMethod::Own => "Q difference 0",
-                rlad::ThresholdMethod::Calibrated => "calibrated on the answers",
+                rlad::config::ThresholdMethod::Own => "Q difference 0",
+                rlad::config::ThresholdMethod::Calibrated => "calibrated on the answers",
             },
             expected,
             detector: Box::new(model),
@@ -325,7 +327,7 @@ fn baseline_run(task: &Task, baseline: &super::suite::Baseline, data: &DataSet) 
         if let Some(n) = budget {
             let kind = baseline.answers.unwrap_or(AnswerKind::Range);
             let mut oracle = TruthOracle::new(truths(data), 0.0, 0.0, task.seed);
-            for query in rlad::random_questions(&series, task.train, n, task.seed) {
+            for query in rlad::active::random_questions(&series, task.train, n, task.seed) {
                 let of = &series[query.series];
                 let shown = of.shown(query.point, SHOWN, &of.part(task.train));
                 labels[query.series].teach(query.point, &ask(&mut oracle, &query, of, shown, kind)?);
@@ -338,7 +340,7 @@ fn baseline_run(task: &Task, baseline: &super::suite::Baseline, data: &DataSet) 
         let name = budget.map_or_else(|| "scores.parquet".to_owned(), |budget| format!("scores-{budget}.parquet"));
         let mut of_test = scores(&fitted, data, task.test, hash)?;
         let_labels_stand(&mut of_test, &labels, &series, task.test);
-        rlad::write_scores(&task.out.join(&name), &of_test)?;
+        rlad::data::write_scores(&task.out.join(&name), &of_test)?;
         let score_seconds = scoring.elapsed().as_secs_f64();
         results.push(Scored {
             budget,
@@ -390,7 +392,7 @@ fn validation(scores: &[SeriesScores], data: &DataSet, part: Part) -> Option<Val
             Some(Judged { truth, scores: &scores.scores, threshold: 0.0 })
         })
         .collect();
-    let threshold = rlad::best_threshold(&judged, Goal::Strict).threshold?;
+    let threshold = rlad::metrics::best_threshold(&judged, Goal::Strict).threshold?;
     let labelled_points = judged.iter().flat_map(|judged| judged.truth).filter(|label| label.is_some()).count();
     Some(Validation { threshold, labelled_points })
 }
@@ -440,7 +442,8 @@ pub(crate) fn has_anomalies(data: &DataSet) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use rlad::{Span, TimeFormat};
+    use rlad::Span;
+    use rlad::data::TimeFormat;
 
     use super::*;
 

@@ -156,7 +156,7 @@ fn begin(task: &Task, prepared: &Prepared) -> anyhow::Result<()> {
         }
     }
     fs::create_dir_all(&task.out).map_err(|source| Error::Write { path: task.out.clone(), source })?;
-    Ok(rlad::write_file(&task.out.join(TASK), stamp(task, prepared)?.as_bytes())?)
+    Ok(rlad::data::write_file(&task.out.join(TASK), stamp(task, prepared)?.as_bytes())?)
 }
 
 /// Calls a program, whose words go to the run's log; what went wrong, if something did.

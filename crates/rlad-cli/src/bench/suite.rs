@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rlad::{AnswerKind, Config, Error, Method, Part};
+use rlad::baselines::Method;
+use rlad::config::AnswerKind;
+use rlad::data::Part;
+use rlad::{Config, Error};
 use serde::{Deserialize, Serialize};
 
 use crate::Advice;
@@ -199,7 +202,7 @@ impl Suite {
             Err(anyhow::Error::new(Error::Setting { name: name.to_owned(), expected: expected.to_owned(), found }))
         };
         if let Some(source) = &self.data.source {
-            source.parse::<rlad::Source>()?;
+            source.parse::<rlad::data::Source>()?;
         }
         if self.run.is_empty() {
             return wrong("run", "at least one detector", "none".to_owned());

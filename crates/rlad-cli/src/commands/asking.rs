@@ -5,7 +5,9 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
-use rlad::{Answer, AnswerKind, ExpertsConfig, Oracle, Query, Question, Reply, Series, Session, Statement};
+use rlad::active::{Question, Reply, Statement};
+use rlad::config::{AnswerKind, ExpertsConfig};
+use rlad::{Answer, Oracle, Query, Series, Session};
 
 use crate::log::{
     Act, AnswerLog, Asked as AskedAbout, Entry, Reading, Said, Saying, Source, Standing, index_of, times,

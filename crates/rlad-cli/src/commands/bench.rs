@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use rlad::{Config, DataSet, Error};
+use rlad::data::DataSet;
+use rlad::{Config, Error};
 
 use crate::Advice;
 use crate::args::{BenchArgs, BenchRunArgs, DataArgs};
@@ -120,7 +121,7 @@ fn open_data(suite: &Suite, args: &BenchArgs) -> anyhow::Result<DataSet> {
                 Some(source) => {
                     let mut data = DataSet::default();
                     for path in paths {
-                        let part = rlad::import(source, path)?;
+                        let part = rlad::data::import(source, path)?;
                         data.members.extend(part.members);
                         data.notes.extend(part.notes);
                     }
@@ -143,7 +144,7 @@ fn open_data(suite: &Suite, args: &BenchArgs) -> anyhow::Result<DataSet> {
 /// Writes the data, and their views where a script that is wanted reads them, unless they are there.
 fn prepare(suite: &Suite, data: &DataSet, args: &BenchArgs) -> anyhow::Result<Prepared> {
     let fresh = args.out.join(".data.parquet");
-    rlad::write_dataset(&fresh, data)?;
+    rlad::data::write_dataset(&fresh, data)?;
     let data_hash = file_hash(&fresh)?;
     let path = args.out.join("data.parquet");
     fs::rename(&fresh, &path).map_err(|source| Error::Write { path: path.clone(), source })?;
@@ -168,8 +169,8 @@ fn prepare_views(suite: &Suite, data: &DataSet, args: &BenchArgs, data_hash: &st
         let mut bar = Progress::new("views", n_points);
         // Until its record is written, the file is one that nobody knows.
         let _ = fs::remove_file(&record);
-        rlad::write_views(&path, data, &views, suite.train, |n| bar.set(n as u64))?;
-        rlad::write_file(&record, made_of.as_bytes())?;
+        rlad::features::write_views(&path, data, &views, suite.train, |n| bar.set(n as u64))?;
+        rlad::data::write_file(&record, made_of.as_bytes())?;
     }
     Ok(path)
 }
@@ -200,7 +201,7 @@ fn write_results(suite: &Suite, args: &BenchArgs, data: &DataSet, results: &Resu
     let head = head(suite, data, results);
     let here = std::env::current_dir().unwrap_or_default();
     let command = format!("rlad bench {} --out DIR", for_others(&args.suite, &here));
-    let file = |name: &str, bytes: &[u8]| rlad::write_file(&args.out.join(name), bytes);
+    let file = |name: &str, bytes: &[u8]| rlad::data::write_file(&args.out.join(name), bytes);
     file("results.csv", &table::csv(&results.rows)?)?;
     file("results.md", table::markdown(suite, &results.rows, &head, &command).as_bytes())?;
     file("results.html", page::html(suite, &results.rows, &head, &command).as_bytes())?;

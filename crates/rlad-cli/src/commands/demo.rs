@@ -8,7 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use rlad::{Config, DataSet, Detector, Part, Saved, Series, Session, Truth, TruthOracle};
+use rlad::data::{DataSet, Part, Truth};
+use rlad::{Config, Detector, Saved, Series, Session, TruthOracle};
 use serde_json::json;
 
 use crate::Advice;
@@ -83,7 +84,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let model = &trained.model;
     let after = check().evaluate(model)?;
     let (scores, report) = (out.join("scores.csv"), out.join("report.html"));
-    rlad::write_scores(&scores, &score(model, model.hash(), &data, Part::ALL)?)?;
+    rlad::data::write_scores(&scores, &score(model, model.hash(), &data, Part::ALL)?)?;
     write_report(&report, &Saved::Model(model.clone()), &data, CHECKED, Some(folder.path()), Some(&warm_up))?;
 
     if args.json {

@@ -5,10 +5,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use rlad::{
-    Baseline, Catalogue, DataSet, Detector, Evaluation, Event, Label, ListedSeries, Method, Part, Quality, Saved,
-    ScoresWriter, Series, SeriesScores, events,
-};
+use rlad::baselines::{Baseline, Method};
+use rlad::data::{Catalogue, DataSet, Event, ListedSeries, Part, ScoresWriter, SeriesScores, events};
+use rlad::metrics::{Evaluation, Quality};
+use rlad::{Detector, Label, Saved, Series};
 use serde_json::Value;
 
 use crate::Advice;
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
         Data::Listed(catalogue) => score_in_groups(&detector, catalogue, part, &args.out, GROUP, found)?,
     };
     if let (Some(path), Some(events)) = (&args.events, &found.events) {
-        rlad::write_events(path, events)?;
+        rlad::data::write_events(path, events)?;
     }
     if let (Some(path), Data::Whole(data)) = (&args.report, &data) {
         let session =
@@ -141,7 +141,7 @@ impl Found {
 /// Scores data that are in memory, writes the scores and adds to what was found.
 fn score_whole(detector: &Saved, data: &DataSet, part: Part, out: &Path, mut found: Found) -> anyhow::Result<Found> {
     let scores = score(detector.detector(), detector.hash(), data, part)?;
-    rlad::write_scores(out, &scores)?;
+    rlad::data::write_scores(out, &scores)?;
     scores.iter().for_each(|scores| found.add(scores));
     Ok(found)
 }

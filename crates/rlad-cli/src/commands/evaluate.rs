@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::process::ExitCode;
 
-use rlad::{Error, EvaluateOptions, Evaluation, Judged, Label, NabOptions, Quality, Series, SeriesScores};
+use rlad::data::SeriesScores;
+use rlad::metrics::{EvaluateOptions, Evaluation, Judged, NabOptions, Quality};
+use rlad::{Error, Label, Series};
 
 use crate::args::EvaluateArgs;
 use crate::commands::{open_saved, print, read, tell};
 
 /// Runs the command.
 pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
-    let scores = rlad::read_scores(&args.scores)?;
+    let scores = rlad::data::read_scores(&args.scores)?;
     let truth = read(&args.truth, &args.form)?;
     let by_name: HashMap<&str, &SeriesScores> = scores.iter().map(|scores| (scores.series.as_str(), scores)).collect();
     let part = args.form.part.unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use rlad::Source;
+use rlad::data::Source;
 
 use crate::args::{DataSet, ImportArgs};
 use crate::commands::{print, tell};
@@ -15,12 +15,12 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
         DataSet::YahooS5 => Source::YahooS5,
         DataSet::TsbAd => Source::TsbAd,
     };
-    let data = rlad::import(source, &args.source)?;
+    let data = rlad::data::import(source, &args.source)?;
     tell(&data.notes);
-    rlad::write_dataset(&args.out, &data)?;
+    rlad::data::write_dataset(&args.out, &data)?;
     let n_points: usize = data.members.iter().map(|member| member.series.len()).sum();
     let n_anomalies: usize =
-        data.members.iter().filter_map(|member| member.truth.as_ref()).map(rlad::Truth::n_anomalies).sum();
+        data.members.iter().filter_map(|member| member.truth.as_ref()).map(rlad::data::Truth::n_anomalies).sum();
     let n_series = data.members.len();
     print(&format!("{n_series} series, {n_points} points, {n_anomalies} anomalous: {}", args.out.display()))?;
     Ok(ExitCode::SUCCESS)

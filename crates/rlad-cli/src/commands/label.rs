@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use rlad::{Config, DataSet, Series, Session};
+use rlad::data::DataSet;
+use rlad::{Config, Series, Session};
 use serde_json::json;
 
 use crate::Advice;
@@ -134,7 +135,7 @@ fn begin(
     session: Session,
     folder: Folder,
     series: Vec<Series>,
-    check: Option<(rlad::Part, DataSet)>,
+    check: Option<(rlad::data::Part, DataSet)>,
     recorded: Recorded,
     ends: bool,
     page: &PageArgs,

@@ -21,7 +21,7 @@ pub(crate) fn run(args: &LabelsArgs) -> anyhow::Result<ExitCode> {
 fn export(session: &Path, format: &str, out: Option<&Path>) -> anyhow::Result<ExitCode> {
     let exported = desk_to_look_at(session, None)?.export(format)?;
     match out {
-        Some(path) => rlad::write_file(path, exported.text.as_bytes())?,
+        Some(path) => rlad::data::write_file(path, exported.text.as_bytes())?,
         None => io::stdout().lock().write_all(exported.text.as_bytes())?,
     }
     Ok(ExitCode::SUCCESS)

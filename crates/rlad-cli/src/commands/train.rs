@@ -6,10 +6,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::bail;
-use rlad::{
-    Config, DataSet, Detector, EvaluateOptions, Evaluation, Judged, Label, Model, Oracle, Part, Series, Session, Truth,
-    TruthOracle,
-};
+use rlad::data::{DataSet, Part, Truth};
+use rlad::metrics::{EvaluateOptions, Evaluation, Judged};
+use rlad::{Config, Detector, Label, Model, Oracle, Series, Session, TruthOracle};
 use serde_json::{Value, json};
 
 use crate::Advice;

@@ -5,7 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use rlad::{Answer, AnswerKind, Baseline, Config, Label, Labels, Method, Part, Query, Series, Truth, random_questions};
+use rlad::active::random_questions;
+use rlad::baselines::{Baseline, Method};
+use rlad::config::AnswerKind;
+use rlad::data::{Labels, Part, Truth};
+use rlad::{Answer, Config, Label, Query, Series};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 

@@ -19,7 +19,9 @@ pub(crate) fn run(args: &ViewsArgs) -> anyhow::Result<ExitCode> {
     let n_points: usize = data.members.iter().map(|member| member.series.len()).sum();
     let mut bar = Progress::new("views", n_points as u64);
     let views = &config.state.views;
-    rlad::write_views(&args.out, &data, views, args.form.part.unwrap_or(config.part), |done| bar.set(done as u64))?;
+    rlad::features::write_views(&args.out, &data, views, args.form.part.unwrap_or(config.part), |done| {
+        bar.set(done as u64)
+    })?;
     drop(bar);
     let (n_series, n_views) = (data.members.len(), views.len());
     print(&format!("{n_series} series, {n_points} points, {n_views} views: {}", args.out.display()))?;

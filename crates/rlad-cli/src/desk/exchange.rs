@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use rlad::{Label, LabelFormat, LabelSpan, SeriesLabels, SpanLabel, export_labels, import_labels};
+use rlad::Label;
+use rlad::data::{LabelFormat, LabelSpan, SeriesLabels, SpanLabel, export_labels, import_labels};
 use serde_json::{Value, json};
 
 use super::Desk;

@@ -4,7 +4,9 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use rlad::{DataSet, Detector, Model, Part, Query, Session, Statement, events};
+use rlad::active::Statement;
+use rlad::data::{DataSet, Part, events};
+use rlad::{Detector, Model, Query, Session};
 use serde_json::{Value, json};
 
 use super::{AskedQuestion, Desk, Phase, State};

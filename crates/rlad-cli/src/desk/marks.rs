@@ -1,6 +1,8 @@
 //! What every series is labelled as, for people to look at, and how often experts agree.
 
-use rlad::{Agreement, Answer, AnswerKind, Conflict, Opinion, agreements, resolve};
+use rlad::Answer;
+use rlad::active::{Agreement, Opinion, agreements, resolve};
+use rlad::config::{AnswerKind, Conflict};
 
 use super::runs::{Mark, Runs};
 use super::{Desk, State};

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rlad::{Columns, Error, ReadOptions};
+use rlad::Error;
+use rlad::data::{Columns, ReadOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::args::DataArgs;
@@ -69,7 +70,7 @@ impl Recorded {
     pub(crate) fn write(&self, folder: &Path) -> anyhow::Result<()> {
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
-        Ok(rlad::write_file(&folder.join(DATA), text.as_bytes())?)
+        Ok(rlad::data::write_file(&folder.join(DATA), text.as_bytes())?)
     }
 
     /// How the data are read.

@@ -1,6 +1,7 @@
 //! What is told of the session, its state and its questions.
 
-use rlad::{AnswerKind, TimeFormat};
+use rlad::config::AnswerKind;
+use rlad::data::TimeFormat;
 use serde_json::{Value, json};
 
 use super::refusal::Refusal;

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use rlad::{Query, Reason, TimeFormat};
+use rlad::Query;
+use rlad::active::Reason;
+use rlad::data::TimeFormat;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -27,7 +29,7 @@ struct Room {
 
 fn series() -> Vec<Series> {
     let make = |name: &str, n: i64, n_channels: usize| {
-        let times = (0..n).map(|i| i * 3_600 * rlad::NANOS_PER_SECOND).collect();
+        let times = (0..n).map(|i| i * 3_600 * rlad::data::NANOS_PER_SECOND).collect();
         let values = (0..n * n_channels as i64).map(|i| if i == 7 { f64::NAN } else { i as f64 }).collect();
         let channels = (0..n_channels).map(|channel| format!("c{channel}")).collect();
         Series::new(name, channels, TimeFormat::Seconds, times, values, None).unwrap()

@@ -131,7 +131,7 @@ pub(crate) fn tiles<'a>(
 mod tests {
     use std::time::Instant;
 
-    use rlad::TimeFormat;
+    use rlad::data::TimeFormat;
 
     use super::*;
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use rlad::{Answer, Reply};
+use rlad::Answer;
+use rlad::active::Reply;
 
 use super::actions::AnswerRequest;
 use super::refusal::Refusal;

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use rlad::{NANOS_PER_SECOND, Series};
+use rlad::Series;
+use rlad::data::NANOS_PER_SECOND;
 use serde_json::{Value, json};
 
 use super::refusal::Refusal;

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use rlad::{Answer, AnswerKind, Expected, FreeSpan, Label, Series, Span};
+use rlad::active::FreeSpan;
+use rlad::config::{AnswerKind, Expected};
+use rlad::{Answer, Label, Series, Span};
 use serde::{Deserialize, Serialize};
 
 /// What a person says. In JSON an object with `kind`.

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use rlad::{Answer, AnswerKind, ExpertsConfig, Opinion, Query, Series, Statement, resolve};
+use rlad::active::{Opinion, Statement, resolve};
+use rlad::config::{AnswerKind, ExpertsConfig};
+use rlad::{Answer, Query, Series};
 
 use super::said::allowed;
 use super::{Saying, Standing};

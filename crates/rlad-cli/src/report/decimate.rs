@@ -35,7 +35,7 @@ pub(super) fn points_to_draw(columns: &[Vec<f64>], always: &[usize], max: usize)
 /// One point in each of the `n` longest runs of missing values of a column: where its curve breaks.
 pub(super) fn longest_gaps(column: &[f64], n: usize) -> Vec<usize> {
     let is_missing: Vec<bool> = column.iter().map(|value| !value.is_finite()).collect();
-    let mut gaps = rlad::events(&is_missing);
+    let mut gaps = rlad::data::events(&is_missing);
     gaps.sort_by_key(|gap| std::cmp::Reverse(gap.len()));
     gaps.into_iter().take(n).map(|gap| gap.start).collect()
 }

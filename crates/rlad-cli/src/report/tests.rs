@@ -1,4 +1,5 @@
-use rlad::{NANOS_PER_SECOND, Span};
+use rlad::Span;
+use rlad::data::NANOS_PER_SECOND;
 use serde_json::Value;
 
 use super::*;

@@ -9,7 +9,8 @@ use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::canvas::{Canvas, Line as Segment, Points};
 use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
-use rlad::{NANOS_PER_DAY, Series, TimeFormat};
+use rlad::Series;
+use rlad::data::{NANOS_PER_DAY, TimeFormat};
 
 use super::Question;
 use super::screen::Screen;

@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use rlad::{Answer, AnswerKind, Label, Reply, Span};
+use rlad::active::Reply;
+use rlad::config::AnswerKind;
+use rlad::{Answer, Label, Span};
 
 /// The view keeps at least this many points on each side of the judged one, where there are so many.
 const MIN_SIDE: usize = 5;

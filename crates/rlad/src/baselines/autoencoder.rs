@@ -11,7 +11,7 @@ use super::scoring::score_covering;
 use super::training::{batches, check, check_finite, check_training, draw_windows, gather};
 use super::windows::{Arrays, Corpus, Scaled};
 use crate::error::{Error, Result};
-use crate::optimiser::Moments;
+use crate::models::optimiser::Moments;
 use crate::random::{Purpose, stream};
 
 /// What is added to the variances of the errors, in squared deviations of the series: without it, a channel that is given

@@ -7,9 +7,9 @@ use super::network::{Activation, Layer, Network, Pass};
 use super::scoring::score_ends;
 use super::training::{batches, bound, check, check_finite, check_training, gather};
 use super::windows::{Arrays, Corpus, Scaled};
+use crate::data::label::Label;
 use crate::error::{Error, Result};
-use crate::label::Label;
-use crate::optimiser::Moments;
+use crate::models::optimiser::Moments;
 use crate::random::{Purpose, stream};
 
 /// What is added to the distance of a labelled window, and the least size of each coordinate of the centre.

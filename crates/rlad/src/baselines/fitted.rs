@@ -12,8 +12,8 @@ use super::one_class_svm::OneClassSvm;
 use super::pca::Pca;
 use super::sr_cnn::SrCnn;
 use super::windows::{Arrays, Corpus, Scaled};
+use crate::data::label::Label;
 use crate::error::Result;
-use crate::label::Label;
 
 /// What a method has learned.
 #[derive(Clone, Debug, Serialize, Deserialize)]

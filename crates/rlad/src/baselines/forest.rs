@@ -8,7 +8,7 @@ use super::scoring::score_ends;
 use super::training::check;
 use super::windows::{Arrays, Corpus, Scaled, array};
 use crate::error::Result;
-use crate::iforest::IsolationForest;
+use crate::models::iforest::IsolationForest;
 use crate::random::{Purpose, stream};
 
 /// The settings of the isolation forest on windows.

@@ -16,8 +16,8 @@ use super::pca::PcaConfig;
 use super::spectral_residual::{SpectralResidualConfig, spectral_residual};
 use super::spot::{SpotConfig, dspot, spot};
 use super::sr_cnn::SrCnnConfig;
+use crate::data::series::Series;
 use crate::error::{Error, Result};
-use crate::series::Series;
 
 /// SPOT's calibration where it is not to be the training part: the original's number of points.
 const N_CALIBRATION: usize = 1000;

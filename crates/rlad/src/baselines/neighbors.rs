@@ -10,7 +10,7 @@ use super::scoring::score_ends;
 use super::training::check;
 use super::windows::{Arrays, Corpus, Scaled, array};
 use crate::error::Result;
-use crate::nearest::{Neighbor, Search};
+use crate::models::nearest::{Neighbor, Search};
 
 /// Reference windows whose neighbours one task looks for together.
 const BLOCK: usize = 256;

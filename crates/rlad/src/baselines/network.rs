@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::windows::{Arrays, array};
 use crate::error::Result;
-use crate::matrix::{Matrix, add, multiply, multiply_add};
+use crate::models::matrix::{Matrix, add, multiply, multiply_add};
 use batch_norm::BatchNorm;
 pub(crate) use units::Activation;
 #[cfg(test)]

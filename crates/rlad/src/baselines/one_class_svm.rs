@@ -12,7 +12,7 @@ use super::scoring::score_ends;
 use super::training::check;
 use super::windows::{Arrays, Corpus, Scaled, array};
 use crate::error::Result;
-use crate::matrix::{Matrix, multiply};
+use crate::models::matrix::{Matrix, multiply};
 
 /// How far the gradients of two weights may differ at the optimum, where the weights are at most 1.
 const TOLERANCE: f64 = 1e-4;

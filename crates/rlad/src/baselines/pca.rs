@@ -9,7 +9,7 @@ use super::scoring::score_ends;
 use super::training::check;
 use super::windows::{Arrays, Corpus, Scaled, array};
 use crate::error::Result;
-use crate::matrix::{Matrix, multiply};
+use crate::models::matrix::{Matrix, multiply};
 
 /// Windows whose products are added to the covariance together.
 const BLOCK: usize = 1_024;

@@ -12,7 +12,7 @@ use super::scoring::score_ends;
 use super::training::{bound, check, check_finite, check_training};
 use super::windows::{Arrays, Corpus, Scaled};
 use crate::error::{Error, Result};
-use crate::optimiser::Momentum;
+use crate::models::optimiser::Momentum;
 use crate::random::{Purpose, stream};
 use examples::{example, normalise};
 

@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::series::Series;
 use crate::error::{Error, Result};
-use crate::series::Series;
 
 /// The arrays of a fitted baseline by name, as they are stored beside its record.
 pub(crate) type Arrays = BTreeMap<String, Vec<f32>>;
@@ -148,7 +148,7 @@ impl Corpus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::series::TimeFormat;
+    use crate::data::series::TimeFormat;
 
     fn series(values: &[f64]) -> Series {
         let timestamps = (0..values.len() as i64).collect();

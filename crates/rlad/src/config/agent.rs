@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::check;
 use crate::error::Result;
+use crate::models::trees::TreesConfig;
 
 /// For which actions a transition teaches a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,35 +71,6 @@ pub struct AgentConfig {
     pub update: Update,
     /// The trees that stand beside each network.
     pub trees: TreesConfig,
-}
-
-/// Gradient-boosted trees on the last step of a state and the static covariates of its series: the second Q-function of each
-/// member of the agent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TreesConfig {
-    /// Their weight in a member's score, where the network has the rest, in `[0, 1]`: at 0 no trees are grown, at 1 no network
-    /// is trained.
-    pub weight: f32,
-    /// The number of trees of a member, in `1..=10_000`.
-    pub n_trees: usize,
-    /// The most leaves of a tree, in `2..=1_024`.
-    pub n_leaves: usize,
-    /// The share of a leaf's step that is taken, in `(0, 1]`.
-    pub learning_rate: f64,
-    /// The share of the labelled points that each tree sees, in `(0, 1]`.
-    pub row_share: f64,
-    /// The share of the features that each tree sees, in `(0, 1]`.
-    pub feature_share: f64,
-    /// The least labelled points of a leaf, at least 1; more than one range answer labels, so that no answer has a leaf of its own.
-    pub min_rows: usize,
-    /// What is added to a leaf's curvature, so that a leaf of a few points takes a small step; at least 0.
-    pub l2: f64,
-    /// What a mean rarity of one nat of a point's views in their series adds to its score, in units of reward; at least 0.
-    /// Without trees it counts for nothing.
-    pub rarity: f64,
-    /// The same in a series that was not trained on, where what was learned is of other series; at least 0.
-    pub rarity_unseen: f64,
 }
 
 impl AgentConfig {

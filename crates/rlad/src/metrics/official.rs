@@ -1,7 +1,7 @@
 //! The metric of the code that was released with the paper.
 
 use super::{Points, Quality, mean};
-use crate::label::Label;
+use crate::data::label::Label;
 
 /// How far from a hit a miss or a false alarm is forgiven, in points.
 const TOLERANCE: usize = 5;

@@ -1,7 +1,7 @@
 //! Strict counts, point by point.
 
 use super::{Counts, Points};
-use crate::label::Label;
+use crate::data::label::Label;
 
 /// The counts of one series.
 pub(super) fn strict(points: &Points<'_>) -> Counts {

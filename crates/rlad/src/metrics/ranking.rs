@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{BestQuality, Counts, Points, share};
-use crate::label::Label;
+use crate::data::label::Label;
 
 /// What counts change when the threshold falls below a score.
 #[derive(Clone, Copy, Debug)]

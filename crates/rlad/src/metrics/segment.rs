@@ -1,7 +1,7 @@
 //! Counts that see a true segment as a whole.
 
 use super::{Counts, Points, Shares};
-use crate::label::Label;
+use crate::data::label::Label;
 
 /// Point counts of one series after each segment is found whole or missed whole: found is one with an alarm within its first
 /// `delay + 1` points.

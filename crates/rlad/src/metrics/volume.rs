@@ -12,7 +12,7 @@
 use std::ops::Range;
 
 use super::Points;
-use crate::label::Label;
+use crate::data::label::Label;
 
 /// The number of thresholds, evenly spread over the ranks of the points, the highest and the lowest score included.
 const N_THRESHOLDS: usize = 250;

@@ -27,11 +27,11 @@ fn write_data(folder: &TempDir, name: &str, by_turns: bool) -> PathBuf {
 }
 
 fn whole(path: &Path) -> DataSet {
-    rlad::read(&[path.to_owned()], &rlad::ReadOptions::default()).unwrap()
+    rlad::read(&[path.to_owned()], &rlad::data::ReadOptions::default()).unwrap()
 }
 
 fn list(path: &Path) -> Catalogue {
-    Catalogue::of(&[path.to_owned()], &rlad::ReadOptions::default()).unwrap()
+    Catalogue::of(&[path.to_owned()], &rlad::data::ReadOptions::default()).unwrap()
 }
 
 fn nothing() -> Found {
@@ -52,7 +52,7 @@ fn groups_of_series_are_scored_to_the_same_bytes() {
     let part: Part = "0.25..0.75".parse().unwrap();
     for csv in csv {
         let parquet = csv.with_extension("parquet");
-        rlad::write_dataset(&parquet, &whole(&csv)).unwrap();
+        rlad::data::write_dataset(&parquet, &whole(&csv)).unwrap();
         for path in [csv, parquet] {
             for (out, part) in [("out.csv", Part::ALL), ("out.parquet", Part::ALL), ("part.csv", part)] {
                 let (one, other) = (folder.path().join(out), folder.path().join(format!("groups-{out}")));
@@ -77,7 +77,7 @@ fn a_group_is_bounded_but_holds_a_series() {
         name: "s".to_owned(),
         n_points,
         n_channels: 2,
-        time_format: rlad::TimeFormat::Index,
+        time_format: rlad::data::TimeFormat::Index,
     });
     assert_eq!(groups(&series, 20), [0..3, 3..4, 4..7]);
     assert_eq!(groups(&series, 14), [0..2, 2..3, 3..4, 4..6, 6..7]);

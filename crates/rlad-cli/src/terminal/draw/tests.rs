@@ -2,8 +2,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
-use rlad::AnswerKind;
-use rlad::NANOS_PER_SECOND;
+use rlad::config::AnswerKind;
+use rlad::data::NANOS_PER_SECOND;
 
 use super::*;
 

@@ -9,7 +9,7 @@ use crate::baselines::autoencoder;
 use crate::baselines::network::{Activation, Layer, Network, Pass};
 use crate::baselines::windows::Arrays;
 use crate::error::Result;
-use crate::optimiser::Moments;
+use crate::models::optimiser::Moments;
 
 /// The least root mean square of a window's values, in deviations of the series, by which its error is divided.
 const LEAST_SIZE: f64 = 0.01;

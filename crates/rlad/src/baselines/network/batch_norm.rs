@@ -1,6 +1,6 @@
 //! Batch normalisation without weights of its own.
 
-use crate::matrix::add;
+use crate::models::matrix::add;
 
 /// What is added to a variance before its root is taken, as in Deep SAD.
 const EPSILON: f32 = 1e-4;

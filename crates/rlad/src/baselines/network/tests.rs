@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::baselines::windows::{Corpus, Scaled};
-use crate::optimiser::{Moments, Momentum};
+use crate::models::optimiser::{Moments, Momentum};
 
 /// The reference values, written by `bench/reference/baselines_networks.py`.
 pub(crate) fn reference() -> Value {

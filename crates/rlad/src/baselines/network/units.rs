@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::activation::{relu, tanh};
-use crate::matrix::{Kernel, vectorised};
+use crate::models::activation::{relu, tanh};
+use crate::models::matrix::{Kernel, vectorised};
 
 /// The slope of a leaky rectified unit below 0.
 const LEAK: f32 = 0.01;

@@ -1,0 +1,12 @@
+//! Active learning: a [`Session`] asks an [`Oracle`] about the points that the agent is least sure of, and learns from the answers.
+
+pub(crate) mod consensus;
+pub(crate) mod oracle;
+pub(crate) mod propagate;
+pub(crate) mod query;
+pub(crate) mod session;
+
+pub use consensus::{Agreement, Opinion, agreements, resolve};
+pub use oracle::{FileOracle, Oracle, Question, Reply, TruthOracle};
+pub use query::{Query, Reason, random_questions};
+pub use session::{ExpectedQuality, FreeSpan, Interval, Progress, Session, SimilarWindow, SimilarWindows, Statement};

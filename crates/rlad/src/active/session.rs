@@ -1,0 +1,324 @@
+//! A training run: `query` gives questions, `teach` learns from their answers. It does no input or output.
+//!
+//! A round is a query and what is taught for it. Round 0 is the warm-up: the extremes of an isolation forest (paper,
+//! section 5.1). Everything random in a round comes from the seed and the round's number, so a session that is resumed from
+//! the checkpoint of a round goes on to the same bytes as one that was never stopped.
+
+mod checkpoint;
+mod doubt;
+mod examples;
+mod quality;
+mod questions;
+mod similar;
+mod volunteered;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use self::quality::Standing;
+pub use self::quality::{ExpectedQuality, Interval};
+pub use self::similar::{SimilarWindow, SimilarWindows};
+pub use self::volunteered::{FreeSpan, Statement};
+use crate::active::query::{Asked, Query};
+use crate::agent::ensemble::{Agent, fold};
+use crate::agent::pool::{Pool, PoolPoint};
+use crate::agent::score::Judgement;
+use crate::config::{AnswerKind, Config, ThresholdMethod};
+use crate::data::label::{Answer, Label, Labels};
+use crate::data::series::{Series, shown};
+use crate::detect::model::{Model, Record};
+use crate::detect::threshold::{PoolScore, SLACK, best_expected_f1};
+use crate::detect::warm_up::WarmUpDetector;
+use crate::error::{Error, Result};
+use crate::features::statistics::KnownStatics;
+use crate::features::surprisal::KnownTails;
+
+/// The turn of random streams for what follows the last round.
+const FINAL_TURN: u64 = 1 << 32;
+
+/// What a round came to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Progress {
+    /// The round, from 0 for the warm-up.
+    pub round: usize,
+    /// The questions that were answered so far, *unsure* and *skip* included.
+    pub questions: usize,
+    /// The points that experts labelled so far.
+    pub labelled_points: usize,
+    /// Those of them that are anomalies.
+    pub labelled_anomalies: usize,
+    /// The pseudo-labels of this round.
+    pub pseudo_labels: usize,
+    /// The mean loss over the last tenth of the round's gradient steps; not finite if the training diverged.
+    pub loss: f32,
+    /// ε at the end of the round.
+    pub epsilon: f64,
+    /// κ between the alarms after this round and those after the one before, in `[-1, 1]`; `None` for the first.
+    pub agreement: Option<f64>,
+    /// The quality to be expected; `None` with too few random questions to say.
+    pub expected: Option<ExpectedQuality>,
+}
+
+/// A training run.
+#[derive(Clone, Debug)]
+pub struct Session {
+    config: Config,
+    fingerprint: String,
+    pool: Arc<Pool>,
+    labels: Vec<Labels>,
+    asked: Asked,
+    answered: Vec<(Query, Answer)>,
+    /// All that experts said, in order; empty where `answered` says it all.
+    statements: Vec<Statement>,
+    agent: Agent,
+    /// κ between each round and the one before it.
+    agreements: Vec<f64>,
+    /// What the last round left, where it is not to be computed anew.
+    standing: Option<Standing>,
+    round: usize,
+    pending: Option<Vec<Query>>,
+}
+
+impl Session {
+    /// A session on the configured part of each series.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if a setting is outside of its range, [`Error::Empty`] without training points,
+    /// [`Error::Channels`] if the series differ in their number of channels.
+    pub fn new(config: Config, series: &[Series]) -> Result<Self> {
+        config.validate()?;
+        let pool = Arc::new(Pool::new(series, config.part, &config.state)?);
+        let agent = Agent::new(&config.agent, pool.n_features, config.state.n_steps, config.seed);
+        Ok(Self {
+            fingerprint: checkpoint::fingerprint(series, config.part),
+            labels: vec![Labels::default(); pool.series.len()],
+            asked: Asked::new(pool.series.len(), config.query.min_distance),
+            answered: Vec::new(),
+            statements: Vec::new(),
+            agreements: Vec::new(),
+            standing: None,
+            round: 0,
+            pending: None,
+            config,
+            pool,
+            agent,
+        })
+    }
+
+    /// The settings.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The round that is next, or under way.
+    #[must_use]
+    pub const fn round(&self) -> usize {
+        self.round
+    }
+
+    /// Allows more questions, so that a session whose budget is spent goes on. A budget below what was answered is one that is
+    /// spent. Questions that were given and not yet taught stay as they are.
+    pub fn set_questions(&mut self, questions: usize) {
+        self.config.questions = questions;
+        self.pending = self.pending.take().filter(|pending| !pending.is_empty());
+    }
+
+    /// The questions that were answered and learned from, in order, with their answers.
+    #[must_use]
+    pub fn answered(&self) -> &[(Query, Answer)] {
+        &self.answered
+    }
+
+    /// The points that are shown with a question, which a range answer may paint: training points only.
+    #[must_use]
+    pub fn shown(&self, query: &Query) -> Range<usize> {
+        shown(query.point, self.config.query.shown, &self.pool.series[query.series].training)
+    }
+
+    /// The questions of the round; none if the budget is spent or nothing is left to ask. The same until they are taught.
+    pub fn query(&mut self) -> &[Query] {
+        if self.pending.is_none() {
+            let n = self.config.questions.saturating_sub(self.answered.len());
+            let queries = if n == 0 {
+                Vec::new()
+            } else if self.round == 0 {
+                self.warm_up(n)
+            } else {
+                self.choose(n.min(self.config.query.per_round))
+            };
+            self.pending = Some(queries);
+        }
+        self.pending.as_deref().unwrap_or_default()
+    }
+
+    /// Learns from answers to the questions of the round, by question number. Questions that are left without an answer are
+    /// dropped. The round ends.
+    ///
+    /// # Errors
+    /// [`Error::Answer`] if an answer does not fit its question; nothing is learned then.
+    pub fn teach(&mut self, answers: &[(u64, Answer)]) -> Result<Progress> {
+        if !self.statements.is_empty() {
+            return self.teach_standing(&self.with(answers));
+        }
+        let pending = self.query().to_vec();
+        let mut taught = Vec::with_capacity(answers.len());
+        for (id, answer) in answers {
+            let query = pending.iter().find(|query| query.id == *id).ok_or_else(|| Error::Answer {
+                question: *id,
+                problem: "is to a question that was not asked in this round".to_owned(),
+            })?;
+            self.check(query, answer)?;
+            taught.push((query.clone(), answer.clone()));
+        }
+        let before = self.standing_before();
+        for (query, answer) in taught {
+            self.take_in(query, answer);
+        }
+        Ok(self.end_round(before))
+    }
+
+    /// What the agent said before it learns from a round; `None` before it knows anything.
+    fn standing_before(&mut self) -> Option<Standing> {
+        (self.round > 0).then(|| self.standing.take().unwrap_or_else(|| self.standing()))
+    }
+
+    /// Learns from the labels as they stand. The round ends.
+    fn end_round(&mut self, before: Option<Standing>) -> Progress {
+        let pseudo_labels = self.pseudo_labels();
+        let examples = self.examples(&pseudo_labels);
+        let turn = self.round as u64 + 1;
+        let loss = self.agent.learn(&self.pool, &examples, turn, self.config.agent.steps_per_round);
+        self.round += 1;
+        self.pending = None;
+        let standing = self.standing();
+        let agreement = before.map(|before| before.agreement(&standing));
+        self.agreements.extend(agreement);
+        let expected = self.expected_quality(&standing);
+        self.standing = Some(standing);
+        Progress {
+            round: self.round - 1,
+            questions: self.answered.len(),
+            labelled_points: self.labels.iter().map(Labels::len).sum(),
+            labelled_anomalies: self.count(Label::Anomaly),
+            pseudo_labels: pseudo_labels.len(),
+            loss,
+            epsilon: self.agent.epsilon(),
+            agreement,
+            expected,
+        }
+    }
+
+    /// The detector that the answers so far give, trained for the last time (`agent.final_steps`). The session can go on
+    /// after it.
+    #[must_use]
+    pub fn finish(&self) -> Model {
+        let mut agent = self.agent.clone();
+        let n_steps = self.config.agent.final_steps;
+        if n_steps > 0 {
+            let pseudo_labels = self.pseudo_labels();
+            agent.learn(&self.pool, &self.examples(&pseudo_labels), FINAL_TURN, n_steps);
+        }
+        self.model(agent)
+    }
+
+    /// The detector that the last round left, as it stands.
+    #[must_use]
+    pub fn detector(&self) -> Model {
+        self.model(self.agent.clone())
+    }
+
+    fn model(&self, agent: Agent) -> Model {
+        let trees = &self.config.agent.trees;
+        let (threshold, of_unseen) = match self.config.threshold.method {
+            ThresholdMethod::Own => (0.0, 0.0),
+            ThresholdMethod::Calibrated => {
+                let points = self.ranked_points(FINAL_TURN);
+                let judgements = agent.judgements(&self.pool, &points);
+                let threshold = |worth| self.threshold(&points, &judgements, worth, SLACK);
+                (threshold(trees.rarity), threshold(trees.rarity_unseen))
+            }
+        };
+        let tails = self.known_tails();
+        let record = Record {
+            config: Box::new(self.config.clone()),
+            shape: agent.members[0].online.shape(),
+            n_channels: self.pool.n_channels,
+            scales: self.pool.scales.clone(),
+            statics: self.known_statics(),
+            tails_of: tails.names().to_vec(),
+            threshold,
+            unseen_shift: threshold - of_unseen,
+            known_answers: self.pool.known_answers(self.labelled().filter(|(at, _)| self.pool.has(*at))),
+            n_questions: self.answered.len(),
+            n_labelled_points: self.labels.iter().map(Labels::len).sum(),
+        };
+        Model::new(agent.into_scorers(), record, tails)
+    }
+
+    fn known_tails(&self) -> KnownTails {
+        if self.config.agent.trees.weight > 0.0 { self.pool.known_tails() } else { KnownTails::default() }
+    }
+
+    /// What the trees of a model must know of the series; nothing where it has none.
+    fn known_statics(&self) -> KnownStatics {
+        if self.config.agent.trees.weight > 0.0 { self.pool.known_statics() } else { KnownStatics::default() }
+    }
+
+    /// The scores of the warm-up as a detector: what is known without a question.
+    #[must_use]
+    pub fn warm_up_detector(&self) -> WarmUpDetector {
+        self.warm_up_scores().0
+    }
+
+    /// The threshold of an agent whose judgements of a sample of training points are known, by member, within `slack` of the best (see
+    /// `threshold.rs`), where a nat of rarity is worth so much.
+    fn threshold(&self, points: &[PoolPoint], judgements: &[Vec<Judgement>], worth_of_rarity: f64, slack: f64) -> f64 {
+        if [Label::Anomaly, Label::Normal].iter().any(|&label| self.count(label) == 0) {
+            return 0.0;
+        }
+        let n_members = judgements.len();
+        let mut drawn = vec![0.0; self.pool.series.len()];
+        points.iter().for_each(|point| drawn[point.0] += 1.0);
+        let of_point = |(i, &at): (usize, &PoolPoint)| {
+            let judged = judgements[fold(at, n_members)][i];
+            let (score, chance) = (judged.score(worth_of_rarity), judged.chance(&self.config.agent));
+            PoolScore { score, chance, n_points: self.weight_of(at.0) / drawn[at.0] }
+        };
+        let pool = points.iter().enumerate().map(of_point).collect();
+        // Below this chance a false alarm costs more reward than a miss.
+        let (anomaly, normal) = (self.config.agent.reward_anomaly, self.config.agent.reward_normal);
+        best_expected_f1(pool, f64::from(normal / (anomaly + normal)), slack).unwrap_or(0.0)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a number of points")]
+    fn weight_of(&self, series: usize) -> f64 {
+        self.pool.series[series].training.len() as f64
+    }
+
+    fn labelled(&self) -> impl Iterator<Item = (PoolPoint, Label)> {
+        let labels = self.labels.iter().enumerate();
+        labels.flat_map(|(series, labels)| labels.iter().map(move |(point, label)| ((series, point), label)))
+    }
+
+    fn count(&self, label: Label) -> usize {
+        self.labelled().filter(|labelled| labelled.1 == label).count()
+    }
+
+    /// Refuses an answer that labels nothing, or a point twice, or one that was not asked about or shown.
+    fn check(&self, query: &Query, answer: &Answer) -> Result<()> {
+        let allowed = match self.config.query.answers {
+            AnswerKind::Point => query.point..query.point + 1,
+            AnswerKind::Range => self.shown(query),
+        };
+        answer.check(query.id, &allowed)
+    }
+
+    fn take_in(&mut self, query: Query, answer: Answer) {
+        self.labels[query.series].teach(query.point, &answer);
+        self.asked.insert(query.series, query.point);
+        self.answered.push((query, answer));
+    }
+}

@@ -1,0 +1,104 @@
+//! What a round learns from: experts' labels, and pseudo-labels of states that are like theirs.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::Session;
+use crate::active::propagate::{entropy, propagate};
+use crate::agent::ensemble::Example;
+use crate::agent::pool::PoolPoint;
+use crate::data::label::{Answer, Label};
+use crate::random::{Purpose, stream};
+
+impl Session {
+    /// The series that a round learns from: all of them, or in a round robin after the warm-up the one whose turn it was.
+    fn learned_series(&self) -> Range<usize> {
+        if self.config.query.round_robin && !self.config.agent.restart && self.round > 0 {
+            let at = self.answered.last().map_or(0, |(query, _)| query.series);
+            at..at + 1
+        } else {
+            0..self.pool.series.len()
+        }
+    }
+
+    /// The labelled and pseudo-labelled states that a round learns from.
+    pub(super) fn examples(&self, pseudo_labels: &[Example]) -> Vec<Example> {
+        let series = self.learned_series();
+        let expert = self.labelled().filter(|(at, _)| series.contains(&at.0));
+        let weights = self.weights_of_answers();
+        let expert = expert.filter(|(at, _)| self.pool.has(*at)).map(|(at, label)| Example {
+            at,
+            label,
+            weight: weights.get(&at).copied().unwrap_or(1.0),
+        });
+        expert.chain(pseudo_labels.iter().copied()).collect()
+    }
+
+    /// The weights of the labelled points whose answer is doubted, below 1: the chance that it is right, to the power of
+    /// `agent.doubt`.
+    fn weights_of_answers(&self) -> BTreeMap<PoolPoint, f32> {
+        /// No weight is less: a point that is asked about has a part in the bins of the trees.
+        const LEAST: f64 = 1e-3;
+        let power = self.config.agent.doubt;
+        let mut weights = BTreeMap::new();
+        if power <= 0.0 || self.round == 0 {
+            return weights;
+        }
+        for ((query, answer), doubt) in self.answered.iter().zip(self.doubts()) {
+            let Answer::Spans(spans) = answer else { continue };
+            let weight = (1.0 - doubt).powf(power).max(LEAST) as f32;
+            let points = spans.iter().flat_map(|span| span.first..=span.last);
+            weights.extend(points.map(|point| ((query.series, point), weight)));
+        }
+        weights
+    }
+
+    /// The pseudo-labels of a round (paper, section 5.4): of each series that the round learns from, the unlabelled states
+    /// to which the labelled ones of that series spread with the least entropy.
+    pub(super) fn pseudo_labels(&self) -> Vec<Example> {
+        let config = &self.config.propagation;
+        if config.per_round == 0 || config.weight <= 0.0 {
+            return Vec::new();
+        }
+        let mut pseudo_labels = Vec::new();
+        for series in self.learned_series() {
+            // Where every label is of one kind, there is nothing to tell apart.
+            let both = [Label::Normal, Label::Anomaly]
+                .iter()
+                .all(|l| self.labels[series].iter().any(|(_, label)| label == *l));
+            if !both {
+                continue;
+            }
+            let turn = ((self.round as u64) << 28) | series as u64;
+            let mut rng = stream(self.config.seed, Purpose::Propagation, turn);
+            let labelled: Vec<(usize, Label)> =
+                self.labels[series].iter().filter(|(point, _)| self.pool.has((series, *point))).collect();
+            let unlabelled: Vec<usize> = self
+                .pool
+                .draw(series, config.pool, &mut rng)
+                .into_iter()
+                .filter(|p| self.labels[series].is_open(*p))
+                .collect();
+            let points: Vec<PoolPoint> =
+                labelled.iter().map(|l| l.0).chain(unlabelled.iter().copied()).map(|point| (series, point)).collect();
+            let labels: Vec<Option<Label>> =
+                labelled.iter().map(|l| Some(l.1)).chain(unlabelled.iter().map(|_| None)).collect();
+            let mut states = Vec::new();
+            self.pool.states(&points, &mut states);
+            let spread = propagate(&states, states.len() / points.len().max(1), &labels, config);
+            let mut ranked: Vec<(f64, usize, f64)> = unlabelled
+                .iter()
+                .zip(&spread.p_anomaly[labelled.len()..])
+                .map(|(&point, &p)| (entropy(p), point, p))
+                .filter(|(entropy, ..)| *entropy < std::f64::consts::LN_2)
+                .collect();
+            ranked.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            pseudo_labels.extend(ranked.into_iter().take(config.per_round).map(|(_, point, p)| Example {
+                at: (series, point),
+                label: if p > 0.5 { Label::Anomaly } else { Label::Normal },
+                weight: config.weight,
+            }));
+        }
+        pseudo_labels
+    }
+}

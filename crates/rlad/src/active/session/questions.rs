@@ -1,0 +1,264 @@
+//! The questions of a round: the extremes of the warm-up's scores, what the agent is least sure of after it.
+
+use rand::seq::index;
+
+use super::{FINAL_TURN, Session};
+use crate::active::query::{Candidate, Query, Reason, rank, take};
+use crate::agent::ensemble::means;
+use crate::agent::pool::{PoolPoint, PoolSeries};
+use crate::agent::score::Judgement;
+use crate::config::{Config, QueryStrategy, ThresholdMethod, WarmUpScores};
+use crate::detect::warm_up::{WarmUpDetector, WarmUpKind, forest_scores};
+use crate::features::surprisal::mean_rarity;
+use crate::models::iforest::IsolationForest;
+use crate::random::{Purpose, share_of, stream};
+
+/// The kinds of questions of the warm-up.
+const REASONS: [Reason; 3] = [Reason::Highest, Reason::Lowest, Reason::Middle];
+
+impl Session {
+    /// The scores of the warm-up as a detector, and those of every training point of each series.
+    pub(super) fn warm_up_scores(&self) -> (WarmUpDetector, Vec<Vec<f64>>) {
+        let Config { warm_up, state, .. } = &self.config;
+        let (kind, scores): (WarmUpKind, Vec<Vec<f64>>) = if warm_up.scores == WarmUpScores::Tails {
+            let rarity = |series: usize| {
+                let points = self.pool.series[series].training.clone();
+                let mut row = Vec::new();
+                let of_point = |point| {
+                    row.clear();
+                    self.pool.tails((series, point), &mut row);
+                    mean_rarity(&row)
+                };
+                points.map(of_point).collect()
+            };
+            (WarmUpKind::Tails(self.pool.known_tails()), (0..self.pool.series.len()).map(rarity).collect())
+        } else {
+            let forest = self.forest();
+            let n_steps = warm_up.scores.n_steps(state);
+            let of_series =
+                |series: &PoolSeries| forest_scores(&forest, &series.encoded, series.training.clone(), n_steps);
+            let scores = self.pool.series.iter().map(of_series).collect();
+            (WarmUpKind::Forest(forest, warm_up.scores), scores)
+        };
+        let mut all: Vec<f64> = scores.iter().flatten().copied().collect();
+        all.sort_by(f64::total_cmp);
+        let detector = WarmUpDetector {
+            kind,
+            state: state.clone(),
+            scales: self.pool.scales.clone(),
+            n_channels: self.pool.n_channels,
+            threshold: all[all.len() - 1 - share_of(all.len() - 1, 0.01)],
+        };
+        (detector, scores)
+    }
+
+    /// A forest fitted to a sample of the training points.
+    fn forest(&self) -> IsolationForest {
+        let Config { warm_up, seed, .. } = &self.config;
+        let mut rng = stream(*seed, Purpose::Forest, 0);
+        let all: Vec<PoolPoint> = self.every_point().collect();
+        let n = all.len().min(warm_up.n_trees.saturating_mul(warm_up.sample_size));
+        let sample: Vec<PoolPoint> = index::sample(&mut rng, all.len(), n).iter().map(|i| all[i]).collect();
+        let rows = self.forest_rows(&sample);
+        IsolationForest::fit(&rows, rows.len() / n, warm_up.n_trees, warm_up.sample_size, &mut rng)
+    }
+
+    fn forest_rows(&self, points: &[PoolPoint]) -> Vec<f32> {
+        let mut rows = Vec::new();
+        if self.config.warm_up.scores == WarmUpScores::ForestWindow {
+            self.pool.states(points, &mut rows);
+        } else {
+            self.pool.last_steps(points, &mut rows);
+        }
+        rows
+    }
+
+    pub(super) fn every_point(&self) -> impl Iterator<Item = PoolPoint> {
+        let series = self.pool.series.iter().enumerate();
+        series.flat_map(|(series, s)| s.training.clone().map(move |point| (series, point)))
+    }
+
+    /// The warm-up's questions: of each series the highest scores, the lowest, and those nearest to the middle, at most `n` in all.
+    /// Series with the highest scores come first, so that a small budget is spent on them.
+    pub(super) fn warm_up(&mut self, n: usize) -> Vec<Query> {
+        let n_of = [self.config.warm_up.n_highest, self.config.warm_up.n_lowest, self.config.warm_up.n_middle];
+        let n_ranks = n_of.into_iter().max().unwrap_or(0);
+        if n_ranks == 0 {
+            return self.choose(n.min(self.config.query.per_round));
+        }
+        let (detector, scores) = self.warm_up_scores();
+        // What is neither usual nor clearly not.
+        let middle = if self.config.warm_up.scores == WarmUpScores::Tails { detector.threshold } else { 0.5 };
+        // [series][kind][rank]
+        let mut picked: Vec<[Vec<Candidate>; 3]> = Vec::with_capacity(scores.len());
+        for (series, scores) in scores.iter().enumerate() {
+            let first = self.pool.series[series].training.start;
+            let candidates: Vec<Candidate> = scores
+                .iter()
+                .enumerate()
+                .map(|(i, &learned)| self.candidate((series, first + i), Judgement { learned, rarity: 0.0 }))
+                .filter(|candidate| self.pool.has((series, candidate.point)))
+                .collect();
+            picked.push(std::array::from_fn(|kind| {
+                let key = |candidate: &Candidate| match REASONS[kind] {
+                    Reason::Highest => -candidate.score,
+                    Reason::Lowest => candidate.score,
+                    _ => (candidate.score - middle).abs(),
+                };
+                let mut ranked = candidates.clone();
+                ranked.sort_by(|a, b| key(a).total_cmp(&key(b)));
+                ranked.retain({
+                    let (asked, mut n) = (&mut self.asked, 0);
+                    move |candidate| {
+                        // A distance of 0 does not keep a point from being asked about twice.
+                        let open = n < n_of[kind] && asked.allows(series, candidate.point);
+                        if open {
+                            asked.insert(series, candidate.point);
+                            n += 1;
+                        }
+                        open
+                    }
+                });
+                ranked
+            }));
+        }
+        let highest =
+            |series: &usize| picked[*series][0].first().map_or(f64::NEG_INFINITY, |candidate| candidate.score);
+        let mut order: Vec<usize> = (0..picked.len()).collect();
+        order.sort_by(|a, b| highest(b).total_cmp(&highest(a)));
+        let queue = (0..n_ranks)
+            .flat_map(|rank| (0..3).map(move |kind| (rank, kind)))
+            .flat_map(|(rank, kind)| order.iter().map(move |&series| (rank, kind, series)))
+            .filter_map(|(rank, kind, series)| Some((*picked[series][kind].get(rank)?, REASONS[kind])))
+            .take(n)
+            .collect();
+        self.number(queue)
+    }
+
+    /// The questions of a round after the warm-up.
+    pub(super) fn choose(&mut self, n: usize) -> Vec<Query> {
+        let config = self.config.query.clone();
+        let turn = self.round as u64;
+        let points = self.ranked_points(turn);
+        let judgements = self.agent.judgements(&self.pool, &points);
+        let threshold = match (self.config.threshold.method, config.strategy) {
+            (ThresholdMethod::Calibrated, QueryStrategy::Margin) => {
+                self.threshold(&points, &judgements, self.config.agent.trees.rarity, 0.0)
+            }
+            _ => 0.0,
+        };
+        let mut candidates: Vec<Candidate> = points
+            .iter()
+            .zip(means(&judgements))
+            .map(|(&at, judged)| self.candidate(at, judged))
+            .filter(|candidate| self.is_open((candidate.series, candidate.point)))
+            .collect();
+        let mut rng = stream(self.config.seed, Purpose::Query, turn | 1 << 40);
+        rank(&mut candidates, config.strategy, threshold, &mut rng);
+        let n_random = share_of(n, config.random_share);
+        let n_series = if config.round_robin { 1 } else { self.pool.series.len() };
+        let again = self.doubted(share_of(n, config.review_share));
+        let n_by_strategy = n - n_random - again.len();
+        let by_strategy = take(&candidates, n_by_strategy, &mut self.asked, n_series, &config);
+        let mut chosen: Vec<(Candidate, Reason)> = by_strategy.into_iter().map(|c| (c, Reason::Strategy)).collect();
+        // Random questions do not heed the share of a series: every training point is as likely as any other, which is what
+        // an unbiased estimate needs.
+        let mut random = Vec::new();
+        for _ in 0..100 * n_random {
+            if random.len() == n_random {
+                break;
+            }
+            let (series, point) = self.pool.draw_one(&mut rng);
+            if self.is_open((series, point)) && self.asked.allows(series, point) {
+                self.asked.insert(series, point);
+                random.push((series, point));
+            }
+        }
+        let judgements = means(&self.agent.judgements(&self.pool, &random));
+        chosen.extend(again.into_iter().map(|candidate| (candidate, Reason::Review)));
+        chosen.extend(random.iter().zip(judgements).map(|(&at, judged)| (self.candidate(at, judged), Reason::Random)));
+        self.number(chosen)
+    }
+
+    /// At most `n` questions whose answers are more likely wrong than right and were not asked again, the likeliest first.
+    fn doubted(&self, n: usize) -> Vec<Candidate> {
+        if n == 0 {
+            return Vec::new();
+        }
+        let mut doubted: Vec<(f64, PoolPoint)> = self
+            .answered
+            .iter()
+            .zip(self.standing_doubts().into_iter().zip(self.asked_once()))
+            .filter(|(_, (doubt, is_once))| *doubt > 0.5 && *is_once)
+            .map(|((query, _), (doubt, _))| (doubt, (query.series, query.point)))
+            .collect();
+        doubted.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let points: Vec<PoolPoint> = doubted.into_iter().take(n).map(|doubted| doubted.1).collect();
+        let judgements = means(&self.agent.judgements(&self.pool, &points));
+        points.into_iter().zip(judgements).map(|(at, judged)| self.candidate(at, judged)).collect()
+    }
+
+    fn candidate(&self, (series, point): PoolPoint, judged: Judgement) -> Candidate {
+        let n_drawn = self.n_ranked_of_series(self.pool.series.len()).min(self.pool.series[series].training.len());
+        let n_points = self.weight_of(series) / n_drawn.max(1) as f64;
+        let agent = &self.config.agent;
+        let (score, chance) = (judged.score(agent.trees.rarity), judged.chance(agent));
+        Candidate { series, point, score, chance, n_points }
+    }
+
+    fn is_open(&self, (series, point): PoolPoint) -> bool {
+        self.pool.has((series, point)) && self.labels[series].is_open(point)
+    }
+
+    fn number(&self, chosen: Vec<(Candidate, Reason)>) -> Vec<Query> {
+        let first = self.next_id();
+        chosen
+            .into_iter()
+            .zip(first..)
+            .map(|((Candidate { series, point, score, .. }, reason), id)| Query {
+                id,
+                round: self.round,
+                series,
+                point,
+                reason,
+                score,
+            })
+            .collect()
+    }
+
+    /// The number of the next question: questions are numbered in the order in which they are asked.
+    fn next_id(&self) -> u64 {
+        self.answered.last().map_or(0, |(query, _)| query.id + 1)
+    }
+
+    /// The points that are ranked in a round: a sample of each series, or of the one whose turn it is.
+    pub(super) fn ranked_points(&self, turn: u64) -> Vec<PoolPoint> {
+        let config = &self.config.query;
+        let n_series = self.pool.series.len();
+        let series = if config.round_robin && turn != FINAL_TURN {
+            let at = self.turn_of_series();
+            at..at + 1
+        } else {
+            0..n_series
+        };
+        let n = self.n_ranked_of_series(series.len());
+        let mut rng = stream(self.config.seed, Purpose::Query, turn);
+        series.flat_map(|s| self.pool.draw(s, n, &mut rng).into_iter().map(move |point| (s, point))).collect()
+    }
+
+    /// The most points of a series that are ranked in a round about so many series.
+    fn n_ranked_of_series(&self, n_series: usize) -> usize {
+        self.config.query.pool.min(self.config.query.max_pool.div_ceil(n_series))
+    }
+
+    /// The series that a round of a round robin asks about: the next one that still has something to ask.
+    fn turn_of_series(&self) -> usize {
+        let n = self.pool.series.len();
+        let turns = (0..n).map(|k| (self.round + k + n - 1) % n);
+        let open = |series: &usize| {
+            let s = &self.pool.series[*series];
+            s.training.clone().any(|point| self.is_open((*series, point)))
+        };
+        turns.clone().find(open).unwrap_or_else(|| (self.round + n - 1) % n)
+    }
+}

@@ -1,0 +1,150 @@
+//! What experts say without being asked: labels of any points, and other answers to questions that were learned from.
+//!
+//! All that stands is taught anew in each round, in the order in which it was said, so that what was said last holds.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Progress, Session};
+use crate::active::query::Query;
+use crate::data::label::{Answer, Label, Labels};
+use crate::error::{Error, Result};
+
+/// A run of points of one series that an expert labelled without being asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FreeSpan {
+    /// The first point.
+    pub first: usize,
+    /// The last point, at least `first`.
+    pub last: usize,
+    /// What they are; `None` takes back what was said of them.
+    pub label: Option<Label>,
+}
+
+/// One thing that experts said, as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Statement {
+    /// The answer to a question of the round, or of an earlier one.
+    Answer {
+        /// The question's number.
+        question: u64,
+        /// What was said.
+        answer: Answer,
+    },
+    /// Labels that nobody asked for. Points outside of the training part, and missing ones, are passed over.
+    Free {
+        /// The index of the series in the session's data.
+        series: usize,
+        /// What was painted; a later span stands over an earlier one.
+        spans: Vec<FreeSpan>,
+    },
+}
+
+impl Session {
+    /// Learns from all that experts said so far, in the order in which it was said: answers to the questions of the round and
+    /// of earlier ones, each question once, and labels that nobody asked for. A question of an earlier round that is missing
+    /// counts as skipped; one of this round is dropped. The round ends.
+    ///
+    /// With the answers alone, in the order of their questions, it does what [`Self::teach`] does, to the same bytes.
+    ///
+    /// # Errors
+    /// [`Error::Answer`] if an answer does not fit its question, [`Error::NotFound`] if a series is not one of the session's;
+    /// nothing is learned then.
+    pub fn teach_standing(&mut self, statements: &[Statement]) -> Result<Progress> {
+        let pending = self.query().to_vec();
+        let answers = self.checked_answers(&pending, statements)?;
+        let before = self.standing_before();
+        let answer = |query: &Query| answers.get(&query.id).map(|answer| (*answer).clone());
+        let mut answered: Vec<(Query, Answer)> = Vec::with_capacity(self.answered.len() + pending.len());
+        for (query, _) in std::mem::take(&mut self.answered) {
+            let answer = answer(&query).unwrap_or(Answer::Skip);
+            answered.push((query, answer));
+        }
+        for query in pending {
+            if let Some(answer) = answer(&query) {
+                self.asked.insert(query.series, query.point);
+                answered.push((query, answer));
+            }
+        }
+        self.answered = answered;
+        self.labels = self.labels_of(statements);
+        let is_free = |statement: &Statement| matches!(statement, Statement::Free { .. });
+        let says_more = statements.iter().any(is_free) || self.labels_of(&self.as_statements()) != self.labels;
+        self.statements = if says_more { statements.to_vec() } else { Vec::new() };
+        Ok(self.end_round(before))
+    }
+
+    /// What was said so far, with answers to the questions of the round.
+    pub(super) fn with(&self, answers: &[(u64, Answer)]) -> Vec<Statement> {
+        let answers = answers.iter().map(|(question, answer)| (*question, answer));
+        let of_round = answers.map(|(question, answer)| Statement::Answer { question, answer: answer.clone() });
+        self.statements.iter().cloned().chain(of_round).collect()
+    }
+
+    fn as_statements(&self) -> Vec<Statement> {
+        let answered = self.answered.iter();
+        answered.map(|(query, answer)| Statement::Answer { question: query.id, answer: answer.clone() }).collect()
+    }
+
+    /// The answers by question, once all of what was said is found to fit.
+    fn checked_answers<'a>(&self, pending: &[Query], statements: &'a [Statement]) -> Result<BTreeMap<u64, &'a Answer>> {
+        let earlier = self.answered.iter().map(|(query, _)| query);
+        let queries: BTreeMap<u64, &Query> = earlier.chain(pending).map(|query| (query.id, query)).collect();
+        let mut answers = BTreeMap::new();
+        for statement in statements {
+            match statement {
+                Statement::Answer { question, answer } => {
+                    let wrong = |problem: &str| Error::Answer { question: *question, problem: problem.to_owned() };
+                    let query = queries.get(question).ok_or_else(|| wrong("is to a question that was not asked"))?;
+                    self.check(query, answer)?;
+                    if answers.insert(*question, answer).is_some() {
+                        return Err(wrong("is not the only one that stands"));
+                    }
+                }
+                Statement::Free { series, .. } if *series >= self.pool.series.len() => {
+                    let what = format!("series {series}");
+                    return Err(Error::NotFound { what, place: "the session's data".to_owned() });
+                }
+                Statement::Free { .. } => {}
+            }
+        }
+        Ok(answers)
+    }
+
+    /// The labels that statements come to. What was withdrawn is known as skipped, under all that was said.
+    pub(super) fn labels_of(&self, statements: &[Statement]) -> Vec<Labels> {
+        let mut labels = vec![Labels::default(); self.pool.series.len()];
+        let queries: BTreeMap<u64, &Query> = self.answered.iter().map(|(query, _)| (query.id, query)).collect();
+        let said: std::collections::BTreeSet<u64> = statements
+            .iter()
+            .filter_map(|statement| match statement {
+                Statement::Answer { question, .. } => Some(*question),
+                Statement::Free { .. } => None,
+            })
+            .collect();
+        for (query, _) in self.answered.iter().filter(|(query, _)| !said.contains(&query.id)) {
+            labels[query.series].teach(query.point, &Answer::Skip);
+        }
+        for statement in statements {
+            match statement {
+                Statement::Answer { question, answer } => {
+                    if let Some(query) = queries.get(question) {
+                        labels[query.series].teach(query.point, answer);
+                    }
+                }
+                Statement::Free { series, spans } => {
+                    let training = &self.pool.series[*series].training;
+                    for span in spans {
+                        let points = span.first.max(training.start)..span.last.saturating_add(1).min(training.end);
+                        for point in points.filter(|point| self.pool.has((*series, *point))) {
+                            labels[*series].set(point, span.label);
+                        }
+                    }
+                }
+            }
+        }
+        labels
+    }
+}

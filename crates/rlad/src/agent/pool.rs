@@ -1,0 +1,209 @@
+//! The training pool: the views of every series' training part, from which states are cut.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use rand::{Rng, RngExt};
+
+use crate::config::StateConfig;
+use crate::data::label::Label;
+use crate::data::label_overrides::{KnownAnswers, mark};
+use crate::data::series::{Part, Series};
+use crate::error::{Error, Result};
+use crate::features::statistics::{KnownStatics, Statics};
+use crate::features::surprisal::{Edges, KnownTails, Tails};
+use crate::features::tree_row::Known;
+use crate::features::{Encoded, Scale, View, encode, n_features};
+
+/// A point of a series of the pool.
+pub(crate) type PoolPoint = (usize, usize);
+
+/// The views of one series up to the end of its training part.
+#[derive(Clone, Debug)]
+pub(crate) struct PoolSeries {
+    /// Its training points.
+    pub(crate) training: Range<usize>,
+    name: String,
+    pub(crate) encoded: Encoded,
+    known: Known,
+    missing: Vec<bool>,
+    /// Of each point, by which it is known again.
+    marks: Vec<u64>,
+}
+
+/// The training pool.
+#[derive(Clone, Debug)]
+pub(crate) struct Pool {
+    /// Its series, in the order of the data.
+    pub(crate) series: Vec<PoolSeries>,
+    /// What the views need to know of each series, by name; empty where no view needs anything.
+    pub(crate) scales: BTreeMap<String, Scale>,
+    /// The number of value channels of every series.
+    pub(crate) n_channels: usize,
+    /// The number of views of a step.
+    pub(crate) n_features: usize,
+    n_steps: usize,
+    edges: Arc<Edges>,
+}
+
+/// The points from which the edges of the tails are taken, about.
+const EDGE_POINTS: usize = 400_000;
+
+impl Pool {
+    /// The pool of the given part of each series.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] without training points; [`Error::Channels`] if the series differ in their number of channels.
+    pub(crate) fn new(series: &[Series], part: Part, state: &StateConfig) -> Result<Self> {
+        let first = series.first().ok_or_else(|| Error::Empty { what: "the data".to_owned() })?;
+        let n_channels = first.n_channels();
+        let mut pool = Self {
+            series: Vec::with_capacity(series.len()),
+            scales: BTreeMap::new(),
+            n_channels,
+            n_features: n_features(&state.views, n_channels),
+            n_steps: state.n_steps,
+            edges: Arc::default(),
+        };
+        for series in series {
+            if series.n_channels() != n_channels {
+                let (series, found) = (series.name().to_owned(), series.n_channels());
+                return Err(Error::Channels { series, expected: n_channels, found });
+            }
+            let training = series.part(part);
+            let scale = Scale::fit(series, training.clone());
+            let mut encoded = encode(series, &state.views, &scale);
+            encoded.truncate(training.end);
+            if View::any_needs_scale(&state.views) {
+                pool.scales.insert(series.name().to_owned(), scale);
+            }
+            let missing = (0..training.end).map(|point| series.is_missing(point)).collect();
+            let marks = (0..training.end).map(|point| mark(series, point)).collect();
+            let rows = &encoded.rows()[training.start * pool.n_features..];
+            let statics = Statics::fit(rows, pool.n_features);
+            let known = Known { statics, tails: Tails::fit(Arc::default(), &[]) };
+            pool.series.push(PoolSeries { training, name: series.name().to_owned(), encoded, known, missing, marks });
+        }
+        pool.fit_tails();
+        if pool.n_points() == 0 {
+            return Err(Error::Empty { what: format!("the part `{part}` of the data") });
+        }
+        Ok(pool)
+    }
+
+    /// The number of training points, missing ones included.
+    pub(crate) fn n_points(&self) -> usize {
+        self.series.iter().map(|series| series.training.len()).sum()
+    }
+
+    /// Appends the states of some points, shape `[points.len(), n_steps, n_features]`.
+    pub(crate) fn states(&self, points: &[PoolPoint], states: &mut Vec<f32>) {
+        for &(series, point) in points {
+            self.series[series].encoded.gather(&[point], self.n_steps, states);
+        }
+    }
+
+    /// Appends the last steps of the states of some points, shape `[points.len(), n_features]`.
+    pub(crate) fn last_steps(&self, points: &[PoolPoint], rows: &mut Vec<f32>) {
+        for &(series, point) in points {
+            self.series[series].encoded.gather(&[point], 1, rows);
+        }
+    }
+
+    /// Appends what trees see of some points, shape `[points.len(), n_tree_features]`.
+    pub(crate) fn tree_features(&self, points: &[PoolPoint], features: &mut Vec<f32>) {
+        for &(series, point) in points {
+            let series = &self.series[series];
+            let row = series.encoded.row(point);
+            series.known.push(row, features);
+        }
+    }
+
+    /// The tails of the views of each series; the edges are quantiles over a sample of every series' points.
+    fn fit_tails(&mut self) {
+        let rows_of =
+            |series: &PoolSeries| series.training.start * self.n_features..series.training.end * self.n_features;
+        let step = self.n_points().div_ceil(EDGE_POINTS).max(1);
+        let mut sample = Vec::new();
+        for series in &self.series {
+            let rows = &series.encoded.rows()[rows_of(series)];
+            rows.chunks_exact(self.n_features).step_by(step).for_each(|row| sample.extend_from_slice(row));
+        }
+        let edges = Arc::new(Edges::fit(&sample, self.n_features));
+        let tails: Vec<Tails> = self
+            .series
+            .iter()
+            .map(|series| Tails::fit(edges.clone(), &series.encoded.rows()[rows_of(series)]))
+            .collect();
+        self.series.iter_mut().zip(tails).for_each(|(series, tails)| series.known.tails = tails);
+        self.edges = edges;
+    }
+
+    /// Appends the tails of the views of a point.
+    pub(crate) fn tails(&self, (series, point): PoolPoint, out: &mut Vec<f32>) {
+        let series = &self.series[series];
+        series.known.tails.push(series.encoded.row(point), out);
+    }
+
+    /// The tails of its series by name.
+    pub(crate) fn known_tails(&self) -> KnownTails {
+        KnownTails::new(
+            self.edges.clone(),
+            self.series.iter().map(|series| (series.name.as_str(), &series.known.tails)),
+        )
+    }
+
+    /// What is known of its series by name.
+    pub(crate) fn known_statics(&self) -> KnownStatics {
+        KnownStatics::new(self.series.iter().map(|series| (series.name.as_str(), &series.known.statics)))
+    }
+
+    /// Labelled points, rising, as they are kept with a detector.
+    pub(crate) fn known_answers(&self, labelled: impl Iterator<Item = (PoolPoint, Label)>) -> KnownAnswers {
+        let mut of_series: Vec<Vec<(usize, Label)>> = vec![Vec::new(); self.series.len()];
+        labelled.for_each(|((series, point), label)| of_series[series].push((point, label)));
+        let mut known = KnownAnswers::default();
+        for (series, labelled) in self.series.iter().zip(of_series) {
+            known.add(&series.name, labelled.into_iter(), &series.marks);
+        }
+        known
+    }
+
+    /// The state of the next point of the series, where it has one in the training part.
+    pub(crate) fn next(&self, (series, point): PoolPoint) -> Option<PoolPoint> {
+        (point + 1 < self.series[series].training.end).then_some((series, point + 1))
+    }
+
+    /// Whether a point is a training point with a value.
+    pub(crate) fn has(&self, (series, point): PoolPoint) -> bool {
+        self.series.get(series).is_some_and(|s| s.training.contains(&point) && !s.missing[point])
+    }
+
+    /// At most `n` training points of a series that have a value, one drawn from each of `n` stretches of equal length, in time order:
+    /// no event that is as long as a stretch is passed over.
+    pub(crate) fn draw(&self, series: usize, n: usize, rng: &mut impl Rng) -> Vec<usize> {
+        let pool = &self.series[series];
+        let mut points: Vec<usize> = if pool.training.len() <= n {
+            pool.training.clone().collect()
+        } else {
+            let (first, len) = (pool.training.start, pool.training.len());
+            let stretch = |i: usize| first + i * len / n..first + (i + 1) * len / n;
+            (0..n).map(|i| rng.random_range(stretch(i))).collect()
+        };
+        points.retain(|&point| !pool.missing[point]);
+        points
+    }
+
+    /// One training point, every point of every series as likely as any other.
+    pub(crate) fn draw_one(&self, rng: &mut impl Rng) -> PoolPoint {
+        let mut at = rng.random_range(0..self.n_points());
+        for (i, series) in self.series.iter().enumerate() {
+            if at < series.training.len() {
+                return (i, series.training.start + at);
+            }
+            at -= series.training.len();
+        }
+        unreachable!("a number below the number of points lies in some series")
+    }
+}

@@ -1,0 +1,112 @@
+//! What experts said of points, kept with the detector that learned from it: where it scores the same points again, their word stands.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::label::{Label, Span, spans};
+use crate::data::series::Series;
+use crate::random::mix;
+
+/// Labelled stretches of series, by name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct KnownAnswers(BTreeMap<String, Vec<Stretch>>);
+
+/// Points in a row with one label.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Stretch {
+    /// The mark of the first point.
+    first: u64,
+    /// The mark of the last point.
+    last: u64,
+    /// At least 1.
+    n_points: usize,
+    label: Label,
+}
+
+/// A point by its time and its values, as 64 bits: a series of the same name that is another, or a file whose points are counted from
+/// 0 again, has other marks.
+pub(crate) fn mark(series: &Series, point: usize) -> u64 {
+    let values = series.row(point).iter().map(|value| if *value == 0.0 { 0 } else { value.to_bits() });
+    let time = series.timestamps()[point].cast_unsigned();
+    values.fold(mix(time), |so_far, value| mix(so_far ^ value))
+}
+
+impl KnownAnswers {
+    /// Adds the labelled points of a series, in time order. `marks`: of each of its points.
+    pub(crate) fn add(&mut self, name: &str, labelled: impl Iterator<Item = (usize, Label)>, marks: &[u64]) {
+        let stretch = |Span { first, last, label }| Stretch {
+            first: marks[first],
+            last: marks[last],
+            n_points: last - first + 1,
+            label,
+        };
+        let stretches: Vec<Stretch> = spans(labelled).into_iter().map(stretch).collect();
+        if !stretches.is_empty() {
+            self.0.insert(name.to_owned(), stretches);
+        }
+    }
+
+    /// The labelled points of a series, in time order: of each stretch that is in it whole.
+    pub(crate) fn of(&self, series: &Series) -> Vec<(usize, Label)> {
+        let Some(stretches) = self.0.get(series.name()) else { return Vec::new() };
+        let by_first: HashMap<u64, &Stretch> = stretches.iter().map(|stretch| (stretch.first, stretch)).collect();
+        let mut known = Vec::new();
+        for first in 0..series.len() {
+            let Some(stretch) = by_first.get(&mark(series, first)) else { continue };
+            let end = first.saturating_add(stretch.n_points);
+            if end <= series.len() && mark(series, end - 1) == stretch.last {
+                known.extend((first..end).map(|point| (point, stretch.label)));
+            }
+        }
+        known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::series::TimeFormat;
+
+    fn series(name: &str, first: i64, values: &[f64]) -> Series {
+        let times = (first..).take(values.len()).collect();
+        Series::new(name, vec!["value".into()], TimeFormat::Index, times, values.to_vec(), None).unwrap()
+    }
+
+    const VALUES: [f64; 6] = [0.5, 1.0, 7.0, 7.5, 1.0, -0.0];
+
+    fn known() -> KnownAnswers {
+        let of = series("a", 10, &VALUES);
+        let marks: Vec<u64> = (0..6).map(|point| mark(&of, point)).collect();
+        let mut known = KnownAnswers::default();
+        known.add("a", [(1, Label::Normal), (2, Label::Anomaly), (3, Label::Anomaly)].into_iter(), &marks);
+        known.add("empty", std::iter::empty(), &[]);
+        known
+    }
+
+    #[test]
+    fn the_same_points_are_known_again_wherever_their_file_begins() {
+        let expected = [(1, Label::Normal), (2, Label::Anomaly), (3, Label::Anomaly)];
+        assert_eq!(known().of(&series("a", 10, &VALUES)), expected);
+        assert_eq!(known().of(&series("a", 11, &VALUES[1..])), expected.map(|(point, label)| (point - 1, label)));
+        // The anomaly is cut off: what was said of all of it is not known of a part.
+        assert_eq!(known().of(&series("a", 10, &VALUES[..3])), expected[..1]);
+    }
+
+    #[test]
+    fn other_points_are_not_taken_for_them() {
+        assert!(known().of(&series("b", 10, &VALUES)).is_empty());
+        assert!(known().of(&series("empty", 10, &VALUES)).is_empty());
+        // The same values at other times, and other values at the same times.
+        assert!(known().of(&series("a", 0, &VALUES)).is_empty());
+        assert!(known().of(&series("a", 10, &VALUES.map(|value| value + 1.0))).is_empty());
+    }
+
+    #[test]
+    fn they_survive_their_file_and_zero_has_no_sign() {
+        let text = serde_json::to_string(&known()).unwrap();
+        assert_eq!(serde_json::from_str::<KnownAnswers>(&text).unwrap(), known());
+        let (plus, minus) = (series("a", 0, &[0.0]), series("a", 0, &[-0.0]));
+        assert_eq!(mark(&plus, 0), mark(&minus, 0));
+    }
+}

@@ -1,0 +1,180 @@
+//! Which series files hold, and reading some of them: for data that do not fit in memory.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use super::columns::Wanted;
+use super::files::{self, DataFile, Form, form_of};
+use super::listing::Listing;
+use super::notes::{Note, Notes};
+use super::pieces::{Duplicates, Piece, pieces};
+use super::{Member, OneClock, ReadOptions, csv, members, parquet, read_rows, tell_columns, what_is_read};
+use crate::data::series::TimeFormat;
+use crate::error::{Error, Result};
+
+/// The series in files and folders, and where in them they lie. It holds no values: [`Self::read`] reads some of the series,
+/// so that data of any size can be worked on series by series.
+///
+/// Series whose rows follow each other in a file are read without the rest of the file; those whose rows are scattered cost
+/// a pass over it each time. Files are read several times, so pipes cannot be listed.
+#[derive(Debug)]
+pub struct Catalogue {
+    wanted: Wanted,
+    step: Option<i64>,
+    files: Vec<(DataFile, Listing)>,
+    series: Vec<ListedSeries>,
+    /// The index of each file that holds a series, and its place in the file's listing; by series.
+    places: Vec<Vec<(usize, usize)>>,
+    notes: Notes,
+}
+
+/// A series that stands in files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedSeries {
+    /// The name.
+    pub name: String,
+    /// The number of its points, in all files together.
+    pub n_points: usize,
+    /// The number of its value channels.
+    pub n_channels: usize,
+    /// How its timestamps are written.
+    pub time_format: TimeFormat,
+}
+
+impl Catalogue {
+    /// Lists the series of files and folders, which are found and named as [`read`](crate::data::read()) does.
+    ///
+    /// Only names and times are looked at: what is wrong with values, labels and all but the first time of a series is found
+    /// when the series is read.
+    ///
+    /// # Errors
+    /// Those of [`read`](crate::data::read()), as far as they can be found; [`Error::Format`] for what is no regular file.
+    pub fn of(paths: &[PathBuf], options: &ReadOptions) -> Result<Self> {
+        let mut notes = Notes::default();
+        let wanted = Wanted::from(&options.columns);
+        let mut clock = OneClock::default();
+        let mut files = Vec::new();
+        for file in files::find(paths, &mut notes)? {
+            let listing = match list(&file, &wanted) {
+                Err(Error::Empty { what }) => {
+                    notes.add(Note::NoRows, what);
+                    continue;
+                }
+                listing => listing?,
+            };
+            clock.check(&file.path, listing.is_timed, &listing.columns)?;
+            tell_columns(&file.path, listing.is_timed, &listing.left_out, &mut notes);
+            files.push((file, listing));
+        }
+        let mut by_name = BTreeMap::<&str, Vec<(usize, usize)>>::new();
+        for (file, (_, listing)) in files.iter().enumerate() {
+            for (place, listed) in listing.series.iter().enumerate() {
+                by_name.entry(&listed.name).or_default().push((file, place));
+            }
+        }
+        if by_name.is_empty() {
+            return Err(Error::Empty { what: what_is_read(paths) });
+        }
+        let of_places = |(&name, places): (&&str, &Vec<(usize, usize)>)| {
+            let (file, place) = places[0];
+            let first: &Listing = &files[file].1;
+            ListedSeries {
+                name: name.to_owned(),
+                n_points: places.iter().map(|&(file, place)| files[file].1.series[place].n_rows).sum(),
+                n_channels: first.n_channels,
+                time_format: first.series[place].time_format,
+            }
+        };
+        let series = by_name.iter().map(of_places).collect();
+        let places = by_name.into_values().collect();
+        Ok(Self { wanted, step: options.step, files, series, places, notes })
+    }
+
+    /// The series, sorted by name, at least one.
+    #[must_use]
+    pub fn series(&self) -> &[ListedSeries] {
+        &self.series
+    }
+
+    /// Reads series by their names: the same members, sorted by name, that [`read`](crate::data::read()) gives for them.
+    ///
+    /// # Errors
+    /// Those of [`read`](crate::data::read()); [`Error::NotFound`] for a name that is not listed; [`Error::Format`] for a file that
+    /// was changed since it was listed.
+    pub fn read(&mut self, names: &[impl AsRef<str>]) -> Result<Vec<Member>> {
+        let mut of_files = BTreeMap::<usize, Vec<usize>>::new();
+        for name in names {
+            let name = name.as_ref();
+            let index = self.index(name).ok_or_else(|| Error::NotFound {
+                what: format!("series `{name}`"),
+                place: "the files that were listed".to_owned(),
+            })?;
+            for &(file, place) in &self.places[index] {
+                of_files.entry(file).or_default().push(place);
+            }
+        }
+        let mut notes = std::mem::take(&mut self.notes);
+        let members = self.read_of_files(of_files, &mut notes);
+        self.notes = notes;
+        members
+    }
+
+    /// What was repaired or left out in the files and in the series that were read, a few sentences for people: when every
+    /// series was read, those of [`read`](crate::data::read()).
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        self.notes.sentences()
+    }
+
+    fn index(&self, name: &str) -> Option<usize> {
+        self.series.binary_search_by(|listed| listed.name.as_str().cmp(name)).ok()
+    }
+
+    /// Reads the series at some places of some files.
+    fn read_of_files(&self, of_files: BTreeMap<usize, Vec<usize>>, notes: &mut Notes) -> Result<Vec<Member>> {
+        let mut all = Vec::new();
+        for (index, mut places) in of_files {
+            places.sort_unstable();
+            places.dedup();
+            let (file, listing) = &self.files[index];
+            let table = read_rows(&file.path, &self.wanted, listing.pick(&places).as_ref())?;
+            let place_of: HashMap<&str, usize> =
+                places.iter().map(|&place| (listing.series[place].name.as_str(), place)).collect();
+            // A name that was not asked for is refused below, so its notes are never told.
+            let place = |_, name: &str| (index, place_of.get(name).copied().unwrap_or_default());
+            let found = pieces(&table, &file.name, Duplicates::Refuse, place, notes)?;
+            let is_as_listed = |piece: &Piece| {
+                place_of.get(piece.series.as_str()).is_some_and(|&place| {
+                    let listed = &listing.series[place];
+                    (piece.timestamps.len(), piece.format) == (listed.n_rows, listed.time_format)
+                })
+            };
+            if found.len() != places.len() || !found.iter().all(is_as_listed) {
+                let expected = "the file that it was when its series were listed: it was changed meanwhile".to_owned();
+                return Err(Error::Format { path: file.path.clone(), expected, source: None });
+            }
+            all.extend(found);
+        }
+        members(all, self.step, |_, name| self.index(name).expect("a listed series"), notes)
+    }
+}
+
+/// Lists the series of one file.
+///
+/// # Errors
+/// [`Error::Empty`] without rows.
+fn list(file: &DataFile, wanted: &Wanted) -> Result<Listing> {
+    let path: &Path = &file.path;
+    if !std::fs::metadata(path).map_err(|source| Error::Read { path: path.to_owned(), source })?.is_file() {
+        let expected = "a regular file, which can be read several times".to_owned();
+        return Err(Error::Format { path: path.to_owned(), expected, source: None });
+    }
+    let listing = match form_of(path)? {
+        Form::Csv => csv::list(path, &file.name, wanted)?,
+        Form::Parquet => parquet::list(path, &file.name, wanted)?,
+    };
+    if listing.series.is_empty() {
+        return Err(Error::Empty { what: format!("`{}`", path.display()) });
+    }
+    Ok(listing)
+}

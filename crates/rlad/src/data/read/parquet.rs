@@ -1,0 +1,335 @@
+//! Parquet files; only the columns that are needed are decoded, and of some series only the pages that may hold them.
+
+use std::fs::File;
+use std::ops::Range;
+use std::path::Path;
+
+use ::parquet::arrow::ProjectionMask;
+use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, LargeStringArray};
+use arrow::compute::{cast, filter, filter_record_batch};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit};
+use arrow::error::ArrowError;
+use arrow::record_batch::RecordBatch;
+use arrow::util::display::array_value_to_string;
+
+use super::columns::{self, Kind, Roles, Wanted};
+use super::listing::{Listing, Pick};
+use super::table::{EXPECTED_LABEL, Table, label_of, label_of_text};
+use super::time::{ReadTime, Trouble, integral, read_integer, read_timestamp};
+use crate::data::series::TimeFormat;
+use crate::error::{Cause, Error, Result};
+
+/// Rows that are decoded at once.
+const BATCH: usize = 65_536;
+
+/// Reads a Parquet file, or some series of it.
+///
+/// # Errors
+/// [`Error::Read`], [`Error::Format`] if it is no Parquet file or damaged, [`Error::Columns`], [`Error::Cell`].
+pub(super) fn read(path: &Path, wanted: &Wanted, pick: Option<&Pick<'_>>) -> Result<Table> {
+    let (parquet, mut builder) = Parquet::open(path, wanted)?;
+    let mut rows: Vec<Range<usize>> = Vec::new();
+    match pick {
+        None => rows.push(0..usize::MAX),
+        Some(pick) => {
+            rows.extend(pick.rows());
+            builder = select(builder, &rows);
+        }
+    }
+    let mut rows = rows.into_iter().flatten();
+    let roles = &parquet.roles;
+    let mut needed = roles.values.clone();
+    needed.extend([roles.series, roles.time, roles.label, roles.tag].into_iter().flatten());
+
+    let mut table = Table::new(path, &parquet.names, roles);
+    let (columns, reader) = parquet.reader(builder, needed)?;
+    for batch in reader {
+        let mut batch = batch.map_err(|source| parquet.damaged(source))?;
+        let mut numbers: Vec<usize> = rows.by_ref().take(batch.num_rows()).map(|row| row + 1).collect();
+        let mut series = parquet.series(&columns, &batch, |i| numbers[i])?;
+        if let (Some(pick), Some(names)) = (pick, &mut series) {
+            let is_wanted: Vec<bool> = names.iter().map(|name| name.is_some_and(|name| pick.has(name))).collect();
+            let mut kept = is_wanted.iter();
+            numbers.retain(|_| kept.next().is_some_and(|&kept| kept));
+            let is_wanted = BooleanArray::from(is_wanted);
+            batch = filter_record_batch(&batch, &is_wanted).map_err(|source| parquet.damaged(source))?;
+            let filtered = filter(&*names, &is_wanted).map_err(|source| parquet.damaged(source))?;
+            *names = filtered.as_string::<i64>().clone();
+        }
+        for (i, &number) in numbers.iter().enumerate() {
+            table.row_numbers.push(table.n_rows + i, number);
+        }
+        if let (Some(of_table), Some(names)) = (&mut table.series, &series) {
+            names.iter().flatten().for_each(|name| of_table.push(name));
+        }
+        parquet.push(&mut table, &columns, &batch, &numbers)?;
+    }
+    Ok(table)
+}
+
+/// Lists the series of a Parquet file; one without a column for the series is the series `name`.
+///
+/// # Errors
+/// Those of [`read`] as far as they concern the columns, the names and the first time of each series.
+pub(super) fn list(path: &Path, name: &str, wanted: &Wanted) -> Result<Listing> {
+    let (parquet, builder) = Parquet::open(path, wanted)?;
+    let roles = &parquet.roles;
+    let mut listing = Listing::new(&parquet.names, roles);
+    let (columns, reader) = parquet.reader(builder, roles.series.into_iter().chain(roles.time).collect())?;
+    let mut n_rows = 0;
+    for batch in reader {
+        let batch = batch.map_err(|source| parquet.damaged(source))?;
+        let series = parquet.series(&columns, &batch, |i| n_rows + i + 1)?;
+        for i in 0..batch.num_rows() {
+            let name = series.as_ref().map_or(name, |names| names.value(i));
+            listing.add(n_rows, name, || match roles.time {
+                None => Ok(TimeFormat::Index),
+                Some(time) => {
+                    let cells = columns.of(&batch, time);
+                    let first = times(&cells.slice(i, 1)).map_err(|source| parquet.damaged(source))?.remove(0);
+                    let wrong = |trouble: Trouble| {
+                        let (column, found) = (&parquet.names[time], display(cells, i));
+                        Error::cell(path, n_rows + 1, column, trouble.expected(), found)
+                    };
+                    Ok(first.map_err(wrong)?.0)
+                }
+            })?;
+            n_rows += 1;
+        }
+    }
+    Ok(listing)
+}
+
+/// A Parquet file whose columns are found.
+struct Parquet<'a> {
+    path: &'a Path,
+    names: Vec<String>,
+    roles: Roles,
+}
+
+impl<'a> Parquet<'a> {
+    fn open(path: &'a Path, wanted: &Wanted) -> Result<(Self, ParquetRecordBatchReaderBuilder<File>)> {
+        let file = File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|source| not_parquet(path, source))?;
+        let schema = builder.schema().clone();
+        let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+        let roles = columns::find(path, &names, wanted, || {
+            Ok(schema.fields().iter().map(|field| kind(field.data_type())).collect())
+        })?;
+        let check = |column: usize, ok: fn(&DataType) -> bool, what: &str| {
+            let found = schema.field(column).data_type();
+            if ok(found) {
+                return Ok(());
+            }
+            let expected = format!("expected {what} in the column `{}`, which is of the type {found}", names[column]);
+            Err(Error::Columns { path: path.to_owned(), expected, found: names.clone() })
+        };
+        for &column in &roles.values {
+            check(column, is_number, "numbers")?;
+        }
+        if let Some(column) = roles.time {
+            check(column, is_time, "timestamps")?;
+        }
+        if let Some(column) = roles.label {
+            check(column, |ty| is_number(ty) || is_text(ty) || *ty == DataType::Boolean, "labels")?;
+        }
+        for column in roles.series.into_iter().chain(roles.tag) {
+            check(column, |ty| is_text(ty) || ty.is_integer(), "text")?;
+        }
+        Ok((Self { path, names, roles }, builder))
+    }
+
+    /// The batches of some columns.
+    fn reader(
+        &self,
+        builder: ParquetRecordBatchReaderBuilder<File>,
+        mut needed: Vec<usize>,
+    ) -> Result<(Projected, ParquetRecordBatchReader)> {
+        needed.sort_unstable();
+        let mask = ProjectionMask::roots(builder.parquet_schema(), needed.iter().copied());
+        let reader = builder.with_projection(mask).with_batch_size(BATCH).build();
+        Ok((Projected(needed), reader.map_err(|source| not_parquet(self.path, source))?))
+    }
+
+    fn damaged(&self, source: ArrowError) -> Error {
+        not_parquet(self.path, source)
+    }
+
+    /// The names of the series in a batch, none of them null or empty, where there is a column for them. `number` is that of
+    /// a row in the file.
+    fn series(
+        &self,
+        columns: &Projected,
+        batch: &RecordBatch,
+        number: impl Fn(usize) -> usize,
+    ) -> Result<Option<LargeStringArray>> {
+        let Some(index) = self.roles.series else { return Ok(None) };
+        let texts = cast(columns.of(batch, index), &DataType::LargeUtf8).map_err(|source| self.damaged(source))?;
+        let texts = texts.as_string::<i64>();
+        if let Some(i) = texts.iter().position(|text| text.is_none_or(str::is_empty)) {
+            let found = if texts.is_null(i) { "null" } else { "" };
+            return Err(Error::cell(self.path, number(i), &self.names[index], "the name of a series", found));
+        }
+        Ok(Some(texts.clone()))
+    }
+
+    /// Adds a batch to a table that knows the numbers and series of its rows already.
+    fn push(&self, table: &mut Table, columns: &Projected, batch: &RecordBatch, numbers: &[usize]) -> Result<()> {
+        let roles = &self.roles;
+        let damaged = |source: ArrowError| self.damaged(source);
+        if let (Some(tags), Some(index)) = (&mut table.tags, roles.tag) {
+            let texts = cast(columns.of(batch, index), &DataType::LargeUtf8).map_err(damaged)?;
+            texts.as_string::<i64>().iter().for_each(|text| tags.push(text.unwrap_or_default()));
+        }
+        if let (Some(labels), Some(index)) = (&mut table.labels, roles.label) {
+            let cells = columns.of(batch, index);
+            let wrong =
+                |i: usize| Error::cell(self.path, numbers[i], &self.names[index], EXPECTED_LABEL, display(cells, i));
+            if is_text(cells.data_type()) {
+                let texts = cast(cells, &DataType::LargeUtf8).map_err(damaged)?;
+                for (i, text) in texts.as_string::<i64>().iter().enumerate() {
+                    labels.push(label_of_text(text.unwrap_or_default().trim()).ok_or_else(|| wrong(i))?);
+                }
+            } else {
+                let numbers = cast(cells, &DataType::Float64).map_err(damaged)?;
+                for (i, number) in numbers.as_primitive::<Float64Type>().iter().enumerate() {
+                    labels.push(label_of(number.unwrap_or(f64::NAN)).ok_or_else(|| wrong(i))?);
+                }
+            }
+        }
+        let n_channels = roles.values.len();
+        let first = table.values.len();
+        table.values.resize(first + batch.num_rows() * n_channels, f64::NAN);
+        for (channel, &index) in roles.values.iter().enumerate() {
+            let numbers = cast(columns.of(batch, index), &DataType::Float64).map_err(damaged)?;
+            let cells = table.values[first..].iter_mut().skip(channel).step_by(n_channels);
+            for (cell, number) in cells.zip(numbers.as_primitive::<Float64Type>()) {
+                *cell = number.unwrap_or(f64::NAN);
+            }
+        }
+        if let Some(index) = roles.time {
+            let cells = columns.of(batch, index);
+            for (i, read) in times(cells).map_err(damaged)?.into_iter().enumerate() {
+                table.push_time(&self.names[index], read, || display(cells, i))?;
+            }
+        }
+        table.n_rows += batch.num_rows();
+        Ok(())
+    }
+}
+
+/// The columns of a file that are decoded, rising.
+struct Projected(Vec<usize>);
+
+impl Projected {
+    /// A column of a batch, by its index in the file.
+    fn of<'b>(&self, batch: &'b RecordBatch, column: usize) -> &'b ArrayRef {
+        batch.column(self.0.binary_search(&column).expect("a needed column"))
+    }
+}
+
+fn not_parquet(path: &Path, source: impl Into<Cause>) -> Error {
+    let expected = "a whole Parquet file".to_owned();
+    Error::Format { path: path.to_owned(), expected, source: Some(source.into()) }
+}
+
+/// Selects some rows, as ranges that rise and do not touch: row groups without any of them are not read, and pages without
+/// any not decoded.
+fn select(
+    builder: ParquetRecordBatchReaderBuilder<File>,
+    rows: &[Range<usize>],
+) -> ParquetRecordBatchReaderBuilder<File> {
+    let n_rows = |group: i64| usize::try_from(group).unwrap_or(0);
+    let sizes: Vec<usize> = builder.metadata().row_groups().iter().map(|group| n_rows(group.num_rows())).collect();
+    let (mut groups, mut selected) = (Vec::new(), Vec::new());
+    let (mut start, mut n_before) = (0, 0);
+    for (group, size) in sizes.into_iter().enumerate() {
+        let end = start + size;
+        let within = rows.iter().map(|rows| rows.start.max(start)..rows.end.min(end)).filter(|rows| !rows.is_empty());
+        let n_selected = selected.len();
+        selected.extend(within.map(|rows| rows.start - start + n_before..rows.end - start + n_before));
+        if selected.len() > n_selected {
+            groups.push(group);
+            n_before += size;
+        }
+        start = end;
+    }
+    let selection = RowSelection::from_consecutive_ranges(selected.into_iter(), n_before);
+    builder.with_row_groups(groups).with_row_selection(selection)
+}
+
+/// What cells hold as timestamps.
+fn times(cells: &ArrayRef) -> std::result::Result<Vec<ReadTime>, ArrowError> {
+    match cells.data_type() {
+        ty if is_text(ty) => {
+            let texts = cast(cells, &DataType::LargeUtf8)?;
+            let read = |text: Option<&str>| text.map_or(Err(Trouble::Form), read_timestamp);
+            Ok(texts.as_string::<i64>().iter().map(read).collect())
+        }
+        ty if ty.is_floating() => {
+            let numbers = cast(cells, &DataType::Float64)?;
+            let read = |number: Option<f64>| number.and_then(integral).map_or(Err(Trouble::Form), read_integer);
+            Ok(numbers.as_primitive::<Float64Type>().iter().map(read).collect())
+        }
+        ty => {
+            // The integers of a date are days or milliseconds, those of a timestamp its units, whatever its zone.
+            let (format, nanos) = match ty {
+                DataType::Timestamp(unit, zone) => {
+                    let format = if zone.is_some() { TimeFormat::Rfc3339 } else { TimeFormat::Civil };
+                    (Some(format), nanos(*unit))
+                }
+                DataType::Date32 => (Some(TimeFormat::Civil), crate::data::series::NANOS_PER_DAY),
+                DataType::Date64 => (Some(TimeFormat::Civil), nanos(TimeUnit::Millisecond)),
+                _ => (None, 1),
+            };
+            let integers = if *ty == DataType::Date32 { cast(cells, &DataType::Int32)? } else { cells.clone() };
+            let integers = cast(&integers, &DataType::Int64)?;
+            let read = |integer: Option<i64>| match (integer, format) {
+                (None, _) => Err(Trouble::Form),
+                (Some(integer), None) => read_integer(integer),
+                (Some(integer), Some(format)) => {
+                    integer.checked_mul(nanos).map(|timestamp| (format, timestamp)).ok_or(Trouble::Range)
+                }
+            };
+            Ok(integers.as_primitive::<Int64Type>().iter().map(read).collect())
+        }
+    }
+}
+
+const fn nanos(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Second => 1_000_000_000,
+        TimeUnit::Millisecond => 1_000_000,
+        TimeUnit::Microsecond => 1_000,
+        TimeUnit::Nanosecond => 1,
+    }
+}
+
+fn kind(ty: &DataType) -> Kind {
+    if is_number(ty) { Kind::Number } else { Kind::Other }
+}
+
+fn is_number(ty: &DataType) -> bool {
+    ty.is_integer() || ty.is_floating()
+}
+
+fn is_text(ty: &DataType) -> bool {
+    match ty {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, values) => is_text(values),
+        _ => false,
+    }
+}
+
+fn is_time(ty: &DataType) -> bool {
+    is_number(ty) || is_text(ty) || matches!(ty, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64)
+}
+
+/// A cell for a message.
+fn display(cells: &ArrayRef, i: usize) -> String {
+    if cells.is_null(i) {
+        return "null".to_owned();
+    }
+    array_value_to_string(cells, i).unwrap_or_else(|_| format!("a value of the type {}", cells.data_type()))
+}

@@ -1,0 +1,311 @@
+//! The scores file: what a detector says of every point, in a form that people and programs read; and the events in it.
+
+mod writer;
+
+use std::ops::Range;
+use std::path::Path;
+
+pub use writer::{ScoresWriter, write_scores};
+
+use crate::data::label::events;
+use crate::data::read::{Find, Table, Wanted, read_table};
+use crate::data::series::TimeFormat;
+use crate::data::write::{number, write_atomically};
+use crate::error::{Cause, Error, Result};
+
+/// The scores of one series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesScores {
+    /// The series.
+    pub series: String,
+    /// How its timestamps are written.
+    pub time_format: TimeFormat,
+    /// The timestamps of the scored points, strictly increasing: nanoseconds since 1970, or indices.
+    pub timestamps: Vec<i64>,
+    /// The score of each point, higher is more anomalous; NaN for a point that is not scored.
+    pub scores: Vec<f64>,
+    /// A point is an anomaly if its score is above this.
+    pub threshold: f64,
+    /// The name of the model that scored.
+    pub model: String,
+}
+
+/// An event: a maximal run of anomalous points.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// The series.
+    pub series: String,
+    /// How its timestamps are written.
+    pub time_format: TimeFormat,
+    /// The timestamp of its first point.
+    pub start: i64,
+    /// The timestamp of its last point.
+    pub end: i64,
+    /// The number of its points, at least 1.
+    pub n_points: usize,
+    /// The highest score in it.
+    pub peak: f64,
+    /// The timestamp of the first point with that score.
+    pub peak_timestamp: i64,
+}
+
+impl SeriesScores {
+    /// Whether each point is an anomaly. A point that is not scored never is.
+    #[must_use]
+    pub fn anomalies(&self) -> Vec<bool> {
+        self.scores.iter().map(|&score| score > self.threshold).collect()
+    }
+
+    /// The events in time order.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        let event = |points: Range<usize>| {
+            let peak = points
+                .clone()
+                .reduce(|best, point| if self.scores[point] > self.scores[best] { point } else { best })
+                .expect("an event has a point");
+            Event {
+                series: self.series.clone(),
+                time_format: self.time_format,
+                start: self.timestamps[points.start],
+                end: self.timestamps[points.end - 1],
+                n_points: points.len(),
+                peak: self.scores[peak],
+                peak_timestamp: self.timestamps[peak],
+            }
+        };
+        events(&self.anomalies()).into_iter().map(event).collect()
+    }
+}
+
+/// Reads a file that [`write_scores`] wrote: the series in the order of the file.
+///
+/// A CSV file or a Parquet file with integers tells seconds, milliseconds, microseconds and nanoseconds apart by magnitude,
+/// as [`read`](crate::data::read()) does, so that both agree on the timestamps of one series. The column `anomaly` is not read: it
+/// follows from the others.
+///
+/// # Errors
+/// [`Error::Read`], [`Error::Format`] and [`Error::Cell`] as in [`read`](crate::data::read()), [`Error::Format`] too without one of the
+/// columns,
+/// [`Error::Cell`] too if the threshold or the model changes within a series; [`Error::DuplicateTimestamp`].
+pub fn read_scores(path: &Path) -> Result<Vec<SeriesScores>> {
+    let wanted = |time: &str, values: &[&str]| Wanted {
+        series: Find::Named("series".to_owned()),
+        time: Find::Named(time.to_owned()),
+        values: values.iter().map(|&name| name.to_owned()).collect(),
+        label: Find::Absent,
+        tag: Some("model".to_owned()),
+    };
+    let timed = read_table(path, &wanted("timestamp", &["score", "threshold"]));
+    let read = match timed {
+        Err(Error::Columns { found, .. }) if found.iter().any(|name| name == "index") => {
+            let wanted = Wanted { time: Find::Absent, ..wanted("", &["score", "threshold", "index"]) };
+            read_table(path, &wanted)
+        }
+        read => read,
+    };
+    match read {
+        // A header without rows is what no series at all are written as.
+        Err(Error::Empty { .. }) if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) => Ok(Vec::new()),
+        read => part(&read.map_err(|error| error.unlike("a scores file"))?),
+    }
+}
+
+/// Parts the rows of a scores file into its series.
+fn part(table: &Table) -> Result<Vec<SeriesScores>> {
+    let (series, models) = (table.series.as_ref(), table.tags.as_ref());
+    let (series, models) = (series.expect("a column of series"), models.expect("a column of models"));
+    let n_columns = table.channels.len();
+    let cell = |row: usize, column: usize| table.values[row * n_columns + column];
+    let wrong = |row: usize, column: &str, expected: String, found: String| {
+        Error::cell(&table.path, row + 1, column, expected, found)
+    };
+
+    let mut rows: Vec<Vec<(i64, usize)>> = vec![Vec::new(); series.texts.len()];
+    for (row, &id) in series.of_row.iter().enumerate() {
+        let timestamp = match &table.timestamps {
+            Some(timestamps) => timestamps[row],
+            None => match crate::data::read::integral(cell(row, 2)) {
+                Some(index) => index,
+                None => return Err(wrong(row, "index", "the number of a row".to_owned(), number(cell(row, 2)))),
+            },
+        };
+        rows[id as usize].push((timestamp, row));
+    }
+    let one = |(id, mut rows): (usize, Vec<(i64, usize)>)| {
+        let name = &series.texts[id];
+        let time_format = if table.timestamps.is_some() { table.formats[id] } else { TimeFormat::Index };
+        rows.sort_unstable();
+        if let Some(pair) = rows.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(Error::DuplicateTimestamp {
+                path: table.path.clone(),
+                series: name.clone(),
+                timestamp: time_format.format(pair[0].0),
+                first: pair[0].1 + 1,
+                second: pair[1].1 + 1,
+            });
+        }
+        let first = rows[0].1;
+        let (threshold, model) = (cell(first, 1), models.get(first));
+        for &(_, row) in &rows {
+            if cell(row, 1).to_bits() != threshold.to_bits() || threshold.is_nan() {
+                let expected = format!("one threshold in all rows of series `{name}`, which is {}", number(threshold));
+                return Err(wrong(row, "threshold", expected, number(cell(row, 1))));
+            }
+            if models.get(row) != model {
+                let expected = format!("one model in all rows of series `{name}`, which is `{model}`");
+                return Err(wrong(row, "model", expected, models.get(row).to_owned()));
+            }
+        }
+        Ok(SeriesScores {
+            series: name.clone(),
+            time_format,
+            timestamps: rows.iter().map(|&(timestamp, _)| timestamp).collect(),
+            scores: rows.iter().map(|&(_, row)| cell(row, 0)).collect(),
+            threshold,
+            model: model.to_owned(),
+        })
+    };
+    rows.into_iter().enumerate().map(one).collect()
+}
+
+/// Writes events as CSV or as a JSON array, by the extension of `path`: `series, start, end, n_points, peak,
+/// peak_timestamp`, where `start` and `end` are the timestamps of the first and of the last point.
+///
+/// In JSON, integer timestamps are numbers. The file takes its place whole.
+///
+/// # Errors
+/// [`Error::Format`] for another extension, [`Error::Write`].
+pub fn write_events(path: &Path, events: &[Event]) -> Result<()> {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    match extension.as_deref() {
+        Some("csv") => write_atomically(path, |file| {
+            let mut writer = csv::Writer::from_writer(file);
+            writer.write_record(["series", "start", "end", "n_points", "peak", "peak_timestamp"])?;
+            for event in events {
+                let time = |timestamp| event.time_format.format(timestamp);
+                writer.write_record([
+                    event.series.clone(),
+                    time(event.start),
+                    time(event.end),
+                    event.n_points.to_string(),
+                    number(event.peak),
+                    time(event.peak_timestamp),
+                ])?;
+            }
+            writer.flush()
+        }),
+        Some("json") => {
+            let object = |event: &Event| {
+                let time = |timestamp| match event.time_format {
+                    TimeFormat::Rfc3339 | TimeFormat::Civil => event.time_format.format(timestamp).into(),
+                    integer => serde_json::Value::from(integer.to_unit(timestamp)),
+                };
+                serde_json::json!({
+                    "series": event.series,
+                    "start": time(event.start),
+                    "end": time(event.end),
+                    "n_points": event.n_points,
+                    "peak": event.peak,
+                    "peak_timestamp": time(event.peak_timestamp),
+                })
+            };
+            let array: serde_json::Value = events.iter().map(object).collect();
+            write_atomically(path, |file| {
+                use std::io::Write;
+                serde_json::to_writer_pretty(&mut *file, &array)?;
+                file.write_all(b"\n")
+            })
+        }
+        _ => Err(Error::Format {
+            path: path.to_owned(),
+            expected: "a file whose name ends in `.csv` or `.json`".to_owned(),
+            source: None::<Cause>,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::series::NANOS_PER_SECOND;
+
+    fn scores(series: &str, time_format: TimeFormat, scores: &[f64]) -> SeriesScores {
+        let step = if time_format == TimeFormat::Index { 1 } else { 60 * NANOS_PER_SECOND };
+        let first = if time_format == TimeFormat::Index { 7 } else { 1_491_041_280 * NANOS_PER_SECOND };
+        let timestamps = (0..).map(|point| first + point * step).take(scores.len()).collect();
+        let (series, model) = (series.to_owned(), "default, 435 questions".to_owned());
+        SeriesScores { series, time_format, timestamps, scores: scores.to_vec(), threshold: 0.5, model }
+    }
+
+    #[test]
+    fn an_event_is_a_run_above_the_threshold() {
+        let found = scores("s", TimeFormat::Index, &[0.5, 0.6, 0.9, 0.9, f64::NAN, 0.7]).events();
+        let bounds: Vec<_> = found.iter().map(|event| (event.start, event.end, event.n_points)).collect();
+        assert_eq!(bounds, [(8, 10, 3), (12, 12, 1)]);
+        assert_eq!((found[0].peak.to_bits(), found[0].peak_timestamp), (0.9_f64.to_bits(), 9));
+    }
+
+    #[test]
+    fn a_scores_file_reads_as_a_person_would_write_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scores.csv");
+        write_scores(&path, &[scores("a", TimeFormat::Civil, &[0.25, f64::NAN, 2.0])]).unwrap();
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            "series,timestamp,score,threshold,anomaly,model\n\
+             a,2017-04-01 10:08:00,0.25,0.5,false,\"default, 435 questions\"\n\
+             a,2017-04-01 10:09:00,,0.5,false,\"default, 435 questions\"\n\
+             a,2017-04-01 10:10:00,2,0.5,true,\"default, 435 questions\"\n"
+        );
+    }
+
+    #[test]
+    fn series_of_different_forms_share_a_file_but_not_with_series_without_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let mixed = [
+            scores("a", TimeFormat::Seconds, &[0.1]),
+            scores("b", TimeFormat::Civil, &[0.2, 0.3]),
+            scores("c", TimeFormat::Milliseconds, &[0.4]),
+        ];
+        for name in ["x.csv", "x.parquet"] {
+            let path = folder.path().join(name);
+            write_scores(&path, &mixed).unwrap();
+            assert_eq!(read_scores(&path).unwrap(), mixed);
+            let none = [scores("a", TimeFormat::Seconds, &[0.1]), scores("d", TimeFormat::Index, &[0.4])];
+            assert!(write_scores(&path, &none).unwrap_err().to_string().contains("with and without timestamps"));
+            write_scores(&path, &[]).unwrap();
+            assert!(read_scores(&path).unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_series_has_one_threshold() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.csv");
+        std::fs::write(&path, "series,timestamp,score,threshold,anomaly,model\na,60,1,0,1,m\na,120,1,0.5,1,m\n")
+            .unwrap();
+        assert!(read_scores(&path).unwrap_err().to_string().contains("row 2, column `threshold`"));
+    }
+
+    #[test]
+    fn events_are_written_as_csv_and_json() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut events = scores("a", TimeFormat::Seconds, &[0.25, 2.0]).events();
+        events.extend(scores("b", TimeFormat::Rfc3339, &[3.5]).events());
+        let text = |name: &str| {
+            let path = folder.path().join(name);
+            write_events(&path, &events).unwrap();
+            std::fs::read_to_string(path).unwrap()
+        };
+        assert_eq!(
+            text("events.csv"),
+            "series,start,end,n_points,peak,peak_timestamp\na,1491041340,1491041340,1,2,1491041340\n\
+             b,2017-04-01T10:08:00Z,2017-04-01T10:08:00Z,1,3.5,2017-04-01T10:08:00Z\n"
+        );
+        let json: serde_json::Value = serde_json::from_str(&text("events.json")).unwrap();
+        assert_eq!(json[0]["start"], 1_491_041_340);
+        assert_eq!(json[1]["peak_timestamp"], "2017-04-01T10:08:00Z");
+        assert!(write_events(&folder.path().join("x.txt"), &events).is_err());
+    }
+}

@@ -1,0 +1,13 @@
+//! Detectors: a trained [`Model`], whole series and streams scored with it, and the scores that are there before any question.
+
+pub(crate) mod detector;
+pub(crate) mod model;
+pub(crate) mod scoring;
+pub(crate) mod stream;
+pub(crate) mod threshold;
+pub(crate) mod warm_up;
+
+pub use detector::Detector;
+pub use model::Model;
+pub use stream::{Arrival, Stream, push_all};
+pub use warm_up::WarmUpDetector;

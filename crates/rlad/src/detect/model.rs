@@ -1,0 +1,197 @@
+//! A trained detector, and its file.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::agent::score::Scorer;
+use crate::config::Config;
+use crate::data::label_overrides::KnownAnswers;
+use crate::error::{Error, Result};
+use crate::features::Scale;
+use crate::features::statistics::KnownStatics;
+use crate::features::surprisal::KnownTails;
+use crate::features::tree_row::{Known, n_tree_features};
+use crate::models::qnet::{QNetwork, QNetworkShape};
+use crate::models::tensor_file::{self, Tensor, Tensors};
+use crate::models::trees::BoostedTrees;
+
+/// A trained detector: the Q-networks and trees of its members, how their states are made, and the threshold.
+///
+/// The score of a point, in units of reward, is `Q(anomaly) − Q(normal)`, the mean of the members, and what the rarity of its views
+/// adds: `agent.trees.rarity`, and `agent.trees.rarity_unseen` in a series that it was not trained on.
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub(crate) members: Vec<Scorer>,
+    pub(crate) record: Record,
+    known_tails: KnownTails,
+    bytes: Vec<u8>,
+    hash: String,
+}
+
+/// What a model file records beside the weights.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub(crate) config: Box<Config>,
+    pub(crate) shape: QNetworkShape,
+    pub(crate) n_channels: usize,
+    pub(crate) scales: BTreeMap<String, Scale>,
+    pub(crate) statics: KnownStatics,
+    /// The series whose tails stand in the file, rising.
+    pub(crate) tails_of: Vec<String>,
+    pub(crate) threshold: f64,
+    /// What is added to the scores of a series that it was not trained on, in units of reward, so that the threshold is theirs too.
+    pub(crate) unseen_shift: f64,
+    /// What experts said.
+    pub(crate) known_answers: KnownAnswers,
+    pub(crate) n_questions: usize,
+    pub(crate) n_labelled_points: usize,
+}
+
+/// Under which the tails stand in a file.
+const TAILS: &str = "tails.";
+
+impl Model {
+    pub(crate) fn new(members: Vec<Scorer>, record: Record, known_tails: KnownTails) -> Self {
+        let mut tensors = Tensors::new();
+        for (i, member) in members.iter().enumerate() {
+            if let Some(network) = &member.network {
+                put(&mut tensors, &format!("{i}."), network.tensors());
+            }
+            if let Some(trees) = &member.trees {
+                put(&mut tensors, &format!("{i}.trees."), trees.tensors());
+            }
+        }
+        put(&mut tensors, TAILS, known_tails.tensors());
+        let (bytes, hash) = tensor_file::write("model", &tensors, &record);
+        Self { members, record, known_tails, bytes, hash }
+    }
+
+    /// Reads the bytes of a model file; `path` is for errors.
+    ///
+    /// # Errors
+    /// [`Error::Format`], [`Error::Version`] or [`Error::Damaged`] where the bytes are not a whole model of this version.
+    pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self> {
+        let (tensors, record, hash): (_, Record, _) = tensor_file::read(path, "model", &bytes)?;
+        let weight = record.config.agent.trees.weight;
+        let n_views = record.shape.n_features;
+        if weight > 0.0 && !record.statics.fits(n_views) {
+            let expected = "a model whose static covariates fit its views".to_owned();
+            return Err(Error::Format { path: path.to_owned(), expected, source: None });
+        }
+        let member = |i: usize| {
+            let has_network = tensors.contains_key(&format!("{i}.lstm.weight_ih_l0")) || weight <= 0.0;
+            let network = has_network.then(|| network(path, &tensors, &format!("{i}."), record.shape)).transpose()?;
+            Ok(Scorer { network, trees: trees(path, &tensors, &format!("{i}.trees."), n_views)? })
+        };
+        let members = (0..record.config.agent.n_members).map(member).collect::<Result<_>>()?;
+        let n_views_of_tails = if weight > 0.0 { n_views } else { 0 };
+        let known_tails = KnownTails::from_tensors(n_views_of_tails, record.tails_of.clone(), &under(&tensors, TAILS));
+        let known_tails = known_tails.map_err(|problem| Error::Format {
+            path: path.to_owned(),
+            expected: "a file with the tails of its series".to_owned(),
+            source: Some(problem.into()),
+        })?;
+        Ok(Self { members, record, known_tails, bytes, hash })
+    }
+
+    /// The same detector, under which no answer stands ([`Detector::let_answers_stand`](crate::Detector::let_answers_stand) does nothing).
+    /// Its bytes and its hash are still those of the file.
+    #[must_use]
+    pub fn without_answers(mut self) -> Self {
+        self.record.known_answers = KnownAnswers::default();
+        self
+    }
+
+    /// The bytes of its file.
+    #[must_use]
+    pub fn to_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The SHA-256 of its content, in hexadecimal.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The settings that it was trained with.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.record.config
+    }
+
+    /// The questions that were answered for it, the warm-up's included.
+    #[must_use]
+    pub const fn n_questions(&self) -> usize {
+        self.record.n_questions
+    }
+
+    /// The points that experts labelled for it, the warm-up's included.
+    #[must_use]
+    pub const fn n_labelled_points(&self) -> usize {
+        self.record.n_labelled_points
+    }
+
+    /// Whether its states need whole windows.
+    pub(crate) fn has_networks(&self) -> bool {
+        self.members.iter().any(|member| member.network.is_some())
+    }
+
+    /// Whether its states need what is known of their series.
+    pub(crate) fn has_trees(&self) -> bool {
+        self.record.config.agent.trees.weight > 0.0
+    }
+
+    /// What the trees know of a series.
+    pub(crate) fn known(&self, series: &str) -> Known {
+        Known { statics: self.record.statics.of(series), tails: self.known_tails.of(series) }
+    }
+
+    /// What its views know of a series: what was fitted in training, or nothing.
+    pub(crate) fn scale(&self, series: &str) -> Scale {
+        self.record.scales.get(series).cloned().unwrap_or_else(Scale::running)
+    }
+}
+
+/// Puts tensors under a prefix.
+pub(crate) fn put(tensors: &mut Tensors, prefix: &str, named: Vec<Tensor>) {
+    for Tensor { name, shape, data } in named {
+        tensors.insert(format!("{prefix}{name}"), (shape, data));
+    }
+}
+
+/// The tensors under a prefix, without it.
+pub(crate) fn under(tensors: &Tensors, prefix: &str) -> Vec<Tensor> {
+    tensors
+        .iter()
+        .filter_map(|(name, (shape, data))| {
+            let name = name.strip_prefix(prefix)?.to_owned();
+            Some(Tensor { name, shape: shape.clone(), data: data.clone() })
+        })
+        .collect()
+}
+
+/// The network whose tensors stand under a prefix.
+pub(crate) fn network(path: &Path, tensors: &Tensors, prefix: &str, shape: QNetworkShape) -> Result<QNetwork> {
+    QNetwork::from_tensors(shape, &under(tensors, prefix)).map_err(|problem| Error::Format {
+        path: path.to_owned(),
+        expected: "a file with the weights of its networks".to_owned(),
+        source: Some(problem.into()),
+    })
+}
+
+/// The trees whose tensors stand under a prefix, for states with `n_views` numbers a step; `None` where none stand there.
+pub(crate) fn trees(path: &Path, tensors: &Tensors, prefix: &str, n_views: usize) -> Result<Option<BoostedTrees>> {
+    let named = under(tensors, prefix);
+    if named.is_empty() {
+        return Ok(None);
+    }
+    let trees = BoostedTrees::from_tensors(n_tree_features(n_views), &named);
+    trees.map(Some).map_err(|problem| Error::Format {
+        path: path.to_owned(),
+        expected: "a file with whole trees".to_owned(),
+        source: Some(problem.into()),
+    })
+}
