@@ -27,8 +27,8 @@ def main():
     args = parser.parse_args()
     first, last = args.train
     border = first + 0.8 * (last - first)
-    args.train, args.test, args.views = (first, border), (border, last), None
-    series = protocol.read(args, with_views=False)
+    args.train, args.test, args.features = (first, border), (border, last), None
+    series = protocol.read(args, with_features=False)
     rows = []
     for name in args.detectors or pyod_best.MODULES:
         start = time.perf_counter()

@@ -20,7 +20,7 @@ from luminol.anomaly_detector import AnomalyDetector  # noqa: E402
 
 def main():
     args = protocol.arguments(__doc__).parse_args()
-    series = protocol.read(args, with_views=False)
+    series = protocol.read(args, with_features=False)
     start = time.perf_counter()
     judged = [judge(one) for one in series]
     versions = {"luminol": importlib.metadata.version("luminol"), "numpy": np.__version__, "pyarrow": pyarrow.__version__}

@@ -23,7 +23,7 @@ class Series:
     timestamps: pa.ChunkedArray
     values: np.ndarray  # [n_points, n_channels], NaN where missing
     labels: np.ndarray  # [n_points], 0, 1, or -1 for unknown
-    views: np.ndarray | None  # [n_points, n_views]
+    features: np.ndarray | None  # [n_points, n_features]
     train: range
     test: range
 
@@ -63,10 +63,10 @@ def budgets(text):
 
 
 def arguments(description):
-    """The flags that every peer takes; one that needs no views, questions or seed passes over them."""
+    """The flags that every peer takes; one that needs no features, questions or seed passes over them."""
     parser = argparse.ArgumentParser(description=description.split("\n")[0])
     parser.add_argument("--data", type=pathlib.Path, required=True, help="Parquet: series, timestamp, values, label")
-    parser.add_argument("--views", type=pathlib.Path, help="Parquet that `rlad views` wrote of the same data")
+    parser.add_argument("--features", type=pathlib.Path, help="Parquet that `rlad features` wrote of the same data")
     parser.add_argument("--train", type=part, required=True, metavar="FROM..TO")
     parser.add_argument("--test", type=part, required=True, metavar="FROM..TO")
     parser.add_argument("--seed", type=int, default=0)
@@ -75,18 +75,18 @@ def arguments(description):
     return parser
 
 
-def read(args, with_views):
-    """The series of the data by name, points in time order, with their views where they are asked for."""
+def read(args, with_features):
+    """The series of the data by name, points in time order, with their features where they are asked for."""
     table = _sorted(pq.read_table(args.data))
-    views = None
-    if with_views:
-        if args.views is None:
-            raise SystemExit("this peer learns from views: name their file with --views")
-        views = _sorted(pq.read_table(args.views))
+    features = None
+    if with_features:
+        if args.features is None:
+            raise SystemExit("this peer learns from features: name their file with --features")
+        features = _sorted(pq.read_table(args.features))
         for key in ("series", "timestamp"):
-            if not np.array_equal(_numpy(table[key]), _numpy(views[key])):
-                raise SystemExit(f"{args.views} is not made of {args.data}: column `{key}` differs")
-        views = np.column_stack([_numpy(views[name]) for name in views.column_names if name not in RESERVED])
+            if not np.array_equal(_numpy(table[key]), _numpy(features[key])):
+                raise SystemExit(f"{args.features} is not made of {args.data}: column `{key}` differs")
+        features = np.column_stack([_numpy(features[name]) for name in features.column_names if name not in RESERVED])
     values = [_numpy(table[name]) for name in table.column_names if name not in RESERVED]
     values = np.column_stack(values).astype(np.float64)
     values[~np.isfinite(values)] = np.nan
@@ -101,7 +101,7 @@ def read(args, with_views):
             timestamps=table["timestamp"][first:last],
             values=values[first:last],
             labels=labels[first:last],
-            views=None if views is None else views[first:last],
+            features=None if features is None else features[first:last],
             train=_points(args.train, last - first),
             test=_points(args.test, last - first),
         )

@@ -42,7 +42,7 @@ def main():
     parser.add_argument("--detector", choices=MODULES, required=True)
     parser.add_argument("--threshold", choices=["contamination", "labels"], default="contamination")
     args = parser.parse_args()
-    series = protocol.read(args, with_views=False)
+    series = protocol.read(args, with_features=False)
     start = time.perf_counter()
     rng = np.random.default_rng(args.seed)
     scorers, held_out, labels = [], [], []

@@ -1,4 +1,4 @@
-"""scikit-learn's isolation forest, on windows of 25 standardised values or, with `--views`, on the views of the point itself.
+"""scikit-learn's isolation forest, on windows of 25 standardised values or, with `--features`, on the features of the point itself.
 
 One forest for all series. `--threshold contamination` takes the score that one training point in a hundred exceeds and reads
 no label; `--threshold labels` takes the one with the best strict F1 on all labels of the training part.
@@ -25,10 +25,10 @@ def main():
     parser = protocol.arguments(__doc__)
     parser.add_argument("--threshold", choices=["contamination", "labels"], default="contamination")
     args = parser.parse_args()
-    series = protocol.read(args, with_views=args.views is not None)
+    series = protocol.read(args, with_features=args.features is not None)
     start = time.perf_counter()
     rng = np.random.default_rng(args.seed)
-    rows_of = [Windows(one).at if one.views is None else one.views.__getitem__ for one in series]
+    rows_of = [Windows(one).at if one.features is None else one.features.__getitem__ for one in series]
     training = [one.present(one.train) for one in series]
     # Trees of this many rows each need no more rows to draw from; each series gives its share.
     share = min(N_TREES * SAMPLE_SIZE / max(sum(map(len, training)), 1), 1.0)

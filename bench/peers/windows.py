@@ -1,4 +1,4 @@
-"""Windows of standardised values: what a detector sees that is given no views."""
+"""Windows of standardised values: what a detector sees that is given no features."""
 
 import numpy as np
 

@@ -86,7 +86,7 @@ def steps(files, threads, repeats, compiles=True):
         theirs_losses = [step(online, target) for _ in range(5)]
         losses = ours("step", repeats=5, **task)["losses"]
         difference = max(abs(a - b) / abs(b) for a, b in zip(losses, theirs_losses))
-        assert difference < 1e-3, f"{n_units} units, {n_features} views: losses differ by {difference}"
+        assert difference < 1e-3, f"{n_units} units, {n_features} features: losses differ by {difference}"
 
         def seconds_of(forwards, n):
             start = time.perf_counter()
@@ -109,7 +109,7 @@ def steps(files, threads, repeats, compiles=True):
         rate = operations(n_units, n_features, BATCH) / medians["ours"]
         best = min((name for name in medians if name in ("eager", "compiled")), key=medians.get)
         rows.append({
-            "work": f"DQN step, {n_units} units, {n_features} views", "threads": threads, "ours": medians["ours"],
+            "work": f"DQN step, {n_units} units, {n_features} features", "threads": threads, "ours": medians["ours"],
             "theirs": medians[best], "peer": f"PyTorch, {best}", "spread": spread(all_seconds["ours"]), "rate": rate,
             "checked": f"losses within {difference:.0e}"
             + (f"; compiled {medians['compiled'] * 1e3:.1f} ms" if "compiled" in medians else ""),
@@ -199,7 +199,7 @@ def scores(files, threads, repeats):
         # Ours makes the product of each row with the input weights once, not once a window.
         own = N_WINDOWS * 2 * 4 * n_units * (n_features + (N_STEPS - 1) * n_units)
         rows.append({
-            "work": f"scores of 200,000 windows, {n_units} units, {n_features} views", "threads": threads,
+            "work": f"scores of 200,000 windows, {n_units} units, {n_features} features", "threads": threads,
             "ours": medians["ours"], "theirs": medians[best], "peer": best, "spread": spread(all_seconds["ours"]),
             "rate": own / medians["ours"], "checked": f"Q-values within {difference:.0e}",
         })

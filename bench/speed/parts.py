@@ -1,4 +1,4 @@
-"""The parts around the network: isolation forest, label spreading, views."""
+"""The parts around the network: isolation forest, label spreading, features."""
 
 import statistics
 from pathlib import Path
@@ -108,7 +108,7 @@ def spreading(files, series, threads, repeats):
     }]
 
 
-VIEWS = ["min-max", "difference:1", "difference:5", "median:10", "median:60", "z-score:30", "deviation:10", "deviation:30",
+FEATURES = ["min-max", "difference:1", "difference:5", "median:10", "median:60", "z-score:30", "deviation:10", "deviation:30",
          "deviation:60", "range:60", "unchanged"]
 
 
@@ -118,7 +118,7 @@ def squash(x, unit):
 
 
 def by_pandas(series):
-    """The views that whole columns can be computed for; the others go through a state that follows each point."""
+    """The features that whole columns can be computed for; the others go through a state that follows each point."""
     out = []
     for seconds, values in series:
         n = len(values)
@@ -159,31 +159,31 @@ def by_pandas(series):
         changes = np.concatenate([[True], values[1:] != values[:-1]])
         run = np.arange(n) - np.maximum.accumulate(np.where(changes, np.arange(n), 0)) + 1
         columns["unchanged"] = np.minimum(np.log(run), 10)
-        table = np.stack([columns[name] for name in VIEWS], 1).astype(np.float32)
+        table = np.stack([columns[name] for name in FEATURES], 1).astype(np.float32)
         table[0, 1:] = 0
         out.append(table)
     return np.concatenate(out)
 
 
-def views(files, series, kpi, threads, repeats):
+def features(files, series, kpi, threads, repeats):
     ours = Ours(threads)
-    ours("views", data=str(kpi), views=VIEWS, out=files.path("views"))
-    got = files.get("views").reshape(-1, len(VIEWS))
+    ours("features", data=str(kpi), features=FEATURES, out=files.path("features"))
+    got = files.get("features").reshape(-1, len(FEATURES))
     want = by_pandas(series)
     near = np.isclose(got, want, atol=2e-3).mean(0)
     # Where a series hardly moves, the running sums of bottleneck drift, and its logarithms with them.
-    assert near.min() > 0.97, f"views differ: {dict(zip(VIEWS, near.round(4)))}"
+    assert near.min() > 0.97, f"features differ: {dict(zip(FEATURES, near.round(4)))}"
     runs = {
-        "ours": lambda: ours("views", data=str(kpi), views=VIEWS)["seconds"],
+        "ours": lambda: ours("features", data=str(kpi), features=FEATURES)["seconds"],
         "theirs": lambda: timed(by_pandas, series)[1],
-        "all": lambda: ours("views", data=str(kpi), views=[])["seconds"],
+        "all": lambda: ours("features", data=str(kpi), features=[])["seconds"],
     }
     medians, seconds = interleaved(runs, repeats)
     ours.close()
     return [
-        {"work": f"{len(VIEWS)} views over {len(got):,} points", "threads": threads, "ours": medians["ours"],
+        {"work": f"{len(FEATURES)} features over {len(got):,} points", "threads": threads, "ours": medians["ours"],
          "theirs": medians["theirs"], "peer": "pandas and bottleneck, one thread", "spread": spread(seconds["ours"]),
-         "checked": f"{near.min():.2%} of the numbers of the least alike view within .002"},
-        {"work": f"all 22 default views over {len(got):,} points", "threads": threads, "ours": medians["all"],
+         "checked": f"{near.min():.2%} of the numbers of the least alike feature within .002"},
+        {"work": f"all 22 default features over {len(got):,} points", "threads": threads, "ours": medians["all"],
          "note": f"{medians['all'] / len(got) * 1e9:.0f} ns a point"},
     ]

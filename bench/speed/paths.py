@@ -20,7 +20,7 @@ PROCESSORS = {
     "x86-64 with AVX2 and FMA": ["qemu-x86_64", "-cpu", "Haswell"],
 }
 # The largest difference that is allowed, as a share of the largest number.
-TOLERANCE = {"Q-values": 1e-5, "losses of 20 steps": 1e-4, "views": 1e-6, "spreading": 1e-9}
+TOLERANCE = {"Q-values": 1e-5, "losses of 20 steps": 1e-4, "features": 1e-6, "spreading": 1e-9}
 TOLERANCE |= {"forest, as rows": 1e-6, "forest, of series": 1e-6}
 
 
@@ -41,7 +41,7 @@ def results(prefix, files):
         "Q-values": {"do": "score", "rows": files.put("rows", rng.normal(size=(n, features))), "steps": steps, "out": files.path("q")},
         "losses of 20 steps": {"do": "step", "states": files.put("states", states), "next": files.put("next", states[::-1]),
                                "rewards": files.put("rewards", rewards), "steps": steps, "repeats": 20},
-        "views": {"do": "views", "data": str(ROOT / "data/nab/data/realTraffic/speed_7578.csv"), "views": [], "out": files.path("v")},
+        "features": {"do": "features", "data": str(ROOT / "data/nab/data/realTraffic/speed_7578.csv"), "features": [], "out": files.path("v")},
         "spreading": {"do": "spread", **paint, "labels": files.put("labels", labels), "passes": 30, "out": files.path("p")},
         "forest, as rows": {"do": "forest", **paint, "out": files.path("f")},
         "forest, of series": {"do": "forest", "rows": files.put("long", long), "lengths": files.put("lengths", [len(long)]),

@@ -14,7 +14,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-PARTS = ["step", "score", "forest", "spread", "views", "training", "detect", "fleet"]
+PARTS = ["step", "score", "forest", "spread", "features", "training", "detect", "fleet"]
 
 
 def seconds(value):
@@ -66,7 +66,7 @@ def main():
                     add(network.steps(files, threads, args.repeats))
                 if "score" in args.only:
                     add(network.scores(files, threads, args.repeats))
-        if {"forest", "spread", "views"} & set(args.only):
+        if {"forest", "spread", "features"} & set(args.only):
             import parts
 
             series = list(parts.series_of(args.kpi))
@@ -74,9 +74,9 @@ def main():
                 add(parts.forest(files, series, most))
             if "spread" in args.only:
                 add(parts.spreading(files, series, most, args.repeats))
-            if "views" in args.only:
+            if "features" in args.only:
                 for threads in args.threads:
-                    add(parts.views(files, series, args.kpi, threads, args.repeats))
+                    add(parts.features(files, series, args.kpi, threads, args.repeats))
         if {"training", "detect", "fleet"} & set(args.only):
             import whole
 

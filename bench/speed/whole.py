@@ -21,7 +21,7 @@ def training(kpi, model, threads, questions):
     of = rounds["seconds"]
     return [
         {"work": "from the start to the first question", "threads": threads, "ours": statistics.median(first), "spread": spread(first),
-         "note": "reading, views, tails, the warm-up's questions"},
+         "note": "reading, features, tails, the warm-up's questions"},
         {"work": f"a round of 50 questions, {questions:,} in all", "threads": threads, "ours": statistics.median(of),
          "note": f"first {of[0]:.2f} s, last {of[-1]:.2f} s; the last networks, once at the end: {rounds['finish']:.0f} s"},
     ]
@@ -70,13 +70,13 @@ def detection(files, kpi, model, threads, with_tenfold):
         reading.append(ours("read", data=str(kpi))["seconds"])
         scoring.append(ours("detect", data=str(kpi), model=str(model))["seconds"])
         writing.append(ours("write", scores=out, out=files.path("again.parquet"))["seconds"])
-    views = [ours("views", data=str(kpi), views=[])["seconds"] for _ in range(3)]
+    features = [ours("features", data=str(kpi), features=[])["seconds"] for _ in range(3)]
     ours.close()
     parts = min(reading) + min(scoring) + min(writing)
     rows = [{
         "work": "rlad detect, default model, KPI file", "threads": threads, "ours": statistics.median(whole), "theirs": parts,
         "peer": "its parts", "spread": spread(whole),
-        "note": f"read {min(reading):.2f} s, score {min(scoring):.1f} s (views alone {min(views):.2f} s), write {min(writing):.2f} s; "
+        "note": f"read {min(reading):.2f} s, score {min(scoring):.1f} s (features alone {min(features):.2f} s), write {min(writing):.2f} s; "
                 f"{memory / 2**20:.0f} MiB",
     }]
     if with_tenfold:

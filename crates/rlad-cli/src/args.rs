@@ -57,7 +57,7 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Write what the detector sees of each point, for other programs to learn from
     #[command(after_help = VIEWS_EXAMPLES)]
-    Views(ViewsArgs),
+    Features(FeaturesArgs),
     /// Run the whole loop on the data that ships with the program, with a simulated expert
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
@@ -334,20 +334,20 @@ pub(crate) struct ImportArgs {
     pub(crate) out: PathBuf,
 }
 
-/// `rlad views`.
+/// `rlad features`.
 #[derive(Args, Debug)]
 #[command(mut_arg("part", |part| part.help(VIEWS_PART)))]
-pub(crate) struct ViewsArgs {
+pub(crate) struct FeaturesArgs {
     /// CSV or Parquet files, or folders of them
     #[arg(value_name = "DATA", required = true, value_hint = ValueHint::AnyPath)]
     pub(crate) data: Vec<PathBuf>,
-    /// Where the views go, `.parquet`: a row a point, a column a view
+    /// Where the features go, `.parquet`: a row a point, a column a feature
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) out: PathBuf,
-    /// Set of settings whose views are written [default: default]
+    /// Set of settings whose features are written [default: default]
     #[arg(long, value_name = "NAME", conflicts_with = "config", value_parser = named::<Preset>(&["paper", "default"]))]
     pub(crate) preset: Option<Preset>,
-    /// TOML file with settings; its `state.views` are written
+    /// TOML file with settings; its `state.features` are written
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// The form of the data.

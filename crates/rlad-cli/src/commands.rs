@@ -5,12 +5,12 @@ pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod detect;
 pub(crate) mod evaluate;
+pub(crate) mod features;
 pub(crate) mod import;
 pub(crate) mod label;
 pub(crate) mod labels;
 pub(crate) mod train;
 pub(crate) mod train_method;
-pub(crate) mod views;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -44,7 +44,7 @@ pub(crate) use self::recorded::Recorded;
 pub(crate) use self::server::{Bound, Options, serve};
 use self::tiles::Pyramid;
 pub(crate) use self::twin::at_terminal;
-use crate::log::{Act, AnswerLog, Asked, Entry, Reading, Standing, index_of, times};
+use crate::log::{Act, AnnotationState, AnswerLog, Asked, Entry, Reading, index_of, times};
 
 /// The data of a session, and what is made of them to be shown.
 #[derive(Debug)]
@@ -139,7 +139,7 @@ struct AskedQuestion {
 /// What changes.
 #[derive(Debug)]
 struct State {
-    standing: Standing,
+    standing: AnnotationState,
     /// Grows with each entry.
     n_entries: u64,
     /// The round that learns from what is said at present.
@@ -203,7 +203,7 @@ impl Desk {
         let taught = entries.iter().map(|(_, entry)| entry.taught).max().unwrap_or(0).max(round);
         let state = State {
             n_entries: entries.len() as u64,
-            standing: Standing::of(entries),
+            standing: AnnotationState::of(entries),
             taught,
             questions: BTreeMap::new(),
             pending: Vec::new(),

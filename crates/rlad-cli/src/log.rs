@@ -6,10 +6,10 @@
 //! An entry that [`AnswerLog::append`] has returned is on disk: the file is in write-ahead mode with `synchronous=FULL`,
 //! which syncs at each commit.
 
+mod feedback;
 mod said;
 mod schema;
-mod standing;
-mod statements;
+mod state;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,9 +19,9 @@ use rlad::active::Reason;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::feedback::{Reading, index_of};
 pub(crate) use self::said::{PlainSpan, Said, SaidLabel, SaidSpan, allowed, times};
-pub(crate) use self::standing::Standing;
-pub(crate) use self::statements::{Reading, index_of};
+pub(crate) use self::state::AnnotationState;
 
 /// Marks the file as ours in its header: `rlad` in ASCII.
 const APPLICATION_ID: i32 = 0x726c_6164;
@@ -230,9 +230,9 @@ impl AnswerLog {
     /// [`rlad::Error::Format`] if a row does not hold what [`AnswerLog::append`] writes, and what SQLite says.
     pub(crate) fn entries(&self) -> anyhow::Result<Vec<(i64, Entry)>> {
         let failed = || format!("cannot read `{}`", self.path.display());
-        let mut statement =
+        let mut item =
             self.connection.prepare("SELECT * FROM entries ORDER BY entry").map_err(plain).with_context(failed)?;
-        let mut rows = statement.query([]).map_err(plain).with_context(failed)?;
+        let mut rows = item.query([]).map_err(plain).with_context(failed)?;
         let mut entries = Vec::new();
         while let Some(row) = rows.next().map_err(plain).with_context(failed)? {
             entries.push(read(row).map_err(|cause| rlad::Error::Format {

@@ -47,7 +47,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(args) => commands::bench::run(&args),
         Command::BenchRun(args) => commands::bench::run_one(&args),
         Command::Import(args) => commands::import::run(&args),
-        Command::Views(args) => commands::views::run(&args),
+        Command::Features(args) => commands::features::run(&args),
         Command::Demo(args) => commands::demo::run(&args),
         Command::Completions(args) => print_completions(args.shell),
         Command::Man(args) => write_manual(&args.out),

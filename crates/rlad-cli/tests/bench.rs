@@ -248,7 +248,7 @@ case $1 in
   lacks-series) echo 'series,timestamp,score,threshold,anomaly,model
 nobody,1,0.5,1,0,x' > "$out/scores.csv"; report "$(run null scores.csv)" ;;
   lacks-points) sed 2d "$out/../../all.csv" > "$out/scores.csv"; report "$(run null scores.csv)" ;;
-  fails) echo "error: cannot read $out/views" >&2; echo "hint: none" >&2; exit 3 ;;
+  fails) echo "error: cannot read $out/features" >&2; echo "hint: none" >&2; exit 3 ;;
   is-killed) kill -KILL $$ ;;
 esac
 "#;

@@ -133,25 +133,26 @@ fn answers_may_stand_in_a_file() {
 }
 
 #[test]
-fn views_are_written_for_other_programs() {
+fn features_are_written_for_other_programs() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     write_data(dir);
     fs::write(dir.join("two.toml"), "[state]\nviews = ['difference:1', 'min-max']").unwrap();
-    let told = stdout(&rlad(dir, "views host.csv --out views.parquet --config two.toml --part ..0.02"));
-    assert_eq!(told, "1 series, 1500 points, 2 views: views.parquet\n");
+    let told = stdout(&rlad(dir, "features host.csv --out features.parquet --config two.toml --part ..0.02"));
+    assert_eq!(told, "1 series, 1500 points, 2 features: features.parquet\n");
     let values = ["memory.difference:1", "memory.min-max"].map(str::to_owned).to_vec();
     let columns = rlad::data::Columns { values, ..Default::default() };
     let options = rlad::data::ReadOptions { columns, step: None };
-    let written = rlad::read(&[dir.join("views.parquet")], &options).unwrap().members.remove(0);
+    let written = rlad::read(&[dir.join("features.parquet")], &options).unwrap().members.remove(0);
     assert_eq!((written.series.len(), written.truth.unwrap().n_anomalies()), (1500, 25));
-    let of = |point: usize, view: usize| format!("{:?}", written.series.row(point)[view]);
+    let of = |point: usize, feature: usize| format!("{:?}", written.series.row(point)[feature]);
     assert_eq!(of(0, 0), "0.0");
     assert_eq!(of(40, 1), "2.0", "the range is that of the first 30 points, before the first jump");
 
-    let told = stdout(&rlad(dir, "views host.csv --out paper.parquet --preset paper"));
-    assert_eq!(told, "1 series, 1500 points, 1 views: paper.parquet\n");
-    for line in ["views host.csv --out v.csv", "views host.csv --out v.parquet --config two.toml --preset paper"] {
+    let told = stdout(&rlad(dir, "features host.csv --out paper.parquet --preset paper"));
+    assert_eq!(told, "1 series, 1500 points, 1 features: paper.parquet\n");
+    for line in ["features host.csv --out v.csv", "features host.csv --out v.parquet --config two.toml --preset paper"]
+    {
         assert_eq!(rlad(dir, line).status.code(), Some(2), "{line}");
     }
 }

@@ -10,7 +10,7 @@ use rlad::internals::{Adam, Batch, QNetwork, QNetworkShape, Regularisation};
 
 const N_STEPS: usize = 25;
 const BATCH: usize = 256;
-/// One view with 64 units and with 128, the paper's; ten views and 39 with a skip and a hidden layer.
+/// One feature with 64 units and with 128, the paper's; ten features and 39 with a skip and a hidden layer.
 const SHAPES: [QNetworkShape; 4] = [shape(1, 64, 0), shape(1, 128, 0), shape(10, 48, 48), shape(39, 48, 48)];
 
 const fn shape(n_features: usize, n_units: usize, head_units: usize) -> QNetworkShape {

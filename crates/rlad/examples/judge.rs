@@ -11,7 +11,7 @@ use std::error::Error;
 use std::io::BufRead;
 use std::time::Instant;
 
-use rlad::metrics::{EvaluateOptions, Judged, NabOptions, affiliation};
+use rlad::metrics::{EvaluateOptions, NabOptions, ScoredSeries, affiliation};
 use rlad::{Label, evaluate};
 use serde_json::json;
 
@@ -40,8 +40,8 @@ fn read(path: &str) -> Result<Vec<Input>, Box<dyn Error>> {
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).ok_or("name the file with the scores")?;
     let series = read(&path)?;
-    let judged: Vec<Judged<'_>> =
-        series.iter().map(|(truth, scores, threshold)| Judged { truth, scores, threshold: *threshold }).collect();
+    let judged: Vec<ScoredSeries<'_>> =
+        series.iter().map(|(truth, scores, threshold)| ScoredSeries { truth, scores, threshold: *threshold }).collect();
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         let [which, buffer, nab] = line.split(' ').collect::<Vec<_>>()[..] else {

@@ -18,7 +18,7 @@ use rlad::active::{Question, Reply};
 use rlad::config::PropagationMethod;
 use rlad::data::{Clock, DataSet, Part, ReadOptions, Truth};
 use rlad::detect::{Arrival, push_all};
-use rlad::features::View;
+use rlad::features::Feature;
 use rlad::internals::{
     Adam, Batch, IsolationForest, QNetwork, QNetworkShape, Regularisation, Scale, Tensor, encode, propagate,
 };
@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "score" => kept.score(&task)?,
             "forest" => kept.forest(&task)?,
             "spread" => kept.spread(&task)?,
-            "views" => kept.views(&task)?,
+            "features" => kept.features(&task)?,
             "read" => kept.read(&task)?,
             "question" => question(&task)?,
             "rounds" => rounds(&task)?,
@@ -229,14 +229,14 @@ impl Kept {
         self.data.as_ref().ok_or_else(|| "the data were read".into())
     }
 
-    /// Views of every point of every series, one series a thread.
-    fn views(&mut self, task: &Value) -> Outcome {
-        let names: Vec<String> = serde_json::from_value(task["views"].clone())?;
-        let views = names.iter().map(|name| name.parse()).collect::<Result<Vec<View>, _>>()?;
-        let views = if views.is_empty() { View::DEFAULT.to_vec() } else { views };
+    /// Features of every point of every series, one series a thread.
+    fn features(&mut self, task: &Value) -> Outcome {
+        let names: Vec<String> = serde_json::from_value(task["features"].clone())?;
+        let features = names.iter().map(|name| name.parse()).collect::<Result<Vec<Feature>, _>>()?;
+        let features = if features.is_empty() { Feature::DEFAULT.to_vec() } else { features };
         let data = self.data(task)?;
         let start = Instant::now();
-        let encode_one = |series: &Series| encode(series, &views, &Scale::fit(series, 0..series.len()));
+        let encode_one = |series: &Series| encode(series, &features, &Scale::fit(series, 0..series.len()));
         let encoded: Vec<_> = data.members.par_iter().map(|member| encode_one(&member.series)).collect();
         let seconds = start.elapsed().as_secs_f64();
         write_floats(task, encoded.iter().flat_map(|encoded| encoded.rows()).copied())?;

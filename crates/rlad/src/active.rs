@@ -9,4 +9,6 @@ pub(crate) mod session;
 pub use consensus::{Agreement, Opinion, agreements, resolve};
 pub use oracle::{FileOracle, Oracle, Question, Reply, TruthOracle};
 pub use query::{Query, Reason, random_questions};
-pub use session::{ExpectedQuality, FreeSpan, Interval, Progress, Session, SimilarWindow, SimilarWindows, Statement};
+pub use session::{
+    ExpectedQuality, Feedback, FreeSpan, Interval, RoundSummary, Session, SimilarWindow, SimilarWindows,
+};

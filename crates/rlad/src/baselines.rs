@@ -68,14 +68,14 @@ const BLOCK: usize = 256;
 /// A fitted baseline.
 #[derive(Clone, Debug)]
 pub struct Baseline {
-    record: Record,
+    record: BaselineRecord,
     bytes: Vec<u8>,
     hash: String,
 }
 
 /// What a baseline's file records beside its arrays.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Record {
+struct BaselineRecord {
     method: Method,
     seed: u64,
     part: Part,
@@ -109,7 +109,7 @@ impl Baseline {
         let first = series.first().ok_or_else(|| Error::Empty { what: "the data set".to_owned() })?;
         let n_channels = first.n_channels();
         series.iter().try_for_each(|series| check_channels(series, n_channels))?;
-        let mut record = Record {
+        let mut record = BaselineRecord {
             method: method.clone(),
             seed,
             part,
@@ -139,7 +139,7 @@ impl Baseline {
         Ok(Self::new(record))
     }
 
-    fn new(record: Record) -> Self {
+    fn new(record: BaselineRecord) -> Self {
         let arrays = record.fitted.detector().map_or_else(Vec::new, WindowDetector::arrays);
         let tensors: Tensors =
             arrays.iter().map(|(name, values)| ((*name).to_owned(), (vec![values.len()], values.to_vec()))).collect();
@@ -152,7 +152,7 @@ impl Baseline {
     /// # Errors
     /// [`Error::Format`], [`Error::Version`] or [`Error::Damaged`] where the bytes are not a whole baseline of this version.
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self> {
-        let (tensors, mut record, hash): (Tensors, Record, _) = tensor_file::read(path, KIND, &bytes)?;
+        let (tensors, mut record, hash): (Tensors, BaselineRecord, _) = tensor_file::read(path, KIND, &bytes)?;
         let arrays = tensors.into_iter().map(|(name, (_, values))| (name, values)).collect();
         if let Some(detector) = record.fitted.detector_mut() {
             detector.set_arrays(&arrays).map_err(|problem| Error::Format {

@@ -6,10 +6,10 @@ mod experts;
 use serde::{Deserialize, Serialize};
 
 pub use self::agent::{AgentConfig, Update};
-pub use self::experts::{Conflict, Expected, ExpertsConfig};
+pub use self::experts::{Conflict, ExpectedEvents, ExpertsConfig};
 use crate::data::series::Part;
 use crate::error::{Error, Result};
-use crate::features::View;
+use crate::features::Feature;
 pub use crate::models::trees::TreesConfig;
 
 /// Which of the two sets of defaults a config starts from.
@@ -61,14 +61,14 @@ pub struct Config {
     pub experts: ExpertsConfig,
 }
 
-/// What the network sees of a point: a window of views that ends at it.
+/// What the network sees of a point: a window of features that ends at it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StateConfig {
     /// The window length ω in points, in `1..=10_000`.
     pub n_steps: usize,
-    /// The views of each channel, at least one.
-    pub views: Vec<View>,
+    /// The features of each channel, at least one.
+    pub features: Vec<Feature>,
 }
 
 /// The scores that are there before any question, and how many questions they choose (paper, section 5.1).
@@ -86,7 +86,7 @@ pub struct WarmUpConfig {
     pub n_highest: usize,
     /// Of each series, this many with the lowest scores.
     pub n_lowest: usize,
-    /// Of each series, this many with scores nearest to the middle: .5 of a forest, which one point in a hundred exceeds of tails.
+    /// Of each series, this many with scores nearest to the middle: .5 of a forest, which one point in a hundred exceeds of ecdfs.
     pub n_middle: usize,
 }
 
@@ -104,7 +104,7 @@ pub enum QueryStrategy {
     Random,
     /// The highest scores and the lowest scores in turn.
     Extremes,
-    /// Drawn at random, each point with a chance in proportion to `p (1 − p)`, where p is the chance of an anomaly that its
+    /// Drawn at random, each point with a probability in proportion to `p (1 − p)`, where p is the probability of an anomaly that its
     /// score says: mostly what is uncertain, but a little of everything.
     Proportional,
 }
@@ -125,10 +125,10 @@ pub enum AnswerKind {
 pub enum WarmUpScores {
     /// An isolation forest on the whole window (paper, section 5.1).
     ForestWindow,
-    /// An isolation forest on the views of the window's last step.
+    /// An isolation forest on the features of the window's last step.
     ForestLastStep,
-    /// How rare the views of the last step are in their series, on average.
-    Tails,
+    /// How rare the features of the last step are in their series, on average.
+    Surprisal,
 }
 
 /// The choice of questions.
@@ -140,14 +140,14 @@ pub struct QueryConfig {
     /// N_al, the questions of one round, at least 1.
     pub per_round: usize,
     /// The share of a round's questions that is drawn at random, in `[0, 1]`.
-    pub random_share: f64,
+    pub random_fraction: f64,
     /// The largest share of a round's questions that are asked a second time, where the agent makes it likelier than not that the
-    /// first answer is wrong, in `[0, 1]`; this and `random_share` make at most 1. The later answer stands.
-    pub review_share: f64,
+    /// first answer is wrong, in `[0, 1]`; this and `random_fraction` make at most 1. The later answer stands.
+    pub review_fraction: f64,
     /// No two questions of one series are nearer to each other than this many points.
     pub min_distance: usize,
     /// The largest share of a round that may come from one series, in `(0, 1]`; at least one question always may.
-    pub max_series_share: f64,
+    pub max_series_fraction: f64,
     /// The number of points of each series that are ranked in a round, drawn anew each round, at least 1.
     pub pool: usize,
     /// The number of points that are ranked in a round in all, at least 1: where there are very many series, fewer of each.
@@ -233,7 +233,7 @@ impl Config {
             seed: 0,
             part: Part::ALL,
             questions: 500,
-            state: StateConfig { n_steps: 25, views: vec![View::MinMax] },
+            state: StateConfig { n_steps: 25, features: vec![Feature::MinMax] },
             warm_up: WarmUpConfig {
                 scores: WarmUpScores::ForestWindow,
                 n_trees: 100,
@@ -245,10 +245,10 @@ impl Config {
             query: QueryConfig {
                 strategy: QueryStrategy::Margin,
                 per_round: 5,
-                random_share: 0.0,
-                review_share: 0.0,
+                random_fraction: 0.0,
+                review_fraction: 0.0,
                 min_distance: 0,
-                max_series_share: 1.0,
+                max_series_fraction: 1.0,
                 pool: 20_000,
                 max_pool: 200_000,
                 answers: AnswerKind::Point,
@@ -289,19 +289,19 @@ impl Config {
                 reward_anomaly: 5.0,
                 reward_normal: 1.0,
                 gamma: 0.98,
-                doubt: 0.0,
+                label_noise_exponent: 0.0,
                 update: Update::Taken,
                 trees: TreesConfig {
                     weight: 0.0,
                     n_trees: 60,
                     n_leaves: 31,
                     learning_rate: 0.1,
-                    row_share: 0.5,
-                    feature_share: 0.5,
+                    row_fraction: 0.5,
+                    feature_fraction: 0.5,
                     min_rows: 30,
                     l2: 1.0,
-                    rarity: 0.0,
-                    rarity_unseen: 0.0,
+                    surprisal: 0.0,
+                    surprisal_unseen: 0.0,
                 },
             },
             threshold: ThresholdConfig { method: ThresholdMethod::Own },
@@ -343,18 +343,28 @@ impl Config {
         let Self { state, warm_up, query, propagation, agent, .. } = self;
         check(self.questions >= 1, "questions", "at least 1", self.questions)?;
         check((1..=10_000).contains(&state.n_steps), "state.n_steps", "in 1..=10000", state.n_steps)?;
-        check(!state.views.is_empty(), "state.views", "at least one view", "none")?;
-        for view in &state.views {
-            view.validate()?;
+        check(!state.features.is_empty(), "state.features", "at least one feature", "none")?;
+        for feature in &state.features {
+            feature.validate()?;
         }
         check(warm_up.n_trees >= 1, "warm_up.n_trees", "at least 1", warm_up.n_trees)?;
         check(warm_up.sample_size >= 2, "warm_up.sample_size", "at least 2", warm_up.sample_size)?;
         check(query.per_round >= 1, "query.per_round", "at least 1", query.per_round)?;
-        check((0.0..=1.0).contains(&query.random_share), "query.random_share", "in [0, 1]", query.random_share)?;
-        let (random, review) = (query.random_share, query.review_share);
-        check((0.0..=1.0 - random).contains(&review), "query.review_share", "in [0, 1 - query.random_share]", review)?;
-        let share = query.max_series_share;
-        check(share > 0.0 && share <= 1.0, "query.max_series_share", "in (0, 1]", share)?;
+        check(
+            (0.0..=1.0).contains(&query.random_fraction),
+            "query.random_fraction",
+            "in [0, 1]",
+            query.random_fraction,
+        )?;
+        let (random, review) = (query.random_fraction, query.review_fraction);
+        check(
+            (0.0..=1.0 - random).contains(&review),
+            "query.review_fraction",
+            "in [0, 1 - query.random_fraction]",
+            review,
+        )?;
+        let share = query.max_series_fraction;
+        check(share > 0.0 && share <= 1.0, "query.max_series_fraction", "in (0, 1]", share)?;
         check(query.shown >= 1, "query.shown", "at least 1", query.shown)?;
         check(query.max_pool >= 1, "query.max_pool", "at least 1", query.max_pool)?;
         check(query.pool >= 1, "query.pool", "at least 1", query.pool)?;
@@ -383,9 +393,9 @@ impl Default for Config {
             seed: 0,
             part: Part::ALL,
             questions: 500,
-            state: StateConfig { n_steps: 25, views: View::DEFAULT.to_vec() },
+            state: StateConfig { n_steps: 25, features: Feature::DEFAULT.to_vec() },
             warm_up: WarmUpConfig {
-                scores: WarmUpScores::Tails,
+                scores: WarmUpScores::Surprisal,
                 n_highest: 3,
                 n_lowest: 1,
                 n_middle: 1,
@@ -393,10 +403,10 @@ impl Default for Config {
             },
             query: QueryConfig {
                 per_round: 50,
-                random_share: 0.2,
-                review_share: 0.2,
+                random_fraction: 0.2,
+                review_fraction: 0.2,
                 min_distance: 40,
-                max_series_share: 0.2,
+                max_series_fraction: 0.2,
                 pool: 5_000,
                 answers: AnswerKind::Range,
                 round_robin: false,
@@ -420,9 +430,9 @@ impl Default for Config {
                 epsilon_start: 0.0,
                 epsilon_end: 0.0,
                 gamma: 0.0,
-                doubt: 2.0,
+                label_noise_exponent: 2.0,
                 update: Update::Both,
-                trees: TreesConfig { weight: 0.8, rarity: 1.0, rarity_unseen: 2.0, ..paper.agent.trees },
+                trees: TreesConfig { weight: 0.8, surprisal: 1.0, surprisal_unseen: 2.0, ..paper.agent.trees },
                 ..paper.agent
             },
             threshold: ThresholdConfig { method: ThresholdMethod::Calibrated },

@@ -1,21 +1,21 @@
-//! Views: what the network sees of a point.
+//! Features: what the network sees of a point.
 //!
-//! A **view** is a causal channel of the state: a number made of a point and what came before it in its series. All but
-//! [`View::MinMax`] need no fit: they measure in units of running statistics of the series itself, so one model judges
+//! A **feature** is a causal channel of the state: a number made of a point and what came before it in its series. All but
+//! [`Feature::MinMax`] need no fit: they measure in units of running statistics of the series itself, so one model judges
 //! series that it never saw, from their first points on, and follows them as they change. Batch and stream are the same
-//! code: [`encode`] is the loop over [`ViewState::push`].
+//! code: [`encode`] is the loop over [`FeatureState::push`].
 //!
 //! **Units.** The *usual step* `u` is the running size of the difference between two values in a row, a power mean of order
 //! 1/2 over about a week. `s(x, unit) = asinh(x / unit)`, kept in [-10, 10], 0 where the unit is 0. A unit is never below
 //! 1e-12 of the value itself, so that the rounding of constants is no signal. Statistics that serve as units include the
 //! point itself, which keeps ratios finite; windows end before it.
 //!
-//! **Missing values.** Where a channel is missing, its views are 0, *as usual*, but for [`View::MinMax`] and
-//! [`View::Value`], which stay where they were. Missing values enter no statistic: a window of 60 points holds the last 60
+//! **Missing values.** Where a channel is missing, its features are 0, *as usual*, but for [`Feature::MinMax`] and
+//! [`Feature::Value`], which stay where they were. Missing values enter no statistic: a window of 60 points holds the last 60
 //! values that are there, over any gap. Windows of a day and seasons go by the clock; where it finds nothing, they are 0.
 //!
-//! **Memory.** Bounded, see [`ViewState::bytes`]: a ring of the longest window in points, 24 blocks for the last day, and a
-//! profile of at most 96 slots a day and 168 hours a week. With the default views a channel takes less than 4 KiB.
+//! **Memory.** Bounded, see [`FeatureState::bytes`]: a ring of the longest window in points, 24 blocks for the last day, and a
+//! profile of at most 96 slots a day and 168 hours a week. With the default features a channel takes less than 4 KiB.
 //!
 //! **Numbers.** Values are held as `f32`, measured from an origin that follows the series when it goes far, so that a small
 //! change of a large value is not lost. Distances from the origin are kept within ±1e30.
@@ -37,51 +37,51 @@ pub(crate) mod write;
 use serde::{Deserialize, Serialize};
 
 use self::day::Day;
-pub use self::feature::{Trailing, View};
+pub use self::feature::{Feature, Trailing};
 use self::running::{Level, Spread};
 use self::scale::Extent;
 pub use self::scale::Scale;
-use self::season::{Judged, Season};
+use self::season::{Season, SlotComparison};
 use self::squash::{Finish, Measured};
 use self::trailing::{Line, Recent, Summary, TOGETHER};
-pub use self::write::write_views;
+pub use self::write::write_features;
 use crate::data::series::{Clock, Series};
 
 /// No value goes further from the origin than this.
 const FAR: f64 = 1e30;
 
-/// The number of views of a point: `views.len() * n_channels`.
+/// The number of features of a point: `features.len() * n_channels`.
 #[must_use]
-pub(crate) const fn n_features(views: &[View], n_channels: usize) -> usize {
-    views.len() * n_channels
+pub(crate) const fn n_features(features: &[Feature], n_channels: usize) -> usize {
+    features.len() * n_channels
 }
 
-/// What the views of one series remember.
+/// What the features of one series remember.
 ///
 /// One state belongs to one series and is pushed its points in time order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ViewState {
-    views: Vec<View>,
+pub struct FeatureState {
+    features: Vec<Feature>,
     clock: Clock,
     channels: Vec<Channel>,
 }
 
-impl ViewState {
+impl FeatureState {
     /// The state before the first point.
     ///
     /// # Panics
-    /// If a view is not valid, or a fitted `scale` has another number of channels.
+    /// If a feature is not valid, or a fitted `scale` has another number of channels.
     #[must_use]
-    pub fn new(views: &[View], clock: Clock, n_channels: usize, scale: &Scale) -> Self {
-        for view in views {
-            assert!(view.validate().is_ok(), "views were validated");
+    pub fn new(features: &[Feature], clock: Clock, n_channels: usize, scale: &Scale) -> Self {
+        for feature in features {
+            assert!(feature.validate().is_ok(), "features were validated");
         }
         let extents = scale.extents(n_channels);
-        let channels = extents.into_iter().map(|extent| Channel::new(views, clock, extent)).collect();
-        Self { views: views.to_vec(), clock, channels }
+        let channels = extents.into_iter().map(|extent| Channel::new(features, clock, extent)).collect();
+        Self { features: features.to_vec(), clock, channels }
     }
 
-    /// Writes the views of the next point to `out`, shape `[n_features]`: channel 0's views, channel 1's, ….
+    /// Writes the features of the next point to `out`, shape `[n_features]`: channel 0's features, channel 1's, ….
     ///
     /// `timestamp`: as in [`Series::new`], later than that of the last point. `values`: one a channel, missing where not finite.
     ///
@@ -91,7 +91,7 @@ impl ViewState {
         self.extend(&[timestamp], values, out);
     }
 
-    /// Writes the views of the next points to `out`, shape `[n_points, n_features]`: [`Self::push`] of each, bit for bit, but faster.
+    /// Writes the features of the next points to `out`, shape `[n_points, n_features]`: [`Self::push`] of each, bit for bit, but faster.
     ///
     /// `values`: shape `[n_points, n_channels]`.
     ///
@@ -100,15 +100,15 @@ impl ViewState {
     pub fn extend(&mut self, timestamps: &[i64], values: &[f64], out: &mut [f32]) {
         let n_channels = self.channels.len();
         assert_eq!(values.len(), timestamps.len() * n_channels, "one value a point and channel");
-        let n_features = n_features(&self.views, n_channels);
-        assert_eq!(out.len(), timestamps.len() * n_features, "one number a point, channel and view");
+        let n_features = n_features(&self.features, n_channels);
+        assert_eq!(out.len(), timestamps.len() * n_features, "one number a point, channel and feature");
         if n_features == 0 {
             return;
         }
         let mut finish = Finish::new(out);
         for (&timestamp, values) in timestamps.iter().zip(values.chunks_exact(n_channels)) {
             for (channel, &value) in self.channels.iter_mut().zip(values) {
-                channel.push(&self.views, self.clock, timestamp, value, &mut finish);
+                channel.push(&self.features, self.clock, timestamp, value, &mut finish);
             }
         }
         finish.flush();
@@ -118,7 +118,7 @@ impl ViewState {
     #[must_use]
     pub fn bytes(&self) -> usize {
         size_of::<Self>()
-            + self.views.capacity() * size_of::<View>()
+            + self.features.capacity() * size_of::<Feature>()
             + self.channels.capacity() * size_of::<Channel>()
             + self.channels.iter().map(Channel::heap_bytes).sum::<usize>()
     }
@@ -139,7 +139,7 @@ struct Channel {
     lengths: Vec<u8>,
     day: Option<Day>,
     season: Option<Season>,
-    /// Window and running mean of each `residual` view.
+    /// Window and running mean of each `residual` feature.
     residuals: Vec<(u8, f64)>,
 }
 
@@ -150,7 +150,7 @@ struct Last {
     run: u32,
 }
 
-/// What the views of a point are made of.
+/// What the features of a point are made of.
 struct Point<'a> {
     line: &'a Line,
     /// As it was given, and as it is measured from the origin.
@@ -158,24 +158,24 @@ struct Point<'a> {
     value: f64,
     unit: f64,
     difference: f64,
-    /// The first windows; more of them are looked at again for each view.
+    /// The first windows; more of them are looked at again for each feature.
     windows: [Option<Summary>; TOGETHER],
     day: Option<Summary>,
-    season: Option<Judged>,
+    season: Option<SlotComparison>,
 }
 
 impl Channel {
-    fn new(views: &[View], clock: Clock, extent: Extent) -> Self {
+    fn new(features: &[Feature], clock: Clock, extent: Extent) -> Self {
         let mut lengths = Vec::new();
         let mut residuals = Vec::new();
         let mut reach = 1;
-        for &view in views {
-            match view {
-                View::Difference(lag) => reach = reach.max(lag),
-                View::Residual(points) => residuals.push((points, 0.0)),
+        for &feature in features {
+            match feature {
+                Feature::Difference(lag) => reach = reach.max(lag),
+                Feature::Residual(points) => residuals.push((points, 0.0)),
                 _ => {}
             }
-            match view.trailing() {
+            match feature.trailing() {
                 Some(Trailing::Points(points)) if !lengths.contains(&points) => lengths.push(points),
                 _ => {}
             }
@@ -192,19 +192,19 @@ impl Channel {
             step: Spread::default(),
             recent: Recent::new(&lengths, reach),
             lengths,
-            day: views.iter().any(|view| view.trailing() == Some(Trailing::Day)).then(|| Day::new(day_slots)),
-            season: if views.iter().any(|view| view.is_seasonal()) { Season::new(clock) } else { None },
+            day: features.iter().any(|feature| feature.trailing() == Some(Trailing::Day)).then(|| Day::new(day_slots)),
+            season: if features.iter().any(|feature| feature.is_seasonal()) { Season::new(clock) } else { None },
             residuals,
         }
     }
 
-    fn push(&mut self, views: &[View], clock: Clock, timestamp: i64, value: f64, finish: &mut Finish<'_>) {
+    fn push(&mut self, features: &[Feature], clock: Clock, timestamp: i64, value: f64, finish: &mut Finish<'_>) {
         if !value.is_finite() {
-            for view in views {
-                finish.put(match (view, self.last) {
-                    (View::MinMax, None) => Measured::plain(0.5),
-                    (View::MinMax, Some(last)) => Measured::plain(self.extent.place(last.value)),
-                    (View::Value, Some(last)) => {
+            for feature in features {
+                finish.put(match (feature, self.last) {
+                    (Feature::MinMax, None) => Measured::plain(0.5),
+                    (Feature::MinMax, Some(last)) => Measured::plain(self.extent.place(last.value)),
+                    (Feature::Value, Some(last)) => {
                         let x = (last.value - self.origin.unwrap_or(last.value)).clamp(-FAR, FAR);
                         Measured::squashed(x - self.level.centre(), self.level.spread())
                     }
@@ -249,8 +249,8 @@ impl Channel {
             day: self.day.as_mut().and_then(Day::summary),
             season,
         };
-        for &view in views {
-            finish.put(self.measured(view, &point).unwrap_or(Measured::plain(0.0)));
+        for &feature in features {
+            finish.put(self.measured(feature, &point).unwrap_or(Measured::plain(0.0)));
         }
 
         let gone_round = self.recent.push(&line, centred);
@@ -262,36 +262,36 @@ impl Channel {
         }
     }
 
-    /// What a view of a point is made of; None where the point has too little before it.
-    fn measured(&self, view: View, point: &Point<'_>) -> Option<Measured> {
+    /// What a feature of a point is made of; None where the point has too little before it.
+    fn measured(&self, feature: Feature, point: &Point<'_>) -> Option<Measured> {
         let &Point { value: x, unit, season, .. } = point;
         let trailing = |window| self.trailing(window, point);
         let deviation = |window: &Summary| ((window.squares + unit * unit) / window.n).sqrt();
-        let seasonal = |of: &dyn Fn(&Judged) -> (f64, f64)| {
+        let seasonal = |of: &dyn Fn(&SlotComparison) -> (f64, f64)| {
             season.map(|season| {
                 let (distance, unit) = of(&season);
                 Measured::squashed(distance, unit).times(season.days / (season.days + 1.0))
             })
         };
-        match view {
-            View::MinMax => Some(Measured::plain(self.extent.place(point.given))),
-            View::Value => Some(Measured::squashed(x - self.level.centre(), self.level.spread())),
-            View::Difference(lag) => self.recent.back(lag).map(|before| Measured::squashed(x - before, unit)),
-            View::Median(window) => trailing(window).map(|w| Measured::squashed(x - w.median, unit)),
-            View::ZScore(window) => trailing(window).map(|w| Measured::squashed(x - w.mean, deviation(&w))),
-            View::Deviation(window) => trailing(window).map(|w| Measured::log(deviation(&w), unit)),
-            View::Range(window) => {
+        match feature {
+            Feature::MinMax => Some(Measured::plain(self.extent.place(point.given))),
+            Feature::Value => Some(Measured::squashed(x - self.level.centre(), self.level.spread())),
+            Feature::Difference(lag) => self.recent.back(lag).map(|before| Measured::squashed(x - before, unit)),
+            Feature::Median(window) => trailing(window).map(|w| Measured::squashed(x - w.median, unit)),
+            Feature::ZScore(window) => trailing(window).map(|w| Measured::squashed(x - w.mean, deviation(&w))),
+            Feature::Deviation(window) => trailing(window).map(|w| Measured::log(deviation(&w), unit)),
+            Feature::Range(window) => {
                 trailing(window).map(|w| Measured::squashed((x - w.max).max(0.0) + (x - w.min).min(0.0), unit))
             }
-            View::Season => seasonal(&|season| (season.residual, unit)),
-            View::SeasonScore => seasonal(&|season| (season.residual, season.spread)),
-            View::SeasonStep => seasonal(&|season| (point.difference, season.step)),
-            View::Week => seasonal(&|season| (season.weekly, season.any_spread)),
-            View::Residual(points) => seasonal(&|season| {
+            Feature::Season => seasonal(&|season| (season.residual, unit)),
+            Feature::SeasonScore => seasonal(&|season| (season.residual, season.spread)),
+            Feature::SeasonStep => seasonal(&|season| (point.difference, season.step)),
+            Feature::Week => seasonal(&|season| (season.weekly, season.any_spread)),
+            Feature::Residual(points) => seasonal(&|season| {
                 let mean = self.residuals.iter().find(|(window, _)| *window == points).map_or(0.0, |(_, mean)| *mean);
                 (mean, season.any_spread)
             }),
-            View::Unchanged => Some(Measured::log(f64::from(self.last.map_or(1, |last| last.run)), 1.0)),
+            Feature::Unchanged => Some(Measured::log(f64::from(self.last.map_or(1, |last| last.run)), 1.0)),
         }
     }
 
@@ -299,7 +299,7 @@ impl Channel {
     fn trailing(&self, window: Trailing, point: &Point<'_>) -> Option<Summary> {
         let Trailing::Points(points) = window else { return point.day };
         let index = self.lengths.iter().position(|&length| length == points);
-        let index = index.expect("each window of a view is kept");
+        let index = index.expect("each window of a feature is kept");
         point.windows.get(index).copied().unwrap_or_else(|| self.recent.summaries(point.line, index)[0])
     }
 
@@ -332,28 +332,28 @@ impl Channel {
     }
 }
 
-/// The views of every point of a series.
+/// The features of every point of a series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Encoded {
     n_features: usize,
     rows: Vec<f32>,
 }
 
-/// The views of every point of a series: the loop over [`ViewState::push`].
+/// The features of every point of a series: the loop over [`FeatureState::push`].
 ///
 /// # Panics
-/// As [`ViewState::new`].
+/// As [`FeatureState::new`].
 #[must_use]
-pub fn encode(series: &Series, views: &[View], scale: &Scale) -> Encoded {
-    let n_features = n_features(views, series.n_channels());
-    let mut state = ViewState::new(views, series.clock(), series.n_channels(), scale);
+pub fn encode(series: &Series, features: &[Feature], scale: &Scale) -> Encoded {
+    let n_features = n_features(features, series.n_channels());
+    let mut state = FeatureState::new(features, series.clock(), series.n_channels(), scale);
     let mut rows = vec![0.0; series.len() * n_features];
     state.extend(series.timestamps(), series.values(), &mut rows);
     Encoded { n_features, rows }
 }
 
 impl Encoded {
-    /// The number of views of a point.
+    /// The number of features of a point.
     #[must_use]
     pub const fn n_features(&self) -> usize {
         self.n_features
@@ -365,7 +365,7 @@ impl Encoded {
         &self.rows
     }
 
-    /// The views of one point, shape `[n_features]`.
+    /// The features of one point, shape `[n_features]`.
     #[must_use]
     pub fn row(&self, point: usize) -> &[f32] {
         &self.rows[point * self.n_features..(point + 1) * self.n_features]

@@ -13,7 +13,7 @@ mod models;
 mod random;
 mod saved;
 
-pub use active::{Oracle, Progress, Query, Session, TruthOracle};
+pub use active::{Oracle, Query, RoundSummary, Session, TruthOracle};
 pub use config::Config;
 pub use data::{Answer, Label, Series, Span, read};
 pub use detect::{Detector, Model, Stream};

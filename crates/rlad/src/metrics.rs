@@ -30,7 +30,7 @@ use crate::data::label::{Label, events};
 
 /// A series with its truth and its scores.
 #[derive(Clone, Copy, Debug)]
-pub struct Judged<'a> {
+pub struct ScoredSeries<'a> {
     /// The true label of each point; `None` where it is unknown.
     pub truth: &'a [Option<Label>],
     /// The score of each point, higher is more anomalous; NaN where there is none.
@@ -237,7 +237,7 @@ pub struct Evaluation {
 /// # Panics
 /// If a series has not one score for each true label.
 #[must_use]
-pub fn affiliation(judged: &[Judged<'_>]) -> Quality {
+pub fn affiliation(judged: &[ScoredSeries<'_>]) -> Quality {
     let of_series: Vec<Shares> = judged.par_iter().map(|one| affiliation::by_distance(&Points::new(one))).collect();
     affiliation_of(of_series.into_iter())
 }
@@ -252,7 +252,7 @@ fn affiliation_of(of_series: impl Iterator<Item = Shares>) -> Quality {
 /// # Panics
 /// If a series has not one score for each true label.
 #[must_use]
-pub fn evaluate(judged: &[Judged<'_>], options: &EvaluateOptions) -> Evaluation {
+pub fn evaluate(judged: &[ScoredSeries<'_>], options: &EvaluateOptions) -> Evaluation {
     let judged: Vec<Points<'_>> = judged.par_iter().map(Points::new).collect();
     let judged = judged.as_slice();
     let series: Vec<OfSeries> = judged.par_iter().map(|points| OfSeries::new(points, options)).collect();
@@ -295,7 +295,7 @@ pub fn evaluate(judged: &[Judged<'_>], options: &EvaluateOptions) -> Evaluation 
 /// # Panics
 /// If a series has not one score for each true label.
 #[must_use]
-pub fn best_threshold(judged: &[Judged<'_>], goal: Goal) -> BestQuality {
+pub fn best_threshold(judged: &[ScoredSeries<'_>], goal: Goal) -> BestQuality {
     let judged: Vec<Points<'_>> = judged.par_iter().map(Points::new).collect();
     match goal {
         Goal::Strict => ranking::by_point(&judged).best(),
@@ -361,8 +361,8 @@ struct Points<'a> {
 }
 
 impl<'a> Points<'a> {
-    fn new(judged: &Judged<'a>) -> Self {
-        let Judged { truth, scores, threshold } = *judged;
+    fn new(judged: &ScoredSeries<'a>) -> Self {
+        let ScoredSeries { truth, scores, threshold } = *judged;
         assert_eq!(truth.len(), scores.len(), "a series has one score for each true label");
         let alarms: Vec<bool> = scores.iter().map(|score| *score > threshold).collect();
         let known_alarms: Vec<bool> =

@@ -43,7 +43,7 @@ pub(crate) const fn mix(key: u64) -> u64 {
 }
 
 /// A share of `n`, rounded.
-pub(crate) fn share_of(n: usize, share: f64) -> usize {
+pub(crate) fn fraction_of(n: usize, share: f64) -> usize {
     (n as f64 * share).round() as usize
 }
 

@@ -211,7 +211,7 @@ fn answers_that_are_wrong_are_asked_about_again() {
     }
     let n_wrong = first_was_wrong.iter().filter(|wrong| **wrong).count();
     assert!(first_was_wrong.len() >= 4 && 3 * n_wrong >= 2 * first_was_wrong.len(), "{first_was_wrong:?}");
-    config.query.review_share = 0.0;
+    config.query.review_fraction = 0.0;
     let (_, without) = run_with(config, &data, |_| false, 0.15);
     assert!(without.answered().iter().all(|(query, _)| query.reason != Reason::Review));
 }
@@ -226,7 +226,7 @@ fn what_experts_said_stands_where_the_same_points_are_scored_again() {
     for ((series, _), labels) in data.iter().zip(&labels) {
         let scores = model.score(series).unwrap();
         let mut standing = scores.clone();
-        model.let_answers_stand(series, 0..series.len(), &mut standing);
+        model.apply_labels(series, 0..series.len(), &mut standing);
         for (point, (score, standing)) in scores.iter().zip(&standing).enumerate() {
             match labels.get(point).filter(|_| !series.is_missing(point)) {
                 Some(label) => {
@@ -238,10 +238,10 @@ fn what_experts_said_stands_where_the_same_points_are_scored_again() {
             }
         }
         let mut of_none = scores.clone();
-        model.clone().without_answers().let_answers_stand(series, 0..series.len(), &mut of_none);
+        model.clone().without_answers().apply_labels(series, 0..series.len(), &mut of_none);
         assert!(of_none.iter().zip(&scores).all(|(a, b)| a.to_bits() == b.to_bits()));
         let mut of_part = scores[100..600].to_vec();
-        model.let_answers_stand(series, 100..600, &mut of_part);
+        model.apply_labels(series, 100..600, &mut of_part);
         assert!(of_part.iter().zip(&standing[100..600]).all(|(a, b)| a.to_bits() == b.to_bits()));
         // Another series of the same name: one value more, and all that follows is at another time.
         let later = series.timestamps().iter().map(|time| time + series.step()).collect();
@@ -249,7 +249,7 @@ fn what_experts_said_stands_where_the_same_points_are_scored_again() {
         let other = Series::new(series.name(), channels, TimeFormat::Seconds, later, values, None).unwrap();
         let scores = model.score(&other).unwrap();
         let mut standing = scores.clone();
-        model.let_answers_stand(&other, 0..other.len(), &mut standing);
+        model.apply_labels(&other, 0..other.len(), &mut standing);
         assert!(scores.iter().zip(&standing).all(|(a, b)| a.to_bits() == b.to_bits()));
     }
     assert!(n_turned > 0, "an expert who is sometimes wrong has the last word too");
@@ -258,21 +258,22 @@ fn what_experts_said_stands_where_the_same_points_are_scored_again() {
 #[test]
 fn in_a_series_that_was_not_trained_on_rarity_counts_by_a_weight_of_its_own() {
     let data = data();
-    let of = |rarity_unseen| {
+    let of = |surprisal_unseen| {
         let mut config = config(Preset::Default);
-        config.agent.trees.rarity_unseen = rarity_unseen;
+        config.agent.trees.surprisal_unseen = surprisal_unseen;
         run(config, &data, |_| false)
     };
-    let ((same, session), (more, _)) = (of(Config::default().agent.trees.rarity), of(3.0));
+    let ((same, session), (more, _)) = (of(Config::default().agent.trees.surprisal), of(3.0));
     let scores = |detector: &dyn Detector, series: &Series| detector.score(series).unwrap();
     let (seen, _) = &data[0];
     assert!(scores(&same, seen).iter().zip(scores(&more, seen)).all(|(a, b)| a.to_bits() == b.to_bits()));
     let (times, values) = (seen.timestamps().to_vec(), seen.values().to_vec());
     let new = Series::new("new", seen.channels().to_vec(), TimeFormat::Seconds, times, values, None).unwrap();
-    let rarity = scores(&session.warm_up_detector(), &new);
+    let surprisal = scores(&session.warm_up_detector(), &new);
     // 3 nats for 1, and the same for all points, so that the threshold is that of both.
     let both = scores(&same, &new).into_iter().zip(scores(&more, &new));
-    let shifts: Vec<f64> = both.zip(&rarity).map(|((same, more), rarity)| more - same - 2.0 * rarity).collect();
+    let shifts: Vec<f64> =
+        both.zip(&surprisal).map(|((same, more), surprisal)| more - same - 2.0 * surprisal).collect();
     assert!(shifts.iter().all(|shift| (shift - shifts[0]).abs() < 1e-5), "{shifts:?}");
     assert!(shifts[0] < 0.0, "a higher threshold goes with the higher weight: {}", shifts[0]);
     assert!((same.threshold() - more.threshold()).abs() < 1e-12);
@@ -289,7 +290,7 @@ fn the_warm_up_detector_finds_what_is_rare_without_a_question() {
         let mut ranked: Vec<usize> = (0..series.len()).filter(known).collect();
         ranked.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
         let spikes = |points: &[usize]| points.iter().filter(|p| truth.labels()[**p] == Some(Label::Anomaly)).count();
-        // A spike leaves its trace in the views of the points behind it.
+        // A spike leaves its trace in the features of the points behind it.
         let n_spikes = spikes(&ranked);
         assert!(2 * spikes(&ranked[..3 * n_spikes]) >= n_spikes, "{} of {n_spikes}", spikes(&ranked[..3 * n_spikes]));
         assert!(

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rlad::active::{FreeSpan, Statement};
+use rlad::active::{Feedback, FreeSpan};
 use rlad::data::{NANOS_PER_SECOND, TimeFormat};
 use rlad::{Answer, Config, Label, Query, Series, Session, Span};
 
@@ -50,12 +50,12 @@ fn answers(session: &mut Session) -> Vec<(u64, Answer)> {
     queries.iter().map(|query| (query.id, truth(session, query))).collect()
 }
 
-fn as_statements(answers: &[(u64, Answer)]) -> Vec<Statement> {
-    answers.iter().map(|(question, answer)| Statement::Answer { question: *question, answer: answer.clone() }).collect()
+fn as_statements(answers: &[(u64, Answer)]) -> Vec<Feedback> {
+    answers.iter().map(|(question, answer)| Feedback::Answer { question: *question, answer: answer.clone() }).collect()
 }
 
-fn free(first: usize, last: usize, label: Option<Label>) -> Statement {
-    Statement::Free { series: 0, spans: vec![FreeSpan { first, last, label }] }
+fn free(first: usize, last: usize, label: Option<Label>) -> Feedback {
+    Feedback::Unprompted { series: 0, spans: vec![FreeSpan { first, last, label }] }
 }
 
 #[test]
@@ -70,11 +70,11 @@ fn answers_alone_come_to_the_same_bytes_however_they_are_taught() {
         }
         assert_eq!(answers(&mut other), of_round);
         // The order in which several experts answer does not matter where their answers do not overlap.
-        let mut statements = as_statements(&of_round);
-        statements.reverse();
-        said.extend(statements);
+        let mut feedback = as_statements(&of_round);
+        feedback.reverse();
+        said.extend(feedback);
         let progress = one.teach(&of_round).unwrap();
-        assert_eq!(other.teach_standing(&said).unwrap(), progress);
+        assert_eq!(other.teach_all(&said).unwrap(), progress);
         assert!(one.checkpoint() == other.checkpoint());
     }
     assert!(one.finish().to_bytes() == other.finish().to_bytes());
@@ -89,7 +89,7 @@ fn free_labels_count_as_points_and_survive_a_checkpoint() {
     said.push(free(500, 520, Some(Label::Normal)));
     said.push(free(510, 515, Some(Label::Anomaly)));
     said.push(free(520, 2_000, None));
-    let progress = session.teach_standing(&said).unwrap();
+    let progress = session.teach_all(&said).unwrap();
     let shown = asked.iter().flat_map(|query| session.shown(query).map(|point| (query.series, point)));
     let mut points: BTreeSet<(usize, usize)> = shown.collect();
     points.extend((500..=520).map(|point| (0, point)));
@@ -103,14 +103,14 @@ fn free_labels_count_as_points_and_survive_a_checkpoint() {
     let of_round = answers(&mut session);
     assert_eq!(answers(&mut resumed), of_round);
     said.extend(as_statements(&of_round));
-    let of_session = session.teach_standing(&said).unwrap();
+    let of_session = session.teach_all(&said).unwrap();
     assert_eq!(resumed.teach(&of_round).unwrap(), of_session);
     assert!(resumed.checkpoint() == session.checkpoint());
     // Once they are taken back, nothing of them is left.
-    said.retain(|statement| matches!(statement, Statement::Answer { .. }));
+    said.retain(|item| matches!(item, Feedback::Answer { .. }));
     let of_round = answers(&mut session);
     said.extend(as_statements(&of_round));
-    session.teach_standing(&said).unwrap();
+    session.teach_all(&said).unwrap();
     assert!(!String::from_utf8_lossy(&session.checkpoint()).contains("\"free\""));
 }
 
@@ -119,15 +119,15 @@ fn answers_to_earlier_questions_can_be_changed_and_withdrawn() {
     let series = [series("a"), series("b")];
     let mut session = session(&series);
     let mut said = as_statements(&answers(&mut session));
-    session.teach_standing(&said).unwrap();
+    session.teach_all(&said).unwrap();
     let before = session.answered().to_vec();
     let (changed, withdrawn) = (before[0].0.clone(), before[1].0.clone());
     let turned = Answer::Spans(vec![Span { first: changed.point, last: changed.point, label: Label::Anomaly }]);
-    said[0] = Statement::Answer { question: changed.id, answer: turned.clone() };
+    said[0] = Feedback::Answer { question: changed.id, answer: turned.clone() };
     said.remove(1);
     let of_round = answers(&mut session);
     said.extend(as_statements(&of_round));
-    session.teach_standing(&said).unwrap();
+    session.teach_all(&said).unwrap();
     assert_eq!((&session.answered()[0].1, &session.answered()[1].1), (&turned, &Answer::Skip));
     assert_eq!(session.answered()[1].0, withdrawn);
     assert_eq!(session.answered().len(), before.len() + of_round.len());
@@ -136,7 +136,7 @@ fn answers_to_earlier_questions_can_be_changed_and_withdrawn() {
     session.set_questions(session.answered().len());
     assert!(session.query().is_empty());
     said.push(free(600, 610, Some(Label::Normal)));
-    assert_eq!(session.teach_standing(&said).unwrap().round, round);
+    assert_eq!(session.teach_all(&said).unwrap().round, round);
 }
 
 #[test]
@@ -145,13 +145,13 @@ fn what_does_not_fit_is_refused_and_nothing_is_lost() {
     let mut session = session(&series);
     let of_round = as_statements(&answers(&mut session));
     let twice = [of_round[0].clone(), of_round[0].clone()];
-    let unknown = [Statement::Answer { question: 999, answer: Answer::Skip }];
-    let nowhere = [Statement::Free { series: 7, spans: Vec::new() }];
+    let unknown = [Feedback::Answer { question: 999, answer: Answer::Skip }];
+    let nowhere = [Feedback::Unprompted { series: 7, spans: Vec::new() }];
     let before = session.checkpoint();
-    for (statements, problem) in
+    for (feedback, problem) in
         [(&twice[..], "is not the only one"), (&unknown[..], "was not asked"), (&nowhere[..], "series 7 is not in")]
     {
-        let error = session.teach_standing(statements).unwrap_err().to_string();
+        let error = session.teach_all(feedback).unwrap_err().to_string();
         assert!(error.contains(problem), "{error}");
         assert!(session.checkpoint() == before);
     }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use rlad::active::{Question, Reply};
 use rlad::config::{AnswerKind, Preset};
 use rlad::data::{Clock, ReadOptions, Source, TimeFormat, Truth, import};
-use rlad::features::View;
+use rlad::features::Feature;
 use rlad::{Config, Detector, Model, Oracle, Series, Session, Stream, TruthOracle, read};
 
 /// The shipped series with their truth.
@@ -32,8 +32,8 @@ fn train(preset: Preset, weight_of_trees: f32) -> Model {
     config.agent.final_steps = 3;
     config.query.per_round = 15;
     if preset == Preset::Default {
-        // A view that depends on what was fitted takes part as well.
-        config.state.views.push(View::MinMax);
+        // A feature that depends on what was fitted takes part as well.
+        config.state.features.push(Feature::MinMax);
     }
     let (series, truth) = shipped().into_iter().find(|(series, _)| series.name().contains("ec2_cpu")).unwrap();
     let mut session = Session::new(config, std::slice::from_ref(&series)).unwrap();

@@ -74,8 +74,8 @@ Part of each series that is trained on, as fractions: `min-max` takes its range 
 
 pub(super) const VIEWS_EXAMPLES: &str = "\
 EXAMPLES:
-  The views that a detector trained on the first 80 % of each series sees:
-    rlad views kpi.parquet --out views.parquet --part ..0.8";
+  The features that a detector trained on the first 80 % of each series sees:
+    rlad features kpi.parquet --out features.parquet --part ..0.8";
 
 pub(super) const DEMO_EXAMPLES: &str = "\
 EXAMPLES:

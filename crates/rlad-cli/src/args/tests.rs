@@ -29,7 +29,7 @@ fn the_definitions_are_sound() {
 fn every_help_is_as_reviewed() {
     insta::assert_snapshot!("help", help(&[]));
     for name in
-        ["train", "label", "labels", "detect", "evaluate", "bench", "import", "views", "demo", "completions", "man"]
+        ["train", "label", "labels", "detect", "evaluate", "bench", "import", "features", "demo", "completions", "man"]
     {
         let help = help(&[name]);
         assert!(help.contains("EXAMPLES:"), "{name}");

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use rlad::data::{DataSet, SeriesScores};
-use rlad::metrics::{EvaluateOptions, Judged, NabOptions};
+use rlad::metrics::{EvaluateOptions, NabOptions, ScoredSeries};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -177,13 +177,13 @@ fn metrics(
     threshold: Option<f64>,
     delay: usize,
 ) -> anyhow::Result<Value> {
-    let judged: Vec<Judged<'_>> = data
+    let judged: Vec<ScoredSeries<'_>> = data
         .members
         .iter()
         .zip(scores)
         .filter_map(|(member, scores)| {
             let truth = &member.truth.as_ref()?.labels()[member.series.part(suite.test)];
-            Some(Judged { truth, scores: &scores.scores, threshold: threshold.unwrap_or(scores.threshold) })
+            Some(ScoredSeries { truth, scores: &scores.scores, threshold: threshold.unwrap_or(scores.threshold) })
         })
         .collect();
     let nab = Some(NabOptions { probation: suite.nab_probation });

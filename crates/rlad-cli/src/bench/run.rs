@@ -10,7 +10,7 @@ use rlad::active::{Question, Reply};
 use rlad::baselines::Baseline;
 use rlad::config::AnswerKind;
 use rlad::data::{DataSet, Labels, Part, SeriesScores, Truth};
-use rlad::metrics::{Goal, Judged};
+use rlad::metrics::{Goal, ScoredSeries};
 use rlad::{Answer, Detector, Label, Oracle, Query, Series, Session, TruthOracle};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -383,13 +383,13 @@ fn let_labels_stand(scores: &mut [SeriesScores], labels: &[Labels], series: &[Se
 
 /// The threshold with the best strict F1 on a part.
 fn validation(scores: &[SeriesScores], data: &DataSet, part: Part) -> Option<Validation> {
-    let judged: Vec<Judged<'_>> = data
+    let judged: Vec<ScoredSeries<'_>> = data
         .members
         .iter()
         .zip(scores)
         .filter_map(|(member, scores)| {
             let truth = &member.truth.as_ref()?.labels()[member.series.part(part)];
-            Some(Judged { truth, scores: &scores.scores, threshold: 0.0 })
+            Some(ScoredSeries { truth, scores: &scores.scores, threshold: 0.0 })
         })
         .collect();
     let threshold = rlad::metrics::best_threshold(&judged, Goal::Strict).threshold?;

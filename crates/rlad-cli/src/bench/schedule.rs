@@ -39,8 +39,8 @@ pub(crate) struct Planned {
 pub(crate) struct Prepared {
     /// The data in the program's own form.
     pub(crate) data: PathBuf,
-    /// Their views, where a script wants them.
-    pub(crate) views: Option<PathBuf>,
+    /// Their features, where a script wants them.
+    pub(crate) features: Option<PathBuf>,
     /// The SHA-256 of the data's file.
     pub(crate) data_hash: String,
     /// The program that runs scripts.
@@ -213,8 +213,8 @@ fn script(task: &Task, peer: &super::suite::Peer, prepared: &Prepared) -> Result
     let mut command = Command::new(&prepared.python);
     command.arg(path);
     command.arg("--data").arg(&prepared.data);
-    if let Some(views) = prepared.views.as_ref().filter(|_| peer.views) {
-        command.arg("--views").arg(views);
+    if let Some(features) = prepared.features.as_ref().filter(|_| peer.features) {
+        command.arg("--features").arg(features);
     }
     command
         .args(["--train", &task.train.to_string(), "--test", &task.test.to_string(), "--seed", &task.seed.to_string()])

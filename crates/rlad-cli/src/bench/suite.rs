@@ -123,9 +123,9 @@ pub(crate) struct Peer {
     /// Whether it asks questions: it is given the budgets then.
     #[serde(default)]
     pub(crate) asks: bool,
-    /// Whether it is given the views of the preset `default`.
+    /// Whether it is given the features of the preset `default`.
     #[serde(default)]
-    pub(crate) views: bool,
+    pub(crate) features: bool,
 }
 
 /// What a detector is.

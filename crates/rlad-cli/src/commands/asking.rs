@@ -5,12 +5,12 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
-use rlad::active::{Question, Reply, Statement};
+use rlad::active::{Feedback, Question, Reply};
 use rlad::config::{AnswerKind, ExpertsConfig};
 use rlad::{Answer, Oracle, Query, Series, Session};
 
 use crate::log::{
-    Act, AnswerLog, Asked as AskedAbout, Entry, Reading, Said, Saying, Source, Standing, index_of, times,
+    Act, AnnotationState, AnswerLog, Asked as AskedAbout, Entry, Reading, Said, Saying, Source, index_of, times,
 };
 
 /// What came of asking some questions.
@@ -63,7 +63,7 @@ impl Log {
         about: About<'_>,
         shown: impl Fn(&Query) -> Range<usize>,
     ) -> anyhow::Result<Asked> {
-        let known = queries.first().map_or_else(Standing::default, |query| self.standing(query.round));
+        let known = queries.first().map_or_else(AnnotationState::default, |query| self.standing(query.round));
         let reading = Reading { series: about.series, index: &self.index, kind: about.kind, experts: about.experts };
         let mut known = queries
             .iter()
@@ -131,18 +131,18 @@ impl Log {
     }
 
     /// All that stands of what a session's round learns from.
-    pub(crate) fn statements(&self, session: &mut Session, series: &[Series]) -> anyhow::Result<Vec<Statement>> {
+    pub(crate) fn feedback(&self, session: &mut Session, series: &[Series]) -> anyhow::Result<Vec<Feedback>> {
         let standing = self.standing(session.round());
         let pending = session.query().to_vec();
         let config = session.config();
         let reading = Reading { series, index: &self.index, kind: config.query.answers, experts: &config.experts };
         let queries = session.answered().iter().map(|(query, _)| query).chain(&pending);
-        reading.statements(&standing, queries.map(|query| (query, session.shown(query))))
+        reading.feedback(&standing, queries.map(|query| (query, session.shown(query))))
     }
 
     /// What stands of the entries that a round learns from.
-    fn standing(&self, round: usize) -> Standing {
-        Standing::of(self.entries.iter().filter(|(_, entry)| entry.taught <= round).cloned())
+    fn standing(&self, round: usize) -> AnnotationState {
+        AnnotationState::of(self.entries.iter().filter(|(_, entry)| entry.taught <= round).cloned())
     }
 
     fn append(&mut self, entry: Entry) -> anyhow::Result<()> {

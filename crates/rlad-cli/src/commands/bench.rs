@@ -141,7 +141,7 @@ fn open_data(suite: &Suite, args: &BenchArgs) -> anyhow::Result<DataSet> {
     Ok(data)
 }
 
-/// Writes the data, and their views where a script that is wanted reads them, unless they are there.
+/// Writes the data, and their features where a script that is wanted reads them, unless they are there.
 fn prepare(suite: &Suite, data: &DataSet, args: &BenchArgs) -> anyhow::Result<Prepared> {
     let fresh = args.out.join(".data.parquet");
     rlad::data::write_dataset(&fresh, data)?;
@@ -150,26 +150,26 @@ fn prepare(suite: &Suite, data: &DataSet, args: &BenchArgs) -> anyhow::Result<Pr
     fs::rename(&fresh, &path).map_err(|source| Error::Write { path: path.clone(), source })?;
     // Scripts run in the project's folder, runs in this one: paths that hold in both.
     let whole = |path: &Path| fs::canonicalize(path).map_err(|source| Error::Read { path: path.to_owned(), source });
-    let reads_views = |entry: &&Entry| matches!(entry.what(), Ok(What::Peer(peer)) if peer.views);
-    let views = match suite.run.iter().filter(|entry| is_wanted(entry, args)).find(reads_views) {
-        Some(_) => Some(whole(&prepare_views(suite, data, args, &data_hash)?)?),
+    let reads_features = |entry: &&Entry| matches!(entry.what(), Ok(What::Peer(peer)) if peer.features);
+    let features = match suite.run.iter().filter(|entry| is_wanted(entry, args)).find(reads_features) {
+        Some(_) => Some(whole(&prepare_features(suite, data, args, &data_hash)?)?),
         None => None,
     };
-    Ok(Prepared { data: whole(&path)?, views, data_hash, python: args.python.clone() })
+    Ok(Prepared { data: whole(&path)?, features, data_hash, python: args.python.clone() })
 }
 
-/// The file of the views, which is written anew where it was made of other data, another part, or other views.
-fn prepare_views(suite: &Suite, data: &DataSet, args: &BenchArgs, data_hash: &str) -> anyhow::Result<PathBuf> {
-    let views = Config::default().state.views;
-    let made_of = serde_json::json!({"data_sha256": data_hash, "train": suite.train, "views": views}).to_string();
-    let (path, record) = (args.out.join("views.parquet"), args.out.join("views.json"));
+/// The file of the features, which is written anew where it was made of other data, another part, or other features.
+fn prepare_features(suite: &Suite, data: &DataSet, args: &BenchArgs, data_hash: &str) -> anyhow::Result<PathBuf> {
+    let features = Config::default().state.features;
+    let made_of = serde_json::json!({"data_sha256": data_hash, "train": suite.train, "features": features}).to_string();
+    let (path, record) = (args.out.join("features.parquet"), args.out.join("features.json"));
     let is_there = path.exists() && fs::read_to_string(&record).is_ok_and(|text| text == made_of);
     if !is_there {
         let n_points = data.members.iter().map(|member| member.series.len() as u64).sum();
-        let mut bar = Progress::new("views", n_points);
+        let mut bar = Progress::new("features", n_points);
         // Until its record is written, the file is one that nobody knows.
         let _ = fs::remove_file(&record);
-        rlad::features::write_views(&path, data, &views, suite.train, |n| bar.set(n as u64))?;
+        rlad::features::write_features(&path, data, &features, suite.train, |n| bar.set(n as u64))?;
         rlad::data::write_file(&record, made_of.as_bytes())?;
     }
     Ok(path)

@@ -66,7 +66,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
             "{} series, {n_points} points; the first 80 % of each is learned from, the rest is measured on",
             series.len()
         ))?;
-        print(&format!("before the questions (how rare the views are): {}", strict_line(&before)))?;
+        print(&format!("before the questions (how rare the features are): {}", strict_line(&before)))?;
     }
 
     let folder = Folder::create(&out.join("session"), &config)?;

@@ -16,7 +16,7 @@ use crate::args::DetectArgs;
 use crate::commands::evaluate::rows;
 use crate::commands::{open_saved, print, read, read_options, tell, use_threads};
 use crate::folder::{self, read_history};
-use crate::log::{AnswerLog, Standing};
+use crate::log::{AnnotationState, AnswerLog};
 use crate::memory::give_back;
 use crate::progress::Progress;
 use crate::report::{AskedQuestion, CurvePoint, MetricRow, ModelFacts, Report, ReportSeries};
@@ -247,7 +247,7 @@ pub(crate) fn score_series(
 ) -> rlad::Result<SeriesScores> {
     let points = series.part(part);
     let mut scores = detector.score_points(series, points.clone())?;
-    detector.let_answers_stand(series, points.clone(), &mut scores);
+    detector.apply_labels(series, points.clone(), &mut scores);
     Ok(SeriesScores {
         series: series.name().to_owned(),
         time_format: series.time_format(),
@@ -381,7 +381,7 @@ fn questions(folder: &Path) -> anyhow::Result<HashMap<String, Vec<AskedQuestion>
     let mut questions: HashMap<String, Vec<AskedQuestion>> = HashMap::new();
     let path = folder.join(folder::LABELS);
     if path.exists() {
-        let standing = Standing::of(AnswerLog::open(&path)?.entries()?);
+        let standing = AnnotationState::of(AnswerLog::open(&path)?.entries()?);
         for id in standing.questions() {
             let Some((_, _, saying)) = standing.answers_to(id).last() else { continue };
             let Some(asked) = &saying.asked else { continue };

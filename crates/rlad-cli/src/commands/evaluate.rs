@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::process::ExitCode;
 
 use rlad::data::SeriesScores;
-use rlad::metrics::{EvaluateOptions, Evaluation, Judged, NabOptions, Quality};
+use rlad::metrics::{EvaluateOptions, Evaluation, NabOptions, Quality, ScoredSeries};
 use rlad::{Error, Label, Series};
 
 use crate::args::EvaluateArgs;
@@ -41,8 +41,8 @@ pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     if n_unscored > 0 {
         tell(&[format!("{n_unscored} points have no row in the scores; they count as no alarm")]);
     }
-    let judged: Vec<Judged<'_>> =
-        joined.iter().map(|(truth, scores, threshold)| Judged { truth, scores, threshold: *threshold }).collect();
+    let judged: Vec<ScoredSeries<'_>> =
+        joined.iter().map(|(truth, scores, threshold)| ScoredSeries { truth, scores, threshold: *threshold }).collect();
     let options = EvaluateOptions {
         delay: args.delay.unwrap_or_else(|| usual_delay(series.into_iter())),
         vus_buffer: Some(args.vus_buffer.into()),
@@ -140,8 +140,8 @@ mod tests {
             .collect();
         let scores: Vec<f64> =
             "0010024320010000100030000102001000010".chars().map(|c| f64::from(c.to_digit(10).unwrap())).collect();
-        let one = Judged { truth: &truth, scores: &scores, threshold: 1.5 };
-        let other = Judged { truth: &truth[..20], scores: &scores[..20], threshold: 2.5 };
+        let one = ScoredSeries { truth: &truth, scores: &scores, threshold: 1.5 };
+        let other = ScoredSeries { truth: &truth[..20], scores: &scores[..20], threshold: 2.5 };
         insta::assert_snapshot!("table", table(&rlad::evaluate(&[one, other], &EvaluateOptions::default())));
         insta::assert_snapshot!("quick_table", table(&rlad::evaluate(&[one], &EvaluateOptions::quick(3))));
     }

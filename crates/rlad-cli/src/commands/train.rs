@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::bail;
 use rlad::data::{DataSet, Part, Truth};
-use rlad::metrics::{EvaluateOptions, Evaluation, Judged};
+use rlad::metrics::{EvaluateOptions, Evaluation, ScoredSeries};
 use rlad::{Config, Detector, Label, Model, Oracle, Series, Session, TruthOracle};
 use serde_json::{Value, json};
 
@@ -191,13 +191,13 @@ impl Check<'_> {
         let members: Vec<_> = self.data.members.iter().filter(|member| member.truth.is_some()).collect();
         let scores: Vec<Vec<f64>> =
             members.iter().map(|member| detector.score(&member.series)).collect::<Result<_, _>>()?;
-        let judged: Vec<Judged<'_>> = members
+        let judged: Vec<ScoredSeries<'_>> = members
             .iter()
             .zip(&scores)
             .filter_map(|(member, scores)| {
                 let part = member.series.part(self.part);
                 let truth = &member.truth.as_ref()?.labels()[part.clone()];
-                Some(Judged { truth, scores: &scores[part], threshold: detector.threshold() })
+                Some(ScoredSeries { truth, scores: &scores[part], threshold: detector.threshold() })
             })
             .collect();
         let delay = usual_delay(members.iter().map(|member| &member.series));
@@ -305,8 +305,8 @@ impl Training<'_> {
 
     /// Learns from the answers of a round, and whatever else the log holds, and records it.
     fn teach(&mut self, log: &Log) -> anyhow::Result<()> {
-        let statements = log.statements(&mut self.session, self.series)?;
-        let progress = self.session.teach_standing(&statements)?;
+        let feedback = log.feedback(&mut self.session, self.series)?;
+        let progress = self.session.teach_all(&feedback)?;
         if !progress.loss.is_finite() {
             return Err(Advice::error(
                 format!("the training diverged in round {}: the loss is {}", progress.round, progress.loss),

@@ -54,7 +54,7 @@ impl Desk {
     /// A question to be asked of an expert once more: of another one than answered it where there is one, else of the same
     /// after a while.
     fn once_more(&self, state: &State, who: &str, now: Instant) -> Option<u64> {
-        if !matches!(state.phase, Phase::Asking | Phase::Learning) || self.settings.experts.reask_share <= 0.0 {
+        if !matches!(state.phase, Phase::Asking | Phase::Learning) || self.settings.experts.reask_fraction <= 0.0 {
             return None;
         }
         let others_are_there =
@@ -66,7 +66,7 @@ impl Desk {
         state.questions.keys().copied().find(|&id| {
             let mut answers = state.standing.answers_to(id);
             let (Some((entry, by, _)), None) = (answers.next(), answers.next()) else { return false };
-            let is_chosen = draw(self.settings.seed, id) < self.settings.experts.reask_share;
+            let is_chosen = draw(self.settings.seed, id) < self.settings.experts.reask_fraction;
             is_chosen
                 && !state.leases.contains_key(&id)
                 && if by == who { !others_are_there && n_before(entry) >= BETWEEN } else { true }

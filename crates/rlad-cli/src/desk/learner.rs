@@ -4,7 +4,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use rlad::active::Statement;
+use rlad::active::Feedback;
 use rlad::data::{DataSet, Part, events};
 use rlad::{Detector, Model, Query, Session};
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ enum Next {
     /// The program ends.
     Stop,
     /// Learn from all of this.
-    Teach(Vec<Statement>),
+    Teach(Vec<Feedback>),
     /// Make the detector.
     Finish,
     /// More questions are allowed.
@@ -104,8 +104,8 @@ impl Learner {
                     return Ok(None);
                 }
                 Next::AskMore => self.has_finished = false,
-                Next::Teach(statements) => {
-                    self.teach(desk, &statements)?;
+                Next::Teach(feedback) => {
+                    self.teach(desk, &feedback)?;
                     self.has_finished = false;
                     self.compare(desk, &pending);
                 }
@@ -176,11 +176,11 @@ impl Learner {
             if is_late || all_answered || (has_news && quiet_in.is_zero() && !self.ends) {
                 state.taught = state.taught.max(round + 1);
                 state.phase = Phase::Learning;
-                let statements = self.statements(desk, &state, pending)?;
+                let feedback = self.feedback(desk, &state, pending)?;
                 drop(state);
                 drop(log);
                 desk.tell();
-                return Ok(Next::Teach(statements));
+                return Ok(Next::Teach(feedback));
             }
             drop(log);
             if pending.is_empty() && state.budget > self.session.config().questions {
@@ -198,14 +198,14 @@ impl Learner {
     }
 
     /// What the round learns from.
-    fn statements(&self, desk: &Desk, state: &State, pending: &[Query]) -> anyhow::Result<Vec<Statement>> {
+    fn feedback(&self, desk: &Desk, state: &State, pending: &[Query]) -> anyhow::Result<Vec<Feedback>> {
         let standing = state.standing.until(self.session.round());
         let queries = self.session.answered().iter().map(|(query, _)| query).chain(pending);
-        desk.reading().statements(&standing, queries.map(|query| (query, self.session.shown(query))))
+        desk.reading().feedback(&standing, queries.map(|query| (query, self.session.shown(query))))
     }
 
-    fn teach(&mut self, desk: &Desk, statements: &[Statement]) -> anyhow::Result<()> {
-        let progress = self.session.teach_standing(statements)?;
+    fn teach(&mut self, desk: &Desk, feedback: &[Feedback]) -> anyhow::Result<()> {
+        let progress = self.session.teach_all(feedback)?;
         if !progress.loss.is_finite() {
             return Err(Advice::error(
                 format!("the training diverged in round {}: the loss is {}", progress.round, progress.loss),

@@ -25,7 +25,7 @@ impl Desk {
             "channels": first.map(|series| series.channels().to_vec()).unwrap_or_default(),
             "mode": if settings.browses { "browse" } else { "session" },
             "conflict": settings.experts.conflict,
-            "reask_share": settings.experts.reask_share,
+            "reask_fraction": settings.experts.reask_fraction,
             "version": env!("CARGO_PKG_VERSION"),
         })
     }

@@ -47,7 +47,7 @@ fn settings(browses: bool) -> Settings {
         kind: AnswerKind::Range,
         shown: 7,
         part: Part::ALL,
-        experts: ExpertsConfig { reask_share: 0.0, ..ExpertsConfig::default() },
+        experts: ExpertsConfig { reask_fraction: 0.0, ..ExpertsConfig::default() },
         browses,
     }
 }
@@ -261,7 +261,7 @@ fn undo_and_redo_over_a_hundred_steps_survive_a_restart() {
 
 #[test]
 fn two_experts_never_work_on_the_same_question_unless_it_is_asked_once_more() {
-    let experts = ExpertsConfig { reask_share: 1.0, ..ExpertsConfig::default() };
+    let experts = ExpertsConfig { reask_fraction: 1.0, ..ExpertsConfig::default() };
     let room = Room::new(Settings { experts, ..settings(false) }, 6, None);
     let next = |who: &str| room.write("/api/next", &json!({ "who": who }))["question"].clone();
     assert_eq!((next("ada")["id"].clone(), next("eve")["id"].clone()), (json!(0), json!(1)));

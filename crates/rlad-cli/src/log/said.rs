@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use rlad::active::FreeSpan;
-use rlad::config::{AnswerKind, Expected};
+use rlad::config::{AnswerKind, ExpectedEvents};
 use rlad::{Answer, Label, Series, Span};
 use serde::{Deserialize, Serialize};
 
@@ -114,7 +114,7 @@ impl Said {
         question: u64,
         point: usize,
         allowed: &Range<usize>,
-        expected: Expected,
+        expected: ExpectedEvents,
     ) -> Result<Answer, rlad::Error> {
         let wrong = |problem: &str| rlad::Error::Answer { question, problem: problem.to_owned() };
         let answer = match self {
@@ -133,12 +133,12 @@ impl Said {
                 let spans = around(spans, allowed, Label::Anomaly);
                 Answer::Spans(spans).check(question, allowed)?;
                 return Ok(match expected {
-                    Expected::Unsure => Answer::Unsure,
-                    Expected::Anomaly => Answer::Spans(around(self.plain(), allowed, Label::Anomaly)),
-                    Expected::Normal if allowed.contains(&point) => {
+                    ExpectedEvents::Unsure => Answer::Unsure,
+                    ExpectedEvents::Anomaly => Answer::Spans(around(self.plain(), allowed, Label::Anomaly)),
+                    ExpectedEvents::Normal if allowed.contains(&point) => {
                         Answer::Spans(vec![Span { first: allowed.start, last: allowed.end - 1, label: Label::Normal }])
                     }
-                    Expected::Normal => Answer::Unsure,
+                    ExpectedEvents::Normal => Answer::Unsure,
                 });
             }
         };
@@ -147,11 +147,11 @@ impl Said {
     }
 
     /// The labels that it is where nobody asked; `expected` is what an expected event teaches.
-    pub(crate) fn free(&self, expected: Expected) -> Vec<FreeSpan> {
+    pub(crate) fn free(&self, expected: ExpectedEvents) -> Vec<FreeSpan> {
         let taught = match expected {
-            Expected::Normal => Some(Label::Normal),
-            Expected::Anomaly => Some(Label::Anomaly),
-            Expected::Unsure => None,
+            ExpectedEvents::Normal => Some(Label::Normal),
+            ExpectedEvents::Anomaly => Some(Label::Anomaly),
+            ExpectedEvents::Unsure => None,
         };
         self.spans()
             .into_iter()
@@ -165,7 +165,7 @@ impl Said {
             Self::Unsure => Answer::Unsure,
             Self::Skip => Answer::Skip,
             Self::Spans { .. } | Self::Expected { .. } => {
-                let spans = self.free(Expected::Normal).into_iter();
+                let spans = self.free(ExpectedEvents::Normal).into_iter();
                 let span = |span: FreeSpan| Some(Span { first: span.first, last: span.last, label: span.label? });
                 Answer::Spans(spans.filter_map(span).collect())
             }
@@ -243,12 +243,12 @@ mod tests {
     fn an_expected_event_teaches_by_the_rule() {
         let said = parsed(r#"{"kind":"expected","spans":[{"first":4,"last":5}]}"#);
         let of = |rule| said.answer(0, 5, &(2..9), rule).unwrap();
-        assert_eq!(of(Expected::Normal), Answer::Spans(vec![span(2, 8, Label::Normal)]));
+        assert_eq!(of(ExpectedEvents::Normal), Answer::Spans(vec![span(2, 8, Label::Normal)]));
         let around = vec![span(2, 3, Label::Normal), span(4, 5, Label::Anomaly), span(6, 8, Label::Normal)];
-        assert_eq!(of(Expected::Anomaly), Answer::Spans(around));
-        assert_eq!(of(Expected::Unsure), Answer::Unsure);
-        assert_eq!(said.free(Expected::Normal)[0].label, Some(Label::Normal));
-        assert!(said.answer(0, 5, &(5..9), Expected::Normal).is_err(), "it begins before what is shown");
+        assert_eq!(of(ExpectedEvents::Anomaly), Answer::Spans(around));
+        assert_eq!(of(ExpectedEvents::Unsure), Answer::Unsure);
+        assert_eq!(said.free(ExpectedEvents::Normal)[0].label, Some(Label::Normal));
+        assert!(said.answer(0, 5, &(5..9), ExpectedEvents::Normal).is_err(), "it begins before what is shown");
     }
 
     #[test]
@@ -259,7 +259,7 @@ mod tests {
             r#"{"kind":"spans","spans":[{"first":5,"last":5,"label":"unknown"}]}"#,
             r#"{"kind":"spans","spans":[{"first":5,"last":4,"label":"normal"}]}"#,
         ] {
-            assert!(parsed(json).answer(0, 5, &(2..9), Expected::Normal).is_err(), "{json}");
+            assert!(parsed(json).answer(0, 5, &(2..9), ExpectedEvents::Normal).is_err(), "{json}");
         }
     }
 }

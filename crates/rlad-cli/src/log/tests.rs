@@ -89,10 +89,10 @@ fn what_is_said_at_once_is_one_step_and_all_of_it_or_nothing_is_kept() {
     assert_eq!(log.append_all(&[free(1), free(2), free(3)]).unwrap(), [2, 3, 4]);
     let double = Entry { client: Some("k".into()), ..free(9) };
     assert!(log.append_all(&[double.clone(), double]).is_err());
-    let standing = Standing::of(log.entries().unwrap());
+    let standing = AnnotationState::of(log.entries().unwrap());
     assert_eq!((standing.sayings().count(), standing.next_undo("ada")), (4, Some(2)));
     log.append(&at("ada", Act::Undo { target: 2 })).unwrap();
-    let standing = Standing::of(log.entries().unwrap());
+    let standing = AnnotationState::of(log.entries().unwrap());
     assert_eq!(standing.sayings().map(|(number, ..)| number).collect::<Vec<_>>(), [1]);
     assert_eq!((standing.next_undo("ada"), standing.next_redo("ada")), (Some(1), Some(2)));
 }
@@ -111,9 +111,9 @@ fn a_score_that_is_no_number_survives() {
 
 #[test]
 fn undo_and_redo_go_through_all_that_an_expert_did_and_touch_nobody_else() {
-    let mut standing = Standing::default();
+    let mut standing = AnnotationState::default();
     let mut n = 0;
-    let mut add = |standing: &mut Standing, entry: Entry| {
+    let mut add = |standing: &mut AnnotationState, entry: Entry| {
         n += 1;
         standing.add(n, entry);
     };
@@ -132,7 +132,7 @@ fn undo_and_redo_go_through_all_that_an_expert_did_and_touch_nobody_else() {
         add(&mut standing, at("ada", Act::Redo { target }));
     }
     let questions =
-        |standing: &Standing| (0..100).filter(|question| standing.answers_to(*question).count() == 1).count();
+        |standing: &AnnotationState| (0..100).filter(|question| standing.answers_to(*question).count() == 1).count();
     assert_eq!((questions(&standing), standing.answers_to(59).count()), (60, 1));
     add(&mut standing, answer(60, Said::Unsure));
     assert_eq!(standing.next_redo("ada"), None, "what is new ends what could be brought back");
@@ -156,8 +156,8 @@ fn rows_can_be_neither_changed_nor_removed() {
     let mut log = AnswerLog::open(&path).unwrap();
     log.append(&answer(0, Said::Skip)).unwrap();
     let other = Connection::open(&path).unwrap();
-    for statement in ["UPDATE entries SET who = 'eve'", "DELETE FROM entries"] {
-        let error = other.execute(statement, []).unwrap_err();
+    for item in ["UPDATE entries SET who = 'eve'", "DELETE FROM entries"] {
+        let error = other.execute(item, []).unwrap_err();
         assert!(error.to_string().contains("append-only"), "{error}");
     }
     let empty = "INSERT INTO entries (who, time, what, taught, seconds, again) VALUES ('eve', '', 'undo', 0, 0, 0)";
@@ -222,7 +222,7 @@ fn a_log_of_version_1_loses_nothing() {
         assert_eq!((asked.question, asked.round, asked.point, asked.reason), (0, 0, 4, Reason::Highest));
         assert!((asked.score - 0.75).abs() < 1e-12);
         assert_eq!(entries[2].1.act, Act::Withdraw { question: 1 });
-        let standing = Standing::of(entries);
+        let standing = AnnotationState::of(entries);
         assert_eq!(standing.sayings().map(|(number, ..)| number).collect::<Vec<_>>(), [1, 4]);
     }
 }
@@ -279,7 +279,7 @@ fn several_connections_write_at_once() {
             });
         }
     });
-    let standing = Standing::of(AnswerLog::open(&path).unwrap().entries().unwrap());
+    let standing = AnnotationState::of(AnswerLog::open(&path).unwrap().entries().unwrap());
     let expected: Vec<u64> = (0..4).flat_map(|writer| (0..25).map(move |i| 100 * writer + i)).collect();
     assert_eq!(standing.questions().collect::<Vec<_>>(), expected);
     assert_eq!(standing.sayings().count(), 100);
@@ -323,7 +323,7 @@ fn a_killed_writer_loses_no_acknowledged_entry_and_has_none_twice() {
         let acknowledged = u64::try_from(text.matches("acknowledged").count()).unwrap();
 
         let mut log = AnswerLog::open(&path).unwrap();
-        let questions: Vec<u64> = Standing::of(log.entries().unwrap()).questions().collect();
+        let questions: Vec<u64> = AnnotationState::of(log.entries().unwrap()).questions().collect();
         let n_kept = u64::try_from(questions.len()).unwrap();
         assert_eq!(questions, (0..n_kept).collect::<Vec<_>>());
         assert_eq!(log.entries().unwrap().len(), questions.len());

@@ -28,7 +28,7 @@ steps_per_round = 20
 final_steps = 60
 batch = 64
 [experts]
-reask_share = 0.0
+reask_fraction = 0.0
 ";
 
 pub(crate) fn data_folder() -> PathBuf {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{QueryConfig, QueryStrategy};
 use crate::data::series::{Part, Series};
-use crate::random::{Purpose, share_of, stream};
+use crate::random::{Purpose, fraction_of, stream};
 
 /// Why a point is asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub enum Reason {
     Strategy,
     /// Drawn at random.
     Random,
-    /// Asked a second time: what the agent makes of it speaks against the first answer.
+    /// AskedPoints a second time: what the agent makes of it speaks against the first answer.
     Review,
 }
 
@@ -83,20 +83,20 @@ pub(crate) struct Candidate {
     pub(crate) point: usize,
     /// The agent's score.
     pub(crate) score: f64,
-    /// The chance of an anomaly that the score says, in `[0, 1]`.
-    pub(crate) chance: f64,
+    /// The probability of an anomaly that the score says, in `[0, 1]`.
+    pub(crate) probability: f64,
     /// The points of its series that it stands for.
     pub(crate) n_points: f64,
 }
 
 /// The points of each series that were asked about, so that no two questions are near to each other.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Asked {
+pub(crate) struct AskedPoints {
     points: Vec<BTreeSet<usize>>,
     min_distance: usize,
 }
 
-impl Asked {
+impl AskedPoints {
     /// Nothing asked yet.
     pub(crate) fn new(n_series: usize, min_distance: usize) -> Self {
         Self { points: vec![BTreeSet::new(); n_series], min_distance }
@@ -114,7 +114,7 @@ impl Asked {
     }
 }
 
-/// What no chance is too certain for: where every score is sure, draws are still in proportion to something.
+/// What no probability is too certain for: where every score is sure, draws are still in proportion to something.
 const LEAST_UNCERTAINTY: f64 = 1e-9;
 
 /// Ranks candidates, the first to ask about first.
@@ -137,7 +137,7 @@ pub(crate) fn rank(candidates: &mut [Candidate], strategy: QueryStrategy, thresh
             let mut keyed: Vec<(f64, Candidate)> = candidates
                 .iter()
                 .map(|c| {
-                    let weight = c.n_points * (c.chance * (1.0 - c.chance)).max(LEAST_UNCERTAINTY);
+                    let weight = c.n_points * (c.probability * (1.0 - c.probability)).max(LEAST_UNCERTAINTY);
                     (weight.ln() - (-rng.random::<f64>().ln()).ln(), *c)
                 })
                 .collect();
@@ -168,16 +168,16 @@ fn entropy(score: f64) -> f64 {
 }
 
 /// Takes the first `n` of the ranked candidates that are far enough from each other and from what was asked before, at
-/// most [`QueryConfig::max_series_share`] of them from one series; where so few series are left that this would leave
+/// most [`QueryConfig::max_series_fraction`] of them from one series; where so few series are left that this would leave
 /// questions unasked, an even share of each.
 pub(crate) fn take(
     ranked: &[Candidate],
     n: usize,
-    asked: &mut Asked,
+    asked: &mut AskedPoints,
     n_series: usize,
     config: &QueryConfig,
 ) -> Vec<Candidate> {
-    let share = share_of(n, config.max_series_share).max(n.div_ceil(n_series.max(1))).max(1);
+    let share = fraction_of(n, config.max_series_fraction).max(n.div_ceil(n_series.max(1))).max(1);
     let mut counts = vec![0; asked.points.len()];
     let mut taken = Vec::new();
     for &candidate in ranked {
@@ -208,7 +208,7 @@ mod tests {
     use crate::random::{Purpose, stream};
 
     fn at(series: usize, point: usize, score: f64) -> Candidate {
-        Candidate { series, point, score, chance: 0.5, n_points: 1.0 }
+        Candidate { series, point, score, probability: 0.5, n_points: 1.0 }
     }
 
     fn candidates(scores: &[f64]) -> Vec<Candidate> {
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn proportional_draws_are_in_proportion_to_uncertainty() {
         let of = |point: usize| if point < 500 { (0.5, 4.0) } else { (0.01 / 0.99, 1.0) };
-        let candidate = |point| Candidate { chance: of(point).0, n_points: of(point).1, ..at(0, point, 0.0) };
+        let candidate = |point| Candidate { probability: of(point).0, n_points: of(point).1, ..at(0, point, 0.0) };
         let mut rng = stream(3, Purpose::Query, 0);
         let n_rare = (0..2_000).filter(|_| {
             let mut candidates: Vec<Candidate> = (0..1_000).map(candidate).collect();
@@ -276,8 +276,8 @@ mod tests {
 
     #[test]
     fn questions_keep_their_distance_and_share() {
-        let config = QueryConfig { min_distance: 3, max_series_share: 0.5, ..Config::default().query };
-        let mut asked = Asked::new(2, 3);
+        let config = QueryConfig { min_distance: 3, max_series_fraction: 0.5, ..Config::default().query };
+        let mut asked = AskedPoints::new(2, 3);
         asked.insert(0, 0);
         let mut all: Vec<Candidate> = (0..20).map(|point| at(0, point, 0.0)).collect();
         all.extend((0..4).map(|point| at(1, point, 0.0)));
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_single_series_fills_a_round() {
-        let config = QueryConfig { min_distance: 1, max_series_share: 0.2, ..Config::default().query };
-        assert_eq!(take(&candidates(&[0.0; 10]), 5, &mut Asked::new(1, 1), 1, &config).len(), 5);
+        let config = QueryConfig { min_distance: 1, max_series_fraction: 0.2, ..Config::default().query };
+        assert_eq!(take(&candidates(&[0.0; 10]), 5, &mut AskedPoints::new(1, 1), 1, &config).len(), 5);
     }
 }

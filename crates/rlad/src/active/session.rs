@@ -5,42 +5,42 @@
 //! the checkpoint of a round goes on to the same bytes as one that was never stopped.
 
 mod checkpoint;
-mod doubt;
 mod examples;
+mod feedback;
+mod label_noise;
 mod quality;
 mod questions;
 mod similar;
-mod volunteered;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use self::quality::Standing;
+pub use self::feedback::{Feedback, FreeSpan};
+use self::quality::PoolPredictions;
 pub use self::quality::{ExpectedQuality, Interval};
 pub use self::similar::{SimilarWindow, SimilarWindows};
-pub use self::volunteered::{FreeSpan, Statement};
-use crate::active::query::{Asked, Query};
+use crate::active::query::{AskedPoints, Query};
 use crate::agent::ensemble::{Agent, fold};
 use crate::agent::pool::{Pool, PoolPoint};
-use crate::agent::score::Judgement;
+use crate::agent::score::Prediction;
 use crate::config::{AnswerKind, Config, ThresholdMethod};
 use crate::data::label::{Answer, Label, Labels};
 use crate::data::series::{Series, shown};
-use crate::detect::model::{Model, Record};
+use crate::detect::model::{Model, ModelRecord};
 use crate::detect::threshold::{PoolScore, SLACK, best_expected_f1};
 use crate::detect::warm_up::WarmUpDetector;
 use crate::error::{Error, Result};
-use crate::features::statistics::KnownStatics;
-use crate::features::surprisal::KnownTails;
+use crate::features::statistics::StatisticsBySeries;
+use crate::features::surprisal::EcdfsBySeries;
 
 /// The turn of random streams for what follows the last round.
 const FINAL_TURN: u64 = 1 << 32;
 
 /// What a round came to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Progress {
+pub struct RoundSummary {
     /// The round, from 0 for the warm-up.
     pub round: usize,
     /// The questions that were answered so far, *unsure* and *skip* included.
@@ -68,15 +68,15 @@ pub struct Session {
     fingerprint: String,
     pool: Arc<Pool>,
     labels: Vec<Labels>,
-    asked: Asked,
+    asked: AskedPoints,
     answered: Vec<(Query, Answer)>,
     /// All that experts said, in order; empty where `answered` says it all.
-    statements: Vec<Statement>,
+    feedback: Vec<Feedback>,
     agent: Agent,
     /// κ between each round and the one before it.
     agreements: Vec<f64>,
     /// What the last round left, where it is not to be computed anew.
-    standing: Option<Standing>,
+    last_predictions: Option<PoolPredictions>,
     round: usize,
     pending: Option<Vec<Query>>,
 }
@@ -94,11 +94,11 @@ impl Session {
         Ok(Self {
             fingerprint: checkpoint::fingerprint(series, config.part),
             labels: vec![Labels::default(); pool.series.len()],
-            asked: Asked::new(pool.series.len(), config.query.min_distance),
+            asked: AskedPoints::new(pool.series.len(), config.query.min_distance),
             answered: Vec::new(),
-            statements: Vec::new(),
+            feedback: Vec::new(),
             agreements: Vec::new(),
-            standing: None,
+            last_predictions: None,
             round: 0,
             pending: None,
             config,
@@ -159,9 +159,9 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Answer`] if an answer does not fit its question; nothing is learned then.
-    pub fn teach(&mut self, answers: &[(u64, Answer)]) -> Result<Progress> {
-        if !self.statements.is_empty() {
-            return self.teach_standing(&self.with(answers));
+    pub fn teach(&mut self, answers: &[(u64, Answer)]) -> Result<RoundSummary> {
+        if !self.feedback.is_empty() {
+            return self.teach_all(&self.with(answers));
         }
         let pending = self.query().to_vec();
         let mut taught = Vec::with_capacity(answers.len());
@@ -173,7 +173,7 @@ impl Session {
             self.check(query, answer)?;
             taught.push((query.clone(), answer.clone()));
         }
-        let before = self.standing_before();
+        let before = self.predictions_before();
         for (query, answer) in taught {
             self.take_in(query, answer);
         }
@@ -181,24 +181,24 @@ impl Session {
     }
 
     /// What the agent said before it learns from a round; `None` before it knows anything.
-    fn standing_before(&mut self) -> Option<Standing> {
-        (self.round > 0).then(|| self.standing.take().unwrap_or_else(|| self.standing()))
+    fn predictions_before(&mut self) -> Option<PoolPredictions> {
+        (self.round > 0).then(|| self.last_predictions.take().unwrap_or_else(|| self.pool_predictions()))
     }
 
     /// Learns from the labels as they stand. The round ends.
-    fn end_round(&mut self, before: Option<Standing>) -> Progress {
+    fn end_round(&mut self, before: Option<PoolPredictions>) -> RoundSummary {
         let pseudo_labels = self.pseudo_labels();
         let examples = self.examples(&pseudo_labels);
         let turn = self.round as u64 + 1;
         let loss = self.agent.learn(&self.pool, &examples, turn, self.config.agent.steps_per_round);
         self.round += 1;
         self.pending = None;
-        let standing = self.standing();
-        let agreement = before.map(|before| before.agreement(&standing));
+        let last_predictions = self.pool_predictions();
+        let agreement = before.map(|before| before.agreement(&last_predictions));
         self.agreements.extend(agreement);
-        let expected = self.expected_quality(&standing);
-        self.standing = Some(standing);
-        Progress {
+        let expected = self.expected_quality(&last_predictions);
+        self.last_predictions = Some(last_predictions);
+        RoundSummary {
             round: self.round - 1,
             questions: self.answered.len(),
             labelled_points: self.labels.iter().map(Labels::len).sum(),
@@ -236,35 +236,39 @@ impl Session {
             ThresholdMethod::Own => (0.0, 0.0),
             ThresholdMethod::Calibrated => {
                 let points = self.ranked_points(FINAL_TURN);
-                let judgements = agent.judgements(&self.pool, &points);
-                let threshold = |worth| self.threshold(&points, &judgements, worth, SLACK);
-                (threshold(trees.rarity), threshold(trees.rarity_unseen))
+                let predictions = agent.predictions(&self.pool, &points);
+                let threshold = |worth| self.threshold(&points, &predictions, worth, SLACK);
+                (threshold(trees.surprisal), threshold(trees.surprisal_unseen))
             }
         };
-        let tails = self.known_tails();
-        let record = Record {
+        let ecdfs = self.ecdfs_by_series();
+        let record = ModelRecord {
             config: Box::new(self.config.clone()),
             shape: agent.members[0].online.shape(),
             n_channels: self.pool.n_channels,
             scales: self.pool.scales.clone(),
-            statics: self.known_statics(),
-            tails_of: tails.names().to_vec(),
+            statistics: self.statistics_by_series(),
+            tails_of: ecdfs.names().to_vec(),
             threshold,
             unseen_shift: threshold - of_unseen,
-            known_answers: self.pool.known_answers(self.labelled().filter(|(at, _)| self.pool.has(*at))),
+            label_overrides: self.pool.label_overrides(self.labelled().filter(|(at, _)| self.pool.has(*at))),
             n_questions: self.answered.len(),
             n_labelled_points: self.labels.iter().map(Labels::len).sum(),
         };
-        Model::new(agent.into_scorers(), record, tails)
+        Model::new(agent.into_scorers(), record, ecdfs)
     }
 
-    fn known_tails(&self) -> KnownTails {
-        if self.config.agent.trees.weight > 0.0 { self.pool.known_tails() } else { KnownTails::default() }
+    fn ecdfs_by_series(&self) -> EcdfsBySeries {
+        if self.config.agent.trees.weight > 0.0 { self.pool.ecdfs_by_series() } else { EcdfsBySeries::default() }
     }
 
     /// What the trees of a model must know of the series; nothing where it has none.
-    fn known_statics(&self) -> KnownStatics {
-        if self.config.agent.trees.weight > 0.0 { self.pool.known_statics() } else { KnownStatics::default() }
+    fn statistics_by_series(&self) -> StatisticsBySeries {
+        if self.config.agent.trees.weight > 0.0 {
+            self.pool.statistics_by_series()
+        } else {
+            StatisticsBySeries::default()
+        }
     }
 
     /// The scores of the warm-up as a detector: what is known without a question.
@@ -273,22 +277,28 @@ impl Session {
         self.warm_up_scores().0
     }
 
-    /// The threshold of an agent whose judgements of a sample of training points are known, by member, within `slack` of the best (see
-    /// `threshold.rs`), where a nat of rarity is worth so much.
-    fn threshold(&self, points: &[PoolPoint], judgements: &[Vec<Judgement>], worth_of_rarity: f64, slack: f64) -> f64 {
+    /// The threshold of an agent whose predictions of a sample of training points are known, by member, within `slack` of the best (see
+    /// `threshold.rs`), where a nat of surprisal is worth so much.
+    fn threshold(
+        &self,
+        points: &[PoolPoint],
+        predictions: &[Vec<Prediction>],
+        worth_of_surprisal: f64,
+        slack: f64,
+    ) -> f64 {
         if [Label::Anomaly, Label::Normal].iter().any(|&label| self.count(label) == 0) {
             return 0.0;
         }
-        let n_members = judgements.len();
+        let n_members = predictions.len();
         let mut drawn = vec![0.0; self.pool.series.len()];
         points.iter().for_each(|point| drawn[point.0] += 1.0);
         let of_point = |(i, &at): (usize, &PoolPoint)| {
-            let judged = judgements[fold(at, n_members)][i];
-            let (score, chance) = (judged.score(worth_of_rarity), judged.chance(&self.config.agent));
-            PoolScore { score, chance, n_points: self.weight_of(at.0) / drawn[at.0] }
+            let judged = predictions[fold(at, n_members)][i];
+            let (score, probability) = (judged.score(worth_of_surprisal), judged.probability(&self.config.agent));
+            PoolScore { score, probability, n_points: self.weight_of(at.0) / drawn[at.0] }
         };
         let pool = points.iter().enumerate().map(of_point).collect();
-        // Below this chance a false alarm costs more reward than a miss.
+        // Below this probability a false alarm costs more reward than a miss.
         let (anomaly, normal) = (self.config.agent.reward_anomaly, self.config.agent.reward_normal);
         best_expected_f1(pool, f64::from(normal / (anomaly + normal)), slack).unwrap_or(0.0)
     }

@@ -7,10 +7,10 @@ use rayon::prelude::*;
 
 use crate::agent::pool::{Pool, PoolPoint};
 use crate::agent::replay::{ReplayBuffer, Transition};
-use crate::agent::score::{Judgement, Scorer, learned};
+use crate::agent::score::{Prediction, Scorer, q_gap};
 use crate::config::{AgentConfig, Update};
 use crate::data::label::Label;
-use crate::features::tree_row::{mean_rarity_of, n_tree_features};
+use crate::features::tree_row::{mean_surprisal_of, n_tree_features};
 use crate::models::qnet::{Adam, Batch, QNetwork, QNetworkShape, Regularisation};
 use crate::models::trees::{BoostedTrees, LabelledRows};
 use crate::random::{Purpose, mix, stream};
@@ -68,7 +68,7 @@ impl Agent {
         Self { members, n_gradient_steps: 0, uses_networks, config: config.clone(), n_steps, seed }
     }
 
-    /// ε: the chance that the policy takes a random action.
+    /// ε: the probability that the policy takes a random action.
     #[expect(clippy::cast_precision_loss, reason = "a number of gradient steps")]
     pub(crate) fn epsilon(&self) -> f64 {
         let AgentConfig { epsilon_start, epsilon_end, epsilon_steps, .. } = self.config;
@@ -97,14 +97,14 @@ impl Agent {
         let (config, n_steps, seed, epsilon) = (&self.config, self.n_steps, self.seed, self.epsilon());
         let n_members = self.members.len();
         let is_own = |at: PoolPoint, index: usize| n_members == 1 || fold(at, n_members) != index;
-        let (mut features, mut is_anomaly, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut tree_rows, mut is_anomaly, mut weights) = (Vec::new(), Vec::new(), Vec::new());
         if config.trees.weight > 0.0 {
             let points: Vec<PoolPoint> = examples.iter().map(|example| example.at).collect();
-            pool.tree_features(&points, &mut features);
+            pool.tree_rows(&points, &mut tree_rows);
             is_anomaly.extend(examples.iter().map(|example| example.label == Label::Anomaly));
             weights.extend(examples.iter().map(|example| example.weight));
         }
-        let labelled = LabelledRows::new(&features, n_tree_features(pool.n_features), &is_anomaly, &weights);
+        let labelled = LabelledRows::new(&tree_rows, n_tree_features(pool.n_features), &is_anomaly, &weights);
         let losses: Vec<f32> = self
             .members
             .par_iter_mut()
@@ -138,33 +138,33 @@ impl Agent {
     }
 
     /// What each member makes of points, shape `[n_members][points.len()]`.
-    pub(crate) fn judgements(&self, pool: &Pool, points: &[PoolPoint]) -> Vec<Vec<Judgement>> {
+    pub(crate) fn predictions(&self, pool: &Pool, points: &[PoolPoint]) -> Vec<Vec<Prediction>> {
         let all: Vec<usize> = (0..self.members.len()).collect();
-        let chunks: Vec<Vec<Vec<Judgement>>> =
-            points.par_chunks(CHUNK).map(|chunk| self.judge_chunk(&all, pool, chunk)).collect();
+        let chunks: Vec<Vec<Vec<Prediction>>> =
+            points.par_chunks(CHUNK).map(|chunk| self.predict_chunk(&all, pool, chunk)).collect();
         let of_member = |member: usize| chunks.iter().flat_map(|chunk| &chunk[member]).copied().collect();
         all.iter().map(|&member| of_member(member)).collect()
     }
 
     /// What some members make of a few points: what they see is made once for all of them.
-    fn judge_chunk(&self, members: &[usize], pool: &Pool, chunk: &[PoolPoint]) -> Vec<Vec<Judgement>> {
-        let (mut states, mut features) = (Vec::new(), Vec::new());
+    fn predict_chunk(&self, members: &[usize], pool: &Pool, chunk: &[PoolPoint]) -> Vec<Vec<Prediction>> {
+        let (mut states, mut tree_rows) = (Vec::new(), Vec::new());
         if self.uses_networks {
             pool.states(chunk, &mut states);
         }
         let has_trees = self.config.trees.weight > 0.0;
         if has_trees {
-            pool.tree_features(chunk, &mut features);
+            pool.tree_rows(chunk, &mut tree_rows);
         }
         let n_features = if has_trees { n_tree_features(pool.n_features) } else { 0 };
         let of_member = |&member: &usize| {
             let member = &self.members[member];
             let q_values = self.uses_networks.then(|| member.online.q_values(&states, self.n_steps));
-            let log_odds = member.trees.as_ref().map(|trees| trees.log_odds(&features));
+            let log_odds = member.trees.as_ref().map(|trees| trees.log_odds(&tree_rows));
             let of_point = |i: usize| {
                 let (q, odds) = (q_values.as_ref().map(|q| q[i]), log_odds.as_ref().map(|odds| odds[i]));
-                let rarity = f64::from(mean_rarity_of(&features[i * n_features..(i + 1) * n_features]));
-                Judgement { learned: f64::from(learned(&self.config, q, odds)), rarity }
+                let surprisal = f64::from(mean_surprisal_of(&tree_rows[i * n_features..(i + 1) * n_features]));
+                Prediction { q_gap: f64::from(q_gap(&self.config, q, odds)), surprisal }
             };
             (0..chunk.len()).map(of_point).collect()
         };
@@ -172,10 +172,10 @@ impl Agent {
     }
 
     /// What one member makes of points.
-    pub(crate) fn judgements_of(&self, member: usize, pool: &Pool, points: &[PoolPoint]) -> Vec<Judgement> {
+    pub(crate) fn predictions_of(&self, member: usize, pool: &Pool, points: &[PoolPoint]) -> Vec<Prediction> {
         points
             .par_chunks(CHUNK)
-            .flat_map_iter(|chunk| self.judge_chunk(&[member], pool, chunk).swap_remove(0))
+            .flat_map_iter(|chunk| self.predict_chunk(&[member], pool, chunk).swap_remove(0))
             .collect()
     }
 
@@ -188,20 +188,20 @@ impl Agent {
 }
 
 /// What the members together make of each point.
-pub(crate) fn means(of_members: &[Vec<Judgement>]) -> Vec<Judgement> {
+pub(crate) fn means(of_members: &[Vec<Prediction>]) -> Vec<Prediction> {
     let n_points = of_members.first().map_or(0, Vec::len);
-    let of_point = |i: usize| Judgement {
-        learned: mean_learned(of_members.iter().map(|judgements| judgements[i].learned)),
-        rarity: of_members[0][i].rarity,
+    let of_point = |i: usize| Prediction {
+        q_gap: mean_q_gap(of_members.iter().map(|predictions| predictions[i].q_gap)),
+        surprisal: of_members[0][i].surprisal,
     };
     (0..n_points).map(of_point).collect()
 }
 
 /// The mean of what the members learned of one point.
 #[expect(clippy::cast_precision_loss, reason = "a number of members")]
-pub(crate) fn mean_learned(learned: impl ExactSizeIterator<Item = f64>) -> f64 {
-    let n = learned.len() as f64;
-    learned.sum::<f64>() / n
+pub(crate) fn mean_q_gap(q_gap: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let n = q_gap.len() as f64;
+    q_gap.sum::<f64>() / n
 }
 
 /// The network that does not learn from the label of a point, where there are several.
@@ -383,7 +383,7 @@ mod tests {
     use super::*;
     use crate::config::{Config, StateConfig};
     use crate::data::series::{Part, Series, TimeFormat};
-    use crate::features::View;
+    use crate::features::Feature;
 
     #[test]
     fn targets_follow_the_rewards() {
@@ -430,7 +430,7 @@ mod tests {
     fn finds_spikes(config: &AgentConfig) {
         let values: Vec<f64> = (0..400).map(|i| if i % 10 == 6 { 1.0 } else { 0.1 * f64::from(i % 2) }).collect();
         let series = Series::new("s", vec!["v".into()], TimeFormat::Index, (0..400).collect(), values, None).unwrap();
-        let state = StateConfig { n_steps: 5, views: vec![View::MinMax] };
+        let state = StateConfig { n_steps: 5, features: vec![Feature::MinMax] };
         let pool = Pool::new(&[series], Part::ALL, &state).unwrap();
         let example = |point: usize| Example {
             at: (0, point),
@@ -443,8 +443,8 @@ mod tests {
             agent.learn(&pool, &examples, turn, 300);
         }
         let points: Vec<PoolPoint> = (200..400).map(|point| (0, point)).collect();
-        for (at, judgement) in points.iter().zip(means(&agent.judgements(&pool, &points))) {
-            assert_eq!(judgement.score(config.trees.rarity) > 0.0, at.1 % 10 == 6, "point {}: {judgement:?}", at.1);
+        for (at, judgement) in points.iter().zip(means(&agent.predictions(&pool, &points))) {
+            assert_eq!(judgement.score(config.trees.surprisal) > 0.0, at.1 % 10 == 6, "point {}: {judgement:?}", at.1);
         }
     }
 

@@ -1,4 +1,4 @@
-//! The training pool: the views of every series' training part, from which states are cut.
+//! The training pool: the features of every series' training part, from which states are cut.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,28 +8,28 @@ use rand::{Rng, RngExt};
 
 use crate::config::StateConfig;
 use crate::data::label::Label;
-use crate::data::label_overrides::{KnownAnswers, mark};
+use crate::data::label_overrides::{LabelOverrides, point_hash};
 use crate::data::series::{Part, Series};
 use crate::error::{Error, Result};
-use crate::features::statistics::{KnownStatics, Statics};
-use crate::features::surprisal::{Edges, KnownTails, Tails};
-use crate::features::tree_row::Known;
-use crate::features::{Encoded, Scale, View, encode, n_features};
+use crate::features::statistics::{SeriesStatistics, StatisticsBySeries};
+use crate::features::surprisal::{Ecdfs, EcdfsBySeries, Edges};
+use crate::features::tree_row::SeriesContext;
+use crate::features::{Encoded, Feature, Scale, encode, n_features};
 
 /// A point of a series of the pool.
 pub(crate) type PoolPoint = (usize, usize);
 
-/// The views of one series up to the end of its training part.
+/// The features of one series up to the end of its training part.
 #[derive(Clone, Debug)]
 pub(crate) struct PoolSeries {
     /// Its training points.
     pub(crate) training: Range<usize>,
     name: String,
     pub(crate) encoded: Encoded,
-    known: Known,
+    context: SeriesContext,
     missing: Vec<bool>,
     /// Of each point, by which it is known again.
-    marks: Vec<u64>,
+    point_hashes: Vec<u64>,
 }
 
 /// The training pool.
@@ -37,17 +37,17 @@ pub(crate) struct PoolSeries {
 pub(crate) struct Pool {
     /// Its series, in the order of the data.
     pub(crate) series: Vec<PoolSeries>,
-    /// What the views need to know of each series, by name; empty where no view needs anything.
+    /// What the features need to know of each series, by name; empty where no feature needs anything.
     pub(crate) scales: BTreeMap<String, Scale>,
     /// The number of value channels of every series.
     pub(crate) n_channels: usize,
-    /// The number of views of a step.
+    /// The number of features of a step.
     pub(crate) n_features: usize,
     n_steps: usize,
     edges: Arc<Edges>,
 }
 
-/// The points from which the edges of the tails are taken, about.
+/// The points from which the edges of the ecdfs are taken, about.
 const EDGE_POINTS: usize = 400_000;
 
 impl Pool {
@@ -62,7 +62,7 @@ impl Pool {
             series: Vec::with_capacity(series.len()),
             scales: BTreeMap::new(),
             n_channels,
-            n_features: n_features(&state.views, n_channels),
+            n_features: n_features(&state.features, n_channels),
             n_steps: state.n_steps,
             edges: Arc::default(),
         };
@@ -73,19 +73,26 @@ impl Pool {
             }
             let training = series.part(part);
             let scale = Scale::fit(series, training.clone());
-            let mut encoded = encode(series, &state.views, &scale);
+            let mut encoded = encode(series, &state.features, &scale);
             encoded.truncate(training.end);
-            if View::any_needs_scale(&state.views) {
+            if Feature::any_needs_scale(&state.features) {
                 pool.scales.insert(series.name().to_owned(), scale);
             }
             let missing = (0..training.end).map(|point| series.is_missing(point)).collect();
-            let marks = (0..training.end).map(|point| mark(series, point)).collect();
+            let point_hashes = (0..training.end).map(|point| point_hash(series, point)).collect();
             let rows = &encoded.rows()[training.start * pool.n_features..];
-            let statics = Statics::fit(rows, pool.n_features);
-            let known = Known { statics, tails: Tails::fit(Arc::default(), &[]) };
-            pool.series.push(PoolSeries { training, name: series.name().to_owned(), encoded, known, missing, marks });
+            let statistics = SeriesStatistics::fit(rows, pool.n_features);
+            let context = SeriesContext { statistics, ecdfs: Ecdfs::fit(Arc::default(), &[]) };
+            pool.series.push(PoolSeries {
+                training,
+                name: series.name().to_owned(),
+                encoded,
+                context,
+                missing,
+                point_hashes,
+            });
         }
-        pool.fit_tails();
+        pool.fit_ecdfs();
         if pool.n_points() == 0 {
             return Err(Error::Empty { what: format!("the part `{part}` of the data") });
         }
@@ -112,16 +119,16 @@ impl Pool {
     }
 
     /// Appends what trees see of some points, shape `[points.len(), n_tree_features]`.
-    pub(crate) fn tree_features(&self, points: &[PoolPoint], features: &mut Vec<f32>) {
+    pub(crate) fn tree_rows(&self, points: &[PoolPoint], tree_rows: &mut Vec<f32>) {
         for &(series, point) in points {
             let series = &self.series[series];
             let row = series.encoded.row(point);
-            series.known.push(row, features);
+            series.context.push(row, tree_rows);
         }
     }
 
-    /// The tails of the views of each series; the edges are quantiles over a sample of every series' points.
-    fn fit_tails(&mut self) {
+    /// The ecdfs of the features of each series; the edges are quantiles over a sample of every series' points.
+    fn fit_ecdfs(&mut self) {
         let rows_of =
             |series: &PoolSeries| series.training.start * self.n_features..series.training.end * self.n_features;
         let step = self.n_points().div_ceil(EDGE_POINTS).max(1);
@@ -131,41 +138,41 @@ impl Pool {
             rows.chunks_exact(self.n_features).step_by(step).for_each(|row| sample.extend_from_slice(row));
         }
         let edges = Arc::new(Edges::fit(&sample, self.n_features));
-        let tails: Vec<Tails> = self
+        let ecdfs: Vec<Ecdfs> = self
             .series
             .iter()
-            .map(|series| Tails::fit(edges.clone(), &series.encoded.rows()[rows_of(series)]))
+            .map(|series| Ecdfs::fit(edges.clone(), &series.encoded.rows()[rows_of(series)]))
             .collect();
-        self.series.iter_mut().zip(tails).for_each(|(series, tails)| series.known.tails = tails);
+        self.series.iter_mut().zip(ecdfs).for_each(|(series, ecdfs)| series.context.ecdfs = ecdfs);
         self.edges = edges;
     }
 
-    /// Appends the tails of the views of a point.
-    pub(crate) fn tails(&self, (series, point): PoolPoint, out: &mut Vec<f32>) {
+    /// Appends the ecdfs of the features of a point.
+    pub(crate) fn ecdfs(&self, (series, point): PoolPoint, out: &mut Vec<f32>) {
         let series = &self.series[series];
-        series.known.tails.push(series.encoded.row(point), out);
+        series.context.ecdfs.push(series.encoded.row(point), out);
     }
 
-    /// The tails of its series by name.
-    pub(crate) fn known_tails(&self) -> KnownTails {
-        KnownTails::new(
+    /// The ecdfs of its series by name.
+    pub(crate) fn ecdfs_by_series(&self) -> EcdfsBySeries {
+        EcdfsBySeries::new(
             self.edges.clone(),
-            self.series.iter().map(|series| (series.name.as_str(), &series.known.tails)),
+            self.series.iter().map(|series| (series.name.as_str(), &series.context.ecdfs)),
         )
     }
 
     /// What is known of its series by name.
-    pub(crate) fn known_statics(&self) -> KnownStatics {
-        KnownStatics::new(self.series.iter().map(|series| (series.name.as_str(), &series.known.statics)))
+    pub(crate) fn statistics_by_series(&self) -> StatisticsBySeries {
+        StatisticsBySeries::new(self.series.iter().map(|series| (series.name.as_str(), &series.context.statistics)))
     }
 
     /// Labelled points, rising, as they are kept with a detector.
-    pub(crate) fn known_answers(&self, labelled: impl Iterator<Item = (PoolPoint, Label)>) -> KnownAnswers {
+    pub(crate) fn label_overrides(&self, labelled: impl Iterator<Item = (PoolPoint, Label)>) -> LabelOverrides {
         let mut of_series: Vec<Vec<(usize, Label)>> = vec![Vec::new(); self.series.len()];
         labelled.for_each(|((series, point), label)| of_series[series].push((point, label)));
-        let mut known = KnownAnswers::default();
+        let mut known = LabelOverrides::default();
         for (series, labelled) in self.series.iter().zip(of_series) {
-            known.add(&series.name, labelled.into_iter(), &series.marks);
+            known.add(&series.name, labelled.into_iter(), &series.point_hashes);
         }
         known
     }

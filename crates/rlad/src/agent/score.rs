@@ -2,7 +2,7 @@
 
 use crate::config::AgentConfig;
 use crate::models::qnet::QNetwork;
-use crate::models::trees::{BoostedTrees, chance};
+use crate::models::trees::{BoostedTrees, probability};
 
 /// The Q-functions of a member: what it lacks has no part in the score.
 #[derive(Clone, Debug)]
@@ -15,35 +15,35 @@ pub(crate) struct Scorer {
 
 /// What the agent, or one of its members, makes of a point.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Judgement {
+pub(crate) struct Prediction {
     /// `Q(anomaly) − Q(normal)`, as it was learned, in units of reward.
-    pub(crate) learned: f64,
-    /// How rare its views are in their series, on average, in nats, at least 0; 0 without trees.
-    pub(crate) rarity: f64,
+    pub(crate) q_gap: f64,
+    /// How rare its features are in their series, on average, in nats, at least 0; 0 without trees.
+    pub(crate) surprisal: f64,
 }
 
-impl Judgement {
-    /// The score where a nat of rarity is worth so much (`agent.trees.rarity`, or `rarity_unseen`).
+impl Prediction {
+    /// The score where a nat of surprisal is worth so much (`agent.trees.surprisal`, or `surprisal_unseen`).
     ///
     /// Learned scores hardly rank what lies far from every answer, and rank alike all that is surely an anomaly; the scores of the
     /// warm-up, which no answer taught, go on.
-    pub(crate) fn score(self, worth_of_rarity: f64) -> f64 {
-        self.learned + worth_of_rarity * self.rarity
+    pub(crate) fn score(self, worth_of_surprisal: f64) -> f64 {
+        self.q_gap + worth_of_surprisal * self.surprisal
     }
 
-    /// The chance of an anomaly that was learned, in `[0, 1]`.
-    pub(crate) fn chance(self, config: &AgentConfig) -> f64 {
-        chance_of_difference(config, self.learned)
+    /// The probability of an anomaly that was learned, in `[0, 1]`.
+    pub(crate) fn probability(self, config: &AgentConfig) -> f64 {
+        probability_of_gap(config, self.q_gap)
     }
 }
 
 /// `Q(anomaly) − Q(normal)` of a member: the network's and the trees' by their weights, or that of the one which is there.
 ///
 /// `q_values`: the network's; `log_odds`: the trees'. What the trees say is `2 r1 p − 2 r2 (1 − p)`, the difference of the
-/// expected rewards where `p` is the chance of an anomaly: what the network's values go towards as well.
-pub(crate) fn learned(config: &AgentConfig, q_values: Option<[f32; 2]>, log_odds: Option<f64>) -> f32 {
+/// expected rewards where `p` is the probability of an anomaly: what the network's values go towards as well.
+pub(crate) fn q_gap(config: &AgentConfig, q_values: Option<[f32; 2]>, log_odds: Option<f64>) -> f32 {
     let by_trees = log_odds.map(|log_odds| {
-        let (p, of_normal) = (chance(log_odds), chance(-log_odds));
+        let (p, of_normal) = (probability(log_odds), probability(-log_odds));
         2.0 * (f64::from(config.reward_anomaly) * p - f64::from(config.reward_normal) * of_normal)
     });
     let by_network = q_values.map(|q| f64::from(q[1] - q[0]));
@@ -55,10 +55,10 @@ pub(crate) fn learned(config: &AgentConfig, q_values: Option<[f32; 2]>, log_odds
     }
 }
 
-/// The chance of an anomaly at which the expected rewards of the two actions differ by `learned`, in `[0, 1]`.
-fn chance_of_difference(config: &AgentConfig, learned: f64) -> f64 {
+/// The probability of an anomaly at which the expected rewards of the two actions differ by `learned`, in `[0, 1]`.
+fn probability_of_gap(config: &AgentConfig, q_gap: f64) -> f64 {
     let (anomaly, normal) = (2.0 * f64::from(config.reward_anomaly), 2.0 * f64::from(config.reward_normal));
-    ((learned + normal) / (anomaly + normal)).clamp(0.0, 1.0)
+    ((q_gap + normal) / (anomaly + normal)).clamp(0.0, 1.0)
 }
 
 #[cfg(test)]
@@ -71,19 +71,19 @@ mod tests {
         let paper = Config::paper().agent;
         let config = AgentConfig { trees: TreesConfig { weight: 1.0, ..paper.trees.clone() }, ..paper.clone() };
         // Even odds: half of 2 · 5, less half of 2 · 1.
-        assert!((learned(&config, None, Some(0.0)) - 4.0).abs() < 1e-6);
-        assert!((learned(&config, None, Some(40.0)) - 10.0).abs() < 1e-6);
-        assert!((learned(&config, None, Some(-40.0)) + 2.0).abs() < 1e-6);
-        assert!((chance_of_difference(&config, 4.0) - 0.5).abs() < 1e-12);
+        assert!((q_gap(&config, None, Some(0.0)) - 4.0).abs() < 1e-6);
+        assert!((q_gap(&config, None, Some(40.0)) - 10.0).abs() < 1e-6);
+        assert!((q_gap(&config, None, Some(-40.0)) + 2.0).abs() < 1e-6);
+        assert!((probability_of_gap(&config, 4.0) - 0.5).abs() < 1e-12);
         let half = AgentConfig { trees: TreesConfig { weight: 0.5, ..paper.trees.clone() }, ..paper };
-        assert!((learned(&half, Some([1.0, 3.0]), Some(0.0)) - 3.0).abs() < 1e-6);
+        assert!((q_gap(&half, Some([1.0, 3.0]), Some(0.0)) - 3.0).abs() < 1e-6);
     }
 
     #[test]
     fn rarity_adds_to_the_score_and_not_to_the_chance() {
         let config = Config::paper().agent;
-        let judged = Judgement { learned: 4.0, rarity: 3.0 };
+        let judged = Prediction { q_gap: 4.0, surprisal: 3.0 };
         assert!((judged.score(0.5) - 5.5).abs() < 1e-12 && (judged.score(0.0) - 4.0).abs() < 1e-12);
-        assert!((judged.chance(&config) - 0.5).abs() < 1e-12);
+        assert!((judged.probability(&config) - 0.5).abs() < 1e-12);
     }
 }

@@ -1,7 +1,7 @@
 //! Twitter's S-H-ESD: extreme studentised deviates of a series without its season.
 //!
 //! The season is taken away by STL, then the most deviant value is removed again and again; the last removal that was more
-//! extreme than it could be by chance, and all before it, are the anomalies. Mean and deviation are themselves moved by
+//! extreme than it could be by probability, and all before it, are the anomalies. Mean and deviation are themselves moved by
 //! anomalies, so *hybrid* ESD measures with the median and the median absolute deviation (MAD).
 //!
 //! It looks at the **whole series** at once: at its season, its median and its most extreme values.

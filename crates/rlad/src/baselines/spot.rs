@@ -144,7 +144,7 @@ pub(crate) fn dspot(values: &[f64], n_calibration: usize, config: &SpotConfig) -
 
 /// What SPOT says about one value.
 #[derive(Clone, Copy, Debug)]
-struct Judged {
+struct SpotStep {
     score: f64,
     alarm: bool,
 }
@@ -171,7 +171,7 @@ impl Spot {
     }
 
     /// Scores a value, then learns from it.
-    fn step(&mut self, value: f64) -> Judged {
+    fn step(&mut self, value: f64) -> SpotStep {
         let score = self.score(value);
         let alarm = self.sides.iter().any(|side| side.sign * value > side.alarm_above);
         if !alarm {
@@ -180,7 +180,7 @@ impl Spot {
                 side.learn(value, self.n_values, self.q);
             }
         }
-        Judged { score, alarm }
+        SpotStep { score, alarm }
     }
 }
 

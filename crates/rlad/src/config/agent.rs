@@ -25,13 +25,13 @@ pub struct AgentConfig {
     pub n_members: usize,
     /// The LSTM's units, at least 1.
     pub n_units: usize,
-    /// Whether the head also sees the last step's views.
+    /// Whether the head also sees the last step's features.
     pub skip: bool,
     /// Units of a hidden layer in the head; 0 for a linear head.
     pub head_units: usize,
     /// The share of the head's inputs that is dropped in training, in `[0, 1)`.
     pub dropout: f32,
-    /// The deviation of the normal noise that is added to the views in training, at least 0.
+    /// The deviation of the normal noise that is added to the features in training, at least 0.
     pub noise: f32,
     /// Decoupled weight decay (AdamW), at least 0.
     pub weight_decay: f32,
@@ -64,9 +64,9 @@ pub struct AgentConfig {
     pub reward_normal: f32,
     /// Discount γ, in `[0, 1]`.
     pub gamma: f32,
-    /// How much an answer loses by what speaks against it: its weight in the loss is the chance that it is right, as the members
+    /// How much an answer loses by what speaks against it: its weight in the loss is the probability that it is right, as the members
     /// that never saw it judge, to this power; at least 0. At 0, every answer weighs the same.
-    pub doubt: f64,
+    pub label_noise_exponent: f64,
     /// The actions that a transition teaches.
     pub update: Update,
     /// The trees that stand beside each network.
@@ -105,19 +105,24 @@ impl AgentConfig {
         )?;
         check(a.reward_normal > 0.0 && a.reward_normal.is_finite(), "agent.reward_normal", "above 0", a.reward_normal)?;
         check((0.0..=1.0).contains(&a.gamma), "agent.gamma", "in [0, 1]", a.gamma)?;
-        check(a.doubt >= 0.0 && a.doubt.is_finite(), "agent.doubt", "at least 0", a.doubt)?;
+        check(
+            a.label_noise_exponent >= 0.0 && a.label_noise_exponent.is_finite(),
+            "agent.label_noise_exponent",
+            "at least 0",
+            a.label_noise_exponent,
+        )?;
         let t = &a.trees;
         let share = |share: f64| share > 0.0 && share <= 1.0;
         check((0.0..=1.0).contains(&t.weight), "agent.trees.weight", "in [0, 1]", t.weight)?;
         check((1..=10_000).contains(&t.n_trees), "agent.trees.n_trees", "in 1..=10000", t.n_trees)?;
         check((2..=1_024).contains(&t.n_leaves), "agent.trees.n_leaves", "in 2..=1024", t.n_leaves)?;
         check(share(t.learning_rate), "agent.trees.learning_rate", "in (0, 1]", t.learning_rate)?;
-        check(share(t.row_share), "agent.trees.row_share", "in (0, 1]", t.row_share)?;
-        check(share(t.feature_share), "agent.trees.feature_share", "in (0, 1]", t.feature_share)?;
+        check(share(t.row_fraction), "agent.trees.row_fraction", "in (0, 1]", t.row_fraction)?;
+        check(share(t.feature_fraction), "agent.trees.feature_fraction", "in (0, 1]", t.feature_fraction)?;
         check(t.min_rows >= 1, "agent.trees.min_rows", "at least 1", t.min_rows)?;
         check(t.l2 >= 0.0 && t.l2.is_finite(), "agent.trees.l2", "at least 0", t.l2)?;
         let worth = |worth: f64| worth >= 0.0 && worth.is_finite();
-        check(worth(t.rarity), "agent.trees.rarity", "at least 0", t.rarity)?;
-        check(worth(t.rarity_unseen), "agent.trees.rarity_unseen", "at least 0", t.rarity_unseen)
+        check(worth(t.surprisal), "agent.trees.surprisal", "at least 0", t.surprisal)?;
+        check(worth(t.surprisal_unseen), "agent.trees.surprisal_unseen", "at least 0", t.surprisal_unseen)
     }
 }

@@ -21,7 +21,7 @@ pub enum Conflict {
 /// What an expected event teaches: one that is unusual but wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Expected {
+pub enum ExpectedEvents {
     /// No alarm is wanted.
     #[default]
     Normal,
@@ -38,14 +38,14 @@ pub struct ExpertsConfig {
     /// Which answer is learned from where several experts answered one question.
     pub conflict: Conflict,
     /// The share of questions that is asked once more, of another expert where there is one, to measure agreement; in `[0, 1]`.
-    pub reask_share: f64,
+    pub reask_fraction: f64,
     /// What an expected event teaches.
-    pub expected: Expected,
+    pub expected: ExpectedEvents,
 }
 
 impl Default for ExpertsConfig {
     fn default() -> Self {
-        Self { conflict: Conflict::Latest, reask_share: 0.05, expected: Expected::Normal }
+        Self { conflict: Conflict::Latest, reask_fraction: 0.05, expected: ExpectedEvents::Normal }
     }
 }
 
@@ -55,6 +55,6 @@ impl ExpertsConfig {
     /// # Errors
     /// [`crate::Error::Setting`] for the first setting that is outside of its range.
     pub(super) fn validate(&self) -> Result<()> {
-        check((0.0..=1.0).contains(&self.reask_share), "experts.reask_share", "in [0, 1]", self.reask_share)
+        check((0.0..=1.0).contains(&self.reask_fraction), "experts.reask_fraction", "in [0, 1]", self.reask_fraction)
     }
 }

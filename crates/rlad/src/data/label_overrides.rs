@@ -8,16 +8,16 @@ use crate::data::label::{Label, Span, spans};
 use crate::data::series::Series;
 use crate::random::mix;
 
-/// Labelled stretches of series, by name.
+/// Labelled runs of series, by name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct KnownAnswers(BTreeMap<String, Vec<Stretch>>);
+pub(crate) struct LabelOverrides(BTreeMap<String, Vec<LabelRun>>);
 
 /// Points in a row with one label.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Stretch {
-    /// The mark of the first point.
+struct LabelRun {
+    /// The point_hash of the first point.
     first: u64,
-    /// The mark of the last point.
+    /// The point_hash of the last point.
     last: u64,
     /// At least 1.
     n_points: usize,
@@ -25,38 +25,38 @@ struct Stretch {
 }
 
 /// A point by its time and its values, as 64 bits: a series of the same name that is another, or a file whose points are counted from
-/// 0 again, has other marks.
-pub(crate) fn mark(series: &Series, point: usize) -> u64 {
+/// 0 again, has other point_hashes.
+pub(crate) fn point_hash(series: &Series, point: usize) -> u64 {
     let values = series.row(point).iter().map(|value| if *value == 0.0 { 0 } else { value.to_bits() });
     let time = series.timestamps()[point].cast_unsigned();
     values.fold(mix(time), |so_far, value| mix(so_far ^ value))
 }
 
-impl KnownAnswers {
-    /// Adds the labelled points of a series, in time order. `marks`: of each of its points.
-    pub(crate) fn add(&mut self, name: &str, labelled: impl Iterator<Item = (usize, Label)>, marks: &[u64]) {
-        let stretch = |Span { first, last, label }| Stretch {
-            first: marks[first],
-            last: marks[last],
+impl LabelOverrides {
+    /// Adds the labelled points of a series, in time order. `point_hashes`: of each of its points.
+    pub(crate) fn add(&mut self, name: &str, labelled: impl Iterator<Item = (usize, Label)>, point_hashes: &[u64]) {
+        let run = |Span { first, last, label }| LabelRun {
+            first: point_hashes[first],
+            last: point_hashes[last],
             n_points: last - first + 1,
             label,
         };
-        let stretches: Vec<Stretch> = spans(labelled).into_iter().map(stretch).collect();
-        if !stretches.is_empty() {
-            self.0.insert(name.to_owned(), stretches);
+        let runs: Vec<LabelRun> = spans(labelled).into_iter().map(run).collect();
+        if !runs.is_empty() {
+            self.0.insert(name.to_owned(), runs);
         }
     }
 
-    /// The labelled points of a series, in time order: of each stretch that is in it whole.
+    /// The labelled points of a series, in time order: of each run that is in it whole.
     pub(crate) fn of(&self, series: &Series) -> Vec<(usize, Label)> {
-        let Some(stretches) = self.0.get(series.name()) else { return Vec::new() };
-        let by_first: HashMap<u64, &Stretch> = stretches.iter().map(|stretch| (stretch.first, stretch)).collect();
+        let Some(runs) = self.0.get(series.name()) else { return Vec::new() };
+        let by_first: HashMap<u64, &LabelRun> = runs.iter().map(|run| (run.first, run)).collect();
         let mut known = Vec::new();
         for first in 0..series.len() {
-            let Some(stretch) = by_first.get(&mark(series, first)) else { continue };
-            let end = first.saturating_add(stretch.n_points);
-            if end <= series.len() && mark(series, end - 1) == stretch.last {
-                known.extend((first..end).map(|point| (point, stretch.label)));
+            let Some(run) = by_first.get(&point_hash(series, first)) else { continue };
+            let end = first.saturating_add(run.n_points);
+            if end <= series.len() && point_hash(series, end - 1) == run.last {
+                known.extend((first..end).map(|point| (point, run.label)));
             }
         }
         known
@@ -75,11 +75,11 @@ mod tests {
 
     const VALUES: [f64; 6] = [0.5, 1.0, 7.0, 7.5, 1.0, -0.0];
 
-    fn known() -> KnownAnswers {
+    fn known() -> LabelOverrides {
         let of = series("a", 10, &VALUES);
-        let marks: Vec<u64> = (0..6).map(|point| mark(&of, point)).collect();
-        let mut known = KnownAnswers::default();
-        known.add("a", [(1, Label::Normal), (2, Label::Anomaly), (3, Label::Anomaly)].into_iter(), &marks);
+        let point_hashes: Vec<u64> = (0..6).map(|point| point_hash(&of, point)).collect();
+        let mut known = LabelOverrides::default();
+        known.add("a", [(1, Label::Normal), (2, Label::Anomaly), (3, Label::Anomaly)].into_iter(), &point_hashes);
         known.add("empty", std::iter::empty(), &[]);
         known
     }
@@ -105,8 +105,8 @@ mod tests {
     #[test]
     fn they_survive_their_file_and_zero_has_no_sign() {
         let text = serde_json::to_string(&known()).unwrap();
-        assert_eq!(serde_json::from_str::<KnownAnswers>(&text).unwrap(), known());
+        assert_eq!(serde_json::from_str::<LabelOverrides>(&text).unwrap(), known());
         let (plus, minus) = (series("a", 0, &[0.0]), series("a", 0, &[-0.0]));
-        assert_eq!(mark(&plus, 0), mark(&minus, 0));
+        assert_eq!(point_hash(&plus, 0), point_hash(&minus, 0));
     }
 }

@@ -1,10 +1,10 @@
 //! A series: its points in time order, and the only index arithmetic of this library.
 //!
 //! A **point** is an index into its series; a window belongs to its last point. Points stand on a grid of **slots**, one
-//! per step of the series' clock, so that views can look back by the clock (*the same time yesterday*) as well as by points.
+//! per step of the series' clock, so that features can look back by the clock (*the same time yesterday*) as well as by points.
 //!
 //! **Gaps.** Nothing is written into a gap: a slot without a point stays empty, a window of the last 25 points reaches
-//! over it, and a view that looks back by the clock and finds nothing there is 0, which means *as usual*. So a gap has no
+//! over it, and a feature that looks back by the clock and finds nothing there is 0, which means *as usual*. So a gap has no
 //! points that could be scored, asked about or learned from, and no value is invented. A point whose every channel is NaN
 //! (missing) keeps its row in the output but is never an anomaly, never asked about and never learned from.
 

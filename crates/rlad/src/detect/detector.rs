@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 
 /// Something that scores the points of a series. A higher score is more anomalous.
 pub trait Detector {
-    /// The number of points, its own included, that the network sees when it scores one. The views of these points may
+    /// The number of points, its own included, that the network sees when it scores one. The features of these points may
     /// reach further back.
     fn context(&self) -> usize;
 
@@ -36,7 +36,7 @@ pub trait Detector {
     ///
     /// # Panics
     /// If the points are not in the series, or `scores` is not theirs.
-    fn let_answers_stand(&self, series: &Series, points: Range<usize>, scores: &mut [f64]) {
+    fn apply_labels(&self, series: &Series, points: Range<usize>, scores: &mut [f64]) {
         let _ = (series, points, scores);
     }
 }

@@ -7,53 +7,53 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::score::Scorer;
 use crate::config::Config;
-use crate::data::label_overrides::KnownAnswers;
+use crate::data::label_overrides::LabelOverrides;
 use crate::error::{Error, Result};
 use crate::features::Scale;
-use crate::features::statistics::KnownStatics;
-use crate::features::surprisal::KnownTails;
-use crate::features::tree_row::{Known, n_tree_features};
+use crate::features::statistics::StatisticsBySeries;
+use crate::features::surprisal::EcdfsBySeries;
+use crate::features::tree_row::{SeriesContext, n_tree_features};
 use crate::models::qnet::{QNetwork, QNetworkShape};
 use crate::models::tensor_file::{self, Tensor, Tensors};
 use crate::models::trees::BoostedTrees;
 
 /// A trained detector: the Q-networks and trees of its members, how their states are made, and the threshold.
 ///
-/// The score of a point, in units of reward, is `Q(anomaly) − Q(normal)`, the mean of the members, and what the rarity of its views
-/// adds: `agent.trees.rarity`, and `agent.trees.rarity_unseen` in a series that it was not trained on.
+/// The score of a point, in units of reward, is `Q(anomaly) − Q(normal)`, the mean of the members, and what the surprisal of its features
+/// adds: `agent.trees.surprisal`, and `agent.trees.surprisal_unseen` in a series that it was not trained on.
 #[derive(Clone, Debug)]
 pub struct Model {
     pub(crate) members: Vec<Scorer>,
-    pub(crate) record: Record,
-    known_tails: KnownTails,
+    pub(crate) record: ModelRecord,
+    ecdfs_by_series: EcdfsBySeries,
     bytes: Vec<u8>,
     hash: String,
 }
 
 /// What a model file records beside the weights.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Record {
+pub(crate) struct ModelRecord {
     pub(crate) config: Box<Config>,
     pub(crate) shape: QNetworkShape,
     pub(crate) n_channels: usize,
     pub(crate) scales: BTreeMap<String, Scale>,
-    pub(crate) statics: KnownStatics,
-    /// The series whose tails stand in the file, rising.
+    pub(crate) statistics: StatisticsBySeries,
+    /// The series whose ecdfs stand in the file, rising.
     pub(crate) tails_of: Vec<String>,
     pub(crate) threshold: f64,
     /// What is added to the scores of a series that it was not trained on, in units of reward, so that the threshold is theirs too.
     pub(crate) unseen_shift: f64,
     /// What experts said.
-    pub(crate) known_answers: KnownAnswers,
+    pub(crate) label_overrides: LabelOverrides,
     pub(crate) n_questions: usize,
     pub(crate) n_labelled_points: usize,
 }
 
-/// Under which the tails stand in a file.
-const TAILS: &str = "tails.";
+/// Under which the ecdfs stand in a file.
+const TAILS: &str = "ecdfs.";
 
 impl Model {
-    pub(crate) fn new(members: Vec<Scorer>, record: Record, known_tails: KnownTails) -> Self {
+    pub(crate) fn new(members: Vec<Scorer>, record: ModelRecord, ecdfs_by_series: EcdfsBySeries) -> Self {
         let mut tensors = Tensors::new();
         for (i, member) in members.iter().enumerate() {
             if let Some(network) = &member.network {
@@ -63,9 +63,9 @@ impl Model {
                 put(&mut tensors, &format!("{i}.trees."), trees.tensors());
             }
         }
-        put(&mut tensors, TAILS, known_tails.tensors());
+        put(&mut tensors, TAILS, ecdfs_by_series.tensors());
         let (bytes, hash) = tensor_file::write("model", &tensors, &record);
-        Self { members, record, known_tails, bytes, hash }
+        Self { members, record, ecdfs_by_series, bytes, hash }
     }
 
     /// Reads the bytes of a model file; `path` is for errors.
@@ -73,34 +73,35 @@ impl Model {
     /// # Errors
     /// [`Error::Format`], [`Error::Version`] or [`Error::Damaged`] where the bytes are not a whole model of this version.
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self> {
-        let (tensors, record, hash): (_, Record, _) = tensor_file::read(path, "model", &bytes)?;
+        let (tensors, record, hash): (_, ModelRecord, _) = tensor_file::read(path, "model", &bytes)?;
         let weight = record.config.agent.trees.weight;
-        let n_views = record.shape.n_features;
-        if weight > 0.0 && !record.statics.fits(n_views) {
-            let expected = "a model whose static covariates fit its views".to_owned();
+        let n_features = record.shape.n_features;
+        if weight > 0.0 && !record.statistics.fits(n_features) {
+            let expected = "a model whose static covariates fit its features".to_owned();
             return Err(Error::Format { path: path.to_owned(), expected, source: None });
         }
         let member = |i: usize| {
             let has_network = tensors.contains_key(&format!("{i}.lstm.weight_ih_l0")) || weight <= 0.0;
             let network = has_network.then(|| network(path, &tensors, &format!("{i}."), record.shape)).transpose()?;
-            Ok(Scorer { network, trees: trees(path, &tensors, &format!("{i}.trees."), n_views)? })
+            Ok(Scorer { network, trees: trees(path, &tensors, &format!("{i}.trees."), n_features)? })
         };
         let members = (0..record.config.agent.n_members).map(member).collect::<Result<_>>()?;
-        let n_views_of_tails = if weight > 0.0 { n_views } else { 0 };
-        let known_tails = KnownTails::from_tensors(n_views_of_tails, record.tails_of.clone(), &under(&tensors, TAILS));
-        let known_tails = known_tails.map_err(|problem| Error::Format {
+        let n_features_of_ecdfs = if weight > 0.0 { n_features } else { 0 };
+        let ecdfs_by_series =
+            EcdfsBySeries::from_tensors(n_features_of_ecdfs, record.tails_of.clone(), &under(&tensors, TAILS));
+        let ecdfs_by_series = ecdfs_by_series.map_err(|problem| Error::Format {
             path: path.to_owned(),
-            expected: "a file with the tails of its series".to_owned(),
+            expected: "a file with the ecdfs of its series".to_owned(),
             source: Some(problem.into()),
         })?;
-        Ok(Self { members, record, known_tails, bytes, hash })
+        Ok(Self { members, record, ecdfs_by_series, bytes, hash })
     }
 
-    /// The same detector, under which no answer stands ([`Detector::let_answers_stand`](crate::Detector::let_answers_stand) does nothing).
+    /// The same detector, under which no answer stands ([`Detector::apply_labels`](crate::Detector::apply_labels) does nothing).
     /// Its bytes and its hash are still those of the file.
     #[must_use]
     pub fn without_answers(mut self) -> Self {
-        self.record.known_answers = KnownAnswers::default();
+        self.record.label_overrides = LabelOverrides::default();
         self
     }
 
@@ -145,11 +146,11 @@ impl Model {
     }
 
     /// What the trees know of a series.
-    pub(crate) fn known(&self, series: &str) -> Known {
-        Known { statics: self.record.statics.of(series), tails: self.known_tails.of(series) }
+    pub(crate) fn series_context(&self, series: &str) -> SeriesContext {
+        SeriesContext { statistics: self.record.statistics.of(series), ecdfs: self.ecdfs_by_series.of(series) }
     }
 
-    /// What its views know of a series: what was fitted in training, or nothing.
+    /// What its features know of a series: what was fitted in training, or nothing.
     pub(crate) fn scale(&self, series: &str) -> Scale {
         self.record.scales.get(series).cloned().unwrap_or_else(Scale::running)
     }
@@ -182,13 +183,13 @@ pub(crate) fn network(path: &Path, tensors: &Tensors, prefix: &str, shape: QNetw
     })
 }
 
-/// The trees whose tensors stand under a prefix, for states with `n_views` numbers a step; `None` where none stand there.
-pub(crate) fn trees(path: &Path, tensors: &Tensors, prefix: &str, n_views: usize) -> Result<Option<BoostedTrees>> {
+/// The trees whose tensors stand under a prefix, for states with `n_features` numbers a step; `None` where none stand there.
+pub(crate) fn trees(path: &Path, tensors: &Tensors, prefix: &str, n_features: usize) -> Result<Option<BoostedTrees>> {
     let named = under(tensors, prefix);
     if named.is_empty() {
         return Ok(None);
     }
-    let trees = BoostedTrees::from_tensors(n_tree_features(n_views), &named);
+    let trees = BoostedTrees::from_tensors(n_tree_features(n_features), &named);
     trees.map(Some).map_err(|problem| Error::Format {
         path: path.to_owned(),
         expected: "a file with whole trees".to_owned(),

@@ -4,15 +4,15 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::agent::ensemble::mean_learned;
-use crate::agent::score::{Judgement, learned};
+use crate::agent::ensemble::mean_q_gap;
+use crate::agent::score::{Prediction, q_gap};
 use crate::data::label::Label;
 use crate::data::series::Series;
 use crate::detect::detector::{Detector, check_channels, leave_out_missing};
 use crate::detect::model::Model;
 use crate::error::Result;
-use crate::features::ViewState;
-use crate::features::tree_row::{Known, mean_rarity_of, n_tree_features};
+use crate::features::FeatureState;
+use crate::features::tree_row::{SeriesContext, mean_surprisal_of, n_tree_features};
 use crate::models::qnet::QNetwork;
 use crate::models::trees::{BoostedTrees, log_odds_of_each};
 
@@ -28,7 +28,7 @@ struct Piece {
     /// Where in `rows` the points to be scored are.
     points: Range<usize>,
     /// What the trees see of them; empty without trees.
-    features: Vec<f32>,
+    tree_rows: Vec<f32>,
     /// Whether the model was trained on their series.
     is_seen: bool,
 }
@@ -39,8 +39,8 @@ struct Walk<'a> {
     /// The points to be scored; those before them are walked through.
     points: Range<usize>,
     next: usize,
-    views: ViewState,
-    known: Option<Known>,
+    features: FeatureState,
+    series_context: Option<SeriesContext>,
     n_features: usize,
     n_steps: usize,
     /// The last rows so far, as many as a window reaches back.
@@ -52,8 +52,8 @@ impl<'a> Walk<'a> {
         let state = &model.record.config.state;
         let name = series.name();
         Self {
-            views: ViewState::new(&state.views, series.clock(), series.n_channels(), &model.scale(name)),
-            known: model.has_trees().then(|| model.known(name)),
+            features: FeatureState::new(&state.features, series.clock(), series.n_channels(), &model.scale(name)),
+            series_context: model.has_trees().then(|| model.series_context(name)),
             n_features: model.record.shape.n_features,
             n_steps: state.n_steps,
             next: 0,
@@ -77,18 +77,18 @@ impl Iterator for Walk<'_> {
         let mut rows = std::mem::take(&mut self.context);
         let n_before = rows.len() / n_features;
         rows.resize((n_before + of_piece.len()) * n_features, 0.0);
-        let (mut features, mut unused) = (Vec::new(), Vec::new());
+        let (mut tree_rows, mut unused) = (Vec::new(), Vec::new());
         let new_rows = &mut rows[n_before * n_features..];
         let n_channels = self.series.n_channels();
         let values = &self.series.values()[of_piece.start * n_channels..of_piece.end * n_channels];
-        self.views.extend(&self.series.timestamps()[of_piece.clone()], values, new_rows);
+        self.features.extend(&self.series.timestamps()[of_piece.clone()], values, new_rows);
         for (point, row) in of_piece.clone().zip(new_rows.chunks_exact(n_features)) {
-            let Some(known) = &mut self.known else { continue };
+            let Some(series_context) = &mut self.series_context else { continue };
             if self.points.contains(&point) {
-                known.push_next(row, &mut features);
-            } else if !known.is_fitted() {
+                series_context.push_next(row, &mut tree_rows);
+            } else if !series_context.is_fitted() {
                 unused.clear();
-                known.push_next(row, &mut unused);
+                series_context.push_next(row, &mut unused);
             }
         }
         let n_rows = rows.len() / n_features;
@@ -97,15 +97,15 @@ impl Iterator for Walk<'_> {
         Some(Piece {
             rows,
             points: n_before + n_passed..n_rows,
-            features,
-            is_seen: self.known.as_ref().is_none_or(Known::is_fitted),
+            tree_rows,
+            is_seen: self.series_context.as_ref().is_none_or(SeriesContext::is_fitted),
         })
     }
 }
 
 impl Model {
     /// The scores of a piece.
-    fn score_piece(&self, Piece { rows, points, features, is_seen }: &Piece) -> Vec<f64> {
+    fn score_piece(&self, Piece { rows, points, tree_rows, is_seen }: &Piece) -> Vec<f64> {
         let n_steps = self.record.config.state.n_steps;
         let n_tree_features = n_tree_features(self.record.shape.n_features);
         let shares: Vec<Range<usize>> =
@@ -113,28 +113,28 @@ impl Model {
         let of_share = |share: Range<usize>| {
             let of_rows = points.start + share.start..points.start + share.end;
             let q_values = |network: &QNetwork| network.q_values_series(rows, of_rows.clone(), n_steps);
-            let features = if self.has_trees() {
-                &features[share.start * n_tree_features..share.end * n_tree_features]
+            let tree_rows = if self.has_trees() {
+                &tree_rows[share.start * n_tree_features..share.end * n_tree_features]
             } else {
                 &[]
             };
-            self.combine(q_values, features, &vec![*is_seen; share.len()])
+            self.combine(q_values, tree_rows, &vec![*is_seen; share.len()])
         };
         shares.into_par_iter().flat_map_iter(of_share).collect()
     }
 
-    /// The scores of some states, shape `[n, n_steps, n_features]` (read by networks only), of which the trees see `features`, shape
+    /// The scores of some states, shape `[n, n_steps, n_features]` (read by networks only), of which the trees see `tree_rows`, shape
     /// `[n, n_tree_features]` (read by trees only). `is_seen`: of each, whether the model was trained on its series.
-    pub(crate) fn score_states(&self, states: &[f32], features: &[f32], is_seen: &[bool]) -> Vec<f64> {
+    pub(crate) fn score_states(&self, states: &[f32], tree_rows: &[f32], is_seen: &[bool]) -> Vec<f64> {
         let n_steps = self.record.config.state.n_steps;
-        self.combine(|network| network.q_values(states, n_steps), features, is_seen)
+        self.combine(|network| network.q_values(states, n_steps), tree_rows, is_seen)
     }
 
-    /// The mean over the members of what their networks and trees say of some states, and what rarity adds.
-    fn combine(&self, q_values: impl Fn(&QNetwork) -> Vec<[f32; 2]>, features: &[f32], is_seen: &[bool]) -> Vec<f64> {
+    /// The mean over the members of what their networks and trees say of some states, and what surprisal adds.
+    fn combine(&self, q_values: impl Fn(&QNetwork) -> Vec<[f32; 2]>, tree_rows: &[f32], is_seen: &[bool]) -> Vec<f64> {
         let n = is_seen.len();
         let trees: Vec<&BoostedTrees> = self.members.iter().filter_map(|member| member.trees.as_ref()).collect();
-        let mut log_odds = log_odds_of_each(&trees, features).into_iter();
+        let mut log_odds = log_odds_of_each(&trees, tree_rows).into_iter();
         let of_members: Vec<Vec<f32>> = self
             .members
             .iter()
@@ -143,21 +143,21 @@ impl Model {
                 let log_odds = member.trees.as_ref().and_then(|_| log_odds.next());
                 let of_point = |i| {
                     let (q, odds) = (q_values.as_ref().map(|q| q[i]), log_odds.as_ref().map(|odds| odds[i]));
-                    learned(&self.record.config.agent, q, odds)
+                    q_gap(&self.record.config.agent, q, odds)
                 };
                 (0..n).map(of_point).collect()
             })
             .collect();
-        let n_features = features.len().checked_div(n).unwrap_or(0);
+        let n_features = tree_rows.len().checked_div(n).unwrap_or(0);
         let of_point = |i: usize| {
-            let learned = mean_learned(of_members.iter().map(|learned| f64::from(learned[i])));
-            let rarity = f64::from(mean_rarity_of(&features[i * n_features..(i + 1) * n_features]));
-            let judged = Judgement { learned, rarity };
+            let q_gap = mean_q_gap(of_members.iter().map(|q_gap| f64::from(q_gap[i])));
+            let surprisal = f64::from(mean_surprisal_of(&tree_rows[i * n_features..(i + 1) * n_features]));
+            let judged = Prediction { q_gap, surprisal };
             let worth = &self.record.config.agent.trees;
             if is_seen[i] {
-                judged.score(worth.rarity)
+                judged.score(worth.surprisal)
             } else {
-                judged.score(worth.rarity_unseen) + self.record.unseen_shift
+                judged.score(worth.surprisal_unseen) + self.record.unseen_shift
             }
         };
         (0..n).map(of_point).collect()
@@ -189,15 +189,15 @@ impl Detector for Model {
         Ok(scores)
     }
 
-    /// What was called an anomaly scores twice what is surely one, `4 r1`, so that rarity alone does not rank above it; what was called
+    /// What was called an anomaly scores twice what is surely one, `4 r1`, so that surprisal alone does not rank above it; what was called
     /// normal scores what is surely normal, `−2 r2`. Both lie on their side of the threshold.
-    fn let_answers_stand(&self, series: &Series, points: Range<usize>, scores: &mut [f64]) {
+    fn apply_labels(&self, series: &Series, points: Range<usize>, scores: &mut [f64]) {
         assert_eq!(points.len(), scores.len(), "a score a point");
         let agent = &self.record.config.agent;
         let threshold = self.record.threshold;
         let anomaly = (4.0 * f64::from(agent.reward_anomaly)).max(threshold.next_up());
         let normal = (-2.0 * f64::from(agent.reward_normal)).min(threshold);
-        for (point, label) in self.record.known_answers.of(series) {
+        for (point, label) in self.record.label_overrides.of(series) {
             let Some(score) = point.checked_sub(points.start).and_then(|at| scores.get_mut(at)) else { continue };
             *score = match label {
                 Label::Anomaly => anomaly,

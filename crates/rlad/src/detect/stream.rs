@@ -3,8 +3,8 @@
 use crate::data::series::Clock;
 use crate::detect::model::Model;
 use crate::error::{Error, Result};
-use crate::features::ViewState;
-use crate::features::tree_row::Known;
+use crate::features::FeatureState;
+use crate::features::tree_row::SeriesContext;
 
 /// The state of one series that is scored as it arrives.
 ///
@@ -13,9 +13,9 @@ use crate::features::tree_row::Known;
 pub struct Stream<'a> {
     model: &'a Model,
     name: Box<str>,
-    views: ViewState,
+    features: FeatureState,
     /// What the trees know of the series; `None` without trees.
-    known: Option<Known>,
+    context: Option<SeriesContext>,
     /// The rows of the last window, oldest first, shape `[n_steps, n_features]`; of the last step only, where no network reads more.
     window: Box<[f32]>,
     is_empty: bool,
@@ -39,11 +39,11 @@ impl<'a> Stream<'a> {
     pub fn new(model: &'a Model, name: &str, clock: Clock) -> Self {
         let state = &model.record.config.state;
         let n_channels = model.record.n_channels;
-        let views = ViewState::new(&state.views, clock, n_channels, &model.scale(name));
+        let features = FeatureState::new(&state.features, clock, n_channels, &model.scale(name));
         let n_rows = if model.has_networks() { state.n_steps } else { 1 };
         let window = vec![0.0; n_rows * model.record.shape.n_features].into_boxed_slice();
-        let known = model.has_trees().then(|| model.known(name));
-        Self { model, name: name.into(), views, known, window, is_empty: true, last_timestamp: i64::MIN }
+        let context = model.has_trees().then(|| model.series_context(name));
+        Self { model, name: name.into(), features, context, window, is_empty: true, last_timestamp: i64::MIN }
     }
 
     /// Takes in the next point and returns its score; `None` where every value is missing (NaN or infinite).
@@ -61,7 +61,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Takes in the next point and appends what the trees see of it; false where every value is missing.
-    fn take_in(&mut self, timestamp: i64, values: &[f64], features: &mut Vec<f32>) -> Result<bool> {
+    fn take_in(&mut self, timestamp: i64, values: &[f64], tree_rows: &mut Vec<f32>) -> Result<bool> {
         let expected = self.model.record.n_channels;
         if values.len() != expected {
             return Err(Error::Channels { series: self.name.to_string(), expected, found: values.len() });
@@ -74,13 +74,13 @@ impl<'a> Stream<'a> {
         let n_features = self.model.record.shape.n_features;
         let n_before = self.window.len() - n_features;
         self.window.copy_within(n_features.., 0);
-        self.views.push(timestamp, values, &mut self.window[n_before..]);
+        self.features.push(timestamp, values, &mut self.window[n_before..]);
         if std::mem::take(&mut self.is_empty) {
             let (before, row) = self.window.split_at_mut(n_before);
             before.chunks_exact_mut(n_features).for_each(|step| step.copy_from_slice(row));
         }
-        if let Some(known) = &mut self.known {
-            known.push_next(&self.window[n_before..], features);
+        if let Some(context) = &mut self.context {
+            context.push_next(&self.window[n_before..], tree_rows);
         }
         Ok(values.iter().any(|value| value.is_finite()))
     }
@@ -94,22 +94,22 @@ impl<'a> Stream<'a> {
 pub fn push_all(arrivals: Vec<Arrival<'_, '_>>) -> Vec<Result<Option<f64>>> {
     let Some(first) = arrivals.first() else { return Vec::new() };
     let model = first.stream.model;
-    let (mut states, mut features, mut is_seen) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut states, mut tree_rows, mut is_seen) = (Vec::new(), Vec::new(), Vec::new());
     let mut outcomes: Vec<Result<bool>> = Vec::with_capacity(arrivals.len());
     for Arrival { stream, timestamp, values } in arrivals {
         assert!(std::ptr::eq(stream.model, model), "streams of one model");
-        let n_features = features.len();
-        let outcome = stream.take_in(timestamp, values, &mut features);
+        let n_features = tree_rows.len();
+        let outcome = stream.take_in(timestamp, values, &mut tree_rows);
         if matches!(outcome, Ok(true)) {
             if model.has_networks() {
                 states.extend_from_slice(&stream.window);
             }
-            is_seen.push(stream.known.as_ref().is_none_or(Known::is_fitted));
+            is_seen.push(stream.context.as_ref().is_none_or(SeriesContext::is_fitted));
         } else {
-            features.truncate(n_features);
+            tree_rows.truncate(n_features);
         }
         outcomes.push(outcome);
     }
-    let mut scores = model.score_states(&states, &features, &is_seen).into_iter();
+    let mut scores = model.score_states(&states, &tree_rows, &is_seen).into_iter();
     outcomes.into_iter().map(|outcome| Ok(if outcome? { scores.next() } else { None })).collect()
 }

@@ -7,7 +7,7 @@ use crate::config::{StateConfig, WarmUpScores};
 use crate::data::series::Series;
 use crate::detect::detector::{Detector, check_channels, leave_out_missing};
 use crate::error::Result;
-use crate::features::surprisal::{KnownTails, mean_rarity};
+use crate::features::surprisal::{EcdfsBySeries, mean_surprisal};
 use crate::features::{Encoded, Scale, encode};
 use crate::models::iforest::IsolationForest;
 
@@ -26,25 +26,25 @@ pub struct WarmUpDetector {
 /// Where the scores come from.
 #[derive(Clone, Debug)]
 pub(crate) enum WarmUpKind {
-    /// An isolation forest on the whole window, or on the views of its last step.
+    /// An isolation forest on the whole window, or on the features of its last step.
     Forest(IsolationForest, WarmUpScores),
-    /// The mean over the views of how rare each is in its series.
-    Tails(KnownTails),
+    /// The mean over the features of how rare each is in its series.
+    Surprisal(EcdfsBySeries),
 }
 
 impl WarmUpDetector {
-    /// The scores of some points of a series whose views are known.
+    /// The scores of some points of a series whose features are known.
     fn score_encoded(&self, encoded: &Encoded, name: &str, points: Range<usize>) -> Vec<f64> {
         match &self.kind {
             WarmUpKind::Forest(forest, input) => forest_scores(forest, encoded, points, input.n_steps(&self.state)),
-            WarmUpKind::Tails(known) => {
-                let mut tails = known.of(name);
-                let first = if tails.is_fitted() { points.start } else { 0 };
+            WarmUpKind::Surprisal(known) => {
+                let mut ecdfs = known.of(name);
+                let first = if ecdfs.is_fitted() { points.start } else { 0 };
                 let mut row = Vec::new();
                 let of_point = |point| {
                     row.clear();
-                    tails.push_next(encoded.row(point), &mut row);
-                    mean_rarity(&row)
+                    ecdfs.push_next(encoded.row(point), &mut row);
+                    mean_surprisal(&row)
                 };
                 (first..points.end).map(of_point).skip(points.start - first).collect()
             }
@@ -56,7 +56,7 @@ impl Detector for WarmUpDetector {
     fn context(&self) -> usize {
         match &self.kind {
             WarmUpKind::Forest(_, WarmUpScores::ForestWindow) => self.state.n_steps,
-            WarmUpKind::Forest(..) | WarmUpKind::Tails(_) => 1,
+            WarmUpKind::Forest(..) | WarmUpKind::Surprisal(_) => 1,
         }
     }
 
@@ -67,7 +67,7 @@ impl Detector for WarmUpDetector {
     fn score_points(&self, series: &Series, points: Range<usize>) -> Result<Vec<f64>> {
         check_channels(series, self.n_channels)?;
         let scale = self.scales.get(series.name()).cloned().unwrap_or_else(Scale::running);
-        let encoded = encode(series, &self.state.views, &scale);
+        let encoded = encode(series, &self.state.features, &scale);
         let mut scores = self.score_encoded(&encoded, series.name(), points.clone());
         leave_out_missing(series, points.start, &mut scores);
         Ok(scores)

@@ -1,4 +1,4 @@
-//! The views that there are, and how they are written.
+//! The features that there are, and how they are written.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,7 +24,7 @@ pub enum Trailing {
 ///
 /// Written as `median:60`, `median:1d` or `value` in a config file and on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum View {
+pub enum Feature {
     /// `min-max`: `(x - min) / (max - min)` with the range of its [`Scale`](crate::Scale), kept in [-1, 2]; .5 for a constant.
     MinMax,
     /// `value`: `s(x - level, spread)` with a slow level and its typical distance, both over about a week.
@@ -54,10 +54,10 @@ pub enum View {
     Unchanged,
 }
 
-impl View {
-    /// The views of the `default` preset.
+impl Feature {
+    /// The features of the `default` preset.
     ///
-    /// Chosen on the AIOps KPI data (`bench/reference/views_lightgbm.py`).
+    /// Chosen on the AIOps KPI data (`bench/reference/features_lightgbm.py`).
     pub const DEFAULT: [Self; 22] = [
         Self::MinMax,
         Self::Value,
@@ -83,10 +83,10 @@ impl View {
         Self::Unchanged,
     ];
 
-    /// Whether any of some views reads a [`Scale`](crate::Scale).
+    /// Whether any of some features reads a [`Scale`](crate::Scale).
     #[must_use]
-    pub(crate) fn any_needs_scale(views: &[Self]) -> bool {
-        views.contains(&Self::MinMax)
+    pub(crate) fn any_needs_scale(features: &[Self]) -> bool {
+        features.contains(&Self::MinMax)
     }
 
     /// Checks the range of its parameter.
@@ -104,7 +104,7 @@ impl View {
         if (1..=MAX_POINTS).contains(&points) {
             Ok(())
         } else {
-            Err(Error::setting("state.views", format!("views of 1 to {MAX_POINTS} points"), format!("`{self}`")))
+            Err(Error::setting("state.features", format!("features of 1 to {MAX_POINTS} points"), format!("`{self}`")))
         }
     }
 
@@ -131,7 +131,7 @@ impl fmt::Display for Trailing {
     }
 }
 
-impl fmt::Display for View {
+impl fmt::Display for Feature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MinMax => f.write_str("min-max"),
@@ -151,7 +151,7 @@ impl fmt::Display for View {
     }
 }
 
-impl FromStr for View {
+impl FromStr for Feature {
     type Err = Error;
 
     /// The form that `Display` writes.
@@ -159,21 +159,21 @@ impl FromStr for View {
     /// # Errors
     /// [`Error::Setting`] for an unknown name, or a parameter that is missing, not wanted, or out of range.
     fn from_str(text: &str) -> Result<Self> {
-        let wrong = |expected: &str| Error::setting("state.views", expected, format!("`{text}`"));
+        let wrong = |expected: &str| Error::setting("state.features", expected, format!("`{text}`"));
         let (name, parameter) = match text.split_once(':') {
             Some((name, parameter)) => (name, Some(parameter)),
             None => (text, None),
         };
         let points = || {
             let points = parameter.and_then(|parameter| parameter.parse().ok());
-            points.ok_or_else(|| wrong("a view with 1 to 240 points, as in `difference:1`"))
+            points.ok_or_else(|| wrong("a feature with 1 to 240 points, as in `difference:1`"))
         };
         let window = || match parameter {
             Some("1d") => Ok(Trailing::Day),
             Some(parameter) if parameter.parse::<u8>().is_ok() => points().map(Trailing::Points),
-            _ => Err(wrong("a view with a window of 1 to 240 points or a day, as in `median:60` or `median:1d`")),
+            _ => Err(wrong("a feature with a window of 1 to 240 points or a day, as in `median:60` or `median:1d`")),
         };
-        let view = match name {
+        let feature = match name {
             "difference" => Self::Difference(points()?),
             "residual" => Self::Residual(points()?),
             "median" => Self::Median(window()?),
@@ -190,7 +190,7 @@ impl FromStr for View {
                     Self::Week,
                     Self::Unchanged,
                 ];
-                plain.into_iter().find(|view| view.to_string() == text).ok_or_else(|| {
+                plain.into_iter().find(|feature| feature.to_string() == text).ok_or_else(|| {
                     wrong(
                         "one of min-max, value, difference:K, median:W, z-score:W, deviation:W, range:W, season, season-score, \
                          season-step, week, residual:W and unchanged",
@@ -198,18 +198,18 @@ impl FromStr for View {
                 })?
             }
         };
-        view.validate()?;
-        Ok(view)
+        feature.validate()?;
+        Ok(feature)
     }
 }
 
-impl Serialize for View {
+impl Serialize for Feature {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for View {
+impl<'de> Deserialize<'de> for Feature {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }

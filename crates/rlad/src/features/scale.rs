@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::series::Series;
 
-/// The range of each channel that [`View::MinMax`](super::View::MinMax) scales by: fitted, or the minimum and maximum so far.
+/// The range of each channel that [`Feature::MinMax`](super::Feature::MinMax) scales by: fitted, or the minimum and maximum so far.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Scale {
     /// One a channel; empty where every channel's range is that so far.

@@ -54,7 +54,7 @@ struct Visit {
 
 /// A point against its season.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Judged {
+pub(super) struct SlotComparison {
     /// Value less the level of its time of the day.
     pub(super) residual: f64,
     /// The residual less what it usually is at this hour of the week.
@@ -89,7 +89,7 @@ impl Season {
     }
 
     /// Judges a point by earlier days, and learns from it. None where no earlier day has its slot.
-    pub(super) fn push(&mut self, timestamp: i64, value: f64, step: f64, memory: u32) -> Option<Judged> {
+    pub(super) fn push(&mut self, timestamp: i64, value: f64, step: f64, memory: u32) -> Option<SlotComparison> {
         let n_slots = self.slots.len();
         let mut day = timestamp.div_euclid(NANOS_PER_DAY);
         let mut slot_of_day = (Clock::day_fraction(timestamp) * self.slots_per_day as f64).round() as u64;
@@ -133,7 +133,7 @@ impl Season {
         let any_spread = self.spread.get();
         let of_week = hour.rem_euclid(HOURS_PER_WEEK as i64) as usize;
         let weeks = f64::from(self.weeks[of_week]);
-        Some(Judged {
+        Some(SlotComparison {
             residual,
             weekly: residual - f64::from(self.week[of_week]) * weeks / (weeks + 1.0),
             spread: self.root_spread(index).powi(2),

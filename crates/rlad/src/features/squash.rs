@@ -1,17 +1,17 @@
-//! The last function of each view, for many views at once, as plain arithmetic that compiles to vector instructions.
+//! The last function of each feature, for many features at once, as plain arithmetic that compiles to vector instructions.
 
 use crate::models::matrix::{Kernel, vectorised};
 
-/// No view but `min-max` goes further from 0 than this.
+/// No feature but `min-max` goes further from 0 than this.
 const LIMIT: f64 = 10.0;
 /// Beyond this, and below one over it, both functions are at the limit.
 const FAR: f64 = 1e5;
-/// The views that are finished together: several points of a batch, and all of most points of a stream.
+/// The features that are finished together: several points of a batch, and all of most points of a stream.
 const N_TOGETHER: usize = 64;
 /// A buffer is finished in pieces of as many.
 const LANES: usize = 8;
 
-/// What a view is made of: the value of its last function at `distance / unit`, times `weight`; 0 where the unit is 0.
+/// What a feature is made of: the value of its last function at `distance / unit`, times `weight`; 0 where the unit is 0.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Measured {
     distance: f64,
@@ -20,7 +20,7 @@ pub(super) struct Measured {
     function: Function,
 }
 
-/// The last function of a view.
+/// The last function of a feature.
 #[derive(Clone, Copy, Debug)]
 enum Function {
     Asinh,
@@ -50,7 +50,7 @@ impl Measured {
     }
 }
 
-/// Makes views of what they are measured by, one after the other, many at once: a processor that reads into a vector what it
+/// Makes features of what they are measured by, one after the other, many at once: a processor that reads into a vector what it
 /// has just written number by number waits for it.
 #[derive(Debug)]
 pub(super) struct Finish<'a> {
@@ -59,7 +59,7 @@ pub(super) struct Finish<'a> {
     out: &'a mut [f32],
 }
 
-/// Some views before their last function.
+/// Some features before their last function.
 #[derive(Clone, Debug)]
 struct Lanes {
     distances: [f64; N_TOGETHER],
@@ -69,13 +69,13 @@ struct Lanes {
 }
 
 impl<'a> Finish<'a> {
-    /// The views are written to `out`, in their order.
+    /// The features are written to `out`, in their order.
     pub(super) const fn new(out: &'a mut [f32]) -> Self {
         let nothing = [0.0; N_TOGETHER];
         Self { lanes: Lanes { distances: nothing, units: nothing, weights: nothing, functions: nothing }, n: 0, out }
     }
 
-    /// The next view; those before it may be written first.
+    /// The next feature; those before it may be written first.
     pub(super) fn put(&mut self, Measured { distance, unit, weight, function }: Measured) {
         let at = self.n;
         self.lanes.distances[at] = distance;
@@ -88,7 +88,7 @@ impl<'a> Finish<'a> {
         }
     }
 
-    /// Writes the views that were put and are not yet written.
+    /// Writes the features that were put and are not yet written.
     ///
     /// # Panics
     /// If `out` has no place for them.
@@ -103,7 +103,7 @@ impl<'a> Finish<'a> {
     }
 }
 
-/// Writes the first `n` views over their distances.
+/// Writes the first `n` features over their distances.
 struct Flush<'a> {
     lanes: &'a mut Lanes,
     n: usize,

@@ -1,45 +1,45 @@
-//! Empirical tails: how rare the value of each view is in its own series.
+//! Empirical ecdfs: how rare the value of each feature is in its own series.
 //!
-//! A jump that happens every hour in one series happens never in another. The share of a series' points whose view is at least as far
+//! A jump that happens every hour in one series happens never in another. The share of a series' points whose feature is at least as far
 //! out says which, needs no label, and means the same in every series: that is what lets a detector carry over what an expert said of
-//! one series to another. Their mean over the views is a detector by itself, the warm-up's, in which nothing is random.
+//! one series to another. Their mean over the features is a detector by itself, the warm-up's, in which nothing is random.
 //!
 //! Source: Li et al., *ECOD: Unsupervised Outlier Detection Using Empirical Cumulative Distribution Functions*, 2022, whose scores are
 //! sums over dimensions of `−ln` of a tail. Here each series has its own distributions, in bins whose edges are the same for
-//! all; both tails count, the smaller one doubled; and the score is the mean, not the largest of three sums.
+//! all; both ecdfs count, the smaller one doubled; and the score is the mean, not the largest of three sums.
 
 use std::sync::Arc;
 
 use crate::models::tensor_file::Tensor;
 
-/// The bins of a view.
+/// The bins of a feature.
 pub(crate) const N_BINS: usize = 32;
 /// The points of the average series that stand before the first point of one that was not trained on.
 const PRIOR_POINTS: f32 = 1_000.0;
 /// The smallest tail of all series' points that has an edge of its own, as a power of 1/2 below one half.
 const LAST_TAIL: f64 = 13.0;
 
-/// The edges between the bins of each view: quantiles over all series, half of them out in the tails.
+/// The edges between the bins of each feature: quantiles over all series, half of them out in the ecdfs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Edges {
-    /// Shape `[n_views, N_BINS - 1]`, rising in each row.
+    /// Shape `[n_features, N_BINS - 1]`, rising in each row.
     values: Vec<f32>,
 }
 
 impl Edges {
-    /// The edges for rows of views, shape `[n, n_views]`; all 0 without rows.
+    /// The edges for rows of features, shape `[n, n_features]`; all 0 without rows.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "ranks and quantiles"
     )]
-    pub(crate) fn fit(rows: &[f32], n_views: usize) -> Self {
+    pub(crate) fn fit(rows: &[f32], n_features: usize) -> Self {
         const HALF: usize = N_BINS / 2;
         let tail = |step: usize| 0.5 * 0.5_f64.powf(LAST_TAIL * step as f64 / (HALF - 1) as f64);
         let shares: Vec<f64> = (0..HALF).rev().map(tail).chain((1..HALF).map(|step| 1.0 - tail(step))).collect();
-        let values = (0..n_views).flat_map(|view| {
-            let mut column: Vec<f32> = rows.iter().skip(view).step_by(n_views).copied().collect();
+        let values = (0..n_features).flat_map(|feature| {
+            let mut column: Vec<f32> = rows.iter().skip(feature).step_by(n_features).copied().collect();
             column.sort_by(f32::total_cmp);
             let last = column.len().saturating_sub(1) as f64;
             let at = |share: &f64| column.get((share * last).round() as usize).copied().unwrap_or(0.0);
@@ -48,40 +48,40 @@ impl Edges {
         Self { values: values.collect() }
     }
 
-    fn n_views(&self) -> usize {
+    fn n_features(&self) -> usize {
         self.values.len() / (N_BINS - 1)
     }
 
-    /// The bin of a value of a view: the number of edges below it.
-    fn bin(&self, view: usize, value: f32) -> usize {
-        self.values[view * (N_BINS - 1)..][..N_BINS - 1].partition_point(|edge| *edge < value)
+    /// The bin of a value of a feature: the number of edges below it.
+    fn bin(&self, feature: usize, value: f32) -> usize {
+        self.values[feature * (N_BINS - 1)..][..N_BINS - 1].partition_point(|edge| *edge < value)
     }
 }
 
-/// The distributions of the views of one series: fitted, or those so far.
+/// The distributions of the features of one series: fitted, or those so far.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Tails {
+pub(crate) struct Ecdfs {
     edges: Arc<Edges>,
     counts: Counts,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 enum Counts {
-    /// The points in each bin, and `−ln` of the tail of each bin; both of shape `[n_views, N_BINS]`.
+    /// The points in each bin, and `−ln` of the tail of each bin; both of shape `[n_features, N_BINS]`.
     Fitted { counts: Vec<f32>, rarities: Vec<f32> },
     /// The points of the average series that stand before the first, the same for all series, and the series' own. Where a bin is
-    /// full, all of its view are halved: what is long ago fades. Both of shape `[n_views, N_BINS]`.
+    /// full, all of its feature are halved: what is long ago fades. Both of shape `[n_features, N_BINS]`.
     Running { prior: Arc<Vec<f32>>, own: Box<[u16]> },
 }
 
-impl Tails {
-    /// Those of the rows of a series, shape `[n, n_views]`.
+impl Ecdfs {
+    /// Those of the rows of a series, shape `[n, n_features]`.
     pub(crate) fn fit(edges: Arc<Edges>, rows: &[f32]) -> Self {
-        let n_views = edges.n_views();
-        let mut counts = vec![0.0; n_views * N_BINS];
-        for row in rows.chunks_exact(n_views.max(1)) {
-            for (view, value) in row.iter().enumerate() {
-                counts[view * N_BINS + edges.bin(view, *value)] += 1.0;
+        let n_features = edges.n_features();
+        let mut counts = vec![0.0; n_features * N_BINS];
+        for row in rows.chunks_exact(n_features.max(1)) {
+            for (feature, value) in row.iter().enumerate() {
+                counts[feature * N_BINS + edges.bin(feature, *value)] += 1.0;
             }
         }
         Self::of(edges, counts)
@@ -92,29 +92,29 @@ impl Tails {
         Self { edges, counts: Counts::Fitted { counts, rarities } }
     }
 
-    /// Appends `−ln` of the tail of each view of a point of a fitted series, shape `[n_views]`, at least 0: the higher, the rarer.
+    /// Appends `−ln` of the tail of each feature of a point of a fitted series, shape `[n_features]`, at least 0: the higher, the rarer.
     pub(crate) fn push(&self, row: &[f32], out: &mut Vec<f32>) {
-        let of_view = |(view, value): (usize, &f32)| {
-            let bin = self.edges.bin(view, *value);
+        let of_feature = |(feature, value): (usize, &f32)| {
+            let bin = self.edges.bin(feature, *value);
             match &self.counts {
-                Counts::Fitted { rarities, .. } => rarities[view * N_BINS + bin],
+                Counts::Fitted { rarities, .. } => rarities[feature * N_BINS + bin],
                 Counts::Running { prior, own } => {
-                    let of_view = view * N_BINS..(view + 1) * N_BINS;
+                    let of_feature = feature * N_BINS..(feature + 1) * N_BINS;
                     let mut counts = [0.0; N_BINS];
-                    let both = prior[of_view.clone()].iter().zip(&own[of_view]);
+                    let both = prior[of_feature.clone()].iter().zip(&own[of_feature]);
                     counts.iter_mut().zip(both).for_each(|(count, (prior, own))| *count = prior + f32::from(*own));
-                    rarity(&counts, bin)
+                    surprisal(&counts, bin)
                 }
             }
         };
-        out.extend(row.iter().enumerate().map(of_view));
+        out.extend(row.iter().enumerate().map(of_feature));
     }
 
-    /// Takes in the views of the next point where it learns from them, and appends what [`Self::push`] does.
+    /// Takes in the features of the next point where it learns from them, and appends what [`Self::push`] does.
     pub(crate) fn push_next(&mut self, row: &[f32], out: &mut Vec<f32>) {
         if let Counts::Running { own, .. } = &mut self.counts {
-            for ((view, value), own) in row.iter().enumerate().zip(own.as_chunks_mut::<N_BINS>().0) {
-                let bin = self.edges.bin(view, *value);
+            for ((feature, value), own) in row.iter().enumerate().zip(own.as_chunks_mut::<N_BINS>().0) {
+                let bin = self.edges.bin(feature, *value);
                 if own[bin] == u16::MAX {
                     own.iter_mut().for_each(|count| *count /= 2);
                 }
@@ -138,42 +138,42 @@ impl Tails {
     }
 }
 
-/// The mean over the views of how rare each is.
-#[expect(clippy::cast_precision_loss, reason = "a number of views")]
-pub(crate) fn mean_rarity(rarities: &[f32]) -> f64 {
+/// The mean over the features of how rare each is.
+#[expect(clippy::cast_precision_loss, reason = "a number of features")]
+pub(crate) fn mean_surprisal(rarities: &[f32]) -> f64 {
     f64::from(rarities.iter().sum::<f32>()) / rarities.len().max(1) as f64
 }
 
 /// `−ln min(1, 2 (k + 1) / (n + 1))` of a bin, where `k` of `n` points are in it or further out on the side with fewer of them.
-fn rarity(counts: &[f32; N_BINS], bin: usize) -> f32 {
+fn surprisal(counts: &[f32; N_BINS], bin: usize) -> f32 {
     let n: f32 = counts.iter().sum();
     let before: f32 = counts[..bin].iter().sum();
     let (low, high) = (before + counts[bin], n - before);
     -(2.0 * (low.min(high) + 1.0) / (n + 1.0)).min(1.0).ln()
 }
 
-/// [`rarity`] of every bin.
+/// [`surprisal`] of every bin.
 fn rarities(counts: &[f32; N_BINS]) -> [f32; N_BINS] {
-    std::array::from_fn(|bin| rarity(counts, bin))
+    std::array::from_fn(|bin| surprisal(counts, bin))
 }
 
 /// The distributions of all series that were trained on, and their average.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct KnownTails {
+pub(crate) struct EcdfsBySeries {
     edges: Arc<Edges>,
     /// The series' names, rising.
     names: Vec<String>,
-    /// Shape `[names, n_views, N_BINS]`.
+    /// Shape `[names, n_features, N_BINS]`.
     counts: Vec<f32>,
-    /// The points of the average series that stand before the first of another one: of each view, the share of points in each bin,
-    /// every series counted once, times [`PRIOR_POINTS`]; shape `[n_views, N_BINS]`.
+    /// The points of the average series that stand before the first of another one: of each feature, the share of points in each bin,
+    /// every series counted once, times [`PRIOR_POINTS`]; shape `[n_features, N_BINS]`.
     prior: Arc<Vec<f32>>,
 }
 
-impl KnownTails {
+impl EcdfsBySeries {
     /// What is to be known of series by name.
-    pub(crate) fn new<'a>(edges: Arc<Edges>, series: impl IntoIterator<Item = (&'a str, &'a Tails)>) -> Self {
-        let mut series: Vec<(&str, &Tails)> = series.into_iter().collect();
+    pub(crate) fn new<'a>(edges: Arc<Edges>, series: impl IntoIterator<Item = (&'a str, &'a Ecdfs)>) -> Self {
+        let mut series: Vec<(&str, &Ecdfs)> = series.into_iter().collect();
         series.sort_by_key(|one| one.0);
         let names = series.iter().map(|one| one.0.to_owned()).collect();
         let counts = series.iter().flat_map(|one| one.1.fitted_counts()).copied().collect();
@@ -182,11 +182,11 @@ impl KnownTails {
 
     #[expect(clippy::cast_precision_loss, reason = "a number of series")]
     fn of_counts(edges: Arc<Edges>, names: Vec<String>, counts: Vec<f32>) -> Self {
-        let mut average = vec![0.0; edges.n_views() * N_BINS];
+        let mut average = vec![0.0; edges.n_features() * N_BINS];
         if !average.is_empty() {
             for counts in counts.chunks_exact(average.len()) {
-                let views = average.as_chunks_mut::<N_BINS>().0.iter_mut().zip(counts.as_chunks::<N_BINS>().0);
-                for (average, counts) in views {
+                let features = average.as_chunks_mut::<N_BINS>().0.iter_mut().zip(counts.as_chunks::<N_BINS>().0);
+                for (average, counts) in features {
                     let n = counts.iter().sum::<f32>().max(1.0) * names.len() as f32;
                     average.iter_mut().zip(counts).for_each(|(share, count)| *share += count / n);
                 }
@@ -202,44 +202,44 @@ impl KnownTails {
     }
 
     /// The distributions of a series: its own where it was trained on, else those so far, beginning at the average.
-    pub(crate) fn of(&self, series: &str) -> Tails {
+    pub(crate) fn of(&self, series: &str) -> Ecdfs {
         let size = self.prior.len();
         match self.names.binary_search_by(|name| name.as_str().cmp(series)) {
-            Ok(at) => Tails::of(self.edges.clone(), self.counts[at * size..][..size].to_vec()),
+            Ok(at) => Ecdfs::of(self.edges.clone(), self.counts[at * size..][..size].to_vec()),
             Err(_) => {
                 let counts = Counts::Running { prior: self.prior.clone(), own: vec![0; size].into_boxed_slice() };
-                Tails { edges: self.edges.clone(), counts }
+                Ecdfs { edges: self.edges.clone(), counts }
             }
         }
     }
 
-    /// As named tensors: `edges`, shape `[n_views, N_BINS - 1]`, and `counts`, shape `[names, n_views, N_BINS]`.
+    /// As named tensors: `edges`, shape `[n_features, N_BINS - 1]`, and `counts`, shape `[names, n_features, N_BINS]`.
     pub(crate) fn tensors(&self) -> Vec<Tensor> {
-        let n_views = self.edges.n_views();
+        let n_features = self.edges.n_features();
         let edges =
-            Tensor { name: "edges".to_owned(), shape: vec![n_views, N_BINS - 1], data: self.edges.values.clone() };
-        let shape = vec![self.names.len(), n_views, N_BINS];
+            Tensor { name: "edges".to_owned(), shape: vec![n_features, N_BINS - 1], data: self.edges.values.clone() };
+        let shape = vec![self.names.len(), n_features, N_BINS];
         vec![edges, Tensor { name: "counts".to_owned(), shape, data: self.counts.clone() }]
     }
 
     /// What named tensors say of series by name.
     ///
     /// # Errors
-    /// What is wrong, where they do not fit states of so many views or each other.
-    pub(crate) fn from_tensors(n_views: usize, names: Vec<String>, tensors: &[Tensor]) -> Result<Self, String> {
+    /// What is wrong, where they do not fit states of so many features or each other.
+    pub(crate) fn from_tensors(n_features: usize, names: Vec<String>, tensors: &[Tensor]) -> Result<Self, String> {
         let named = |name: &str| {
             let tensor = tensors.iter().find(|tensor| tensor.name == name);
-            tensor.map(|tensor| tensor.data.clone()).ok_or_else(|| format!("no tensor `{name}` of the tails"))
+            tensor.map(|tensor| tensor.data.clone()).ok_or_else(|| format!("no tensor `{name}` of the ecdfs"))
         };
         let (edges, counts) = (named("edges")?, named("counts")?);
-        let is_ok = edges.len() == n_views * (N_BINS - 1)
-            && counts.len() == names.len() * n_views * N_BINS
+        let is_ok = edges.len() == n_features * (N_BINS - 1)
+            && counts.len() == names.len() * n_features * N_BINS
             && counts.iter().all(|count| *count >= 0.0 && count.is_finite())
             && names.is_sorted();
         if is_ok {
             Ok(Self::of_counts(Arc::new(Edges { values: edges }), names, counts))
         } else {
-            Err("the tails do not fit the views or the series".to_owned())
+            Err("the ecdfs do not fit the features or the series".to_owned())
         }
     }
 }
@@ -255,11 +255,11 @@ mod tests {
 
     #[test]
     fn the_tail_of_a_point_by_hand() {
-        // Four points of one view, each in a bin of its own: edges at every quantile of four values.
+        // Four points of one feature, each in a bin of its own: edges at every quantile of four values.
         let edges = Arc::new(Edges::fit(&ramp(4), 1));
-        let tails = Tails::fit(edges, &ramp(4));
+        let ecdfs = Ecdfs::fit(edges, &ramp(4));
         let mut got = Vec::new();
-        (0..4_u8).for_each(|value| tails.push(&[f32::from(value)], &mut got));
+        (0..4_u8).for_each(|value| ecdfs.push(&[f32::from(value)], &mut got));
         // k = 1, 2, 2, 1 of n = 4 are as far out: 2 (k + 1) / 5, at most 1.
         let want = [-(4.0_f32 / 5.0).ln(), 0.0, 0.0, -(4.0_f32 / 5.0).ln()];
         assert!(got.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-6), "{got:?}");
@@ -268,47 +268,47 @@ mod tests {
     #[test]
     fn what_is_further_out_is_rarer_and_nothing_is_rarer_than_once() {
         let rows = ramp(10_000);
-        let tails = Tails::fit(Arc::new(Edges::fit(&rows, 1)), &rows);
-        let rarity = |value: f32| {
+        let ecdfs = Ecdfs::fit(Arc::new(Edges::fit(&rows, 1)), &rows);
+        let surprisal = |value: f32| {
             let mut out = Vec::new();
-            tails.push(&[value], &mut out);
+            ecdfs.push(&[value], &mut out);
             out[0]
         };
-        let high: Vec<f32> = [5_000.0, 7_600.0, 9_000.0, 9_900.0, 9_990.0, 1e9].map(rarity).to_vec();
+        let high: Vec<f32> = [5_000.0, 7_600.0, 9_000.0, 9_900.0, 9_990.0, 1e9].map(surprisal).to_vec();
         assert!(high.is_sorted() && high[0] < 0.1, "{high:?}");
-        assert!((rarity(1e9) - rarity(-1e9)).abs() < 1.0, "both sides count");
+        assert!((surprisal(1e9) - surprisal(-1e9)).abs() < 1.0, "both sides count");
         // One point in a thousand on one side, doubled.
-        assert!((rarity(9_990.0) - 500.0_f32.ln()).abs() < 0.5, "{}", rarity(9_990.0));
-        assert!(rarity(1e9) <= (10_001.0_f32 / 2.0).ln());
+        assert!((surprisal(9_990.0) - 500.0_f32.ln()).abs() < 0.5, "{}", surprisal(9_990.0));
+        assert!(surprisal(1e9) <= (10_001.0_f32 / 2.0).ln());
     }
 
     #[test]
     fn another_series_goes_from_the_average_to_its_own() {
         let rows = ramp(2_000);
         let edges = Arc::new(Edges::fit(&rows, 1));
-        let (a, b) = (Tails::fit(edges.clone(), &rows[..1_000]), Tails::fit(edges.clone(), &rows[1_000..]));
-        let known = KnownTails::new(edges, [("b", &b), ("a", &a)]);
+        let (a, b) = (Ecdfs::fit(edges.clone(), &rows[..1_000]), Ecdfs::fit(edges.clone(), &rows[1_000..]));
+        let known = EcdfsBySeries::new(edges, [("b", &b), ("a", &a)]);
         assert_eq!(known.of("a"), a);
-        let rarity = |tails: &mut Tails, value: f32| {
+        let surprisal = |ecdfs: &mut Ecdfs, value: f32| {
             let mut out = Vec::new();
-            tails.push_next(&[value], &mut out);
+            ecdfs.push_next(&[value], &mut out);
             out[0]
         };
         let mut unseen = known.of("c");
-        let first = rarity(&mut unseen, 1_990.0);
-        (0..200_000).for_each(|_| _ = rarity(&mut unseen, 1_990.0));
-        assert!(first > 3.0 && rarity(&mut unseen, 1_990.0) < 0.1, "{first}");
-        assert!(rarity(&mut known.of("a"), 1_990.0) > 5.0, "a fitted series learns nothing more");
+        let first = surprisal(&mut unseen, 1_990.0);
+        (0..200_000).for_each(|_| _ = surprisal(&mut unseen, 1_990.0));
+        assert!(first > 3.0 && surprisal(&mut unseen, 1_990.0) < 0.1, "{first}");
+        assert!(surprisal(&mut known.of("a"), 1_990.0) > 5.0, "a fitted series learns nothing more");
     }
 
     #[test]
     fn they_survive_tensors() {
         let rows = ramp(300);
         let edges = Arc::new(Edges::fit(&rows, 3));
-        let known = KnownTails::new(edges.clone(), [("a", &Tails::fit(edges, &rows))]);
-        let read = |n_views, names: &[&str]| {
+        let known = EcdfsBySeries::new(edges.clone(), [("a", &Ecdfs::fit(edges, &rows))]);
+        let read = |n_features, names: &[&str]| {
             let names = names.iter().map(|name| (*name).to_owned()).collect();
-            KnownTails::from_tensors(n_views, names, &known.tensors())
+            EcdfsBySeries::from_tensors(n_features, names, &known.tensors())
         };
         assert_eq!(read(3, &["a"]).as_ref(), Ok(&known));
         assert!(read(2, &["a"]).is_err() && read(3, &["a", "b"]).is_err());

@@ -8,14 +8,14 @@ use crate::data::series::{NANOS_PER_DAY, NANOS_PER_SECOND, TimeFormat};
 const MINUTE: i64 = 60 * NANOS_PER_SECOND;
 const HOUR: i64 = 60 * MINUTE;
 
-/// One view of each kind, and every kind of window.
-fn all() -> Vec<View> {
+/// One feature of each kind, and every kind of window.
+fn all() -> Vec<Feature> {
     let names = "min-max value difference:1 difference:240 median:10 median:1d z-score:1 z-score:60 z-score:1d deviation:7 \
                  deviation:1d range:10 range:240 range:1d season season-score season-step week residual:5 residual:120 unchanged";
     names.split_whitespace().map(|name| name.parse().unwrap()).collect()
 }
 
-fn views(names: &str) -> Vec<View> {
+fn features(names: &str) -> Vec<Feature> {
     names.split_whitespace().map(|name| name.parse().unwrap()).collect()
 }
 
@@ -31,10 +31,10 @@ fn regular(step: i64, values: Vec<f64>) -> Series {
 }
 
 fn encoded(series: &Series, names: &str) -> Encoded {
-    encode(series, &views(names), &Scale::running())
+    encode(series, &features(names), &Scale::running())
 }
 
-/// One view of every point of a series of one channel.
+/// One feature of every point of a series of one channel.
 fn column(series: &Series, name: &str) -> Vec<f32> {
     encoded(series, name).rows().to_vec()
 }
@@ -49,9 +49,11 @@ fn close(got: f32, want: f64) -> bool {
 }
 
 #[test]
-fn views_are_those_of_the_reference() {
-    let reference: serde_json::Value = serde_json::from_str(include_str!("../../tests/reference/views.json")).unwrap();
-    let names: Vec<&str> = reference["views"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+fn features_are_those_of_the_reference() {
+    let reference: serde_json::Value =
+        serde_json::from_str(include_str!("../../tests/reference/features.json")).unwrap();
+    let names: Vec<&str> =
+        reference["features"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
     let numbers = |value: &serde_json::Value| -> Vec<f64> {
         value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap_or(f64::NAN)).collect()
     };
@@ -106,7 +108,7 @@ fn features_are_channel_major() {
     let values = vec![0.0, 5.0, 2.0, 5.0, 1.0, 7.0];
     let series = series(TimeFormat::Index, 2, vec![0, 1, 2], values);
     let got = encoded(&series, "min-max unchanged");
-    assert_eq!(got.n_features(), n_features(&views("min-max unchanged"), 2));
+    assert_eq!(got.n_features(), n_features(&features("min-max unchanged"), 2));
     assert_eq!(got.row(1), [1.0, 0.0, 0.5, 2.0_f32.ln()]);
     assert_eq!(got.row(2), [0.5, 0.0, 1.0, 0.0]);
 }
@@ -235,9 +237,9 @@ fn a_small_change_of_a_large_value_is_not_lost() {
 }
 
 #[test]
-fn a_moved_origin_changes_no_view() {
+fn a_moved_origin_changes_no_feature() {
     let clock = Clock { step: HOUR, has_days: true };
-    let mut state = ViewState::new(&all(), clock, 1, &Scale::running());
+    let mut state = FeatureState::new(&all(), clock, 1, &Scale::running());
     let (mut row, mut other) = (vec![0.0; all().len()], vec![0.0; all().len()]);
     let value = |point: usize| 3.0 * (point as f64 / 24.0 * std::f64::consts::TAU).sin() + noise(point);
     for point in 0..600 {
@@ -258,7 +260,7 @@ fn a_moved_origin_changes_no_view() {
         }
         if moved {
             // Back to where the loop stands.
-            state = ViewState::new(&all(), clock, 1, &Scale::running());
+            state = FeatureState::new(&all(), clock, 1, &Scale::running());
             for point in 0..=point {
                 state.push(point as i64 * HOUR, &[value(point)], &mut row);
             }
@@ -269,8 +271,8 @@ fn a_moved_origin_changes_no_view() {
 #[test]
 fn memory_is_bounded_and_small() {
     let clock = Clock { step: MINUTE, has_days: true };
-    let mut state = ViewState::new(&View::DEFAULT, clock, 1, &Scale::running());
-    let mut row = vec![0.0; View::DEFAULT.len()];
+    let mut state = FeatureState::new(&Feature::DEFAULT, clock, 1, &Scale::running());
+    let mut row = vec![0.0; Feature::DEFAULT.len()];
     let empty = state.bytes();
     for point in 0..5_000 {
         state.push(point * MINUTE, &[noise(point as usize)], &mut row);
@@ -300,9 +302,9 @@ proptest! {
     fn a_stream_is_a_batch_and_the_past_is_blind_to_the_future(
         (series, cut) in series_with_gaps(ordinary()).prop_flat_map(|series| { let len = series.len(); (Just(series), 1..=len) }),
     ) {
-        let views = all();
+        let features = all();
         let scale = Scale::fit(&series, 0..cut);
-        let whole = encode(&series, &views, &scale);
+        let whole = encode(&series, &features, &scale);
 
         let n = cut * series.n_channels();
         let head = Series::new(
@@ -310,10 +312,10 @@ proptest! {
             series.values()[..n].to_vec(), Some(series.step()),
         ).unwrap();
         let rows = &whole.rows()[..cut * whole.n_features()];
-        prop_assert_eq!(bits(encode(&head, &views, &scale).rows()), bits(rows));
+        prop_assert_eq!(bits(encode(&head, &features, &scale).rows()), bits(rows));
 
         // A stream that is stopped, stored and taken up again.
-        let mut state = ViewState::new(&views, series.clock(), series.n_channels(), &scale);
+        let mut state = FeatureState::new(&features, series.clock(), series.n_channels(), &scale);
         let mut row = vec![0.0; whole.n_features()];
         for (point, &timestamp) in series.timestamps().iter().enumerate() {
             if point == cut {
@@ -325,7 +327,7 @@ proptest! {
     }
 
     #[test]
-    fn no_value_makes_a_view_that_is_not_a_number(series in series_with_gaps(wild())) {
+    fn no_value_makes_a_feature_that_is_not_a_number(series in series_with_gaps(wild())) {
         let encoded = encode(&series, &all(), &Scale::running());
         prop_assert!(encoded.rows().iter().all(|value| value.abs() <= 10.0));
     }
@@ -341,23 +343,23 @@ proptest! {
     }
 
     #[test]
-    fn a_view_is_what_it_writes(at in 0..all().len(), points in 1..=240_u8) {
-        for view in [all()[at], View::Difference(points), View::Range(Trailing::Points(points))] {
-            prop_assert_eq!(view.to_string().parse::<View>().unwrap(), view);
-            prop_assert_eq!(serde_json::from_str::<View>(&serde_json::to_string(&view).unwrap()).unwrap(), view);
+    fn a_feature_is_what_it_writes(at in 0..all().len(), points in 1..=240_u8) {
+        for feature in [all()[at], Feature::Difference(points), Feature::Range(Trailing::Points(points))] {
+            prop_assert_eq!(feature.to_string().parse::<Feature>().unwrap(), feature);
+            prop_assert_eq!(serde_json::from_str::<Feature>(&serde_json::to_string(&feature).unwrap()).unwrap(), feature);
         }
     }
 }
 
 #[test]
-fn what_is_no_view_is_refused() {
+fn what_is_no_feature_is_refused() {
     for text in
         ["", "median", "median:0", "median:241", "median:2d", "median:-1", "difference:1d", "value:3", "Season", "days"]
     {
-        let error = text.parse::<View>().unwrap_err().to_string();
-        assert!(error.contains("state.views") && error.contains(&format!("`{text}`")), "{error}");
+        let error = text.parse::<Feature>().unwrap_err().to_string();
+        assert!(error.contains("state.features") && error.contains(&format!("`{text}`")), "{error}");
     }
-    assert!(View::Residual(0).validate().is_err() && View::Median(Trailing::Points(241)).validate().is_err());
+    assert!(Feature::Residual(0).validate().is_err() && Feature::Median(Trailing::Points(241)).validate().is_err());
 }
 
 fn bits(values: &[f32]) -> Vec<u32> {

@@ -1,4 +1,4 @@
-//! The views of a data set as a file, so that other programs learn from what the agent sees.
+//! The features of a data set as a file, so that other programs learn from what the agent sees.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,25 +12,25 @@ use crate::data::read::{DataSet, Form, Member, form_of};
 use crate::data::series::Part;
 use crate::data::write::{TimeColumn, has_timestamps, labels, one_set_of_channels, properties, write_atomically};
 use crate::error::{Error, Result};
-use crate::features::{Scale, View, encode};
+use crate::features::{Feature, Scale, encode};
 
-/// Writes the views of every point of a data set to a Parquet file, as an agent sees them that is trained on the part
+/// Writes the features of every point of a data set to a Parquet file, as an agent sees them that is trained on the part
 /// `training` of each series.
 ///
-/// The columns are `series`, `timestamp` (`index` where series have no timestamps), one a view, and `label` (0, 1, or -1 for
-/// unknown; left out where no series has a truth). A view's column is a 32-bit float named as the view is written
+/// The columns are `series`, `timestamp` (`index` where series have no timestamps), one a feature, and `label` (0, 1, or -1 for
+/// unknown; left out where no series has a truth). A feature's column is a 32-bit float named as the feature is written
 /// (`median:60`), after its channel and a dot where there are several channels (`cpu.median:60`). Each row is that of
 /// [`encode`](crate::encode()), bit for bit; a missing point has a row too. Series stand in the order of the data, each in row groups of
-/// its own, and only one series' views are held at a time. After each series `written` is told how many points are done.
+/// its own, and only one series' features are held at a time. After each series `written` is told how many points are done.
 ///
 /// # Errors
-/// [`Error::Setting`] for a view that is out of its range, that stands twice, or if there is none; [`Error::Empty`] without a
+/// [`Error::Setting`] for a feature that is out of its range, that stands twice, or if there is none; [`Error::Empty`] without a
 /// series; [`Error::Format`] if `path` does not end in `.parquet`, if the series differ in their channels, or if some have
 /// timestamps and some have none; [`Error::Write`].
-pub fn write_views(
+pub fn write_features(
     path: &Path,
     data: &DataSet,
-    views: &[View],
+    features: &[Feature],
     training: Part,
     mut written: impl FnMut(usize),
 ) -> Result<()> {
@@ -38,7 +38,7 @@ pub fn write_views(
         let expected = "a file whose name ends in `.parquet`".to_owned();
         return Err(Error::Format { path: path.to_owned(), expected, source: None });
     }
-    check(views)?;
+    check(features)?;
     let channels = one_set_of_channels(path, data)?;
     let forms: Vec<_> = data.members.iter().map(|m| (m.series.name(), m.series.time_format())).collect();
     let time = if has_timestamps(path, &forms)? { "timestamp" } else { "index" };
@@ -47,13 +47,15 @@ pub fn write_views(
 
     let mut names = vec!["series".to_owned(), time.to_owned()];
     names.extend(channels.iter().flat_map(|channel| {
-        views.iter().map(move |view| if channels.len() == 1 { view.to_string() } else { format!("{channel}.{view}") })
+        features
+            .iter()
+            .map(move |feature| if channels.len() == 1 { feature.to_string() } else { format!("{channel}.{feature}") })
     }));
     names.extend(has_truth.then(|| "label".to_owned()));
 
     let columns = |member: &Member| {
         let series = &member.series;
-        let encoded = encode(series, views, &Scale::fit(series, series.part(training)));
+        let encoded = encode(series, features, &Scale::fit(series, series.part(training)));
         let mut columns: Vec<ArrayRef> = vec![
             Arc::new(StringArray::from(vec![series.name(); series.len()])),
             time_column.array(series.time_format(), series.timestamps()),
@@ -86,18 +88,18 @@ pub fn write_views(
     })
 }
 
-/// Refuses views that cannot be encoded or told apart by their names.
-fn check(views: &[View]) -> Result<()> {
-    if views.is_empty() {
-        return Err(Error::setting("state.views", "at least one view", "none"));
+/// Refuses features that cannot be encoded or told apart by their names.
+fn check(features: &[Feature]) -> Result<()> {
+    if features.is_empty() {
+        return Err(Error::setting("state.features", "at least one feature", "none"));
     }
-    for (i, view) in views.iter().enumerate() {
-        view.validate()?;
-        if views[..i].contains(view) {
+    for (i, feature) in features.iter().enumerate() {
+        feature.validate()?;
+        if features[..i].contains(feature) {
             return Err(Error::setting(
-                "state.views",
-                "views that differ, for a file with a column each",
-                format!("`{view}` twice"),
+                "state.features",
+                "features that differ, for a file with a column each",
+                format!("`{feature}` twice"),
             ));
         }
     }
@@ -118,7 +120,7 @@ mod tests {
     use crate::data::series::{Series, TimeFormat};
     use crate::features::Trailing;
 
-    const VIEWS: [View; 3] = [View::MinMax, View::Difference(1), View::Median(Trailing::Points(10))];
+    const FEATURES: [Feature; 3] = [Feature::MinMax, Feature::Difference(1), Feature::Median(Trailing::Points(10))];
 
     /// A series of some values a second apart, one row a point.
     fn member(name: &str, channels: &[&str], format: TimeFormat, rows: &[f64], truth: Option<Truth>) -> Member {
@@ -131,9 +133,10 @@ mod tests {
 
     fn written(members: Vec<Member>, training: Part) -> (Vec<RecordBatch>, usize, Vec<usize>) {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("views.parquet");
+        let path = folder.path().join("features.parquet");
         let mut progress = Vec::new();
-        write_views(&path, &DataSet { members, notes: Vec::new() }, &VIEWS, training, |n| progress.push(n)).unwrap();
+        write_features(&path, &DataSet { members, notes: Vec::new() }, &FEATURES, training, |n| progress.push(n))
+            .unwrap();
         let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(&path).unwrap()).unwrap();
         let n_row_groups = builder.metadata().num_row_groups();
         (builder.build().unwrap().map(|batch| batch.unwrap()).collect(), n_row_groups, progress)
@@ -166,18 +169,18 @@ mod tests {
         assert_eq!(labels.values()[..4], [0, 1, -1, 0]);
         assert!(labels.values()[42..].iter().all(|label| *label == -1), "no truth is unknown");
 
-        let encoded = encode(&a.series, &VIEWS, &Scale::fit(&a.series, 0..21));
-        for (feature, view) in VIEWS.iter().enumerate() {
-            let column = floats(&all, &view.to_string());
-            let expected: Vec<f32> = (0..42).map(|point| encoded.row(point)[feature]).collect();
-            assert_eq!(column[..42], expected, "{view}");
+        let encoded = encode(&a.series, &FEATURES, &Scale::fit(&a.series, 0..21));
+        for (index, feature) in FEATURES.iter().enumerate() {
+            let column = floats(&all, &feature.to_string());
+            let expected: Vec<f32> = (0..42).map(|point| encoded.row(point)[index]).collect();
+            assert_eq!(column[..42], expected, "{feature}");
         }
         // The training part ends before the 99, so its range is 0 to 16.
         assert_eq!(floats(&all, "min-max")[41].to_bits(), 2.0_f32.to_bits());
     }
 
     #[test]
-    fn views_of_several_channels_are_named_after_them() {
+    fn features_of_several_channels_are_named_after_them() {
         let (batches, ..) = written(vec![member("a", &["x", "y"], TimeFormat::Index, &[0.0; 8], None)], Part::ALL);
         let names: Vec<String> = batches[0].schema().fields().iter().map(|field| field.name().clone()).collect();
         let expected = ["x.min-max", "x.difference:1", "x.median:10", "y.min-max", "y.difference:1", "y.median:10"];
@@ -190,21 +193,21 @@ mod tests {
     #[test]
     fn what_one_table_cannot_hold_is_refused() {
         let path = Path::new("never.parquet");
-        let refuse = |path: &Path, members: &[Member], views: &[View]| {
+        let refuse = |path: &Path, members: &[Member], features: &[Feature]| {
             let data = DataSet { members: members.to_vec(), notes: Vec::new() };
-            let error = write_views(path, &data, views, Part::ALL, |_| {}).unwrap_err();
+            let error = write_features(path, &data, features, Part::ALL, |_| {}).unwrap_err();
             assert!(!path.exists());
             error
         };
         let one = |name, channel, format| member(name, &[channel], format, &[1.0, 2.0], None);
         let a = one("a", "x", TimeFormat::Seconds);
-        assert!(matches!(refuse(Path::new("never.csv"), slice::from_ref(&a), &VIEWS), Error::Format { .. }));
-        assert!(matches!(refuse(path, &[], &VIEWS), Error::Empty { .. }));
+        assert!(matches!(refuse(Path::new("never.csv"), slice::from_ref(&a), &FEATURES), Error::Format { .. }));
+        assert!(matches!(refuse(path, &[], &FEATURES), Error::Empty { .. }));
         for other in [one("b", "y", TimeFormat::Seconds), one("b", "x", TimeFormat::Index)] {
-            assert!(matches!(refuse(path, &[a.clone(), other], &VIEWS), Error::Format { .. }));
+            assert!(matches!(refuse(path, &[a.clone(), other], &FEATURES), Error::Format { .. }));
         }
-        for views in [&[][..], &[View::Difference(0)], &[View::Value, View::Season, View::Value]] {
-            assert!(matches!(refuse(path, slice::from_ref(&a), views), Error::Setting { .. }), "{views:?}");
+        for features in [&[][..], &[Feature::Difference(0)], &[Feature::Value, Feature::Season, Feature::Value]] {
+            assert!(matches!(refuse(path, slice::from_ref(&a), features), Error::Setting { .. }), "{features:?}");
         }
     }
 }

@@ -27,11 +27,11 @@ fn scores(text: &str) -> Vec<f64> {
 
 /// The evaluation of one series whose points with a score above 0 are alarms.
 fn one(truth_text: &str, scores_text: &str, delay: usize) -> Evaluation {
-    at_delay(&[Judged { truth: &truth(truth_text), scores: &scores(scores_text), threshold: 0.0 }], delay)
+    at_delay(&[ScoredSeries { truth: &truth(truth_text), scores: &scores(scores_text), threshold: 0.0 }], delay)
 }
 
 /// Every metric with a largest delay.
-fn at_delay(judged: &[Judged<'_>], delay: usize) -> Evaluation {
+fn at_delay(judged: &[ScoredSeries<'_>], delay: usize) -> Evaluation {
     evaluate(judged, &EvaluateOptions { delay, ..EvaluateOptions::default() })
 }
 
@@ -77,8 +77,10 @@ fn random_layouts_are_judged_as_by_scikit_learn_and_by_definition() {
                 (truth, scores, series["threshold"].as_f64().unwrap())
             })
             .collect();
-        let judged: Vec<_> =
-            series.iter().map(|(truth, scores, threshold)| Judged { truth, scores, threshold: *threshold }).collect();
+        let judged: Vec<_> = series
+            .iter()
+            .map(|(truth, scores, threshold)| ScoredSeries { truth, scores, threshold: *threshold })
+            .collect();
         let delay = usize::try_from(case["evaluation"]["delay"]["k"].as_u64().unwrap()).unwrap();
         let got = at_delay(&judged, delay);
         assert_close(&serde_json::to_value(got).unwrap(), &case["evaluation"], &format!("case {number}"));
@@ -86,7 +88,7 @@ fn random_layouts_are_judged_as_by_scikit_learn_and_by_definition() {
         // The oracle thresholds are thresholds: set to them, the series are judged as was said.
         for best in [got.best.strict, got.best.delay] {
             let threshold = best.threshold.unwrap();
-            let judged: Vec<_> = judged.iter().map(|judged| Judged { threshold, ..*judged }).collect();
+            let judged: Vec<_> = judged.iter().map(|judged| ScoredSeries { threshold, ..*judged }).collect();
             let got = at_delay(&judged, delay);
             assert!(got.strict == best.quality || got.delay.quality == best.quality, "case {number}, {best:?}");
         }
@@ -107,8 +109,8 @@ fn layouts_are_judged_as_by_the_released_code() {
         for alarm in case["alarms"].as_array().unwrap() {
             scores[points(alarm)] = 1.0;
         }
-        let got =
-            serde_json::to_value(at_delay(&[Judged { truth: &truth, scores: &scores, threshold: 0.5 }], 7)).unwrap();
+        let got = serde_json::to_value(at_delay(&[ScoredSeries { truth: &truth, scores: &scores, threshold: 0.5 }], 7))
+            .unwrap();
         for metric in ["official", "strict", "point_adjusted"] {
             assert_close(&got[metric], &case[metric], &format!("{}, {metric}", case["name"]));
         }
@@ -144,7 +146,7 @@ fn json_has_the_documented_form() {
 #[test]
 fn what_is_not_asked_for_is_left_out_and_the_rest_stays() {
     let (truth, scores) = (truth("..##..#..."), scores("0132-21031"));
-    let judged = [Judged { truth: &truth, scores: &scores, threshold: 1.5 }];
+    let judged = [ScoredSeries { truth: &truth, scores: &scores, threshold: 1.5 }];
     let (quick, all) = (evaluate(&judged, &EvaluateOptions::quick(7)), evaluate(&judged, &EvaluateOptions::default()));
     assert!(all.vus_pr.is_some() && all.vus_roc.is_some() && all.nab.is_some());
     assert_eq!(quick, Evaluation { vus_pr: None, vus_roc: None, nab: None, ..all });
@@ -192,7 +194,7 @@ fn official_repairs_far_to_the_right_and_little_to_the_left() {
         let truth = [vec![N; 20], vec![A; 25], vec![N; 20]].concat();
         let mut scores = vec![0.0; 65];
         scores[20 + hit] = 1.0;
-        at_delay(&[Judged { truth: &truth, scores: &scores, threshold: 0.5 }], 7).official
+        at_delay(&[ScoredSeries { truth: &truth, scores: &scores, threshold: 0.5 }], 7).official
     };
     assert_eq!(segment(0).recall, Some(1.0), "the first point alone finds all 25");
     // The last point alone repairs 5 before it: R = (6 + 1) / (25 + 1).
@@ -205,7 +207,7 @@ fn official_repairs_far_to_the_right_and_little_to_the_left() {
 #[test]
 fn official_is_a_mean_over_series_that_can_be_judged() {
     let (quiet, missed, unknown) = (truth("...."), truth("#..."), truth("????"));
-    let series = [&quiet, &missed, &unknown].map(|truth| Judged { truth, scores: &[0.0; 4], threshold: 0.5 });
+    let series = [&quiet, &missed, &unknown].map(|truth| ScoredSeries { truth, scores: &[0.0; 4], threshold: 0.5 });
     let got = at_delay(&series, 7).official;
     assert_eq!((got.precision, got.recall), (Some(1.0), Some(0.75)));
     assert!((got.f1 - f64::midpoint(1.0, 2.0 / 3.0)).abs() < 1e-15);
@@ -239,10 +241,11 @@ fn empty_cases_are_defined() {
 
 #[test]
 fn a_point_without_a_score_is_never_an_alarm() {
-    let got = at_delay(&[Judged { truth: &[A, A, N], scores: &[f64::NAN, 1.0, f64::NAN], threshold: -1e300 }], 0);
+    let got = at_delay(&[ScoredSeries { truth: &[A, A, N], scores: &[f64::NAN, 1.0, f64::NAN], threshold: -1e300 }], 0);
     assert_eq!(got.strict, counted(1, 0, 1));
     assert_eq!(got.auc_pr, Some(0.5));
-    let got = at_delay(&[Judged { truth: &[A, N], scores: &[f64::NEG_INFINITY, f64::INFINITY], threshold: 0.0 }], 0);
+    let got =
+        at_delay(&[ScoredSeries { truth: &[A, N], scores: &[f64::NEG_INFINITY, f64::INFINITY], threshold: 0.0 }], 0);
     assert_eq!((got.auc_pr, got.best.strict.threshold), (Some(0.0), Some(f64::INFINITY)));
 }
 
@@ -263,7 +266,7 @@ proptest! {
         let truth: Vec<_> = points.iter().map(|point| [N, N, A, A, None][usize::from(point.0)]).collect();
         let scores: Vec<_> = points.iter().map(|point| if point.1 == 6 { f64::NAN } else { f64::from(point.1) }).collect();
         let threshold = f64::from(threshold) - 0.5;
-        let judged = Judged { truth: &truth, scores: &scores, threshold };
+        let judged = ScoredSeries { truth: &truth, scores: &scores, threshold };
         let got = at_delay(&[judged], delay);
 
         // Bounds.
@@ -292,18 +295,18 @@ proptest! {
             .map(|(label, score)| label.map(|_| if *score > threshold { Label::Anomaly } else { Label::Normal }))
             .collect();
         let as_scores: Vec<_> = truth.iter().map(|label| if *label == A { 1.0 } else { 0.0 }).collect();
-        let swapped = at_delay(&[Judged { truth: &alarms, scores: &as_scores, threshold: 0.5 }], delay);
+        let swapped = at_delay(&[ScoredSeries { truth: &alarms, scores: &as_scores, threshold: 0.5 }], delay);
         for (one, other) in [(got.strict, swapped.strict), (got.event, swapped.event)] {
             prop_assert_eq!((one.precision, one.recall), (other.recall, other.precision));
             prop_assert!((one.f1 - other.f1).abs() < 1e-15);
         }
 
         // Silence finds nothing; all alarms find all, as precise as anomalies are common.
-        let silent = at_delay(&[Judged { threshold: f64::INFINITY, ..judged }], delay);
+        let silent = at_delay(&[ScoredSeries { threshold: f64::INFINITY, ..judged }], delay);
         for quality in [silent.strict, silent.delay.quality, silent.point_adjusted, silent.event] {
             prop_assert!(quality.precision.is_none() && quality.recall.unwrap_or(0.0) <= 0.0);
         }
-        let loud = at_delay(&[Judged { scores: &vec![1.0; truth.len()], threshold: 0.0, ..judged }], delay);
+        let loud = at_delay(&[ScoredSeries { scores: &vec![1.0; truth.len()], threshold: 0.0, ..judged }], delay);
         for quality in [loud.strict, loud.delay.quality, loud.point_adjusted] {
             prop_assert_eq!(quality.precision, share(got.anomalies, got.points));
             prop_assert_eq!(quality.recall, (got.anomalies > 0).then_some(1.0));
@@ -335,7 +338,7 @@ proptest! {
         let scores: Vec<_> = points.iter().map(|point| if point.1 == 8 { f64::NAN } else { f64::from(point.1) }).collect();
         let split = split.min(truth.len());
         let judged = |threshold| {
-            [0..split, split..truth.len()].map(|part| Judged { truth: &truth[part.clone()], scores: &scores[part], threshold })
+            [0..split, split..truth.len()].map(|part| ScoredSeries { truth: &truth[part.clone()], scores: &scores[part], threshold })
         };
         // All thresholds that differ: each score, the number below it, those between two scores, and any other.
         let between = (0..=8).flat_map(|score| [f64::from(score), f64::from(score).next_down(), f64::from(score) + 0.5]);
@@ -358,8 +361,8 @@ proptest! {
 fn a_shift_of_all_scores_and_thresholds_changes_only_the_best_threshold() {
     let (truth, scores) = (truth("..###..?#..#"), scores("132320-11204"));
     let shifted: Vec<f64> = scores.iter().map(|score| score + 16.0).collect();
-    let one = at_delay(&[Judged { truth: &truth, scores: &scores, threshold: 2.0 }], 1);
-    let other = at_delay(&[Judged { truth: &truth, scores: &shifted, threshold: 18.0 }], 1);
+    let one = at_delay(&[ScoredSeries { truth: &truth, scores: &scores, threshold: 2.0 }], 1);
+    let other = at_delay(&[ScoredSeries { truth: &truth, scores: &shifted, threshold: 18.0 }], 1);
     let mut want = json!(one);
     let nab = ["standard", "reward_low_FP_rate", "reward_low_FN_rate"].map(|profile| format!("/nab/{profile}/best"));
     for best in ["/best/strict", "/best/delay"].into_iter().chain(nab.iter().map(String::as_str)) {

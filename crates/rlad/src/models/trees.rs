@@ -2,7 +2,7 @@
 //!
 //! Fitted Q iteration (Ernst, Geurts and Wehenkel 2005) fits trees to `r + γ max_a Q(s', a)`. Here the action does not move
 //! the series, so the second term is the same for both actions, and what decides, `Q(anomaly) − Q(normal)`, is the expected
-//! difference of the rewards: the chance of an anomaly, which one fit gives (`docs/algorithm.md`).
+//! difference of the rewards: the probability of an anomaly, which one fit gives (`docs/algorithm.md`).
 
 mod bins;
 mod config;
@@ -16,7 +16,7 @@ use rand::seq::index;
 use rayon::prelude::*;
 
 use crate::models::tensor_file::Tensor;
-use crate::random::share_of;
+use crate::random::fraction_of;
 use bins::Bins;
 pub use config::TreesConfig;
 use grow::{Gradient, Growth};
@@ -104,11 +104,11 @@ impl BoostedTrees {
         let mut fitted = Self::new(n_features, (anomalies / normals).ln() as f32, Vec::new(), Vec::new());
         let mut log_odds = vec![f64::from(fitted.bias); is_anomaly.len()];
         let mut gradients = vec![Gradient::default(); is_anomaly.len()];
-        let n_rows = share_of(own.len(), config.row_share).clamp(1, own.len());
-        let n_used = share_of(n_features, config.feature_share).clamp(1, n_features);
+        let n_rows = fraction_of(own.len(), config.row_fraction).clamp(1, own.len());
+        let n_used = fraction_of(n_features, config.feature_fraction).clamp(1, n_features);
         for _ in 0..config.n_trees {
             for &row in own {
-                let (p, weight) = (chance(log_odds[row]), f64::from(weights[row]));
+                let (p, weight) = (probability(log_odds[row]), f64::from(weights[row]));
                 let slope = weight * (p - f64::from(u8::from(is_anomaly[row])));
                 gradients[row] = Gradient { slope, curvature: weight * p * (1.0 - p) };
             }
@@ -234,7 +234,7 @@ impl LabelledRows<'_> {
     fn mean_loss(&self, rows: &[usize], log_odds: &[f64]) -> f32 {
         let of_row = |&row: &usize| {
             let odds = if self.is_anomaly[row] { log_odds[row] } else { -log_odds[row] };
-            -chance(odds).ln()
+            -probability(odds).ln()
         };
         (rows.iter().map(of_row).sum::<f64>() / rows.len().max(1) as f64) as f32
     }
@@ -250,8 +250,8 @@ fn leaf(nodes: &[Node], root: u32, row: &[f32]) -> f32 {
     node.value
 }
 
-/// The chance of given log-odds.
-pub(crate) fn chance(log_odds: f64) -> f64 {
+/// The probability of given log-odds.
+pub(crate) fn probability(log_odds: f64) -> f64 {
     1.0 / (1.0 + (-log_odds).exp())
 }
 

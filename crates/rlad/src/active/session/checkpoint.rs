@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Session, Statement};
+use super::{Feedback, Session};
 use crate::active::query::Query;
 use crate::agent::ensemble::Member;
 use crate::agent::replay::{ReplayBuffer, Transition};
@@ -19,7 +19,7 @@ use crate::models::tensor_file::{self, Tensors};
 
 /// What a checkpoint records beside the tensors.
 #[derive(Serialize, Deserialize)]
-struct Record {
+struct CheckpointRecord {
     config: Config,
     fingerprint: String,
     round: usize,
@@ -30,7 +30,7 @@ struct Record {
     agreements: Vec<f64>,
     /// What experts said unasked, among their answers; nothing where they only answered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    statements: Vec<Statement>,
+    feedback: Vec<Feedback>,
 }
 
 impl Session {
@@ -49,7 +49,7 @@ impl Session {
             }
             tensors.insert(format!("{i}.replay"), (vec![rows.len() / ROW, ROW], rows));
         }
-        let record = Record {
+        let record = CheckpointRecord {
             config: self.config.clone(),
             fingerprint: self.fingerprint.clone(),
             round: self.round,
@@ -57,7 +57,7 @@ impl Session {
             members: self.agent.members.iter().map(|m| (m.adam.n_steps(), m.replay.next())).collect(),
             answered: self.answered.clone(),
             agreements: self.agreements.clone(),
-            statements: self.statements.clone(),
+            feedback: self.feedback.clone(),
         };
         tensor_file::write("checkpoint", &tensors, &record).0
     }
@@ -68,7 +68,7 @@ impl Session {
     /// [`Error::Format`], [`Error::Version`] or [`Error::Damaged`] where the bytes are not a whole checkpoint of this
     /// version, or the data are others; the errors of [`Session::new`].
     pub fn resume(path: &Path, bytes: &[u8], series: &[Series], questions: Option<usize>) -> Result<Self> {
-        let (tensors, mut record, _): (_, Record, _) = tensor_file::read(path, "checkpoint", bytes)?;
+        let (tensors, mut record, _): (_, CheckpointRecord, _) = tensor_file::read(path, "checkpoint", bytes)?;
         let wrong =
             |expected: &str| Error::Format { path: path.to_owned(), expected: expected.to_owned(), source: None };
         if record.fingerprint != fingerprint(series, record.config.part) {
@@ -83,9 +83,9 @@ impl Session {
         for (query, answer) in record.answered {
             session.take_in(query, answer);
         }
-        if !record.statements.is_empty() {
-            session.labels = session.labels_of(&record.statements);
-            session.statements = record.statements;
+        if !record.feedback.is_empty() {
+            session.labels = session.labels_of(&record.feedback);
+            session.feedback = record.feedback;
         }
         let shape = session.agent.members[0].online.shape();
         let capacity = session.config.agent.replay_capacity;

@@ -34,19 +34,19 @@ impl Session {
         expert.chain(pseudo_labels.iter().copied()).collect()
     }
 
-    /// The weights of the labelled points whose answer is doubted, below 1: the chance that it is right, to the power of
-    /// `agent.doubt`.
+    /// The weights of the labelled points whose answer is likely_wrong, below 1: the probability that it is right, to the power of
+    /// `agent.label_noise_exponent`.
     fn weights_of_answers(&self) -> BTreeMap<PoolPoint, f32> {
         /// No weight is less: a point that is asked about has a part in the bins of the trees.
         const LEAST: f64 = 1e-3;
-        let power = self.config.agent.doubt;
+        let power = self.config.agent.label_noise_exponent;
         let mut weights = BTreeMap::new();
         if power <= 0.0 || self.round == 0 {
             return weights;
         }
-        for ((query, answer), doubt) in self.answered.iter().zip(self.doubts()) {
+        for ((query, answer), p_wrong) in self.answered.iter().zip(self.p_wrong()) {
             let Answer::Spans(spans) = answer else { continue };
-            let weight = (1.0 - doubt).powf(power).max(LEAST) as f32;
+            let weight = (1.0 - p_wrong).powf(power).max(LEAST) as f32;
             let points = spans.iter().flat_map(|span| span.first..=span.last);
             weights.extend(points.map(|point| ((query.series, point), weight)));
         }

@@ -59,30 +59,30 @@ struct RandomAnswer {
     sums: Confusion,
     /// Where it is wrong, and every label of it the opposite.
     if_wrong: Confusion,
-    /// The chance that it is wrong.
-    doubt: f64,
+    /// The probability that it is wrong.
+    p_wrong: f64,
 }
 
 impl RandomAnswer {
     /// `n_points`: the points that the answer labelled.
     #[expect(clippy::cast_precision_loss, reason = "a number of points")]
-    fn new(sums: Confusion, n_points: usize, doubt: f64) -> Self {
+    fn new(sums: Confusion, n_points: usize, p_wrong: f64) -> Self {
         let [found, false_alarms, missed] = sums.0;
         let silent = n_points as f64 - found - false_alarms - missed;
-        Self { sums, if_wrong: Confusion([false_alarms, found, silent]), doubt }
+        Self { sums, if_wrong: Confusion([false_alarms, found, silent]), p_wrong }
     }
 }
 
 /// What an agent says of the sample of points on which rounds are compared.
 #[derive(Clone, Debug)]
-pub(super) struct Standing {
+pub(super) struct PoolPredictions {
     threshold: f64,
     alarms: Vec<bool>,
-    /// Of each answer, the chance that it is wrong.
-    doubts: Vec<f64>,
+    /// Of each answer, the probability that it is wrong.
+    p_wrong: Vec<f64>,
 }
 
-impl Standing {
+impl PoolPredictions {
     const fn threshold(&self) -> f64 {
         self.threshold
     }
@@ -107,16 +107,16 @@ const STABLE_ROUNDS: usize = 3;
 impl Session {
     /// The quality to be expected of the agent as it stands; `None` with too few random questions to say, or one
     /// member only.
-    pub(super) fn expected_quality(&self, standing: &Standing) -> Option<ExpectedQuality> {
-        let Standing { threshold, doubts, .. } = standing;
-        let random = self.answered.iter().zip(doubts.iter().copied());
+    pub(super) fn expected_quality(&self, last_predictions: &PoolPredictions) -> Option<ExpectedQuality> {
+        let PoolPredictions { threshold, p_wrong, .. } = last_predictions;
+        let random = self.answered.iter().zip(p_wrong.iter().copied());
         let last: BTreeMap<PoolPoint, &Answer> =
             self.answered.iter().map(|(query, answer)| ((query.series, query.point), answer)).collect();
         // An expert who was asked again and is not sure any more has said nothing of the detector.
         let still_says = |query: &Query| matches!(last[&(query.series, query.point)], Answer::Spans(_));
         let random: Vec<(&Query, &Answer, f64)> = random
             .filter(|((query, _), _)| query.reason == Reason::Random && still_says(query))
-            .map(|((query, answer), doubt)| (query, answer, doubt))
+            .map(|((query, answer), p_wrong)| (query, answer, p_wrong))
             .collect();
         // A single member learned from every answer: there is none to judge them.
         if random.len() < MIN_RANDOM || self.agent.members.len() < 2 {
@@ -124,7 +124,7 @@ impl Session {
         }
         let mut clusters: Vec<(Vec<(PoolPoint, Label)>, f64)> = Vec::with_capacity(random.len());
         let mut by_random = vec![BTreeSet::new(); self.pool.series.len()];
-        for (query, answer, doubt) in &random {
+        for (query, answer, p_wrong) in &random {
             let Answer::Spans(spans) = answer else { continue };
             // What stands of the answer: a later one may have said something else.
             let points = spans.iter().flat_map(|span| span.first..=span.last);
@@ -132,11 +132,11 @@ impl Session {
                 .filter(|point| self.pool.has((query.series, *point)) && by_random[query.series].insert(*point))
                 .filter_map(|point| Some(((query.series, point), self.labels[query.series].get(point)?)))
                 .collect();
-            clusters.push((of_question, *doubt));
+            clusters.push((of_question, *p_wrong));
         }
-        let doubted = self.doubted_points(doubts);
+        let likely_wrong = self.points_likely_wrong(p_wrong);
         let known: Vec<(PoolPoint, Label)> =
-            self.labelled().filter(|(at, _)| !by_random[at.0].contains(&at.1) && !doubted.contains(at)).collect();
+            self.labelled().filter(|(at, _)| !by_random[at.0].contains(&at.1) && !likely_wrong.contains(at)).collect();
         let n_random: usize = clusters.iter().map(|(points, _)| points.len()).sum();
         if n_random == 0 {
             return None;
@@ -144,8 +144,8 @@ impl Session {
         #[expect(clippy::cast_precision_loss, reason = "numbers of points")]
         let weight = self.pool.n_points().saturating_sub(known.len()) as f64 / n_random as f64;
         let known = self.confusion(&known, *threshold);
-        let of_question = |(points, doubt): &(Vec<(PoolPoint, Label)>, f64)| {
-            RandomAnswer::new(self.confusion(points, *threshold), points.len(), *doubt)
+        let of_question = |(points, p_wrong): &(Vec<(PoolPoint, Label)>, f64)| {
+            RandomAnswer::new(self.confusion(points, *threshold), points.len(), *p_wrong)
         };
         let clusters: Vec<RandomAnswer> = clusters.iter().map(of_question).collect();
         let mut rng = stream(self.config.seed, Purpose::Quality, self.round as u64);
@@ -160,8 +160,8 @@ impl Session {
             let own: Vec<&(PoolPoint, Label)> =
                 labelled.iter().filter(|(at, _)| fold(*at, n_members) == member).collect();
             let points: Vec<PoolPoint> = own.iter().map(|(at, _)| *at).collect();
-            for (judged, (_, label)) in self.agent.judgements_of(member, &self.pool, &points).into_iter().zip(own) {
-                match (judged.score(self.config.agent.trees.rarity) > threshold, *label == Label::Anomaly) {
+            for (judged, (_, label)) in self.agent.predictions_of(member, &self.pool, &points).into_iter().zip(own) {
+                match (judged.score(self.config.agent.trees.surprisal) > threshold, *label == Label::Anomaly) {
                     (true, true) => sums.0[0] += 1.0,
                     (true, false) => sums.0[1] += 1.0,
                     (false, true) => sums.0[2] += 1.0,
@@ -179,7 +179,10 @@ impl Session {
     /// `truths`: by the index of the series.
     #[must_use]
     pub fn true_quality(&self, truths: &[Option<&Truth>]) -> Quality {
-        let threshold = self.standing.as_ref().map_or_else(|| self.standing().threshold(), Standing::threshold);
+        let threshold = self
+            .last_predictions
+            .as_ref()
+            .map_or_else(|| self.pool_predictions().threshold(), PoolPredictions::threshold);
         let known = self.every_point().filter(|at| self.pool.has(*at)).filter_map(|(series, point)| {
             let label = truths.get(series).copied().flatten()?.labels()[point]?;
             Some(((series, point), label))
@@ -192,7 +195,7 @@ impl Session {
     }
 
     /// What the agent says of a sample of points, the same in every round.
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn pool_predictions(&self) -> PoolPredictions {
         let n_series = self.pool.series.len();
         let mut rng = stream(self.config.seed, Purpose::Quality, super::FINAL_TURN);
         let points: Vec<PoolPoint> = (0..n_series)
@@ -201,20 +204,20 @@ impl Session {
                 drawn.into_iter().map(move |point| (series, point))
             })
             .collect();
-        let judgements = self.agent.judgements(&self.pool, &points);
-        let worth = self.config.agent.trees.rarity;
+        let predictions = self.agent.predictions(&self.pool, &points);
+        let worth = self.config.agent.trees.surprisal;
         let threshold = match self.config.threshold.method {
             ThresholdMethod::Own => 0.0,
-            ThresholdMethod::Calibrated => self.threshold(&points, &judgements, worth, SLACK),
+            ThresholdMethod::Calibrated => self.threshold(&points, &predictions, worth, SLACK),
         };
-        let alarms = means(&judgements).into_iter().map(|judged| judged.score(worth) > threshold).collect();
-        Standing { threshold, alarms, doubts: self.doubts() }
+        let alarms = means(&predictions).into_iter().map(|judged| judged.score(worth) > threshold).collect();
+        PoolPredictions { threshold, alarms, p_wrong: self.p_wrong() }
     }
 
-    /// The chance that each answer is wrong, as the agent stands.
-    pub(super) fn standing_doubts(&self) -> Vec<f64> {
-        let known = self.standing.as_ref().map(|standing| &standing.doubts);
-        known.filter(|doubts| doubts.len() == self.answered.len()).map_or_else(|| self.doubts(), Clone::clone)
+    /// The probability that each answer is wrong, as the agent stands.
+    pub(super) fn last_p_wrong(&self) -> Vec<f64> {
+        let known = self.last_predictions.as_ref().map(|last_predictions| &last_predictions.p_wrong);
+        known.filter(|p_wrong| p_wrong.len() == self.answered.len()).map_or_else(|| self.p_wrong(), Clone::clone)
     }
 
     /// Whether more questions are unlikely to pay: the last three rounds hardly changed which points are alarms, κ ≥ .99
@@ -230,7 +233,7 @@ impl Session {
     }
 }
 
-/// Cohen's κ between two judgements of the same points: 1 for the same, 0 for what chance would give. 1 where both say the
+/// Cohen's κ between two predictions of the same points: 1 for the same, 0 for what probability would give. 1 where both say the
 /// same of every point.
 #[expect(clippy::cast_precision_loss, reason = "numbers of points")]
 fn agreement(a: &[bool], b: &[bool]) -> f64 {
@@ -245,7 +248,7 @@ fn agreement(a: &[bool], b: &[bool]) -> f64 {
 /// The quality from the sums over known points and over each random question's points, each of which stands for `weight`.
 ///
 /// The points of one question are alike, so it is questions that are drawn anew: the Bayesian bootstrap (Rubin 1981), in which
-/// each question has a weight from the exponential distribution. In each draw an answer is wrong with the chance that it is: one wrong
+/// each question has a weight from the exponential distribution. In each draw an answer is wrong with the probability that it is: one wrong
 /// answer that is taken for right would stand for thousands of points. To each kind of point half a question more is added, as
 /// large as usual, so that what was never seen is not thought impossible.
 fn estimate(
@@ -262,7 +265,7 @@ fn estimate(
         // The square of a normal number, halved, has the gamma distribution of shape 1/2.
         let mut sums: [f64; 3] = std::array::from_fn(|_| 0.5 * normal(rng).powi(2) * usual_size);
         for answer in questions {
-            let is_wrong = answer.doubt > 0.0 && rng.random::<f64>() < answer.doubt;
+            let is_wrong = answer.p_wrong > 0.0 && rng.random::<f64>() < answer.p_wrong;
             let counted = if is_wrong { answer.if_wrong } else { answer.sums };
             if counted.0.iter().any(|n| *n > 0.0) {
                 let share = -rng.random::<f64>().max(f64::MIN_POSITIVE).ln();
@@ -297,7 +300,7 @@ mod tests {
     #[test]
     fn agreement_by_hand() {
         let (a, b) = ([true, true, false, false], [true, false, false, false]);
-        // Three of four the same; by chance 1/2 · 1/4 + 1/2 · 3/4 = 1/2.
+        // Three of four the same; by probability 1/2 · 1/4 + 1/2 · 3/4 = 1/2.
         assert!((agreement(&a, &b) - 0.5).abs() < 1e-12);
         assert!((agreement(&a, &a) - 1.0).abs() < 1e-12);
         assert!((agreement(&[false; 4], &[false; 4]) - 1.0).abs() < 1e-12);
@@ -360,8 +363,8 @@ mod tests {
                 let chance_of_event = if is_alarm { 2.0 / 3.0 } else { 0.015 / 0.955 };
                 let says_event = sums.0[0] + sums.0[2] > 0.0;
                 let prior = if says_event { chance_of_event } else { 1.0 - chance_of_event };
-                let doubt = ERROR_RATE * (1.0 - prior) / (ERROR_RATE * (1.0 - prior) + (1.0 - ERROR_RATE) * prior);
-                RandomAnswer { sums, if_wrong, doubt: if believed { 0.0 } else { doubt } }
+                let p_wrong = ERROR_RATE * (1.0 - prior) / (ERROR_RATE * (1.0 - prior) + (1.0 - ERROR_RATE) * prior);
+                RandomAnswer { sums, if_wrong, p_wrong: if believed { 0.0 } else { p_wrong } }
             }
         };
         let (weighed, believed) = (n_held(|_| 5.0, answered(false)), n_held(|_| 5.0, answered(true)));

@@ -6,12 +6,12 @@ use super::{FINAL_TURN, Session};
 use crate::active::query::{Candidate, Query, Reason, rank, take};
 use crate::agent::ensemble::means;
 use crate::agent::pool::{PoolPoint, PoolSeries};
-use crate::agent::score::Judgement;
+use crate::agent::score::Prediction;
 use crate::config::{Config, QueryStrategy, ThresholdMethod, WarmUpScores};
 use crate::detect::warm_up::{WarmUpDetector, WarmUpKind, forest_scores};
-use crate::features::surprisal::mean_rarity;
+use crate::features::surprisal::mean_surprisal;
 use crate::models::iforest::IsolationForest;
-use crate::random::{Purpose, share_of, stream};
+use crate::random::{Purpose, fraction_of, stream};
 
 /// The kinds of questions of the warm-up.
 const REASONS: [Reason; 3] = [Reason::Highest, Reason::Lowest, Reason::Middle];
@@ -20,18 +20,18 @@ impl Session {
     /// The scores of the warm-up as a detector, and those of every training point of each series.
     pub(super) fn warm_up_scores(&self) -> (WarmUpDetector, Vec<Vec<f64>>) {
         let Config { warm_up, state, .. } = &self.config;
-        let (kind, scores): (WarmUpKind, Vec<Vec<f64>>) = if warm_up.scores == WarmUpScores::Tails {
-            let rarity = |series: usize| {
+        let (kind, scores): (WarmUpKind, Vec<Vec<f64>>) = if warm_up.scores == WarmUpScores::Surprisal {
+            let surprisal = |series: usize| {
                 let points = self.pool.series[series].training.clone();
                 let mut row = Vec::new();
                 let of_point = |point| {
                     row.clear();
-                    self.pool.tails((series, point), &mut row);
-                    mean_rarity(&row)
+                    self.pool.ecdfs((series, point), &mut row);
+                    mean_surprisal(&row)
                 };
                 points.map(of_point).collect()
             };
-            (WarmUpKind::Tails(self.pool.known_tails()), (0..self.pool.series.len()).map(rarity).collect())
+            (WarmUpKind::Surprisal(self.pool.ecdfs_by_series()), (0..self.pool.series.len()).map(surprisal).collect())
         } else {
             let forest = self.forest();
             let n_steps = warm_up.scores.n_steps(state);
@@ -47,7 +47,7 @@ impl Session {
             state: state.clone(),
             scales: self.pool.scales.clone(),
             n_channels: self.pool.n_channels,
-            threshold: all[all.len() - 1 - share_of(all.len() - 1, 0.01)],
+            threshold: all[all.len() - 1 - fraction_of(all.len() - 1, 0.01)],
         };
         (detector, scores)
     }
@@ -88,7 +88,7 @@ impl Session {
         }
         let (detector, scores) = self.warm_up_scores();
         // What is neither usual nor clearly not.
-        let middle = if self.config.warm_up.scores == WarmUpScores::Tails { detector.threshold } else { 0.5 };
+        let middle = if self.config.warm_up.scores == WarmUpScores::Surprisal { detector.threshold } else { 0.5 };
         // [series][kind][rank]
         let mut picked: Vec<[Vec<Candidate>; 3]> = Vec::with_capacity(scores.len());
         for (series, scores) in scores.iter().enumerate() {
@@ -96,7 +96,7 @@ impl Session {
             let candidates: Vec<Candidate> = scores
                 .iter()
                 .enumerate()
-                .map(|(i, &learned)| self.candidate((series, first + i), Judgement { learned, rarity: 0.0 }))
+                .map(|(i, &q_gap)| self.candidate((series, first + i), Prediction { q_gap, surprisal: 0.0 }))
                 .filter(|candidate| self.pool.has((series, candidate.point)))
                 .collect();
             picked.push(std::array::from_fn(|kind| {
@@ -140,24 +140,24 @@ impl Session {
         let config = self.config.query.clone();
         let turn = self.round as u64;
         let points = self.ranked_points(turn);
-        let judgements = self.agent.judgements(&self.pool, &points);
+        let predictions = self.agent.predictions(&self.pool, &points);
         let threshold = match (self.config.threshold.method, config.strategy) {
             (ThresholdMethod::Calibrated, QueryStrategy::Margin) => {
-                self.threshold(&points, &judgements, self.config.agent.trees.rarity, 0.0)
+                self.threshold(&points, &predictions, self.config.agent.trees.surprisal, 0.0)
             }
             _ => 0.0,
         };
         let mut candidates: Vec<Candidate> = points
             .iter()
-            .zip(means(&judgements))
+            .zip(means(&predictions))
             .map(|(&at, judged)| self.candidate(at, judged))
             .filter(|candidate| self.is_open((candidate.series, candidate.point)))
             .collect();
         let mut rng = stream(self.config.seed, Purpose::Query, turn | 1 << 40);
         rank(&mut candidates, config.strategy, threshold, &mut rng);
-        let n_random = share_of(n, config.random_share);
+        let n_random = fraction_of(n, config.random_fraction);
         let n_series = if config.round_robin { 1 } else { self.pool.series.len() };
-        let again = self.doubted(share_of(n, config.review_share));
+        let again = self.likely_wrong(fraction_of(n, config.review_fraction));
         let n_by_strategy = n - n_random - again.len();
         let by_strategy = take(&candidates, n_by_strategy, &mut self.asked, n_series, &config);
         let mut chosen: Vec<(Candidate, Reason)> = by_strategy.into_iter().map(|c| (c, Reason::Strategy)).collect();
@@ -174,36 +174,36 @@ impl Session {
                 random.push((series, point));
             }
         }
-        let judgements = means(&self.agent.judgements(&self.pool, &random));
+        let predictions = means(&self.agent.predictions(&self.pool, &random));
         chosen.extend(again.into_iter().map(|candidate| (candidate, Reason::Review)));
-        chosen.extend(random.iter().zip(judgements).map(|(&at, judged)| (self.candidate(at, judged), Reason::Random)));
+        chosen.extend(random.iter().zip(predictions).map(|(&at, judged)| (self.candidate(at, judged), Reason::Random)));
         self.number(chosen)
     }
 
     /// At most `n` questions whose answers are more likely wrong than right and were not asked again, the likeliest first.
-    fn doubted(&self, n: usize) -> Vec<Candidate> {
+    fn likely_wrong(&self, n: usize) -> Vec<Candidate> {
         if n == 0 {
             return Vec::new();
         }
-        let mut doubted: Vec<(f64, PoolPoint)> = self
+        let mut likely_wrong: Vec<(f64, PoolPoint)> = self
             .answered
             .iter()
-            .zip(self.standing_doubts().into_iter().zip(self.asked_once()))
-            .filter(|(_, (doubt, is_once))| *doubt > 0.5 && *is_once)
-            .map(|((query, _), (doubt, _))| (doubt, (query.series, query.point)))
+            .zip(self.last_p_wrong().into_iter().zip(self.asked_once()))
+            .filter(|(_, (p_wrong, is_once))| *p_wrong > 0.5 && *is_once)
+            .map(|((query, _), (p_wrong, _))| (p_wrong, (query.series, query.point)))
             .collect();
-        doubted.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let points: Vec<PoolPoint> = doubted.into_iter().take(n).map(|doubted| doubted.1).collect();
-        let judgements = means(&self.agent.judgements(&self.pool, &points));
-        points.into_iter().zip(judgements).map(|(at, judged)| self.candidate(at, judged)).collect()
+        likely_wrong.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let points: Vec<PoolPoint> = likely_wrong.into_iter().take(n).map(|likely_wrong| likely_wrong.1).collect();
+        let predictions = means(&self.agent.predictions(&self.pool, &points));
+        points.into_iter().zip(predictions).map(|(at, judged)| self.candidate(at, judged)).collect()
     }
 
-    fn candidate(&self, (series, point): PoolPoint, judged: Judgement) -> Candidate {
+    fn candidate(&self, (series, point): PoolPoint, judged: Prediction) -> Candidate {
         let n_drawn = self.n_ranked_of_series(self.pool.series.len()).min(self.pool.series[series].training.len());
         let n_points = self.weight_of(series) / n_drawn.max(1) as f64;
         let agent = &self.config.agent;
-        let (score, chance) = (judged.score(agent.trees.rarity), judged.chance(agent));
-        Candidate { series, point, score, chance, n_points }
+        let (score, probability) = (judged.score(agent.trees.surprisal), judged.probability(agent));
+        Candidate { series, point, score, probability, n_points }
     }
 
     fn is_open(&self, (series, point): PoolPoint) -> bool {

@@ -27,7 +27,7 @@ pub struct SimilarWindow {
 
 /// The windows of a sample of every series' training points, in which those are looked for that are like one.
 ///
-/// It shares the session's views and holds none of its state, so it can be used while the session learns.
+/// It shares the session's features and holds none of its state, so it can be used while the session learns.
 #[derive(Clone, Debug)]
 pub struct SimilarWindows {
     pool: Arc<Pool>,

@@ -34,7 +34,7 @@ fn ranges_affiliations_and_volumes_are_those_of_tsb_ad() {
                 (labels, scores)
             })
             .collect();
-        let judged: Vec<_> = values.iter().map(|(truth, scores)| Judged { truth, scores, threshold }).collect();
+        let judged: Vec<_> = values.iter().map(|(truth, scores)| ScoredSeries { truth, scores, threshold }).collect();
         for (series, judged) in series.iter().zip(&judged) {
             let mut got = serde_json::to_value(evaluate(&[*judged], &options)).unwrap();
             for volume in ["vus_pr", "vus_roc"] {
@@ -74,7 +74,8 @@ fn nab_scores_are_those_of_nab() {
         // An alarm of NAB is at or above its threshold, one of ours is above.
         let nab = |threshold: f64| {
             let threshold = threshold.next_down();
-            let judged: Vec<_> = values.iter().map(|(truth, scores)| Judged { truth, scores, threshold }).collect();
+            let judged: Vec<_> =
+                values.iter().map(|(truth, scores)| ScoredSeries { truth, scores, threshold }).collect();
             let options = EvaluateOptions { nab: Some(NabOptions { probation }), ..EvaluateOptions::quick(7) };
             serde_json::to_value(evaluate(&judged, &options).nab.unwrap()).unwrap()
         };

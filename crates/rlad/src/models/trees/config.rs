@@ -17,16 +17,16 @@ pub struct TreesConfig {
     /// The share of a leaf's step that is taken, in `(0, 1]`.
     pub learning_rate: f64,
     /// The share of the labelled points that each tree sees, in `(0, 1]`.
-    pub row_share: f64,
+    pub row_fraction: f64,
     /// The share of the features that each tree sees, in `(0, 1]`.
-    pub feature_share: f64,
+    pub feature_fraction: f64,
     /// The least labelled points of a leaf, at least 1; more than one range answer labels, so that no answer has a leaf of its own.
     pub min_rows: usize,
     /// What is added to a leaf's curvature, so that a leaf of a few points takes a small step; at least 0.
     pub l2: f64,
-    /// What a mean rarity of one nat of a point's views in their series adds to its score, in units of reward; at least 0.
+    /// What a mean surprisal of one nat of a point's features in their series adds to its score, in units of reward; at least 0.
     /// Without trees it counts for nothing.
-    pub rarity: f64,
+    pub surprisal: f64,
     /// The same in a series that was not trained on, where what was learned is of other series; at least 0.
-    pub rarity_unseen: f64,
+    pub surprisal_unseen: f64,
 }

@@ -11,12 +11,12 @@ const STUMPS: TreesConfig = TreesConfig {
     n_trees: 1,
     n_leaves: 2,
     learning_rate: 1.0,
-    row_share: 1.0,
-    feature_share: 1.0,
+    row_fraction: 1.0,
+    feature_fraction: 1.0,
     min_rows: 1,
     l2: 0.0,
-    rarity: 0.0,
-    rarity_unseen: 0.0,
+    surprisal: 0.0,
+    surprisal_unseen: 0.0,
 };
 
 /// The trees of all rows.
@@ -141,7 +141,7 @@ proptest! {
         let mut rng = rng(seed);
         let rows: Vec<f32> = (0..120).map(|_| rng.random_range(0_u8..20)).map(f32::from).collect();
         let labels: Vec<bool> = rows.chunks_exact(2).map(|row| row[0] + row[1] + rng.random_range(-5.0..5.0) > 20.0).collect();
-        let config = TreesConfig { n_trees: 5, n_leaves: 6, row_share: 0.7, feature_share: 0.5, ..STUMPS };
+        let config = TreesConfig { n_trees: 5, n_leaves: 6, row_fraction: 0.7, feature_fraction: 0.5, ..STUMPS };
         let scaled: Vec<f32> = rows.iter().map(|value| value * scale).collect();
         let odds = |rows: &[f32]| fit(rows, 2, &labels, &[1.0; 60], &config, &mut self::rng(seed)).log_odds(rows);
         prop_assert_eq!(odds(&rows), odds(&scaled));
@@ -173,7 +173,7 @@ fn the_leaf_that_is_left_is_the_one_that_a_walk_reaches() {
         let rows = coarse_rows(700, 5, seed);
         let mut rng = rng(seed + 10);
         let labels: Vec<bool> = (0..700).map(|_| rng.random_bool(0.4)).collect();
-        let config = TreesConfig { n_trees: 9, n_leaves, feature_share: 0.6, ..STUMPS };
+        let config = TreesConfig { n_trees: 9, n_leaves, feature_fraction: 0.6, ..STUMPS };
         let trees = fit(&rows, 5, &labels, &[1.0; 700], &config, &mut rng);
         assert_eq!(trees.paths.is_some(), has_paths, "{n_leaves} leaves");
         let walked = BoostedTrees { paths: None, ..trees.clone() };

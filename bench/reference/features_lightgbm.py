@@ -1,13 +1,13 @@
-"""How well LightGBM tells anomalies by the views of a point, all labels used: the measure that chose the default views.
+"""How well LightGBM tells anomalies by the features of a point, all labels used: the measure that chose the default features.
 
 The first 80 % of each series train (one normal point in four, with weight four), the last 20 % test, pooled. Prints, at the
 thresholds that are best on the test part, F1 point by point and F1 with delay 7: a labelled segment counts as found, whole,
 if an alarm falls in its first eight points, else as missed, whole.
 
-    python bench/reference/views_lightgbm.py rows.f32 lengths.i64 labels.i8 NAMES [SET ...]
+    python bench/reference/features_lightgbm.py rows.f32 lengths.i64 labels.i8 NAMES [SET ...]
 
 rows.f32: the rows of `rlad::encode` of all series in turn, little-endian. lengths.i64: the points of each series. labels.i8: 0
-or 1 for each point. NAMES: the views of a row, separated by commas. SET: some of those, each set is scored; all without one.
+or 1 for each point. NAMES: the features of a row, separated by commas. SET: some of those, each set is scored; all without one.
 """
 
 import sys
@@ -51,7 +51,7 @@ def main():
         strict = best_f1(score[truth], np.ones(truth.sum()), score[~truth])
         starts = np.array([score[segment[:8]].max() for segment in segments])
         delay = best_f1(starts, np.array([float(len(segment)) for segment in segments]), score[~truth])
-        print(f"strict {strict:.3f}  delay7 {delay:.3f}  {time.time() - start:.0f} s  {len(chosen)} views: {','.join(chosen)}", flush=True)
+        print(f"strict {strict:.3f}  delay7 {delay:.3f}  {time.time() - start:.0f} s  {len(chosen)} features: {','.join(chosen)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Gradient-boosted trees (LightGBM) on the views that the agent sees, of the point itself: the honest competitor.
+"""Gradient-boosted trees (LightGBM) on the features that the agent sees, of the point itself: the honest competitor.
 
 `--labels all` learns from every label of the training part. `--labels margin` asks questions as the agent does: a warm-up by
 an isolation forest, then rounds of 50 about the points that the trees are least sure of; `--labels random` asks at random.
@@ -16,7 +16,7 @@ import protocol
 import thresholds
 
 MODEL = dict(objective="binary", verbosity=-1, num_threads=2, deterministic=True, force_row_wise=True)
-# Many labels: the settings that chose the default views (`bench/reference/views_lightgbm.py`).
+# Many labels: the settings that chose the default features (`bench/reference/features_lightgbm.py`).
 ALL = MODEL | dict(learning_rate=0.05, num_leaves=63, min_data_in_leaf=50, feature_fraction=0.8, bagging_fraction=0.9)
 ALL |= dict(bagging_freq=1)
 N_TREES_ALL = 400
@@ -44,7 +44,7 @@ def main():
     parser.add_argument("--labels", choices=["all", "margin", "random"], required=True)
     parser.add_argument("--answers", choices=["point", "range"], default="range")
     args = parser.parse_args()
-    series = protocol.read(args, with_views=True)
+    series = protocol.read(args, with_features=True)
     versions = {"lightgbm": lightgbm.__version__, "scikit-learn": sklearn.__version__, "numpy": np.__version__}
     results = protocol.Results(args.out, series, **versions, pyarrow=pyarrow.__version__)
     if args.labels == "all":
@@ -66,7 +66,7 @@ def train(settings, n_trees, rows, labels, weights, seed):
 
 
 def score_test(series, model):
-    return [model(one.views[one.test.start : one.test.stop]) for one in series]
+    return [model(one.features[one.test.start : one.test.stop]) for one in series]
 
 
 # All labels
@@ -76,7 +76,7 @@ def learn_from_all(series, args, results):
     start = time.perf_counter()
     rng = np.random.default_rng(args.seed)
     points = [one.learnable(one.train) for one in series]
-    rows = np.concatenate([one.views[at] for one, at in zip(series, points)])
+    rows = np.concatenate([one.features[at] for one, at in zip(series, points)])
     labels = np.concatenate([one.labels[at] for one, at in zip(series, points)])
     # Blocks in time: the neighbours of a held-out point are held out with it.
     folds = np.concatenate([np.arange(len(at)) * N_FOLDS_ALL // max(len(at), 1) for at in points])
@@ -175,7 +175,7 @@ class Session:
             for which, (one, points) in enumerate(zip(self.series, drawn)):
                 own = points[fold_of(which, points) == fold]
                 if len(own):
-                    pool.append(of_fold(one.views[own]))
+                    pool.append(of_fold(one.features[own]))
                     weights.append(np.full(len(own), len(one.train) / len(points)))
         threshold = thresholds.calibrated(held_out, labels, np.concatenate(pool), np.concatenate(weights))
         if threshold is None:
@@ -197,7 +197,7 @@ class Session:
         rows, labels, folds = [], [], []
         for which, (one, labelled) in enumerate(zip(self.series, self.labelled)):
             points = one.learnable(np.flatnonzero(labelled))
-            rows.append(one.views[points])
+            rows.append(one.features[points])
             labels.append(one.labels[points])
             folds.append(fold_of(which, points))
         return np.concatenate(rows), np.concatenate(labels), np.concatenate(folds)
@@ -206,7 +206,7 @@ class Session:
         """Of each series the points with the highest, the lowest and the middle scores of an isolation forest."""
         forest = IsolationForest(random_state=self.args.seed, n_jobs=2)
         points = [one.present(one.train) for one in self.series]
-        sample = np.concatenate([one.views[at] for one, at in zip(self.series, points)])
+        sample = np.concatenate([one.features[at] for one, at in zip(self.series, points)])
         n = min(len(sample), forest.n_estimators * 256)
         forest.fit(sample[np.sort(self.rng.choice(len(sample), n, replace=False))])
         del sample
@@ -214,7 +214,7 @@ class Session:
         for which, (one, at) in enumerate(zip(self.series, points)):
             if not len(at):
                 continue
-            scores = -forest.score_samples(one.views[at])
+            scores = -forest.score_samples(one.features[at])
             for kind, key in enumerate([-scores, scores, abs(scores - 0.5)]):
                 chosen = self.spread(which, at[np.argsort(key, kind="stable")], N_EXTREMES)
                 queue += [(rank, kind, -scores.max(), which, int(point)) for rank, point in enumerate(chosen)]
@@ -232,7 +232,7 @@ class Session:
             rows, labels, _ = self.examples()
             model = train(FEW, N_TREES_FEW, rows, labels, None, self.args.seed)
             drawn = [draw(one, self.rng) for one in self.series]
-            margin = np.concatenate([abs(model(one.views[at]) - 0.5) for one, at in zip(self.series, drawn) if len(at)])
+            margin = np.concatenate([abs(model(one.features[at]) - 0.5) for one, at in zip(self.series, drawn) if len(at)])
             which = np.repeat(np.arange(len(drawn)), [len(at) for at in drawn])
             points = np.concatenate(drawn)
             candidates = [(int(which[i]), int(points[i])) for i in np.argsort(margin, kind="stable")]

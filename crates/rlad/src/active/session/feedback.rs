@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Progress, Session};
+use super::{RoundSummary, Session};
 use crate::active::query::Query;
 use crate::data::label::{Answer, Label, Labels};
 use crate::error::{Error, Result};
@@ -25,7 +25,7 @@ pub struct FreeSpan {
 /// One thing that experts said, as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Statement {
+pub enum Feedback {
     /// The answer to a question of the round, or of an earlier one.
     Answer {
         /// The question's number.
@@ -34,7 +34,7 @@ pub enum Statement {
         answer: Answer,
     },
     /// Labels that nobody asked for. Points outside of the training part, and missing ones, are passed over.
-    Free {
+    Unprompted {
         /// The index of the series in the session's data.
         series: usize,
         /// What was painted; a later span stands over an earlier one.
@@ -52,10 +52,10 @@ impl Session {
     /// # Errors
     /// [`Error::Answer`] if an answer does not fit its question, [`Error::NotFound`] if a series is not one of the session's;
     /// nothing is learned then.
-    pub fn teach_standing(&mut self, statements: &[Statement]) -> Result<Progress> {
+    pub fn teach_all(&mut self, feedback: &[Feedback]) -> Result<RoundSummary> {
         let pending = self.query().to_vec();
-        let answers = self.checked_answers(&pending, statements)?;
-        let before = self.standing_before();
+        let answers = self.checked_answers(&pending, feedback)?;
+        let before = self.predictions_before();
         let answer = |query: &Query| answers.get(&query.id).map(|answer| (*answer).clone());
         let mut answered: Vec<(Query, Answer)> = Vec::with_capacity(self.answered.len() + pending.len());
         for (query, _) in std::mem::take(&mut self.answered) {
@@ -69,33 +69,33 @@ impl Session {
             }
         }
         self.answered = answered;
-        self.labels = self.labels_of(statements);
-        let is_free = |statement: &Statement| matches!(statement, Statement::Free { .. });
-        let says_more = statements.iter().any(is_free) || self.labels_of(&self.as_statements()) != self.labels;
-        self.statements = if says_more { statements.to_vec() } else { Vec::new() };
+        self.labels = self.labels_of(feedback);
+        let is_unprompted = |item: &Feedback| matches!(item, Feedback::Unprompted { .. });
+        let says_more = feedback.iter().any(is_unprompted) || self.labels_of(&self.as_statements()) != self.labels;
+        self.feedback = if says_more { feedback.to_vec() } else { Vec::new() };
         Ok(self.end_round(before))
     }
 
     /// What was said so far, with answers to the questions of the round.
-    pub(super) fn with(&self, answers: &[(u64, Answer)]) -> Vec<Statement> {
+    pub(super) fn with(&self, answers: &[(u64, Answer)]) -> Vec<Feedback> {
         let answers = answers.iter().map(|(question, answer)| (*question, answer));
-        let of_round = answers.map(|(question, answer)| Statement::Answer { question, answer: answer.clone() });
-        self.statements.iter().cloned().chain(of_round).collect()
+        let of_round = answers.map(|(question, answer)| Feedback::Answer { question, answer: answer.clone() });
+        self.feedback.iter().cloned().chain(of_round).collect()
     }
 
-    fn as_statements(&self) -> Vec<Statement> {
+    fn as_statements(&self) -> Vec<Feedback> {
         let answered = self.answered.iter();
-        answered.map(|(query, answer)| Statement::Answer { question: query.id, answer: answer.clone() }).collect()
+        answered.map(|(query, answer)| Feedback::Answer { question: query.id, answer: answer.clone() }).collect()
     }
 
     /// The answers by question, once all of what was said is found to fit.
-    fn checked_answers<'a>(&self, pending: &[Query], statements: &'a [Statement]) -> Result<BTreeMap<u64, &'a Answer>> {
+    fn checked_answers<'a>(&self, pending: &[Query], feedback: &'a [Feedback]) -> Result<BTreeMap<u64, &'a Answer>> {
         let earlier = self.answered.iter().map(|(query, _)| query);
         let queries: BTreeMap<u64, &Query> = earlier.chain(pending).map(|query| (query.id, query)).collect();
         let mut answers = BTreeMap::new();
-        for statement in statements {
-            match statement {
-                Statement::Answer { question, answer } => {
+        for item in feedback {
+            match item {
+                Feedback::Answer { question, answer } => {
                     let wrong = |problem: &str| Error::Answer { question: *question, problem: problem.to_owned() };
                     let query = queries.get(question).ok_or_else(|| wrong("is to a question that was not asked"))?;
                     self.check(query, answer)?;
@@ -103,38 +103,38 @@ impl Session {
                         return Err(wrong("is not the only one that stands"));
                     }
                 }
-                Statement::Free { series, .. } if *series >= self.pool.series.len() => {
+                Feedback::Unprompted { series, .. } if *series >= self.pool.series.len() => {
                     let what = format!("series {series}");
                     return Err(Error::NotFound { what, place: "the session's data".to_owned() });
                 }
-                Statement::Free { .. } => {}
+                Feedback::Unprompted { .. } => {}
             }
         }
         Ok(answers)
     }
 
-    /// The labels that statements come to. What was withdrawn is known as skipped, under all that was said.
-    pub(super) fn labels_of(&self, statements: &[Statement]) -> Vec<Labels> {
+    /// The labels that feedback come to. What was withdrawn is known as skipped, under all that was said.
+    pub(super) fn labels_of(&self, feedback: &[Feedback]) -> Vec<Labels> {
         let mut labels = vec![Labels::default(); self.pool.series.len()];
         let queries: BTreeMap<u64, &Query> = self.answered.iter().map(|(query, _)| (query.id, query)).collect();
-        let said: std::collections::BTreeSet<u64> = statements
+        let said: std::collections::BTreeSet<u64> = feedback
             .iter()
-            .filter_map(|statement| match statement {
-                Statement::Answer { question, .. } => Some(*question),
-                Statement::Free { .. } => None,
+            .filter_map(|item| match item {
+                Feedback::Answer { question, .. } => Some(*question),
+                Feedback::Unprompted { .. } => None,
             })
             .collect();
         for (query, _) in self.answered.iter().filter(|(query, _)| !said.contains(&query.id)) {
             labels[query.series].teach(query.point, &Answer::Skip);
         }
-        for statement in statements {
-            match statement {
-                Statement::Answer { question, answer } => {
+        for item in feedback {
+            match item {
+                Feedback::Answer { question, answer } => {
                     if let Some(query) = queries.get(question) {
                         labels[query.series].teach(query.point, answer);
                     }
                 }
-                Statement::Free { series, spans } => {
+                Feedback::Unprompted { series, spans } => {
                     let training = &self.pool.series[*series].training;
                     for span in spans {
                         let points = span.first.max(training.start)..span.last.saturating_add(1).min(training.end);

@@ -6,7 +6,7 @@ use super::{Act, Entry, Saying};
 
 /// What stands, worked out from the entries in their order.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Standing {
+pub(crate) struct AnnotationState {
     entries: BTreeMap<i64, Entry>,
     standing: BTreeSet<i64>,
     /// Of each question, the entries that answer it.
@@ -23,7 +23,7 @@ struct History {
     undone: Vec<i64>,
 }
 
-impl Standing {
+impl AnnotationState {
     /// What stands of entries.
     pub(crate) fn of(entries: impl IntoIterator<Item = (i64, Entry)>) -> Self {
         let mut standing = Self::default();

@@ -1,8 +1,8 @@
-"""Writes crates/rlad/tests/reference/views.json: two series and their views, computed from the formulas in float64.
+"""Writes crates/rlad/tests/reference/features.json: two series and their features, computed from the formulas in float64.
 
 Windows come from pandas' rolling functions, the last day from the raw points, profiles from lists of visits.
 
-    python bench/reference/views.py
+    python bench/reference/features.py
 """
 
 import json
@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 DAY = 86_400
-OUT = Path(__file__).parents[2] / "crates/rlad/tests/reference/views.json"
+OUT = Path(__file__).parents[2] / "crates/rlad/tests/reference/features.json"
 WINDOWS = ["10", "60", "1d"]
-VIEWS = ["min-max", "value", "difference:1", "difference:5", "season", "season-score", "season-step", "week", "residual:30"]
-VIEWS += [f"{name}:{window}" for name in ["median", "z-score", "deviation", "range"] for window in WINDOWS] + ["unchanged"]
+FEATURES = ["min-max", "value", "difference:1", "difference:5", "season", "season-score", "season-step", "week", "residual:30"]
+FEATURES += [f"{name}:{window}" for name in ["median", "z-score", "deviation", "range"] for window in WINDOWS] + ["unchanged"]
 PROFILE_SLOTS = 96
 
 
@@ -118,7 +118,7 @@ def seasons(times, values, steps, step, memory):
     return out
 
 
-def views(times, values, step):
+def features(times, values, step):
     """The rows of a series without missing values."""
     memory = min(20_000, max(1_000, DAY // step * 7))
     series = pd.Series(values)
@@ -162,7 +162,7 @@ def views(times, values, step):
             row["season-step"] = sure * squash(steps[at], usual_step)
             row["week"] = sure * squash(weekly, any_spread)
             row["residual:30"] = sure * squash(averaged, any_spread)
-        rows.append([row[view] for view in VIEWS])
+        rows.append([row[feature] for feature in FEATURES])
     return rows
 
 
@@ -182,7 +182,7 @@ def case(name, step, n_points, seed):
     values[rng.integers(0, n_points, 20)] = np.nan
     times, values = times[kept], values[kept]
     there = np.flatnonzero(~np.isnan(values))
-    rows = views(times[there].tolist(), values[there].tolist(), step)
+    rows = features(times[there].tolist(), values[there].tolist(), step)
     shown = sorted({*range(4), *range(0, len(there), 17), len(there) - 1})
     return {
         "name": name,
@@ -198,7 +198,7 @@ def main():
     versions = {"python": platform.python_version(), "numpy": np.__version__, "pandas": pd.__version__}
     cases = [case("five minutes", 300, 2_304, 1), case("hourly", 3_600, 40 * 24, 2)]
     OUT.parent.mkdir(parents=True, exist_ok=True)
-    OUT.write_text(json.dumps({"versions": versions, "views": VIEWS, "cases": cases}) + "\n")
+    OUT.write_text(json.dumps({"versions": versions, "features": FEATURES, "cases": cases}) + "\n")
 
 
 if __name__ == "__main__":

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use rlad::active::{Opinion, Statement, resolve};
+use rlad::active::{Feedback, Opinion, resolve};
 use rlad::config::{AnswerKind, ExpertsConfig};
 use rlad::{Answer, Query, Series};
 
 use super::said::allowed;
-use super::{Saying, Standing};
+use super::{AnnotationState, Saying};
 
 /// What answers are read with.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,7 @@ impl Reading<'_> {
     /// The answers to a question that stand, in order, with the number of the last entry among them.
     pub(crate) fn opinions<'s>(
         &self,
-        standing: &'s Standing,
+        standing: &'s AnnotationState,
         shown: &Shown<'_>,
     ) -> anyhow::Result<(Vec<(&'s str, Answer)>, i64)> {
         let (mut opinions, mut last) = (Vec::new(), 0);
@@ -58,30 +58,34 @@ impl Reading<'_> {
     }
 
     /// The answer that those to a question come to; `None` where none stands.
-    pub(crate) fn resolved(&self, standing: &Standing, shown: &Shown<'_>) -> anyhow::Result<Option<(i64, Answer)>> {
+    pub(crate) fn resolved(
+        &self,
+        standing: &AnnotationState,
+        shown: &Shown<'_>,
+    ) -> anyhow::Result<Option<(i64, Answer)>> {
         let (opinions, last) = self.opinions(standing, shown)?;
         let opinions: Vec<Opinion<'_>> = opinions.iter().map(|(who, answer)| Opinion { who, answer }).collect();
         Ok(resolve(&opinions, shown.0.point, self.experts.conflict).map(|answer| (last, answer)))
     }
 
     /// All that stands of what was said of some questions and without a question.
-    pub(crate) fn statements<'q>(
+    pub(crate) fn feedback<'q>(
         &self,
-        standing: &Standing,
+        standing: &AnnotationState,
         questions: impl Iterator<Item = Shown<'q>>,
-    ) -> anyhow::Result<Vec<Statement>> {
-        let mut said: Vec<(i64, Statement)> = Vec::new();
+    ) -> anyhow::Result<Vec<Feedback>> {
+        let mut said: Vec<(i64, Feedback)> = Vec::new();
         for shown in questions {
             if let Some((last, answer)) = self.resolved(standing, &shown)? {
-                said.push((last, Statement::Answer { question: shown.0.id, answer }));
+                said.push((last, Feedback::Answer { question: shown.0.id, answer }));
             }
         }
         for (number, _, saying) in standing.sayings().filter(|(_, _, saying)| saying.asked.is_none()) {
             let Some(&series) = self.index.get(&saying.series) else { continue };
-            said.push((number, Statement::Free { series, spans: saying.said.free(self.experts.expected) }));
+            said.push((number, Feedback::Unprompted { series, spans: saying.said.free(self.experts.expected) }));
         }
         said.sort_by_key(|(number, _)| *number);
-        Ok(said.into_iter().map(|(_, statement)| statement).collect())
+        Ok(said.into_iter().map(|(_, item)| item).collect())
     }
 
     /// Refuses an answer of the log that is to another question than the session's of the same number.
