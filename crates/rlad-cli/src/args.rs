@@ -1,7 +1,7 @@
 //! The command line: what can be asked of the program, and what each flag means.
 
-mod desk;
 mod examples;
+mod label;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use rlad::config::{AnswerKind, Preset, QueryStrategy};
 use rlad::data::{NANOS_PER_DAY, NANOS_PER_SECOND, Part};
 use serde::de::DeserializeOwned;
 
-pub(crate) use self::desk::{LabelArgs, LabelsAction, LabelsArgs, PageArgs};
+pub(crate) use self::label::{LabelArgs, LabelsAction, LabelsArgs, PageArgs};
 use self::examples::{
     BENCH_EXAMPLES, COMPLETIONS_EXAMPLES, DEMO_EXAMPLES, DETECT_EXAMPLES, EVALUATE_EXAMPLES, IMPORT_EXAMPLES,
     LABEL_EXAMPLES, LABELS_EXAMPLES, MAN_EXAMPLES, OVERVIEW, TRAIN_EXAMPLES, VIEWS_EXAMPLES, VIEWS_PART,

@@ -6,8 +6,8 @@
 //! An entry that [`AnswerLog::append`] has returned is on disk: the file is in write-ahead mode with `synchronous=FULL`,
 //! which syncs at each commit.
 
+mod annotation;
 mod feedback;
-mod said;
 mod schema;
 mod state;
 
@@ -19,8 +19,8 @@ use rlad::active::Reason;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::annotation::{PlainSpan, Said, SaidLabel, SaidSpan, allowed, times};
 pub(crate) use self::feedback::{Reading, index_of};
-pub(crate) use self::said::{PlainSpan, Said, SaidLabel, SaidSpan, allowed, times};
 pub(crate) use self::state::AnnotationState;
 
 /// Marks the file as ours in its header: `rlad` in ASCII.

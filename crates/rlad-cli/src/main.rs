@@ -1,10 +1,10 @@
 //! The program `rlad`: parse, run, exit code.
 
+mod annotate;
 mod answers_file;
 mod args;
 mod bench;
 mod commands;
-mod desk;
 mod folder;
 mod html;
 mod log;

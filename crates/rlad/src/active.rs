@@ -9,6 +9,4 @@ pub(crate) mod session;
 pub use consensus::{Agreement, Opinion, agreements, resolve};
 pub use oracle::{FileOracle, Oracle, Question, Reply, TruthOracle};
 pub use query::{Query, Reason, random_questions};
-pub use session::{
-    ExpectedQuality, Feedback, FreeSpan, Interval, RoundSummary, Session, SimilarWindow, SimilarWindows,
-};
+pub use session::{ExpectedQuality, Feedback, Interval, RoundSummary, Session, SimilarWindow, SimilarWindows};

@@ -12,11 +12,9 @@ pub(crate) mod scores;
 pub(crate) mod series;
 pub(crate) mod write;
 
-pub use exchange::{
-    Imported, LabelFormat, LabelSpan, SeriesLabels, SpanLabel, Uncovered, export_labels, import_labels, write_labels,
-};
+pub use exchange::{Imported, LabelFormat, SeriesLabels, Uncovered, export_labels, import_labels, write_labels};
 pub use import::{Source, import};
-pub use label::{Answer, Label, Labels, Span, Truth, events};
+pub use label::{Annotation, Answer, Label, Labels, Span, Truth, events};
 pub use read::{Catalogue, Columns, DataSet, ListedSeries, Member, ReadOptions, read};
 pub use scores::{Event, ScoresWriter, SeriesScores, read_scores, write_events, write_scores};
 pub use series::{Clock, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Series, TimeFormat};

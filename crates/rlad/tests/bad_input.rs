@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use rlad::data::{
-    Columns, LabelFormat, LabelSpan, ReadOptions, SeriesLabels, Source, SpanLabel, TimeFormat, export_labels, import,
+    Annotation, Columns, LabelFormat, ReadOptions, SeriesLabels, Source, Span, TimeFormat, export_labels, import,
     import_labels, read_scores, write_dataset,
 };
 use rlad::{Error, Series, read};
@@ -288,7 +288,7 @@ fn bad_files_of_labels_are_told_too() {
         writeln!(all, "# {what}\n{}", report(error, Path::new("no such folder"))).unwrap();
     };
     tell("another form", &"curve".parse::<LabelFormat>().unwrap_err());
-    let spans = vec![LabelSpan { first: 2, last: 4, label: SpanLabel::Normal }];
+    let spans = vec![Span { first: 2, last: 4, label: Annotation::Normal }];
     let labels = [SeriesLabels { series: 0, spans }];
     tell("a point that is not there", &export_labels(LabelFormat::Nab, &data, &labels).unwrap_err());
     insta::assert_snapshot!(all);

@@ -7,15 +7,15 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use rlad::data::{
-    Imported, LabelFormat, LabelSpan, NANOS_PER_SECOND, SeriesLabels, SpanLabel, TimeFormat, Uncovered, export_labels,
+    Annotation, Imported, LabelFormat, NANOS_PER_SECOND, SeriesLabels, Span, TimeFormat, Uncovered, export_labels,
     import_labels, write_labels,
 };
 use rlad::{Error, Series};
 
-use SpanLabel::{Anomaly, Expected, Normal};
+use Annotation::{Anomaly, Expected, Normal};
 
-const fn span(first: usize, last: usize, label: SpanLabel) -> LabelSpan {
-    LabelSpan { first, last, label }
+const fn span(first: usize, last: usize, label: Annotation) -> Span<Annotation> {
+    Span { first, last, label }
 }
 
 fn series(name: &str, format: TimeFormat, timestamps: Vec<i64>) -> Series {
@@ -38,7 +38,7 @@ fn import(format: LabelFormat, text: &str, data: &[Series]) -> Imported {
     import_labels(format, path, text.as_bytes(), data).unwrap()
 }
 
-fn of_one(imported: &Imported) -> &[LabelSpan] {
+fn of_one(imported: &Imported) -> &[Span<Annotation>] {
     let [labels] = &imported.labels[..] else { panic!("labels of one series: {imported:?}") };
     &labels.spans
 }
@@ -111,7 +111,7 @@ fn labelled() -> impl Strategy<Value = (Vec<Series>, Vec<SeriesLabels>)> {
         let points: Vec<_> = data.iter().map(|series| proptest::collection::vec(label.clone(), series.len())).collect();
         (Just(data), points).prop_map(|(data, points)| {
             let labels = points.iter().enumerate().map(|(series, points)| {
-                let mut spans: Vec<LabelSpan> = Vec::new();
+                let mut spans: Vec<Span<Annotation>> = Vec::new();
                 for (point, label) in points.iter().enumerate() {
                     match (spans.last_mut(), *label) {
                         (_, None) => {}

@@ -12,10 +12,10 @@ use rlad::{Config, Series, Session};
 use serde_json::json;
 
 use crate::Advice;
+use crate::annotate::{Begun, Bound, Data, Desk, Learner, Options, Recorded, Settings, at_terminal, serve};
 use crate::args::{LabelArgs, OracleArg, PageArgs, QuestionArgs, TrainArgs};
 use crate::commands::train::{Trained, config, resume, user_name};
 use crate::commands::{print, tell, use_threads};
-use crate::desk::{Begun, Bound, Data, Desk, Learner, Options, Recorded, Settings, at_terminal, serve};
 use crate::folder::{self, Folder};
 use crate::log::AnswerLog;
 use crate::terminal::Terminal;

@@ -12,12 +12,12 @@ use rlad::{Config, Detector, Label, Model, Oracle, Series, Session, TruthOracle}
 use serde_json::{Value, json};
 
 use crate::Advice;
+use crate::annotate::Recorded;
 use crate::answers_file;
 use crate::args::{OracleArg, TrainArgs};
 use crate::commands::asking::{About, Asked, Log};
 use crate::commands::evaluate::usual_delay;
 use crate::commands::{label, print, read, train_method, use_threads};
-use crate::desk::Recorded;
 use crate::folder::{self, Folder, read_config};
 use crate::progress::Progress;
 use crate::terminal::Terminal;

@@ -8,7 +8,7 @@ use rlad::active::{Feedback, Opinion, resolve};
 use rlad::config::{AnswerKind, ExpertsConfig};
 use rlad::{Answer, Query, Series};
 
-use super::said::allowed;
+use super::annotation::allowed;
 use super::{AnnotationState, Saying};
 
 /// What answers are read with.

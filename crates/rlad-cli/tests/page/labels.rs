@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::annotate::{Desk, config, data_folder, log, spans};
 use crate::browser::ENTER;
-use crate::desk::{Desk, config, data_folder, log, spans};
 use crate::expert::{Expert, anomaly_in};
 use crate::turn;
 

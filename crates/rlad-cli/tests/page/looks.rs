@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::annotate::{Desk, config};
 use crate::browser::ESCAPE;
-use crate::desk::{Desk, config};
 use crate::expert::Expert;
 use crate::turn;
 

@@ -6,10 +6,10 @@
 #![expect(clippy::print_stderr, reason = "figures are told, not judged")]
 
 mod browser;
-mod desk;
 mod expert;
 mod labels;
 mod looks;
+mod server;
 mod sessions;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

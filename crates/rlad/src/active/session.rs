@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-pub use self::feedback::{Feedback, FreeSpan};
+pub use self::feedback::Feedback;
 use self::quality::PoolPredictions;
 pub use self::quality::{ExpectedQuality, Interval};
 pub use self::similar::{SimilarWindow, SimilarWindows};

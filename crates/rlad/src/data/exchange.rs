@@ -17,8 +17,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
+use crate::data::label::{Annotation, Span};
 use crate::data::series::Series;
 use crate::data::write::write_atomically;
 use crate::error::{Error, Result};
@@ -103,49 +102,14 @@ impl std::str::FromStr for LabelFormat {
     }
 }
 
-/// What the points of a span are. A point without a label is unknown, which is not the same as normal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SpanLabel {
-    /// Not as it should be.
-    Anomaly,
-    /// As it should be.
-    Normal,
-    /// Unusual, but wanted: an expected event.
-    Expected,
-}
-
-impl SpanLabel {
-    /// Its word: `anomaly`, `normal` or `expected`.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Anomaly => "anomaly",
-            Self::Normal => "normal",
-            Self::Expected => "expected",
-        }
-    }
-
-    /// The label that a word stands for, in any case; a few other words that tools have for anomalies are taken too.
-    fn of_word(word: &str) -> Option<Self> {
-        Some(match word.trim().to_lowercase().as_str() {
-            "anomaly" | "anomalous" | "outlier" | "abnormal" => Self::Anomaly,
-            "normal" => Self::Normal,
-            "expected" => Self::Expected,
-            _ => return None,
-        })
-    }
-}
-
-/// A run of points of one series with one label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct LabelSpan {
-    /// The first point.
-    pub first: usize,
-    /// The last point, at least `first`.
-    pub last: usize,
-    /// What they are.
-    pub label: SpanLabel,
+/// The annotation that a word stands for, in any case; a few other words that tools have for anomalies are taken too.
+fn annotation_of_word(word: &str) -> Option<Annotation> {
+    Some(match word.trim().to_lowercase().as_str() {
+        "anomaly" | "anomalous" | "outlier" | "abnormal" => Annotation::Anomaly,
+        "normal" => Annotation::Normal,
+        "expected" => Annotation::Expected,
+        _ => return None,
+    })
 }
 
 /// The labels of one series.
@@ -153,8 +117,8 @@ pub struct LabelSpan {
 pub struct SeriesLabels {
     /// The index of the series in the data.
     pub series: usize,
-    /// Its spans. Where two overlap, the later one stands.
-    pub spans: Vec<LabelSpan>,
+    /// Its spans. Where two overlap, the later one stands; [`Annotation::Unknown`] leaves points without a label.
+    pub spans: Vec<Span<Annotation>>,
 }
 
 /// A stretch of a file that no point of its series lies in.
@@ -167,7 +131,7 @@ pub struct Uncovered {
     /// Where it ends, as the file says it.
     pub to: String,
     /// Its label.
-    pub label: SpanLabel,
+    pub label: Annotation,
 }
 
 /// What a file of labels holds about some series.
@@ -242,7 +206,7 @@ pub fn import_labels(format: LabelFormat, path: &Path, bytes: &[u8], series: &[S
 }
 
 /// A series and its spans in time order.
-type Member<'a> = (&'a Series, Vec<LabelSpan>);
+type Member<'a> = (&'a Series, Vec<Span<Annotation>>);
 
 fn members<'a>(series: &'a [Series], labels: &[SeriesLabels]) -> Result<Vec<Member<'a>>> {
     let mut all = BTreeMap::<usize, Spans>::new();

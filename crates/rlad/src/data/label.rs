@@ -28,15 +28,55 @@ impl Label {
     }
 }
 
-/// A run of points of one series with one label: what an expert painted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Span {
+/// A person's word for points: a [`Label`], or one of two things that are none.
+///
+/// An *expected* event is unusual but wanted; [`ExpectedEvents`](crate::config::ExpectedEvents) says which label it teaches. *Unknown*
+/// takes back what was said before: a point without a label is unknown, which is not the same as normal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Annotation {
+    /// Not as it should be.
+    Anomaly,
+    /// As it should be.
+    Normal,
+    /// Unusual, but wanted: an expected event.
+    Expected,
+    /// Without a label.
+    Unknown,
+}
+
+impl Annotation {
+    /// Its word: `anomaly`, `normal`, `expected` or `unknown`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Anomaly => "anomaly",
+            Self::Normal => "normal",
+            Self::Expected => "expected",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl From<Label> for Annotation {
+    fn from(label: Label) -> Self {
+        match label {
+            Label::Normal => Self::Normal,
+            Label::Anomaly => Self::Anomaly,
+        }
+    }
+}
+
+/// Points of one series in a row, both ends included, with one label: a [`Label`] in an answer, an [`Annotation`] where people may say
+/// more, `Option<Label>` where labels are taken away too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Span<L = Label> {
     /// The first point.
     pub first: usize,
     /// The last point, at least `first`.
     pub last: usize,
-    /// What they are.
-    pub label: Label,
+    /// The label of each of them.
+    pub label: L,
 }
 
 /// What an expert says to a question.

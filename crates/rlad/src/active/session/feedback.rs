@@ -8,19 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{RoundSummary, Session};
 use crate::active::query::Query;
-use crate::data::label::{Answer, Label, Labels};
+use crate::data::label::{Answer, Label, Labels, Span};
 use crate::error::{Error, Result};
-
-/// A run of points of one series that an expert labelled without being asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FreeSpan {
-    /// The first point.
-    pub first: usize,
-    /// The last point, at least `first`.
-    pub last: usize,
-    /// What they are; `None` takes back what was said of them.
-    pub label: Option<Label>,
-}
 
 /// One thing that experts said, as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +27,7 @@ pub enum Feedback {
         /// The index of the series in the session's data.
         series: usize,
         /// What was painted; a later span stands over an earlier one.
-        spans: Vec<FreeSpan>,
+        spans: Vec<Span<Option<Label>>>,
     },
 }
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::spans::Spans;
-use super::{Imported, LabelSpan, SeriesLabels, SpanLabel, Uncovered};
+use super::{Imported, SeriesLabels, Uncovered};
+use crate::data::label::{Annotation, Span};
 use crate::data::series::Series;
 
 /// The labels so far.
@@ -22,7 +23,7 @@ enum Run {
     /// Nothing that the next row could go on with.
     None,
     /// Points of this series.
-    Points(usize, LabelSpan),
+    Points(usize, Span<Annotation>),
     /// Rows of this series that are no points of it; they are the last of those that cover nothing.
     Between(usize),
 }
@@ -33,12 +34,12 @@ impl<'a> Collected<'a> {
     }
 
     /// Labels the points of a series within two timestamps, both included. `texts` are the two as the file has them.
-    pub(super) fn stretch(&mut self, series: usize, [from, to]: [i64; 2], label: SpanLabel, texts: [&str; 2]) {
+    pub(super) fn stretch(&mut self, series: usize, [from, to]: [i64; 2], label: Annotation, texts: [&str; 2]) {
         let timestamps = self.series[series].timestamps();
         let first = timestamps.partition_point(|&timestamp| timestamp < from);
         let behind = timestamps.partition_point(|&timestamp| timestamp <= to);
         if first < behind {
-            self.paint(series, LabelSpan { first, last: behind - 1, label });
+            self.paint(series, Span { first, last: behind - 1, label });
         } else {
             let [from, to] = texts.map(str::to_owned);
             self.uncovered.push(Uncovered { series: self.series[series].name().to_owned(), from, to, label });
@@ -46,7 +47,7 @@ impl<'a> Collected<'a> {
     }
 
     /// A row labels the point of a series at a timestamp. `text` is the timestamp as the file has it.
-    pub(super) fn row_at(&mut self, series: usize, timestamp: i64, label: SpanLabel, text: &str) {
+    pub(super) fn row_at(&mut self, series: usize, timestamp: i64, label: Annotation, text: &str) {
         let timestamps = self.series[series].timestamps();
         // It is usually the point behind that of the row before.
         let next = match self.run {
@@ -61,21 +62,21 @@ impl<'a> Collected<'a> {
     }
 
     /// A row is of a point and says its label, or that it has none.
-    pub(super) fn row(&mut self, series: usize, point: usize, label: Option<SpanLabel>) {
+    pub(super) fn row(&mut self, series: usize, point: usize, label: Option<Annotation>) {
         match (&mut self.run, label) {
             (Run::Points(of, span), Some(label)) if *of == series && span.label == label && span.last + 1 == point => {
                 span.last = point;
             }
             (_, Some(label)) => {
                 self.end_run();
-                self.run = Run::Points(series, LabelSpan { first: point, last: point, label });
+                self.run = Run::Points(series, Span { first: point, last: point, label });
             }
             (_, None) => self.end_run(),
         }
     }
 
     /// A row labels no point; rows of one label that follow each other are told as one stretch.
-    fn row_between_points(&mut self, series: usize, label: SpanLabel, text: &str) {
+    fn row_between_points(&mut self, series: usize, label: Annotation, text: &str) {
         if matches!(self.run, Run::Between(of) if of == series)
             && let Some(last) = self.uncovered.last_mut()
             && last.label == label
@@ -96,7 +97,7 @@ impl<'a> Collected<'a> {
         }
     }
 
-    fn paint(&mut self, series: usize, span: LabelSpan) {
+    fn paint(&mut self, series: usize, span: Span<Annotation>) {
         self.spans.entry(series).or_default().paint(span);
     }
 

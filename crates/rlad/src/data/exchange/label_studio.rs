@@ -16,7 +16,8 @@ use serde_json::Value;
 use super::collect::Collected;
 use super::names::Names;
 use super::times::{self, End, Unit};
-use super::{Imported, LabelFormat, LabelSpan, Member, SpanLabel};
+use super::{Imported, LabelFormat, Member, annotation_of_word};
+use crate::data::label::{Annotation, Span};
 use crate::data::read::shorten;
 use crate::data::series::Series;
 use crate::error::{Error, Result};
@@ -49,8 +50,14 @@ pub(super) fn write(members: &[Member<'_>], out: &mut impl Write) -> std::io::Re
     out.write_all(if members.is_empty() { b"[]\n" } else { b"\n]\n" })
 }
 
-fn result(out: &mut impl Write, series: &Series, unit: Unit, number: usize, span: LabelSpan) -> std::io::Result<()> {
-    let LabelSpan { first, last, label } = span;
+fn result(
+    out: &mut impl Write,
+    series: &Series,
+    unit: Unit,
+    number: usize,
+    span: Span<Annotation>,
+) -> std::io::Result<()> {
+    let Span { first, last, label } = span;
     let [start, end] = [first, last].map(|point| series.timestamps()[point] / unit.nanos());
     write!(
         out,
@@ -91,14 +98,14 @@ fn columns(series: &Series) -> Vec<String> {
 struct Task {
     #[serde(default)]
     data: Texts,
-    annotations: Option<Vec<Annotation>>,
+    annotations: Option<Vec<StudioAnnotation>>,
     /// What versions before 1.0 call the annotations.
-    completions: Option<Vec<Annotation>>,
+    completions: Option<Vec<StudioAnnotation>>,
     file_upload: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Annotation {
+struct StudioAnnotation {
     was_cancelled: Option<bool>,
     result: Option<Vec<Region>>,
 }
@@ -269,7 +276,7 @@ fn read_region(
     place: &str,
 ) -> Result<()> {
     let labels = value.timeserieslabels.as_deref().unwrap_or_default();
-    let mut known: Vec<SpanLabel> = labels.iter().filter_map(|label| SpanLabel::of_word(label)).collect();
+    let mut known: Vec<Annotation> = labels.iter().filter_map(|label| annotation_of_word(label)).collect();
     known.dedup();
     let [label] = known[..] else {
         let found: Vec<String> = labels.iter().map(|label| format!("`{}`", shorten(label))).collect();

@@ -17,7 +17,8 @@ use serde::{Deserialize, Deserializer};
 use super::collect::Collected;
 use super::names::Names;
 use super::times::{self, End};
-use super::{Imported, LabelFormat, Member, SpanLabel};
+use super::{Imported, LabelFormat, Member, annotation_of_word};
+use crate::data::label::Annotation;
 use crate::data::read::{Trouble, civil, shorten};
 use crate::data::series::{NANOS_PER_SECOND, Series};
 use crate::error::{Error, Result};
@@ -34,14 +35,14 @@ pub(super) fn write(members: &[Member<'_>], out: &mut impl Write) -> std::io::Re
     for (series, spans) in members {
         let file = format!("{}.csv", series.name());
         key(out, &file)?;
-        let anomalies = || spans.iter().filter(|span| span.label == SpanLabel::Anomaly);
+        let anomalies = || spans.iter().filter(|span| span.label == Annotation::Anomaly);
         for (number, span) in anomalies().enumerate() {
             let [first, last] = [span.first, span.last].map(|point| time(times::nanos(series, point), ' '));
             let separator = if number == 0 { "\n" } else { ",\n" };
             write!(out, "{separator}        [\"{first}\", \"{last}\"]")?;
         }
         out.write_all(if anomalies().next().is_some() { b"\n    ]" } else { b"]" })?;
-        for span in spans.iter().filter(|span| span.label != SpanLabel::Anomaly) {
+        for span in spans.iter().filter(|span| span.label != Annotation::Anomaly) {
             let [first, last] = [span.first, span.last].map(|point| time(times::nanos(series, point), 'T'));
             key(out, &format!("{KEPT}{} {first}/{last} {file}", span.label.word()))?;
             out.write_all(b"]")?;
@@ -88,7 +89,7 @@ pub(super) fn read(path: &Path, bytes: &[u8], series: &[Series]) -> Result<Impor
                 return Err(Error::json(path, at(file, Some(number)), "the start and the end of a window", found));
             };
             let place = || at(file, Some(number));
-            window(&mut collected, path, series, index, [from, to], SpanLabel::Anomaly, place)?;
+            window(&mut collected, path, series, index, [from, to], Annotation::Anomaly, place)?;
         }
     }
     Ok(collected.finish())
@@ -100,7 +101,7 @@ fn window(
     series: &[Series],
     index: usize,
     texts: [&str; 2],
-    label: SpanLabel,
+    label: Annotation,
     place: impl Fn() -> String,
 ) -> Result<()> {
     let wrong =
@@ -126,7 +127,7 @@ fn at(key: &str, number: Option<usize>) -> String {
 /// What a key keeps.
 #[derive(Debug)]
 struct Kept<'a> {
-    label: SpanLabel,
+    label: Annotation,
     from: &'a str,
     to: &'a str,
     file: &'a str,
@@ -137,7 +138,7 @@ impl<'a> Kept<'a> {
         let (word, rest) = key.strip_prefix(KEPT)?.split_once(' ')?;
         let (times, file) = rest.split_once(' ')?;
         let (from, to) = times.split_once('/')?;
-        Some(Self { label: SpanLabel::of_word(word)?, from, to, file })
+        Some(Self { label: annotation_of_word(word)?, from, to, file })
     }
 }
 
@@ -183,7 +184,7 @@ mod tests {
     #[test]
     fn a_key_that_keeps_a_span_ends_in_any_file() {
         let kept = Kept::of("rlad expected 2014-07-01T00:00:00.000000/2014-07-02T00:00:00.000000 a / b.csv").unwrap();
-        assert_eq!((kept.label, kept.file), (SpanLabel::Expected, "a / b.csv"));
+        assert_eq!((kept.label, kept.file), (Annotation::Expected, "a / b.csv"));
         assert!(Kept::of("rlad/normal.csv").is_none());
     }
 }

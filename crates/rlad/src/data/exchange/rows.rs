@@ -5,7 +5,8 @@ use std::path::Path;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 
-use super::{LabelFormat, SpanLabel};
+use super::{LabelFormat, annotation_of_word};
+use crate::data::label::Annotation;
 use crate::data::label::Label;
 use crate::data::read::{delimiter, label_of_text, shorten};
 use crate::error::{Error, Result};
@@ -94,15 +95,15 @@ impl<'a> Rows<'a> {
     }
 
     /// The label in a cell of the row: a word, 1, 0, or what is written of a value that is unknown.
-    pub(super) fn label(&self, column: usize) -> Result<Option<SpanLabel>> {
+    pub(super) fn label(&self, column: usize) -> Result<Option<Annotation>> {
         let text = self.text(column)?;
-        if let Some(label) = SpanLabel::of_word(&text) {
+        if let Some(label) = annotation_of_word(&text) {
             return Ok(Some(label));
         }
         match label_of_text(text.trim()) {
             Some(label) => Ok(label.map(|label| match label {
-                Label::Normal => SpanLabel::Normal,
-                Label::Anomaly => SpanLabel::Anomaly,
+                Label::Normal => Annotation::Normal,
+                Label::Anomaly => Annotation::Anomaly,
             })),
             None => Err(self.wrong(
                 column,

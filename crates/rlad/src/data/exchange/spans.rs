@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::{LabelSpan, SpanLabel};
+use crate::data::label::{Annotation, Span};
 
 /// Spans without overlap, by their first points.
 #[derive(Debug, Default)]
 pub(super) struct Spans {
-    by_first: BTreeMap<usize, (usize, SpanLabel)>,
+    by_first: BTreeMap<usize, (usize, Annotation)>,
 }
 
 impl Spans {
     /// Lays a span over those that are there.
-    pub(super) fn paint(&mut self, span: LabelSpan) {
-        let LabelSpan { first, last, label } = span;
+    pub(super) fn paint(&mut self, span: Span<Annotation>) {
+        let Span { first, last, label } = span;
         let before = self.by_first.range(..first).next_back().map(|(&from, &(to, old))| (from, to, old));
         if let Some((from, to, old)) = before
             && to >= first
@@ -29,16 +29,18 @@ impl Spans {
                 self.by_first.insert(last + 1, (to, old));
             }
         }
-        self.by_first.insert(first, (last, label));
+        if label != Annotation::Unknown {
+            self.by_first.insert(first, (last, label));
+        }
     }
 
     /// The spans in time order, neighbours of one label joined.
-    pub(super) fn into_vec(self) -> Vec<LabelSpan> {
-        let mut spans: Vec<LabelSpan> = Vec::with_capacity(self.by_first.len());
+    pub(super) fn into_vec(self) -> Vec<Span<Annotation>> {
+        let mut spans: Vec<Span<Annotation>> = Vec::with_capacity(self.by_first.len());
         for (first, (last, label)) in self.by_first {
             match spans.last_mut() {
                 Some(before) if before.label == label && before.last + 1 == first => before.last = last,
-                _ => spans.push(LabelSpan { first, last, label }),
+                _ => spans.push(Span { first, last, label }),
             }
         }
         spans
@@ -46,7 +48,7 @@ impl Spans {
 }
 
 /// The label of each point in turn, of spans in time order.
-pub(super) fn labels(spans: &[LabelSpan]) -> impl FnMut(usize) -> Option<SpanLabel> + '_ {
+pub(super) fn labels(spans: &[Span<Annotation>]) -> impl FnMut(usize) -> Option<Annotation> + '_ {
     let mut rest = spans;
     move |point| {
         while let [span, behind @ ..] = rest
@@ -67,14 +69,14 @@ mod tests {
     proptest! {
         #[test]
         fn a_later_span_stands_where_two_overlap(
-            given in proptest::collection::vec((0_usize..30, 0_usize..10, 0_usize..3), 0..12),
+            given in proptest::collection::vec((0_usize..30, 0_usize..10, 0_usize..4), 0..12),
         ) {
-            let all = [SpanLabel::Anomaly, SpanLabel::Normal, SpanLabel::Expected];
+            let all = [Annotation::Anomaly, Annotation::Normal, Annotation::Expected, Annotation::Unknown];
             let (mut spans, mut points) = (Spans::default(), [None; 40]);
             for (first, length, label) in given {
-                let span = LabelSpan { first, last: first + length, label: all[label] };
+                let span = Span { first, last: first + length, label: all[label] };
                 spans.paint(span);
-                points[span.first..=span.last].fill(Some(span.label));
+                points[span.first..=span.last].fill((span.label != Annotation::Unknown).then_some(span.label));
             }
             let spans = spans.into_vec();
             let mut label = labels(&spans);

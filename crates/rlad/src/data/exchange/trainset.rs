@@ -13,7 +13,8 @@ use super::collect::Collected;
 use super::names::Names;
 use super::rows::Rows;
 use super::times::{self, End};
-use super::{Imported, LabelFormat, Member, SpanLabel, spans};
+use super::{Imported, LabelFormat, Member, spans};
+use crate::data::label::Annotation;
 use crate::data::read::civil;
 use crate::data::series::{NANOS_PER_SECOND, Series};
 use crate::error::Result;
@@ -33,7 +34,7 @@ pub(super) fn write(members: &[Member<'_>], out: &mut impl Write) -> std::io::Re
             shown = value.unwrap_or(shown);
             let time = timestamp(times::nanos(series, point));
             // Without an exponent, which TRAINSET does not take.
-            writer.write_record([series.name(), &time, &shown.to_string(), label.map_or("", SpanLabel::word)])?;
+            writer.write_record([series.name(), &time, &shown.to_string(), label.map_or("", Annotation::word)])?;
         }
     }
     writer.flush()

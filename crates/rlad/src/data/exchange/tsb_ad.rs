@@ -15,7 +15,8 @@ use std::path::Path;
 use super::collect::Collected;
 use super::names::Names;
 use super::rows::Rows;
-use super::{Imported, LabelFormat, Member, SpanLabel, spans};
+use super::{Imported, LabelFormat, Member, spans};
+use crate::data::label::Annotation;
 use crate::data::read::number_of;
 use crate::data::series::Series;
 use crate::data::write::number;
@@ -41,10 +42,10 @@ pub(super) fn write(members: &[Member<'_>], with_names: bool, out: &mut impl Wri
                 writer.write_field(row.get(channel).map_or_else(String::new, |&value| number(value)))?;
             }
             writer.write_field(match label(point) {
-                None => "",
-                Some(SpanLabel::Normal) => "0",
-                Some(SpanLabel::Anomaly) => "1",
-                Some(SpanLabel::Expected) => EXPECTED_EVENT,
+                None | Some(Annotation::Unknown) => "",
+                Some(Annotation::Normal) => "0",
+                Some(Annotation::Anomaly) => "1",
+                Some(Annotation::Expected) => EXPECTED_EVENT,
             })?;
             writer.write_record(None::<&[u8]>)?;
         }
@@ -104,10 +105,10 @@ pub(super) fn read(path: &Path, bytes: &[u8], series: &[Series]) -> Result<Impor
     Ok(collected.finish())
 }
 
-fn label(rows: &Rows<'_>, column: usize) -> Result<Option<SpanLabel>> {
+fn label(rows: &Rows<'_>, column: usize) -> Result<Option<Annotation>> {
     let text = rows.text(column)?;
     let is_expected = number_of(text.trim()).is_some_and(|number| number.to_string() == EXPECTED_EVENT);
-    if is_expected { Ok(Some(SpanLabel::Expected)) } else { rows.label(column) }
+    if is_expected { Ok(Some(Annotation::Expected)) } else { rows.label(column) }
 }
 
 /// The series that a file without names is of: that of its name, or the only one.

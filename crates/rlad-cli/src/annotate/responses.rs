@@ -4,7 +4,7 @@ use rlad::config::AnswerKind;
 use rlad::data::TimeFormat;
 use serde_json::{Value, json};
 
-use super::refusal::Refusal;
+use super::api_error::Refusal;
 use super::{Desk, State};
 
 impl Desk {

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use rlad::active::FreeSpan;
 use rlad::config::{AnswerKind, ExpectedEvents};
 use rlad::{Answer, Label, Series, Span};
 use serde::{Deserialize, Serialize};
@@ -147,7 +146,7 @@ impl Said {
     }
 
     /// The labels that it is where nobody asked; `expected` is what an expected event teaches.
-    pub(crate) fn free(&self, expected: ExpectedEvents) -> Vec<FreeSpan> {
+    pub(crate) fn free(&self, expected: ExpectedEvents) -> Vec<Span<Option<Label>>> {
         let taught = match expected {
             ExpectedEvents::Normal => Some(Label::Normal),
             ExpectedEvents::Anomaly => Some(Label::Anomaly),
@@ -155,7 +154,7 @@ impl Said {
         };
         self.spans()
             .into_iter()
-            .map(|(first, last, label)| FreeSpan { first, last, label: label.map_or(taught, SaidLabel::label) })
+            .map(|(first, last, label)| Span { first, last, label: label.map_or(taught, SaidLabel::label) })
             .collect()
     }
 
@@ -166,7 +165,8 @@ impl Said {
             Self::Skip => Answer::Skip,
             Self::Spans { .. } | Self::Expected { .. } => {
                 let spans = self.free(ExpectedEvents::Normal).into_iter();
-                let span = |span: FreeSpan| Some(Span { first: span.first, last: span.last, label: span.label? });
+                let span =
+                    |span: Span<Option<Label>>| Some(Span { first: span.first, last: span.last, label: span.label? });
                 Answer::Spans(spans.filter_map(span).collect())
             }
         }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
-use crate::desk::server::{TestGate as Gate, test_router as router};
+use crate::annotate::server::{TestGate as Gate, test_router as router};
 
 const HOST: &str = "127.0.0.1:8080";
 
@@ -429,7 +429,7 @@ fn ten_thousand_series_are_listed_and_searched() {
     let desk =
         Desk::new(folder.path().into(), data, settings(true), Recorded::default(), log, Begun::default()).unwrap();
     let begun = Instant::now();
-    let found = desk.series_json("cpu 0999", 5, 100, views::Order::Labelled);
+    let found = desk.series_json("cpu 0999", 5, 100, reads::Order::Labelled);
     let took = begun.elapsed();
     assert_eq!((&found["total"], &found["series"][0]["name"]), (&json!(11), &json!("host-09994/cpu")));
     let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("10,000 series searched in {took:?}\n"));

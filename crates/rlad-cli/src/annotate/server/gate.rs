@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use anyhow::Context;
 use axum::http::{HeaderMap, Method, Uri, header};
 
-use super::super::refusal::Refusal;
+use super::super::api_error::Refusal;
 
 /// What requests are checked by.
 #[derive(Clone, Debug)]

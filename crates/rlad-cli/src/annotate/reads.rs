@@ -6,9 +6,9 @@ use rlad::Series;
 use rlad::data::NANOS_PER_SECOND;
 use serde_json::{Value, json};
 
-use super::refusal::Refusal;
+use super::api_error::Refusal;
+use super::overview::tiles;
 use super::runs::Run;
-use super::tiles::tiles;
 use super::{Desk, Marks};
 use crate::log::Act;
 

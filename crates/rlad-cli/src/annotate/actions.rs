@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::refusal::Refusal;
+use super::api_error::Refusal;
 use super::{Desk, State};
 use crate::log::{Act, AnswerLog, Asked, Entry, PlainSpan, Said, SaidLabel, SaidSpan, Saying, Source, times};
 

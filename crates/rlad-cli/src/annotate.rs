@@ -8,21 +8,21 @@
 //! Two locks: the log's is held while an entry is written, the state's only for moments, and never the other way round.
 
 mod actions;
-mod dealing;
+mod api_error;
+mod assignment;
 mod exchange;
+mod label_runs;
 mod learner;
-mod marks;
+mod overview;
 mod page;
-mod recorded;
-mod refusal;
+mod reads;
+mod responses;
 mod runs;
 mod server;
-mod telling;
+mod source;
+mod terminal_client;
 #[cfg(test)]
 mod tests;
-mod tiles;
-mod twin;
-mod views;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -37,13 +37,13 @@ use rlad::{Query, Series};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use self::dealing::Lease;
+use self::assignment::Lease;
+use self::label_runs::Marks;
 pub(crate) use self::learner::Learner;
-use self::marks::Marks;
-pub(crate) use self::recorded::Recorded;
+use self::overview::Pyramid;
 pub(crate) use self::server::{Bound, Options, serve};
-use self::tiles::Pyramid;
-pub(crate) use self::twin::at_terminal;
+pub(crate) use self::source::Recorded;
+pub(crate) use self::terminal_client::at_terminal;
 use crate::log::{Act, AnnotationState, AnswerLog, Asked, Entry, Reading, index_of, times};
 
 /// The data of a session, and what is made of them to be shown.

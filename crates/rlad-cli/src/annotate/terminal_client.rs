@@ -7,7 +7,7 @@ use rlad::Answer;
 use rlad::active::Reply;
 
 use super::actions::AnswerRequest;
-use super::refusal::Refusal;
+use super::api_error::Refusal;
 use super::{AskedQuestion, Desk, Phase};
 use crate::log::{PlainSpan, Said};
 use crate::terminal::{Question, Terminal, Wish};

@@ -20,9 +20,9 @@ use tokio::sync::Semaphore;
 
 use super::super::Desk;
 use super::super::actions::{AnswerRequest, LabelRequest};
+use super::super::api_error::Refusal;
 use super::super::page;
-use super::super::refusal::Refusal;
-use super::super::views::{Order, Stretch};
+use super::super::reads::{Order, Stretch};
 use super::gate::Gate;
 
 /// The requests that are answered at once, and the streams of states.

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use rlad::Label;
-use rlad::data::{LabelFormat, LabelSpan, SeriesLabels, SpanLabel, export_labels, import_labels};
+use rlad::data::{Annotation, LabelFormat, SeriesLabels, Span, export_labels, import_labels};
 use serde_json::{Value, json};
 
 use super::Desk;
 use super::actions::{FreeLabel, LabelItem};
-use super::refusal::Refusal;
+use super::api_error::Refusal;
 use super::runs::{Mark, Run};
 use crate::log::Source;
 
@@ -28,7 +28,7 @@ impl Desk {
     pub(crate) fn labels(&self) -> Vec<SeriesLabels> {
         let marks = self.present_marks();
         let of = |(series, runs): (usize, &super::runs::Runs)| {
-            let spans: Vec<LabelSpan> = runs.iter().map(span_of).collect();
+            let spans: Vec<Span<Annotation>> = runs.iter().map(span_of).collect();
             (!spans.is_empty()).then_some(SeriesLabels { series, spans })
         };
         marks.series.iter().enumerate().filter_map(of).collect()
@@ -77,20 +77,20 @@ impl Desk {
     }
 }
 
-const fn span_of(run: Run) -> LabelSpan {
+const fn span_of(run: Run) -> Span<Annotation> {
     let label = match run.label {
-        Mark::Normal => SpanLabel::Normal,
-        Mark::Anomaly => SpanLabel::Anomaly,
-        Mark::Expected => SpanLabel::Expected,
+        Mark::Normal => Annotation::Normal,
+        Mark::Anomaly => Annotation::Anomaly,
+        Mark::Expected => Annotation::Expected,
     };
-    LabelSpan { first: run.first, last: run.last, label }
+    Span { first: run.first, last: run.last, label }
 }
 
 /// The label that is learned; `None` for an expected event.
-const fn label_of(label: SpanLabel) -> Option<Label> {
+const fn label_of(label: Annotation) -> Option<Label> {
     match label {
-        SpanLabel::Normal => Some(Label::Normal),
-        SpanLabel::Anomaly => Some(Label::Anomaly),
-        SpanLabel::Expected => None,
+        Annotation::Normal => Some(Label::Normal),
+        Annotation::Anomaly => Some(Label::Anomaly),
+        Annotation::Expected | Annotation::Unknown => None,
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rlad::active::{Feedback, FreeSpan};
+use rlad::active::Feedback;
 use rlad::data::{NANOS_PER_SECOND, TimeFormat};
 use rlad::{Answer, Config, Label, Query, Series, Session, Span};
 
@@ -55,7 +55,7 @@ fn as_statements(answers: &[(u64, Answer)]) -> Vec<Feedback> {
 }
 
 fn free(first: usize, last: usize, label: Option<Label>) -> Feedback {
-    Feedback::Unprompted { series: 0, spans: vec![FreeSpan { first, last, label }] }
+    Feedback::Unprompted { series: 0, spans: vec![Span { first, last, label }] }
 }
 
 #[test]
