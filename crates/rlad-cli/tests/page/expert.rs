@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::annotate::{Desk, data_folder, spans};
+use crate::server::{Desk, data_folder, spans};
 use crate::browser::{Browser, ENTER, LEFT, RIGHT};
 
 /// The `label` column of each series' file, in the order of the series.

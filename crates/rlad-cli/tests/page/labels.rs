@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::annotate::{Desk, config, data_folder, log, spans};
+use crate::server::{Desk, config, data_folder, log, spans};
 use crate::browser::ENTER;
 use crate::expert::{Expert, anomaly_in};
 use crate::turn;

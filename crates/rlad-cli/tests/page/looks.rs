@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::annotate::{Desk, config};
+use crate::server::{Desk, config};
 use crate::browser::ESCAPE;
 use crate::expert::Expert;
 use crate::turn;

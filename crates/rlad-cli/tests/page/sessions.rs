@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::annotate::{Desk, assert_same, config, log, spans, train};
+use crate::server::{Desk, assert_same, config, log, spans, train};
 use crate::browser::ENTER;
 use crate::expert::{Expert, anomaly_in, truth};
 use crate::turn;
