@@ -173,6 +173,22 @@ pub enum Error {
         /// The epoch, 1 for the first.
         epoch: usize,
     },
+    /// The training of a session did not converge.
+    #[error("the training diverged in round {round}: the loss is {loss}")]
+    RoundDiverged {
+        /// The round, 0 for the warm-up.
+        round: usize,
+        /// The loss, infinite or not a number.
+        loss: f32,
+    },
+    /// An oracle cannot answer.
+    #[error("there is no answer to question {question}")]
+    Oracle {
+        /// The question's number.
+        question: u64,
+        /// Why.
+        source: Cause,
+    },
     /// An answer does not fit the question that it answers.
     #[error("the answer to question {question} {problem}")]
     Answer {
@@ -261,6 +277,7 @@ impl Error {
                 "restore the file from a copy, or train again; a session's answers are safe in its `labels.sqlite`"
             }
             Self::Diverged { .. } => "lower its `learning_rate`",
+            Self::RoundDiverged { .. } => "set a smaller `agent.learning_rate` in the config; the answers are kept",
             Self::Channels { .. } => "score data of the form that the model was trained on",
             _ => return None,
         })

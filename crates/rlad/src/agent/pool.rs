@@ -13,7 +13,7 @@ use crate::data::series::{Part, Series};
 use crate::error::{Error, Result};
 use crate::features::statistics::{SeriesStatistics, StatisticsBySeries};
 use crate::features::surprisal::{Ecdfs, EcdfsBySeries, Edges};
-use crate::features::tree_row::SeriesContext;
+use crate::features::tree_row::{SeriesContext, TreeRows};
 use crate::features::{Encoded, Feature, Scale, encode, n_features};
 
 /// A point of a series of the pool.
@@ -119,11 +119,11 @@ impl Pool {
     }
 
     /// Appends what trees see of some points, shape `[points.len(), n_tree_features]`.
-    pub(crate) fn tree_rows(&self, points: &[PoolPoint], tree_rows: &mut Vec<f32>) {
+    pub(crate) fn tree_rows(&self, points: &[PoolPoint], rows: &mut TreeRows) {
         for &(series, point) in points {
             let series = &self.series[series];
             let row = series.encoded.row(point);
-            series.context.push(row, tree_rows);
+            series.context.push(row, rows);
         }
     }
 
