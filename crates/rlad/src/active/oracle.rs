@@ -167,8 +167,8 @@ mod tests {
 
     #[test]
     fn a_range_answer_paints_what_is_shown() {
-        let truth = truth();
-        let mut oracle = TruthOracle::new(vec![Some(&truth)], 0.0, 0.0, 0);
+        let truths = [Some(truth())];
+        let mut oracle = TruthOracle::new(&truths);
         let span = |first, last, label| Span { first, last, label };
         assert_eq!(
             ask(&mut oracle, 0, 4, AnswerKind::Range),
@@ -187,8 +187,8 @@ mod tests {
 
     #[test]
     fn mistakes_come_at_their_rates_and_repeat() {
-        let truth = truth();
-        let mut oracle = TruthOracle::new(vec![Some(&truth)], 0.2, 0.1, 7);
+        let truths = [Some(truth())];
+        let mut oracle = TruthOracle::new(&truths).with_mistakes(0.2, 0.1, 7);
         let replies: Vec<Reply> = (0..2000).map(|id| ask(&mut oracle, id, 5, AnswerKind::Point)).collect();
         let count = |answer: &Answer| replies.iter().filter(|r| **r == Reply::Answer(answer.clone())).count();
         let wrong = Answer::Spans(vec![Span { first: 5, last: 5, label: Label::Normal }]);
