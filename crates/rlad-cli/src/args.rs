@@ -13,11 +13,11 @@ use rlad::config::{AnswerKind, Preset, QueryStrategy};
 use rlad::data::{NANOS_PER_DAY, NANOS_PER_SECOND, Part};
 use serde::de::DeserializeOwned;
 
-pub(crate) use self::label::{LabelArgs, LabelsAction, LabelsArgs, PageArgs};
 use self::examples::{
     BENCH_EXAMPLES, COMPLETIONS_EXAMPLES, DEMO_EXAMPLES, DETECT_EXAMPLES, EVALUATE_EXAMPLES, IMPORT_EXAMPLES,
     LABEL_EXAMPLES, LABELS_EXAMPLES, MAN_EXAMPLES, OVERVIEW, TRAIN_EXAMPLES, VIEWS_EXAMPLES, VIEWS_PART,
 };
+pub(crate) use self::label::{LabelArgs, LabelsAction, LabelsArgs, PageArgs};
 
 /// Answer a few questions about your time series, get a detector that fits them.
 #[derive(Debug, Parser)]

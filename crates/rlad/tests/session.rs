@@ -56,7 +56,7 @@ fn trees_only() -> Config {
 
 /// The answers of an expert of whose answers this share is wrong, and as many are *unsure*.
 fn answers(session: &Session, queries: &[Query], data: &[(Series, Truth)], error_rate: f64) -> Vec<(u64, Answer)> {
-    let mut oracle = TruthOracle::new(data.iter().map(|(_, truth)| Some(truth)).collect(), error_rate, error_rate, 3);
+    let mut oracle = TruthOracle::new(data.iter().map(|(_, truth)| truth), error_rate, error_rate, 3);
     let answer = |query: &Query| {
         let question = Question {
             query,
@@ -342,7 +342,7 @@ fn series_that_cannot_be_learned_from_are_refused_or_harmless() {
         let times = (0..values.len() as i64).collect();
         Series::new("s", vec!["v".into()], TimeFormat::Index, times, values, None).unwrap()
     };
-    assert!(matches!(Session::new(Config::default(), &[]), Err(Error::Empty { .. })));
+    assert!(matches!(Session::new(Config::default(), &[] as &[Series]), Err(Error::Empty { .. })));
     let mut two = one(vec![1.0, 2.0]);
     two = Series::new("t", vec!["v".into(), "w".into()], TimeFormat::Index, vec![0], two.values().to_vec(), None)
         .unwrap();

@@ -15,11 +15,11 @@ use rlad::{Config, Detector, Model, Oracle, Series, Session, Stream, TruthOracle
 /// The shipped series with their truth.
 fn shipped() -> Vec<(Series, Option<Truth>)> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data");
-    let mut members = import(Source::Nab, &data.join("nab")).unwrap().members;
+    let mut shipped = import(Source::Nab, &data.join("nab")).unwrap();
     let kpi: Vec<PathBuf> = vec![data.join("kpi")];
-    members.extend(read(&kpi, &ReadOptions::default()).unwrap().members);
-    assert!(members.len() >= 7);
-    members.into_iter().map(|member| (member.series, member.truth)).collect()
+    shipped.extend(read(&kpi, &ReadOptions::default()).unwrap());
+    assert!(shipped.series.len() >= 7);
+    shipped.into_iter().collect()
 }
 
 /// A model that was trained a little on one shipped series.
@@ -37,7 +37,7 @@ fn train(preset: Preset, weight_of_trees: f32) -> Model {
     }
     let (series, truth) = shipped().into_iter().find(|(series, _)| series.name().contains("ec2_cpu")).unwrap();
     let mut session = Session::new(config, std::slice::from_ref(&series)).unwrap();
-    let mut oracle = TruthOracle::new(vec![truth.as_ref()], 0.0, 0.0, 0);
+    let mut oracle = TruthOracle::new([&truth], 0.0, 0.0, 0);
     loop {
         let queries = session.query().to_vec();
         if queries.is_empty() {

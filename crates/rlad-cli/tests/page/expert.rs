@@ -4,8 +4,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::server::{Desk, data_folder, spans};
 use crate::browser::{Browser, ENTER, LEFT, RIGHT};
+use crate::server::{Desk, data_folder, spans};
 
 /// The `label` column of each series' file, in the order of the series.
 pub(crate) fn truth() -> Vec<Vec<bool>> {

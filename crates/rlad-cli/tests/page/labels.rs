@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::server::{Desk, config, data_folder, log, spans};
 use crate::browser::ENTER;
 use crate::expert::{Expert, anomaly_in};
+use crate::server::{Desk, config, data_folder, log, spans};
 use crate::turn;
 
 #[test]

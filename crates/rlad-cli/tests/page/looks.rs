@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::server::{Desk, config};
 use crate::browser::ESCAPE;
 use crate::expert::Expert;
+use crate::server::{Desk, config};
 use crate::turn;
 
 /// Serious and critical faults that axe-core finds, each with where. Its script is at the path in `RLAD_AXE`; without it

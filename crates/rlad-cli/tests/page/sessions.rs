@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::server::{Desk, assert_same, config, log, spans, train};
 use crate::browser::ENTER;
 use crate::expert::{Expert, anomaly_in, truth};
+use crate::server::{Desk, assert_same, config, log, spans, train};
 use crate::turn;
 
 /// The key of the truth of a point.

@@ -60,13 +60,19 @@ pub struct TruthOracle<'a> {
 }
 
 impl<'a> TruthOracle<'a> {
-    /// An expert for series with these truths, by the index of the series.
+    /// An expert for series with these truths, by the index of the series: the `&truths` of a [`DataSet`](crate::data::DataSet), or
+    /// an `Option<&Truth>` a series.
     ///
     /// `error_rate`, `unsure_rate`: the shares of answers, each in `[0, 1]`, that are wrong (every label of the answer is
     /// turned round) and that are *unsure*.
     #[must_use]
-    pub const fn new(truths: Vec<Option<&'a Truth>>, error_rate: f64, unsure_rate: f64, seed: u64) -> Self {
-        Self { truths, error_rate, unsure_rate, seed }
+    pub fn new(
+        truths: impl IntoIterator<Item: Into<Option<&'a Truth>>>,
+        error_rate: f64,
+        unsure_rate: f64,
+        seed: u64,
+    ) -> Self {
+        Self { truths: truths.into_iter().map(Into::into).collect(), error_rate, unsure_rate, seed }
     }
 }
 
@@ -161,7 +167,7 @@ mod tests {
     #[test]
     fn a_range_answer_paints_what_is_shown() {
         let truth = truth();
-        let mut oracle = TruthOracle::new(vec![Some(&truth)], 0.0, 0.0, 0);
+        let mut oracle = TruthOracle::new([&truth], 0.0, 0.0, 0);
         let span = |first, last, label| Span { first, last, label };
         assert_eq!(
             ask(&mut oracle, 0, 4, AnswerKind::Range),
@@ -181,7 +187,7 @@ mod tests {
     #[test]
     fn mistakes_come_at_their_rates_and_repeat() {
         let truth = truth();
-        let mut oracle = TruthOracle::new(vec![Some(&truth)], 0.2, 0.1, 7);
+        let mut oracle = TruthOracle::new([&truth], 0.2, 0.1, 7);
         let replies: Vec<Reply> = (0..2000).map(|id| ask(&mut oracle, id, 5, AnswerKind::Point)).collect();
         let count = |answer: &Answer| replies.iter().filter(|r| **r == Reply::Answer(answer.clone())).count();
         let wrong = Answer::Spans(vec![Span { first: 5, last: 5, label: Label::Normal }]);

@@ -12,6 +12,7 @@ mod quality;
 mod questions;
 mod similar;
 
+use std::borrow::Borrow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -82,12 +83,12 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session on the configured part of each series.
+    /// A session on the configured part of each series; `series` are series, or references to some.
     ///
     /// # Errors
     /// [`Error::Setting`] if a setting is outside of its range, [`Error::Empty`] without training points,
     /// [`Error::Channels`] if the series differ in their number of channels.
-    pub fn new(config: Config, series: &[Series]) -> Result<Self> {
+    pub fn new(config: Config, series: &[impl Borrow<Series>]) -> Result<Self> {
         config.validate()?;
         let pool = Arc::new(Pool::new(series, config.part, &config.state)?);
         let agent = Agent::new(&config.agent, pool.n_features, config.state.n_steps, config.seed);

@@ -1,5 +1,6 @@
 //! The training pool: the features of every series' training part, from which states are cut.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -55,9 +56,9 @@ impl Pool {
     ///
     /// # Errors
     /// [`Error::Empty`] without training points; [`Error::Channels`] if the series differ in their number of channels.
-    pub(crate) fn new(series: &[Series], part: Part, state: &StateConfig) -> Result<Self> {
+    pub(crate) fn new(series: &[impl Borrow<Series>], part: Part, state: &StateConfig) -> Result<Self> {
         let first = series.first().ok_or_else(|| Error::Empty { what: "the data".to_owned() })?;
-        let n_channels = first.n_channels();
+        let n_channels = first.borrow().n_channels();
         let mut pool = Self {
             series: Vec::with_capacity(series.len()),
             scales: BTreeMap::new(),
@@ -66,7 +67,7 @@ impl Pool {
             n_steps: state.n_steps,
             edges: Arc::default(),
         };
-        for series in series {
+        for series in series.iter().map(Borrow::borrow) {
             if series.n_channels() != n_channels {
                 let (series, found) = (series.name().to_owned(), series.n_channels());
                 return Err(Error::Channels { series, expected: n_channels, found });

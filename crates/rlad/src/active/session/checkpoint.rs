@@ -1,5 +1,6 @@
 //! The state of a session between two rounds, as bytes.
 
+use std::borrow::Borrow;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -67,7 +68,7 @@ impl Session {
     /// # Errors
     /// [`Error::Format`], [`Error::Version`] or [`Error::Damaged`] where the bytes are not a whole checkpoint of this
     /// version, or the data are others; the errors of [`Session::new`].
-    pub fn resume(path: &Path, bytes: &[u8], series: &[Series], questions: Option<usize>) -> Result<Self> {
+    pub fn resume(path: &Path, bytes: &[u8], series: &[impl Borrow<Series>], questions: Option<usize>) -> Result<Self> {
         let (tensors, mut record, _): (_, CheckpointRecord, _) = tensor_file::read(path, "checkpoint", bytes)?;
         let wrong =
             |expected: &str| Error::Format { path: path.to_owned(), expected: expected.to_owned(), source: None };
@@ -134,9 +135,9 @@ fn from_row(row: &[f32; ROW]) -> Transition {
 }
 
 /// A hash of all that a session learns from: the names, timestamps and values of each series' training part.
-pub(super) fn fingerprint(series: &[Series], part: Part) -> String {
+pub(super) fn fingerprint(series: &[impl Borrow<Series>], part: Part) -> String {
     let mut hasher = Sha256::new();
-    for series in series {
+    for series in series.iter().map(Borrow::borrow) {
         let training = series.part(part);
         hasher.update(format!("{:?} {:?} {training:?} {}\n", series.name(), series.channels(), series.step()));
         let end = training.end;

@@ -178,13 +178,14 @@ impl Session {
     ///
     /// `truths`: by the index of the series.
     #[must_use]
-    pub fn true_quality(&self, truths: &[Option<&Truth>]) -> Quality {
+    pub fn true_quality<'a>(&self, truths: impl IntoIterator<Item: Into<Option<&'a Truth>>>) -> Quality {
+        let truths: Vec<Option<&Truth>> = truths.into_iter().map(Into::into).collect();
         let threshold = self
             .last_predictions
             .as_ref()
             .map_or_else(|| self.pool_predictions().threshold(), PoolPredictions::threshold);
         let known = self.every_point().filter(|at| self.pool.has(*at)).filter_map(|(series, point)| {
-            let label = truths.get(series).copied().flatten()?.labels()[point]?;
+            let label = (*truths.get(series)?)?.labels()[point]?;
             Some(((series, point), label))
         });
         let [found, false_alarms, missed] = self.confusion(&known.collect::<Vec<_>>(), threshold).0;
