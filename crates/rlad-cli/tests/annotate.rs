@@ -133,7 +133,7 @@ impl Expert<'_> {
         let (series, point) = (number(&question["series"]["index"]), number(&question["point"]));
         let query =
             Query { id: question["id"].as_u64().unwrap(), round: 0, series, point, reason: Reason::Random, score: 0.0 };
-        let mut oracle = TruthOracle::new(&self.data.truths, self.error_rate, self.error_rate, 0);
+        let mut oracle = TruthOracle::new(&self.data.truths).with_mistakes(self.error_rate, self.error_rate, 0);
         let asked = Question {
             query: &query,
             series: &self.data.series[series],

@@ -9,6 +9,7 @@
 use std::error::Error;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use rand::SeedableRng;
@@ -212,7 +213,7 @@ impl Kept {
         };
         let labels: Vec<Option<Label>> = self.floats(task, "labels")?.iter().map(|number| label(*number)).collect();
         let rows = self.floats(task, "rows")?;
-        let mut config = Config::paper().propagation;
+        let mut config = Config::paper().paper.propagation;
         config.method = PropagationMethod::Spreading;
         config.max_iterations = number(task, "passes")?;
         let start = Instant::now();
@@ -280,7 +281,8 @@ fn write(task: &Value) -> Outcome {
 fn question(task: &Value) -> Outcome {
     let start = Instant::now();
     let data = open(task)?;
-    let mut session = Session::new(Config { part: text(task, "part")?.parse()?, ..Config::default() }, &data.series)?;
+    let mut session =
+        Session::new(Config { part: text(task, "part")?.parse()?, ..Config::default() }, &data.series[..])?;
     let n_questions = session.query().len();
     Ok(json!({ "seconds": start.elapsed().as_secs_f64(), "questions": n_questions }))
 }
@@ -291,8 +293,8 @@ fn rounds(task: &Value) -> Outcome {
     let part: Part = text(task, "part")?.parse()?;
     let config = Config { part, questions: number(task, "questions")?, ..Config::default() };
     let (kind, budget) = (config.query.answers, config.questions);
-    let mut session = Session::new(config, &data.series)?;
-    let mut oracle = TruthOracle::new(&data.truths, 0.0, 0.0, 0);
+    let mut session = Session::new(config, &data.series[..])?;
+    let mut oracle = TruthOracle::new(&data.truths);
     let mut seconds = Vec::new();
     let mut queries = session.query().to_vec();
     while !queries.is_empty() {
@@ -310,7 +312,7 @@ fn rounds(task: &Value) -> Outcome {
         seconds.push(start.elapsed().as_secs_f64());
     }
     let start = Instant::now();
-    let model = session.finish();
+    let model = session.finish()?;
     let finish = start.elapsed().as_secs_f64();
     if let Some(path) = task["out"].as_str() {
         std::fs::write(path, model.to_bytes())?;
@@ -321,15 +323,18 @@ fn rounds(task: &Value) -> Outcome {
 /// A fleet: many series that the model never saw, a point of each a minute, in as many parts as there are threads.
 fn stream(task: &Value) -> Outcome {
     const BATCH: usize = 256;
-    let model = open_model(task)?;
+    let model = Arc::new(open_model(task)?);
     let (n_series, n_minutes) = (number(task, "series")?, number(task, "minutes")?);
     let n_threads = rayon::current_num_threads();
     let clock = Clock { step: 60 * rlad::data::NANOS_PER_SECOND, has_days: true };
     let before = resident_bytes();
-    let mut parts: Vec<Vec<Stream<'_>>> = (0..n_threads)
+    let mut parts: Vec<Vec<Stream>> = (0..n_threads)
         .into_par_iter()
         .map(|part| {
-            (part..n_series).step_by(n_threads).map(|i| Stream::new(&model, &format!("host-{i}"), clock)).collect()
+            (part..n_series)
+                .step_by(n_threads)
+                .map(|i| Stream::new(Arc::clone(&model), &format!("host-{i}"), clock))
+                .collect()
         })
         .collect();
     let value = |series: usize, minute: usize| ((series * 31 + minute * 17) % 97) as f64 + (minute as f64 / 9.0).sin();

@@ -9,4 +9,6 @@ pub(crate) mod session;
 pub use consensus::{Agreement, Opinion, agreements, resolve};
 pub use oracle::{FileOracle, Oracle, Question, Reply, TruthOracle};
 pub use query::{Query, Reason, random_questions};
-pub use session::{ExpectedQuality, Feedback, Interval, RoundSummary, Session, SimilarWindow, SimilarWindows};
+pub use session::{
+    ExpectedQuality, Feedback, Interval, RoundAnswers, RoundSummary, RunSummary, Session, SimilarWindow, SimilarWindows,
+};

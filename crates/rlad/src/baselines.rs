@@ -51,7 +51,7 @@ pub use self::sr_cnn::SrCnnConfig;
 use self::windows::{Corpus, Scaled, Standard};
 use crate::data::label::{Label, Labels};
 use crate::data::series::{Part, Series};
-use crate::detect::detector::{Detector, check_channels, leave_out_missing};
+use crate::detect::detector::{Detector, ID_DIGITS, check_channels, leave_out_missing};
 use crate::error::{Error, Result};
 use crate::models::tensor_file::{self, Tensors};
 use crate::random::{Purpose, stream};
@@ -208,6 +208,10 @@ impl Detector for Baseline {
 
     fn threshold(&self) -> f64 {
         self.record.threshold
+    }
+
+    fn id(&self) -> &str {
+        &self.hash()[..ID_DIGITS]
     }
 
     fn score_points(&self, series: &Series, points: Range<usize>) -> Result<Vec<f64>> {

@@ -195,7 +195,7 @@ fn model(series: &Series) -> Model {
     let normal = |point| Answer::Spans(vec![Span { first: point, last: point, label: Label::Normal }]);
     let answers: Vec<(u64, Answer)> = session.query().iter().map(|query| (query.id, normal(query.point))).collect();
     session.teach(&answers).unwrap();
-    session.finish()
+    session.finish().unwrap()
 }
 
 #[test]

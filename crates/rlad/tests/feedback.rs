@@ -34,7 +34,7 @@ fn session(series: &[Series]) -> Session {
     config.agent.head_units = 8;
     config.agent.batch = 64;
     config.agent.final_steps = 40;
-    Session::new(config, series).unwrap()
+    Session::new(config, series.to_vec()).unwrap()
 }
 
 fn truth(session: &Session, query: &Query) -> Answer {
@@ -50,11 +50,11 @@ fn answers(session: &mut Session) -> Vec<(u64, Answer)> {
     queries.iter().map(|query| (query.id, truth(session, query))).collect()
 }
 
-fn as_statements(answers: &[(u64, Answer)]) -> Vec<Feedback> {
+fn as_feedback(answers: &[(u64, Answer)]) -> Vec<Feedback> {
     answers.iter().map(|(question, answer)| Feedback::Answer { question: *question, answer: answer.clone() }).collect()
 }
 
-fn free(first: usize, last: usize, label: Option<Label>) -> Feedback {
+fn unprompted(first: usize, last: usize, label: Option<Label>) -> Feedback {
     Feedback::Unprompted { series: 0, spans: vec![Span { first, last, label }] }
 }
 
@@ -70,55 +70,55 @@ fn answers_alone_come_to_the_same_bytes_however_they_are_taught() {
         }
         assert_eq!(answers(&mut other), of_round);
         // The order in which several experts answer does not matter where their answers do not overlap.
-        let mut feedback = as_statements(&of_round);
+        let mut feedback = as_feedback(&of_round);
         feedback.reverse();
         said.extend(feedback);
-        let progress = one.teach(&of_round).unwrap();
-        assert_eq!(other.teach_all(&said).unwrap(), progress);
+        let summary = one.teach(&of_round).unwrap();
+        assert_eq!(other.teach_all(&said).unwrap(), summary);
         assert!(one.checkpoint() == other.checkpoint());
     }
-    assert!(one.finish().to_bytes() == other.finish().to_bytes());
+    assert!(one.finish().unwrap().to_bytes() == other.finish().unwrap().to_bytes());
 }
 
 #[test]
-fn free_labels_count_as_points_and_survive_a_checkpoint() {
+fn unprompted_labels_count_as_points_and_survive_a_checkpoint() {
     let series = [series("a"), series("b")];
     let mut session = session(&series);
     let asked = session.query().to_vec();
-    let mut said = as_statements(&answers(&mut session));
-    said.push(free(500, 520, Some(Label::Normal)));
-    said.push(free(510, 515, Some(Label::Anomaly)));
-    said.push(free(520, 2_000, None));
-    let progress = session.teach_all(&said).unwrap();
+    let mut said = as_feedback(&answers(&mut session));
+    said.push(unprompted(500, 520, Some(Label::Normal)));
+    said.push(unprompted(510, 515, Some(Label::Anomaly)));
+    said.push(unprompted(520, 2_000, None));
+    let summary = session.teach_all(&said).unwrap();
     let shown = asked.iter().flat_map(|query| session.shown(query).map(|point| (query.series, point)));
     let mut points: BTreeSet<(usize, usize)> = shown.collect();
     points.extend((500..=520).map(|point| (0, point)));
     points.retain(|(series, point)| *series != 0 || *point < 520);
-    assert_eq!((progress.questions, progress.labelled_points), (asked.len(), points.len()));
-    assert!(progress.labelled_anomalies >= 6);
+    assert_eq!((summary.questions, summary.labelled_points), (asked.len(), points.len()));
+    assert!(summary.labelled_anomalies >= 6);
     let checkpoint = session.checkpoint();
-    let mut resumed = Session::resume(Path::new("c"), &checkpoint, &series, None).unwrap();
+    let mut resumed = Session::resume(Path::new("c"), &checkpoint, series.to_vec(), None).unwrap();
     assert!(resumed.checkpoint() == checkpoint);
     // Both go on alike, by either call.
     let of_round = answers(&mut session);
     assert_eq!(answers(&mut resumed), of_round);
-    said.extend(as_statements(&of_round));
+    said.extend(as_feedback(&of_round));
     let of_session = session.teach_all(&said).unwrap();
     assert_eq!(resumed.teach(&of_round).unwrap(), of_session);
     assert!(resumed.checkpoint() == session.checkpoint());
     // Once they are taken back, nothing of them is left.
     said.retain(|item| matches!(item, Feedback::Answer { .. }));
     let of_round = answers(&mut session);
-    said.extend(as_statements(&of_round));
+    said.extend(as_feedback(&of_round));
     session.teach_all(&said).unwrap();
-    assert!(!String::from_utf8_lossy(&session.checkpoint()).contains("\"free\""));
+    assert!(!String::from_utf8_lossy(&session.checkpoint()).contains("\"unprompted\""));
 }
 
 #[test]
 fn answers_to_earlier_questions_can_be_changed_and_withdrawn() {
     let series = [series("a"), series("b")];
     let mut session = session(&series);
-    let mut said = as_statements(&answers(&mut session));
+    let mut said = as_feedback(&answers(&mut session));
     session.teach_all(&said).unwrap();
     let before = session.answered().to_vec();
     let (changed, withdrawn) = (before[0].0.clone(), before[1].0.clone());
@@ -126,7 +126,7 @@ fn answers_to_earlier_questions_can_be_changed_and_withdrawn() {
     said[0] = Feedback::Answer { question: changed.id, answer: turned.clone() };
     said.remove(1);
     let of_round = answers(&mut session);
-    said.extend(as_statements(&of_round));
+    said.extend(as_feedback(&of_round));
     session.teach_all(&said).unwrap();
     assert_eq!((&session.answered()[0].1, &session.answered()[1].1), (&turned, &Answer::Skip));
     assert_eq!(session.answered()[1].0, withdrawn);
@@ -135,7 +135,7 @@ fn answers_to_earlier_questions_can_be_changed_and_withdrawn() {
     let round = session.round();
     session.set_questions(session.answered().len());
     assert!(session.query().is_empty());
-    said.push(free(600, 610, Some(Label::Normal)));
+    said.push(unprompted(600, 610, Some(Label::Normal)));
     assert_eq!(session.teach_all(&said).unwrap().round, round);
 }
 
@@ -143,7 +143,7 @@ fn answers_to_earlier_questions_can_be_changed_and_withdrawn() {
 fn what_does_not_fit_is_refused_and_nothing_is_lost() {
     let series = [series("a")];
     let mut session = session(&series);
-    let of_round = as_statements(&answers(&mut session));
+    let of_round = as_feedback(&answers(&mut session));
     let twice = [of_round[0].clone(), of_round[0].clone()];
     let unknown = [Feedback::Answer { question: 999, answer: Answer::Skip }];
     let nowhere = [Feedback::Unprompted { series: 7, spans: Vec::new() }];

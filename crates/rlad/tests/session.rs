@@ -4,11 +4,12 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
-use rlad::active::{Question, Reason, Reply};
+use rlad::active::{Question, Reason, Reply, RoundAnswers};
 use rlad::config::{Preset, PropagationMethod, QueryStrategy};
 use rlad::data::{Labels, NANOS_PER_SECOND, Part, TimeFormat, Truth};
-use rlad::{Answer, Config, Detector, Error, Label, Model, Oracle, Query, Series, Session, Span, TruthOracle};
+use rlad::{Answer, Cause, Config, Detector, Error, Label, Model, Oracle, Query, Series, Session, Span, TruthOracle};
 
 /// Two series of a daily wave with spikes, one with a gap and missing values, and their truth.
 fn data() -> Vec<(Series, Truth)> {
@@ -54,26 +55,6 @@ fn trees_only() -> Config {
     config
 }
 
-/// The answers of an expert of whose answers this share is wrong, and as many are *unsure*.
-fn answers(session: &Session, queries: &[Query], data: &[(Series, Truth)], error_rate: f64) -> Vec<(u64, Answer)> {
-    let mut oracle = TruthOracle::new(data.iter().map(|(_, truth)| truth), error_rate, error_rate, 3);
-    let answer = |query: &Query| {
-        let question = Question {
-            query,
-            series: &data[query.series].0,
-            shown: session.shown(query),
-            kind: session.config().query.answers,
-            n_answered: 0,
-            budget: session.config().questions,
-        };
-        match oracle.answer(&question).unwrap() {
-            Reply::Answer(answer) => (query.id, answer),
-            other => panic!("a simulated expert answers, not {other:?}"),
-        }
-    };
-    queries.iter().map(answer).collect()
-}
-
 /// Runs a session to its end; where `stop` says so of a round, through its checkpoint's bytes.
 fn run(config: Config, data: &[(Series, Truth)], stop: impl Fn(usize) -> bool) -> (Model, Session) {
     run_with(config, data, stop, 0.1)
@@ -85,26 +66,92 @@ fn run_with(
     stop: impl Fn(usize) -> bool,
     error_rate: f64,
 ) -> (Model, Session) {
-    let series: Vec<Series> = data.iter().map(|(series, _)| series.clone()).collect();
-    let mut session = Session::new(config, &series).unwrap();
+    let (series, truths) = shared(data);
+    let mut session = Session::new(config, series.clone()).unwrap();
+    let mut oracle = TruthOracle::new(&truths).with_mistakes(error_rate, error_rate, 3);
     loop {
         if stop(session.round()) {
-            session = Session::resume(Path::new("checkpoint"), &session.checkpoint(), &series, None).unwrap();
+            session = Session::resume(Path::new("checkpoint"), &session.checkpoint(), series.clone(), None).unwrap();
         }
-        let queries = session.query().to_vec();
-        if queries.is_empty() {
-            return (session.finish(), session);
+        let RoundAnswers { answers, is_stopped } = session.ask(&mut oracle).unwrap();
+        assert!(!is_stopped, "a simulated expert answers");
+        if answers.is_empty() {
+            return (session.finish().unwrap(), session);
         }
-        let answers = answers(&session, &queries, data, error_rate);
         session.teach(&answers).unwrap();
     }
+}
+
+/// The series, shared, and their truths.
+fn shared(data: &[(Series, Truth)]) -> (Arc<[Series]>, Vec<Option<Truth>>) {
+    (data.iter().map(|one| one.0.clone()).collect(), data.iter().map(|one| Some(one.1.clone())).collect())
+}
+
+#[test]
+fn a_run_is_its_rounds_one_by_one() {
+    let data = data();
+    let (series, truths) = shared(&data);
+    let mut session = Session::new(config(Preset::Default), series).unwrap();
+    let mut oracle = TruthOracle::new(&truths).with_mistakes(0.1, 0.1, 3);
+    let summary = session.run(&mut oracle).unwrap();
+    assert!(!summary.is_stopped && summary.rounds.last().unwrap().questions == 60);
+    assert_eq!(summary.rounds.len(), session.round());
+    let (model, _) = run(config(Preset::Default), &data, |_| false);
+    assert!(session.finish().unwrap().to_bytes() == model.to_bytes());
+    // A larger budget goes on.
+    session.set_questions(64);
+    assert_eq!(session.run(&mut oracle).unwrap().rounds.len(), 1);
+}
+
+/// An oracle who takes every third answer back once, and stops after so many.
+struct Hesitant<'a> {
+    oracle: TruthOracle<'a>,
+    n_replies: usize,
+    stops_at: usize,
+}
+
+impl Oracle for Hesitant<'_> {
+    fn answer(&mut self, question: &Question<'_>) -> Result<Reply, Cause> {
+        self.n_replies += 1;
+        if question.n_answered == self.stops_at {
+            return Ok(Reply::Stop);
+        }
+        if self.n_replies.is_multiple_of(3) { Ok(Reply::Undo) } else { self.oracle.answer(question) }
+    }
+}
+
+#[test]
+fn answers_are_taken_back_and_a_stop_keeps_what_was_answered() {
+    let (series, truths) = shared(&data());
+    let oracle = TruthOracle::new(&truths);
+    let mut session = Session::new(config(Preset::Default), series.clone()).unwrap();
+    let summary = session.run(&mut Hesitant { oracle: oracle.clone(), n_replies: 0, stops_at: 22 }).unwrap();
+    assert!(summary.is_stopped);
+    assert_eq!((session.answered().len(), summary.rounds.len()), (22, 2));
+    let mut other = Session::new(config(Preset::Default), series).unwrap();
+    other.run(&mut Hesitant { oracle, n_replies: 1_000_000, stops_at: 22 }).unwrap();
+    assert!(session.checkpoint() == other.checkpoint(), "what was taken back left nothing");
+}
+
+#[test]
+fn a_training_that_diverges_is_an_error_and_nothing_is_lost() {
+    let (series, truths) = shared(&data());
+    let mut config = Config { questions: 18, ..config(Preset::Paper) };
+    config.agent.learning_rate = 1e30;
+    let mut session = Session::new(config, series).unwrap();
+    let mut oracle = TruthOracle::new(&truths);
+    session.query();
+    let before = session.checkpoint();
+    let error = session.run(&mut oracle).unwrap_err();
+    assert!(matches!(error, Error::RoundDiverged { round: 0, .. }), "{error}");
+    assert!(session.checkpoint() == before);
 }
 
 #[test]
 fn a_session_that_is_stopped_and_resumed_ends_in_the_same_bytes() {
     let data = data();
     let mut other = config(Preset::Paper);
-    other.propagation.method = PropagationMethod::Spreading;
+    other.paper.propagation.method = PropagationMethod::Spreading;
     other.query.strategy = QueryStrategy::Random;
     for config in [config(Preset::Paper), config(Preset::Default), trees_only(), other] {
         let whole = run(config.clone(), &data, |_| false);
@@ -154,7 +201,7 @@ fn every_question_is_about_an_open_training_point() {
             let training = series.part(session.config().part);
             assert!(training.contains(&query.point) && !series.is_missing(query.point));
             let Answer::Spans(spans) = answer else { continue };
-            assert!(spans.iter().all(|span| training.contains(&span.last)), "nothing behind the part is labelled");
+            assert!(spans.iter().all(|span| training.contains(&span.last)), "nothing after the part is labelled");
         }
         let distance = session.config().query.min_distance;
         for (i, a) in asked.iter().enumerate() {
@@ -256,14 +303,14 @@ fn what_experts_said_stands_where_the_same_points_are_scored_again() {
 }
 
 #[test]
-fn in_a_series_that_was_not_trained_on_rarity_counts_by_a_weight_of_its_own() {
+fn in_a_series_that_was_not_trained_on_surprisal_counts_by_a_weight_of_its_own() {
     let data = data();
     let of = |surprisal_unseen| {
         let mut config = config(Preset::Default);
-        config.agent.trees.surprisal_unseen = surprisal_unseen;
+        config.agent.surprisal_unseen = surprisal_unseen;
         run(config, &data, |_| false)
     };
-    let ((same, session), (more, _)) = (of(Config::default().agent.trees.surprisal), of(3.0));
+    let ((same, session), (more, _)) = (of(Config::default().agent.surprisal), of(3.0));
     let scores = |detector: &dyn Detector, series: &Series| detector.score(series).unwrap();
     let (seen, _) = &data[0];
     assert!(scores(&same, seen).iter().zip(scores(&more, seen)).all(|(a, b)| a.to_bits() == b.to_bits()));
@@ -282,15 +329,15 @@ fn in_a_series_that_was_not_trained_on_rarity_counts_by_a_weight_of_its_own() {
 #[test]
 fn the_warm_up_detector_finds_what_is_rare_without_a_question() {
     let data = data();
-    let series: Vec<Series> = data.iter().map(|(series, _)| series.clone()).collect();
-    let detector = Session::new(config(Preset::Default), &series).unwrap().warm_up_detector();
+    let (series, _) = shared(&data);
+    let detector = Session::new(config(Preset::Default), series.clone()).unwrap().warm_up_detector();
     for (series, truth) in &data {
         let scores = detector.score(series).unwrap();
         let known = |point: &usize| !series.is_missing(*point);
         let mut ranked: Vec<usize> = (0..series.len()).filter(known).collect();
         ranked.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
         let spikes = |points: &[usize]| points.iter().filter(|p| truth.labels()[**p] == Some(Label::Anomaly)).count();
-        // A spike leaves its trace in the features of the points behind it.
+        // A spike leaves its trace in the features of the points after it.
         let n_spikes = spikes(&ranked);
         assert!(2 * spikes(&ranked[..3 * n_spikes]) >= n_spikes, "{} of {n_spikes}", spikes(&ranked[..3 * n_spikes]));
         assert!(
@@ -307,8 +354,8 @@ fn the_warm_up_detector_finds_what_is_rare_without_a_question() {
 #[test]
 fn an_answer_that_does_not_fit_is_refused_and_nothing_is_lost() {
     let data = data();
-    let series: Vec<Series> = data.iter().map(|(series, _)| series.clone()).collect();
-    let mut session = Session::new(config(Preset::Default), &series).unwrap();
+    let (series, _) = shared(&data);
+    let mut session = Session::new(config(Preset::Default), series.clone()).unwrap();
     let query = session.query()[0].clone();
     let shown = session.shown(&query);
     let span = |first, last| Span { first, last, label: Label::Normal };
@@ -330,9 +377,9 @@ fn an_answer_that_does_not_fit_is_refused_and_nothing_is_lost() {
 #[test]
 fn a_checkpoint_of_other_data_is_refused() {
     let data = data();
-    let series: Vec<Series> = data.iter().map(|(series, _)| series.clone()).collect();
-    let checkpoint = Session::new(config(Preset::Default), &series).unwrap().checkpoint();
-    let error = Session::resume(Path::new("c"), &checkpoint, &series[..1], None).unwrap_err();
+    let (series, _) = shared(&data);
+    let checkpoint = Session::new(config(Preset::Default), series.clone()).unwrap().checkpoint();
+    let error = Session::resume(Path::new("c"), &checkpoint, vec![series[0].clone()], None).unwrap_err();
     assert!(matches!(&error, Error::Format { .. }) && error.to_string().contains("have changed"), "{error}");
 }
 
@@ -342,16 +389,15 @@ fn series_that_cannot_be_learned_from_are_refused_or_harmless() {
         let times = (0..values.len() as i64).collect();
         Series::new("s", vec!["v".into()], TimeFormat::Index, times, values, None).unwrap()
     };
-    assert!(matches!(Session::new(Config::default(), &[] as &[Series]), Err(Error::Empty { .. })));
+    assert!(matches!(Session::new(Config::default(), Vec::new()), Err(Error::Empty { .. })));
     let mut two = one(vec![1.0, 2.0]);
     two = Series::new("t", vec!["v".into(), "w".into()], TimeFormat::Index, vec![0], two.values().to_vec(), None)
         .unwrap();
-    assert!(matches!(Session::new(Config::default(), &[one(vec![1.0]), two]), Err(Error::Channels { .. })));
+    assert!(matches!(Session::new(Config::default(), vec![one(vec![1.0]), two]), Err(Error::Channels { .. })));
     for values in [vec![5.0], vec![5.0; 300], vec![f64::NAN; 300], vec![1e308, -1e308, 0.0]] {
         let series = one(values);
         for preset in [Preset::Paper, Preset::Default] {
-            let mut session =
-                Session::new(Config { part: Part::ALL, ..config(preset) }, std::slice::from_ref(&series)).unwrap();
+            let mut session = Session::new(Config { part: Part::ALL, ..config(preset) }, vec![series.clone()]).unwrap();
             let queries = session.query().to_vec();
             let normal = |query: &Query| {
                 let span = Span { first: query.point, last: query.point, label: Label::Normal };
@@ -359,7 +405,7 @@ fn series_that_cannot_be_learned_from_are_refused_or_harmless() {
             };
             let answers: Vec<_> = queries.iter().map(normal).collect();
             session.teach(&answers).unwrap();
-            let scores = session.finish().score(&series).unwrap();
+            let scores = session.finish().unwrap().score(&series).unwrap();
             for (point, score) in scores.iter().enumerate() {
                 assert_eq!(score.is_nan(), series.is_missing(point), "{score}");
             }

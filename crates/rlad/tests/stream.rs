@@ -3,14 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
-use rlad::active::{Question, Reply};
-use rlad::config::{AnswerKind, Preset};
+use rlad::config::Preset;
 use rlad::data::{Clock, ReadOptions, Source, TimeFormat, Truth, import};
+use rlad::detect::{Arrival, push_all};
 use rlad::features::Feature;
-use rlad::{Config, Detector, Model, Oracle, Series, Session, Stream, TruthOracle, read};
+use rlad::{Config, Detector, Model, Series, Session, Stream, TruthOracle, read};
 
 /// The shipped series with their truth.
 fn shipped() -> Vec<(Series, Option<Truth>)> {
@@ -23,7 +23,7 @@ fn shipped() -> Vec<(Series, Option<Truth>)> {
 }
 
 /// A model that was trained a little on one shipped series.
-fn train(preset: Preset, weight_of_trees: f32) -> Model {
+fn train(preset: Preset, weight_of_trees: f32) -> Arc<Model> {
     let mut config = Config { questions: 30, ..Config::preset(preset) };
     config.agent.trees.weight = weight_of_trees;
     config.agent.n_members = 2;
@@ -36,35 +36,19 @@ fn train(preset: Preset, weight_of_trees: f32) -> Model {
         config.state.features.push(Feature::MinMax);
     }
     let (series, truth) = shipped().into_iter().find(|(series, _)| series.name().contains("ec2_cpu")).unwrap();
-    let mut session = Session::new(config, std::slice::from_ref(&series)).unwrap();
-    let mut oracle = TruthOracle::new([&truth], 0.0, 0.0, 0);
-    loop {
-        let queries = session.query().to_vec();
-        if queries.is_empty() {
-            return session.finish();
-        }
-        let answers: Vec<_> = queries
-            .iter()
-            .map(|query| {
-                let (shown, kind) = (session.shown(query), session.config().query.answers);
-                assert_eq!(kind == AnswerKind::Point, preset == Preset::Paper);
-                let question = Question { query, series: &series, shown, kind, n_answered: 0, budget: 30 };
-                let Reply::Answer(answer) = oracle.answer(&question).unwrap() else { unreachable!() };
-                (query.id, answer)
-            })
-            .collect();
-        session.teach(&answers).unwrap();
-    }
+    let mut session = Session::new(config, vec![series]).unwrap();
+    session.run(&mut TruthOracle::new(&[truth])).unwrap();
+    Arc::new(session.finish().unwrap())
 }
 
-static PAPER: LazyLock<Model> = LazyLock::new(|| train(Preset::Paper, 0.0));
-static DEFAULT: LazyLock<Model> = LazyLock::new(|| train(Preset::Default, 0.8));
-static TREES: LazyLock<Model> = LazyLock::new(|| train(Preset::Default, 1.0));
+static PAPER: LazyLock<Arc<Model>> = LazyLock::new(|| train(Preset::Paper, 0.0));
+static DEFAULT: LazyLock<Arc<Model>> = LazyLock::new(|| train(Preset::Default, 0.8));
+static TREES: LazyLock<Arc<Model>> = LazyLock::new(|| train(Preset::Default, 1.0));
 
 /// Both ways of scoring a series, which must agree in every bit.
-fn check(model: &Model, series: &Series) {
+fn check(model: &Arc<Model>, series: &Series) {
     let batch = model.score(series).unwrap();
-    let mut stream = Stream::new(model, series.name(), series.clock());
+    let mut stream = Stream::new(Arc::clone(model), series.name(), series.clock());
     for (point, expected) in batch.iter().enumerate() {
         let got = stream.push(series.timestamps()[point], series.row(point)).unwrap();
         assert_eq!(got.is_none(), expected.is_nan(), "{} point {point}", series.name());
@@ -84,12 +68,29 @@ fn a_stream_equals_a_batch_on_every_shipped_series() {
 #[test]
 fn a_stream_refuses_what_does_not_fit_and_goes_on() {
     let clock = Clock { step: 60, has_days: false };
-    let mut stream = Stream::new(&DEFAULT, "s", clock);
+    let mut stream = Stream::new(Arc::clone(&DEFAULT), "s", clock);
     assert!(stream.push(0, &[1.0]).unwrap().is_some());
     assert!(stream.push(0, &[1.0]).unwrap_err().to_string().contains("later than 0"));
     assert!(stream.push(60, &[1.0, 2.0]).unwrap_err().to_string().contains("2 value channels"));
     assert_eq!(stream.push(60, &[f64::INFINITY]).unwrap(), None);
     assert!(stream.push(120, &[1.0]).unwrap().is_some());
+}
+
+#[test]
+fn streams_of_several_models_arrive_together() {
+    let clock = Clock { step: 60, has_days: false };
+    let models = [&DEFAULT, &TREES, &TREES, &DEFAULT];
+    let streams = || models.map(|model| Stream::new(Arc::clone(model), "s", clock));
+    let (mut one_by_one, mut together) = (streams(), streams());
+    for point in 0..30_i64 {
+        let values = [point as f64 % 7.0];
+        let arrivals =
+            together.iter_mut().map(|stream| Arrival { stream, timestamp: point, values: &values }).collect();
+        for (got, stream) in push_all(arrivals).into_iter().zip(&mut one_by_one) {
+            let want = stream.push(point, &values).unwrap();
+            assert_eq!(got.unwrap().map(f64::to_bits), want.map(f64::to_bits));
+        }
+    }
 }
 
 proptest! {

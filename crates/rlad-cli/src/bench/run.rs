@@ -226,10 +226,9 @@ fn agent_run(
 
 /// A session on some of the series, and the series that its detector scores.
 struct Fold<'a> {
+    task: &'a Task,
     session: Session,
-    oracle: TruthOracle<'a>,
-    truths: Vec<Option<&'a Truth>>,
-    series: Vec<&'a Series>,
+    truths: Vec<Option<Truth>>,
     scored: Vec<usize>,
 }
 
@@ -245,22 +244,21 @@ struct Fitted {
 
 impl<'a> Fold<'a> {
     fn new(
-        task: &Task,
+        task: &'a Task,
         config: &rlad::Config,
-        data: &'a DataSet,
+        data: &DataSet,
         is_trained_on: &dyn Fn(usize) -> bool,
         scored: Vec<usize>,
     ) -> anyhow::Result<Self> {
         let trained = data.iter().enumerate().filter(|(at, _)| is_trained_on(*at));
-        let (series, truths): (Vec<&Series>, Vec<Option<&Truth>>) = trained.map(|(_, member)| member).unzip();
-        let (error_rate, unsure_rate) = (task.entry.error_rate.unwrap_or(0.0), task.entry.unsure_rate.unwrap_or(0.0));
-        let oracle = TruthOracle::new(truths.iter().copied(), error_rate, unsure_rate, task.seed);
-        Ok(Self { session: Session::new(config.clone(), &series)?, oracle, truths, series, scored })
+        let (series, truths): (Vec<Series>, Vec<Option<Truth>>) =
+            trained.map(|(_, (series, truth))| (series.clone(), truth.cloned())).unzip();
+        Ok(Self { task, session: Session::new(config.clone(), series)?, truths, scored })
     }
 
     /// Asks until `budget` questions are answered, and fits the detector: the warm-up's scores where none may be asked.
     fn fit(&mut self, budget: usize) -> anyhow::Result<Fitted> {
-        let Self { session, oracle, truths, series, .. } = self;
+        let Self { task, session, truths, .. } = self;
         if budget == 0 {
             return Ok(Fitted {
                 detector: Box::new(session.warm_up_detector()),
@@ -272,27 +270,15 @@ impl<'a> Fold<'a> {
             });
         }
         session.set_questions(budget);
-        let mut expected = None;
-        loop {
-            let queries = session.query().to_vec();
-            if queries.is_empty() {
-                break;
-            }
-            let kind = session.config().query.answers;
-            let mut answers = Vec::with_capacity(queries.len());
-            for query in &queries {
-                answers.push((query.id, ask(oracle, query, series[query.series], session.shown(query), kind)?));
-            }
-            let progress = session.teach(&answers)?;
-            anyhow::ensure!(progress.loss.is_finite(), "the training diverged in round {}", progress.round);
-            expected = progress.expected;
-        }
-        let expected = expected.map(|expected| {
-            let (f1, truth) = (expected.f1, session.true_quality(truths.iter().copied()).f1);
+        let (error_rate, unsure_rate) = (task.entry.error_rate.unwrap_or(0.0), task.entry.unsure_rate.unwrap_or(0.0));
+        let mut oracle = TruthOracle::new(truths).with_mistakes(error_rate, unsure_rate, task.seed);
+        let run = session.run(&mut oracle)?;
+        let expected = run.rounds.last().and_then(|round| round.expected).map(|expected| {
+            let (f1, truth) = (expected.f1, session.true_quality(truths).f1);
             let held = u8::from((f1.low..=f1.high).contains(&truth));
             Expected { f1: f1.expected, low: f1.low, high: f1.high, truth, held }
         });
-        let model = session.finish();
+        let model = session.finish()?;
         Ok(Fitted {
             name: model.hash()[..16].to_owned(),
             questions: model.n_questions(),
@@ -321,7 +307,7 @@ fn baseline_run(task: &Task, baseline: &super::suite::Baseline, data: &DataSet) 
         let mut labels = vec![Labels::default(); series.len()];
         if let Some(n) = budget {
             let kind = baseline.answers.unwrap_or(AnswerKind::Range);
-            let mut oracle = TruthOracle::new(&data.truths, 0.0, 0.0, task.seed);
+            let mut oracle = TruthOracle::new(&data.truths);
             for query in rlad::active::random_questions(series, task.train, n, task.seed) {
                 let of = &series[query.series];
                 let shown = of.shown(query.point, SHOWN, &of.part(task.train));

@@ -54,7 +54,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     config.agent.steps_per_round = 200;
     config.agent.final_steps = 600;
 
-    let session = Session::new(config.clone(), &data.series)?;
+    let session = Session::new(config.clone(), &data.series[..])?;
     let warm_up = session.warm_up_detector();
     let check = || Check { part: CHECKED, data: &data };
     let before = check().evaluate(&warm_up)?;
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     }
 
     let folder = Folder::create(&out.join("session"), &config)?;
-    let mut oracle = TruthOracle::new(&data.truths, 0.0, 0.0, config.seed);
+    let mut oracle = TruthOracle::new(&data.truths);
     let mut training = Training {
         session,
         folder: &folder,

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
     let series = read(&recorded)?.series;
     let session = match &opened {
         Some((folder, config)) => resume(folder, config, &series, None)?,
-        None => Session::new(config, &series)?,
+        None => Session::new(config, &series[..])?,
     };
     let folder = match opened {
         Some((folder, _)) => folder,

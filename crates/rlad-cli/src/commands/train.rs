@@ -50,7 +50,7 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let data = read(&args.data, &args.form)?;
     let session = match &opened {
         Some((folder, config)) => resume(folder, config, &data.series, args.questions.asked.n_questions)?,
-        None => Session::new(config, &data.series)?,
+        None => Session::new(config, &data.series[..])?,
     };
     if args.questions.oracle == OracleArg::Page {
         let folder = match opened {
@@ -95,7 +95,7 @@ pub(crate) fn oracle<'a>(args: &TrainArgs, data: &'a DataSet, seed: u64) -> anyh
                 ));
             }
             let (error_rate, unsure_rate) = (args.questions.error_rate, args.questions.unsure_rate);
-            Box::new(TruthOracle::new(&data.truths, error_rate, unsure_rate, seed))
+            Box::new(TruthOracle::new(&data.truths).with_mistakes(error_rate, unsure_rate, seed))
         }
         OracleArg::Terminal => Box::new(Terminal::open()?),
         OracleArg::Page => {
@@ -279,7 +279,7 @@ impl Training<'_> {
         if let Some(bar) = &mut self.bar {
             bar.set_message("fitting the detector".to_owned());
         }
-        let model = self.session.finish();
+        let model = self.session.finish()?;
         self.folder.write_model(model.to_bytes())?;
         let check = self.check.as_ref().map(|check| check.evaluate(&model)).transpose()?;
         let last = self.history.last().cloned().unwrap_or(Value::Null);

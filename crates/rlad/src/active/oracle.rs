@@ -53,26 +53,26 @@ pub trait Oracle {
 /// What it says to a question depends on the seed and the question's number alone, so a resumed run gets the same answers.
 #[derive(Clone, Debug)]
 pub struct TruthOracle<'a> {
-    truths: Vec<Option<&'a Truth>>,
+    truths: &'a [Option<Truth>],
     error_rate: f64,
     unsure_rate: f64,
     seed: u64,
 }
 
 impl<'a> TruthOracle<'a> {
-    /// An expert for series with these truths, by the index of the series: the `&truths` of a [`DataSet`](crate::data::DataSet), or
-    /// an `Option<&Truth>` a series.
+    /// An expert for series with these truths, by the index of the series, who is never wrong.
+    #[must_use]
+    pub const fn new(truths: &'a [Option<Truth>]) -> Self {
+        Self { truths, error_rate: 0.0, unsure_rate: 0.0, seed: 0 }
+    }
+
+    /// The same expert with mistakes.
     ///
-    /// `error_rate`, `unsure_rate`: the shares of answers, each in `[0, 1]`, that are wrong (every label of the answer is
+    /// `error_rate`, `unsure_rate`: the fractions of answers, each in `[0, 1]`, that are wrong (every label of the answer is
     /// turned round) and that are *unsure*.
     #[must_use]
-    pub fn new(
-        truths: impl IntoIterator<Item: Into<Option<&'a Truth>>>,
-        error_rate: f64,
-        unsure_rate: f64,
-        seed: u64,
-    ) -> Self {
-        Self { truths: truths.into_iter().map(Into::into).collect(), error_rate, unsure_rate, seed }
+    pub const fn with_mistakes(self, error_rate: f64, unsure_rate: f64, seed: u64) -> Self {
+        Self { error_rate, unsure_rate, seed, ..self }
     }
 }
 
@@ -82,9 +82,10 @@ impl Oracle for TruthOracle<'_> {
         let mut rng = stream(self.seed, Purpose::Expert, question.query.id);
         let (unsure, wrong) = (rng.random::<f64>() < self.unsure_rate, rng.random::<f64>() < self.error_rate);
         let point = question.query.point;
-        let Some(truth) = self.truths[question.query.series].filter(|truth| truth.labels()[point].is_some()) else {
+        let truth = self.truths.get(question.query.series).and_then(Option::as_ref).map_or(&[][..], Truth::labels);
+        if truth.get(point).copied().flatten().is_none() {
             return Ok(Reply::Answer(Answer::Skip));
-        };
+        }
         if unsure {
             return Ok(Reply::Answer(Answer::Unsure));
         }
@@ -93,7 +94,7 @@ impl Oracle for TruthOracle<'_> {
             AnswerKind::Range => question.shown.clone(),
         };
         let label_of = |point: usize| {
-            truth.labels()[point].map(|label| match (label, wrong) {
+            truth.get(point).copied().flatten().map(|label| match (label, wrong) {
                 (label, false) => label,
                 (Label::Normal, true) => Label::Anomaly,
                 (Label::Anomaly, true) => Label::Normal,
@@ -121,7 +122,7 @@ impl FileOracle {
 impl Oracle for FileOracle {
     /// What the file says of the point, or of the points that are shown; *skip* where it does not hold the point.
     fn answer(&mut self, question: &Question<'_>) -> Result<Reply, Cause> {
-        let known = &self.spans[question.query.series];
+        let known = self.spans.get(question.query.series).map_or(&[][..], Vec::as_slice);
         let label_of = |point: usize| {
             known.iter().rev().find(|span| (span.first..=span.last).contains(&point)).map(|span| span.label)
         };
@@ -166,8 +167,8 @@ mod tests {
 
     #[test]
     fn a_range_answer_paints_what_is_shown() {
-        let truth = truth();
-        let mut oracle = TruthOracle::new([&truth], 0.0, 0.0, 0);
+        let truths = [Some(truth())];
+        let mut oracle = TruthOracle::new(&truths);
         let span = |first, last, label| Span { first, last, label };
         assert_eq!(
             ask(&mut oracle, 0, 4, AnswerKind::Range),
@@ -186,8 +187,8 @@ mod tests {
 
     #[test]
     fn mistakes_come_at_their_rates_and_repeat() {
-        let truth = truth();
-        let mut oracle = TruthOracle::new([&truth], 0.2, 0.1, 7);
+        let truths = [Some(truth())];
+        let mut oracle = TruthOracle::new(&truths).with_mistakes(0.2, 0.1, 7);
         let replies: Vec<Reply> = (0..2000).map(|id| ask(&mut oracle, id, 5, AnswerKind::Point)).collect();
         let count = |answer: &Answer| replies.iter().filter(|r| **r == Reply::Answer(answer.clone())).count();
         let wrong = Answer::Spans(vec![Span { first: 5, last: 5, label: Label::Normal }]);

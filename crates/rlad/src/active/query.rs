@@ -24,7 +24,7 @@ pub enum Reason {
     Strategy,
     /// Drawn at random.
     Random,
-    /// AskedPoints a second time: what the agent makes of it speaks against the first answer.
+    /// Asked a second time: what the agent makes of it speaks against the first answer.
     Review,
 }
 

@@ -1,8 +1,9 @@
-//! A training run: `query` gives questions, `teach` learns from their answers. It does no input or output.
+//! A training run: `query` gives questions, `teach` learns from their answers, `run` does both with an oracle. It does no input or output.
 //!
-//! A round is a query and what is taught for it. Round 0 is the warm-up: the extremes of an isolation forest (paper,
-//! section 5.1). Everything random in a round comes from the seed and the round's number, so a session that is resumed from
-//! the checkpoint of a round goes on to the same bytes as one that was never stopped.
+//! A round is a query and the answers that are taught for it. Round 0 is the warm-up: of every series the points with the highest, the
+//! lowest and the middle scores of what is known without a question (paper, section 5.1). Everything random in a round comes from the
+//! seed and the round's number, so a session that is resumed from the checkpoint of a round goes on to the same bytes as one that was
+//! never stopped.
 
 mod checkpoint;
 mod examples;
@@ -10,9 +11,9 @@ mod feedback;
 mod label_noise;
 mod quality;
 mod questions;
+mod rounds;
 mod similar;
 
-use std::borrow::Borrow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use serde::Serialize;
 pub use self::feedback::Feedback;
 use self::quality::PoolPredictions;
 pub use self::quality::{ExpectedQuality, Interval};
+pub use self::rounds::{RoundAnswers, RunSummary};
 pub use self::similar::{SimilarWindow, SimilarWindows};
 use crate::active::query::{AskedPoints, Query};
 use crate::agent::ensemble::{Agent, fold};
@@ -39,7 +41,7 @@ use crate::features::surprisal::EcdfsBySeries;
 /// The turn of random streams for what follows the last round.
 const FINAL_TURN: u64 = 1 << 32;
 
-/// What a round came to.
+/// The figures of a round.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RoundSummary {
     /// The round, from 0 for the warm-up.
@@ -52,7 +54,7 @@ pub struct RoundSummary {
     pub labelled_anomalies: usize,
     /// The pseudo-labels of this round.
     pub pseudo_labels: usize,
-    /// The mean loss over the last tenth of the round's gradient steps; not finite if the training diverged.
+    /// The mean loss over the last tenth of the round's gradient steps.
     pub loss: f32,
     /// ε at the end of the round.
     pub epsilon: f64,
@@ -62,38 +64,64 @@ pub struct RoundSummary {
     pub expected: Option<ExpectedQuality>,
 }
 
-/// A training run.
+/// A training run: asks about single points of series, and learns from the answers.
+///
+/// ```
+/// use rlad::{Config, Label, Series, Session, TruthOracle};
+/// use rlad::data::{NANOS_PER_SECOND, TimeFormat, Truth};
+///
+/// # fn main() -> rlad::Result<()> {
+/// // An hourly series with a spike at every 97th point, and an oracle who knows that.
+/// let times = (0..600).map(|i| i * 3600 * NANOS_PER_SECOND).collect();
+/// let values = (0..600).map(|i| f64::from(i % 24) + if i % 97 == 31 { 40.0 } else { 0.0 }).collect();
+/// let series = Series::new("cpu", vec!["value".into()], TimeFormat::Seconds, times, values, None)?;
+/// let label = |i| Some(if i % 97 == 31 { Label::Anomaly } else { Label::Normal });
+/// let truths = [Some(Truth::new((0..600).map(label).collect()))];
+///
+/// let mut config = Config::default();
+/// config.questions = 20;
+/// # (config.agent.n_members, config.agent.trees.weight) = (2, 1.0);
+/// let mut session = Session::new(config, vec![series])?;
+/// let summary = session.run(&mut TruthOracle::new(&truths))?;
+/// assert_eq!(summary.rounds.last().unwrap().questions, 20);
+/// let model = session.finish()?;
+/// # assert_eq!(model.n_questions(), 20);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Session {
     config: Config,
+    series: Arc<[Series]>,
     fingerprint: String,
     pool: Arc<Pool>,
     labels: Vec<Labels>,
     asked: AskedPoints,
     answered: Vec<(Query, Answer)>,
-    /// All that experts said, in order; empty where `answered` says it all.
+    /// All feedback of experts, in order; empty where `answered` is all of it.
     feedback: Vec<Feedback>,
     agent: Agent,
     /// κ between each round and the one before it.
     agreements: Vec<f64>,
-    /// What the last round left, where it is not to be computed anew.
+    /// The predictions that the last round left, where they are not to be computed anew.
     last_predictions: Option<PoolPredictions>,
     round: usize,
     pending: Option<Vec<Query>>,
 }
 
 impl Session {
-    /// A session on the configured part of each series; `series` are series, or references to some.
+    /// A session on the configured part of each series. The series are shared, not copied: a `Vec<Series>` or an `Arc<[Series]>`.
     ///
     /// # Errors
     /// [`Error::Setting`] if a setting is outside of its range, [`Error::Empty`] without training points,
     /// [`Error::Channels`] if the series differ in their number of channels.
-    pub fn new(config: Config, series: &[impl Borrow<Series>]) -> Result<Self> {
+    pub fn new(config: Config, series: impl Into<Arc<[Series]>>) -> Result<Self> {
         config.validate()?;
-        let pool = Arc::new(Pool::new(series, config.part, &config.state)?);
-        let agent = Agent::new(&config.agent, pool.n_features, config.state.n_steps, config.seed);
+        let series = series.into();
+        let pool = Arc::new(Pool::new(&series, config.part, &config.state)?);
+        let agent = Agent::new(&config, pool.n_features);
         Ok(Self {
-            fingerprint: checkpoint::fingerprint(series, config.part),
+            fingerprint: checkpoint::fingerprint(&series, config.part),
             labels: vec![Labels::default(); pool.series.len()],
             asked: AskedPoints::new(pool.series.len(), config.query.min_distance),
             answered: Vec::new(),
@@ -103,6 +131,7 @@ impl Session {
             round: 0,
             pending: None,
             config,
+            series,
             pool,
             agent,
         })
@@ -112,6 +141,12 @@ impl Session {
     #[must_use]
     pub const fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The series that it was begun on.
+    #[must_use]
+    pub const fn series(&self) -> &Arc<[Series]> {
+        &self.series
     }
 
     /// The round that is next, or under way.
@@ -159,7 +194,8 @@ impl Session {
     /// dropped. The round ends.
     ///
     /// # Errors
-    /// [`Error::Answer`] if an answer does not fit its question; nothing is learned then.
+    /// [`Error::Answer`] if an answer does not fit its question, [`Error::RoundDiverged`] if the loss is not finite; nothing is learned then, and
+    /// the round goes on.
     pub fn teach(&mut self, answers: &[(u64, Answer)]) -> Result<RoundSummary> {
         if !self.feedback.is_empty() {
             return self.teach_all(&self.with(answers));
@@ -174,24 +210,37 @@ impl Session {
             self.check(query, answer)?;
             taught.push((query.clone(), answer.clone()));
         }
-        let before = self.predictions_before();
-        for (query, answer) in taught {
-            self.take_in(query, answer);
-        }
-        Ok(self.end_round(before))
+        self.transact(|session| {
+            let before = session.predictions_before();
+            for (query, answer) in taught {
+                session.take_in(query, answer);
+            }
+            session.end_round(before)
+        })
     }
 
-    /// What the agent said before it learns from a round; `None` before it knows anything.
+    /// Does something that may fail; if it does, the session is as it was before.
+    fn transact(&mut self, act: impl FnOnce(&mut Self) -> Result<RoundSummary>) -> Result<RoundSummary> {
+        let before = self.clone();
+        let outcome = act(self);
+        if outcome.is_err() {
+            *self = before;
+        }
+        outcome
+    }
+
+    /// The agent's predictions before it learns from a round; `None` before it knows anything.
     fn predictions_before(&mut self) -> Option<PoolPredictions> {
         (self.round > 0).then(|| self.last_predictions.take().unwrap_or_else(|| self.pool_predictions()))
     }
 
     /// Learns from the labels as they stand. The round ends.
-    fn end_round(&mut self, before: Option<PoolPredictions>) -> RoundSummary {
+    fn end_round(&mut self, before: Option<PoolPredictions>) -> Result<RoundSummary> {
         let pseudo_labels = self.pseudo_labels();
         let examples = self.examples(&pseudo_labels);
         let turn = self.round as u64 + 1;
         let loss = self.agent.learn(&self.pool, &examples, turn, self.config.agent.steps_per_round);
+        self.converged(loss)?;
         self.round += 1;
         self.pending = None;
         let last_predictions = self.pool_predictions();
@@ -199,7 +248,7 @@ impl Session {
         self.agreements.extend(agreement);
         let expected = self.expected_quality(&last_predictions);
         self.last_predictions = Some(last_predictions);
-        RoundSummary {
+        Ok(RoundSummary {
             round: self.round - 1,
             questions: self.answered.len(),
             labelled_points: self.labels.iter().map(Labels::len).sum(),
@@ -209,20 +258,28 @@ impl Session {
             epsilon: self.agent.epsilon(),
             agreement,
             expected,
-        }
+        })
+    }
+
+    /// Refuses a loss that is not finite.
+    fn converged(&self, loss: f32) -> Result<()> {
+        if loss.is_finite() { Ok(()) } else { Err(Error::RoundDiverged { round: self.round, loss }) }
     }
 
     /// The detector that the answers so far give, trained for the last time (`agent.final_steps`). The session can go on
     /// after it.
-    #[must_use]
-    pub fn finish(&self) -> Model {
+    ///
+    /// # Errors
+    /// [`Error::RoundDiverged`] if the loss is not finite.
+    pub fn finish(&self) -> Result<Model> {
         let mut agent = self.agent.clone();
         let n_steps = self.config.agent.final_steps;
         if n_steps > 0 {
             let pseudo_labels = self.pseudo_labels();
-            agent.learn(&self.pool, &self.examples(&pseudo_labels), FINAL_TURN, n_steps);
+            let loss = agent.learn(&self.pool, &self.examples(&pseudo_labels), FINAL_TURN, n_steps);
+            self.converged(loss)?;
         }
-        self.model(agent)
+        Ok(self.model(agent))
     }
 
     /// The detector that the last round left, as it stands.
@@ -232,24 +289,24 @@ impl Session {
     }
 
     fn model(&self, agent: Agent) -> Model {
-        let trees = &self.config.agent.trees;
+        let settings = &self.config.agent;
         let (threshold, of_unseen) = match self.config.threshold.method {
             ThresholdMethod::Own => (0.0, 0.0),
             ThresholdMethod::Calibrated => {
                 let points = self.ranked_points(FINAL_TURN);
                 let predictions = agent.predictions(&self.pool, &points);
                 let threshold = |worth| self.threshold(&points, &predictions, worth, SLACK);
-                (threshold(trees.surprisal), threshold(trees.surprisal_unseen))
+                (threshold(settings.surprisal), threshold(settings.surprisal_unseen))
             }
         };
         let ecdfs = self.ecdfs_by_series();
         let record = ModelRecord {
             config: Box::new(self.config.clone()),
-            shape: agent.members[0].online.shape(),
+            shape: agent.members[0].dqn.online.shape(),
             n_channels: self.pool.n_channels,
             scales: self.pool.scales.clone(),
             statistics: self.statistics_by_series(),
-            tails_of: ecdfs.names().to_vec(),
+            ecdfs_of: ecdfs.names().to_vec(),
             threshold,
             unseen_shift: threshold - of_unseen,
             label_overrides: self.pool.label_overrides(self.labelled().filter(|(at, _)| self.pool.has(*at))),
@@ -260,19 +317,19 @@ impl Session {
     }
 
     fn ecdfs_by_series(&self) -> EcdfsBySeries {
-        if self.config.agent.trees.weight > 0.0 { self.pool.ecdfs_by_series() } else { EcdfsBySeries::default() }
+        if self.config.agent.learner().has_trees() { self.pool.ecdfs_by_series() } else { EcdfsBySeries::default() }
     }
 
-    /// What the trees of a model must know of the series; nothing where it has none.
+    /// The series statistics for the trees of a model; nothing where it has none.
     fn statistics_by_series(&self) -> StatisticsBySeries {
-        if self.config.agent.trees.weight > 0.0 {
+        if self.config.agent.learner().has_trees() {
             self.pool.statistics_by_series()
         } else {
             StatisticsBySeries::default()
         }
     }
 
-    /// The scores of the warm-up as a detector: what is known without a question.
+    /// The scores of the warm-up as a detector: all that is known without a question.
     #[must_use]
     pub fn warm_up_detector(&self) -> WarmUpDetector {
         self.warm_up_scores().0

@@ -1,6 +1,5 @@
 //! The training pool: the features of every series' training part, from which states are cut.
 
-use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use crate::data::series::{Part, Series};
 use crate::error::{Error, Result};
 use crate::features::statistics::{SeriesStatistics, StatisticsBySeries};
 use crate::features::surprisal::{Ecdfs, EcdfsBySeries, Edges};
-use crate::features::tree_row::SeriesContext;
+use crate::features::tree_row::{SeriesContext, TreeRows};
 use crate::features::{Encoded, Feature, Scale, encode, n_features};
 
 /// A point of a series of the pool.
@@ -56,9 +55,9 @@ impl Pool {
     ///
     /// # Errors
     /// [`Error::Empty`] without training points; [`Error::Channels`] if the series differ in their number of channels.
-    pub(crate) fn new(series: &[impl Borrow<Series>], part: Part, state: &StateConfig) -> Result<Self> {
+    pub(crate) fn new(series: &[Series], part: Part, state: &StateConfig) -> Result<Self> {
         let first = series.first().ok_or_else(|| Error::Empty { what: "the data".to_owned() })?;
-        let n_channels = first.borrow().n_channels();
+        let n_channels = first.n_channels();
         let mut pool = Self {
             series: Vec::with_capacity(series.len()),
             scales: BTreeMap::new(),
@@ -67,7 +66,7 @@ impl Pool {
             n_steps: state.n_steps,
             edges: Arc::default(),
         };
-        for series in series.iter().map(Borrow::borrow) {
+        for series in series {
             if series.n_channels() != n_channels {
                 let (series, found) = (series.name().to_owned(), series.n_channels());
                 return Err(Error::Channels { series, expected: n_channels, found });
@@ -120,11 +119,11 @@ impl Pool {
     }
 
     /// Appends what trees see of some points, shape `[points.len(), n_tree_features]`.
-    pub(crate) fn tree_rows(&self, points: &[PoolPoint], tree_rows: &mut Vec<f32>) {
+    pub(crate) fn tree_rows(&self, points: &[PoolPoint], rows: &mut TreeRows) {
         for &(series, point) in points {
             let series = &self.series[series];
             let row = series.encoded.row(point);
-            series.context.push(row, tree_rows);
+            series.context.push(row, rows);
         }
     }
 

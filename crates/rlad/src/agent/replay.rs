@@ -2,6 +2,7 @@
 
 use rand::{Rng, RngExt};
 
+use crate::agent::pool::PoolPoint;
 use crate::data::label::Label;
 
 /// A transition `<s, a, r, s'>` of the paper, by what determines it.
@@ -17,9 +18,27 @@ pub(crate) struct Transition {
     /// The label, an expert's or a pseudo-label, from which the rewards follow.
     pub(crate) label: Label,
     /// The action that was taken.
-    pub(crate) action: u8,
+    pub(crate) action: usize,
     /// The weight in the loss.
     pub(crate) weight: f32,
+}
+
+impl Transition {
+    /// The transition of a labelled point in which an action was taken.
+    pub(crate) fn new((series, point): PoolPoint, label: Label, action: usize, weight: f32) -> Self {
+        Self {
+            series: u32::try_from(series).expect("a series' index fits"),
+            point: u32::try_from(point).expect("a point's index fits"),
+            label,
+            action: usize::from(action == 1),
+            weight,
+        }
+    }
+
+    /// The point at which the state's window ends.
+    pub(crate) const fn at(&self) -> PoolPoint {
+        (self.series as usize, self.point as usize)
+    }
 }
 
 /// A ring of the latest transitions.

@@ -6,16 +6,6 @@ use super::check;
 use crate::error::Result;
 use crate::models::trees::TreesConfig;
 
-/// For which actions a transition teaches a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Update {
-    /// For the action that was taken (paper, algorithm 1).
-    Taken,
-    /// For both: the label tells the reward of each.
-    Both,
-}
-
 /// The Q-network and how it learns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,32 +38,60 @@ pub struct AgentConfig {
     pub final_steps: usize,
     /// Whether each round trains new networks on all answers, rather than the old ones on.
     pub restart: bool,
-    /// The target network is copied every this many steps, at least 1 (`r` of algorithm 1).
-    pub target_update: usize,
-    /// The replay buffer's capacity in transitions, at least 1.
-    pub replay_capacity: usize,
-    /// ε at the first step, in `[0, 1]`.
-    pub epsilon_start: f64,
-    /// ε at the last step of its decay, in `[0, epsilon_start]`.
-    pub epsilon_end: f64,
-    /// The number of steps over which ε falls, at least 1.
-    pub epsilon_steps: u64,
     /// r1: the reward of a true positive; a false negative costs as much. Above 0.
     pub reward_anomaly: f32,
     /// r2: the reward of a true negative; a false positive costs as much. Above 0.
     pub reward_normal: f32,
-    /// Discount γ, in `[0, 1]`.
-    pub gamma: f32,
     /// How much an answer loses by what speaks against it: its weight in the loss is the probability that it is right, as the members
     /// that never saw it judge, to this power; at least 0. At 0, every answer weighs the same.
     pub label_noise_exponent: f64,
-    /// The actions that a transition teaches.
-    pub update: Update,
+    /// The worth of a surprisal of one nat, on average over the features of a point, in units of reward: it is added to the score; at
+    /// least 0. Without trees it counts for nothing.
+    pub surprisal: f64,
+    /// The same in a series that was not trained on, where what was learned is of other series; at least 0.
+    pub surprisal_unseen: f64,
     /// The trees that stand beside each network.
     pub trees: TreesConfig,
 }
 
+/// The Q-functions that a member has, by the weight of its trees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Learner {
+    /// A Q-network alone.
+    Network,
+    /// Boosted trees alone.
+    Trees,
+    /// A Q-network and boosted trees.
+    Both,
+}
+
+impl Learner {
+    /// Whether it has a network.
+    #[must_use]
+    pub const fn has_network(self) -> bool {
+        matches!(self, Self::Network | Self::Both)
+    }
+
+    /// Whether it has trees.
+    #[must_use]
+    pub const fn has_trees(self) -> bool {
+        matches!(self, Self::Trees | Self::Both)
+    }
+}
+
 impl AgentConfig {
+    /// The Q-functions of each member.
+    #[must_use]
+    pub fn learner(&self) -> Learner {
+        if self.trees.weight <= 0.0 {
+            Learner::Network
+        } else if self.trees.weight < 1.0 {
+            Learner::Both
+        } else {
+            Learner::Trees
+        }
+    }
+
     /// Checks every range.
     ///
     /// # Errors
@@ -88,15 +106,9 @@ impl AgentConfig {
         check(a.weight_decay >= 0.0 && a.weight_decay < 1.0, "agent.weight_decay", "in [0, 1)", a.weight_decay)?;
         check(a.learning_rate > 0.0 && a.learning_rate.is_finite(), "agent.learning_rate", "above 0", a.learning_rate)?;
         check(a.batch >= 1, "agent.batch", "at least 1", a.batch)?;
-        let can_learn = a.steps_per_round >= 1 || a.trees.weight > 0.0;
+        let can_learn = a.steps_per_round >= 1 || a.learner().has_trees();
         check(can_learn, "agent.steps_per_round", "at least 1 without trees", a.steps_per_round)?;
         check(!a.restart || a.final_steps >= 1, "agent.final_steps", "at least 1 with `restart`", a.final_steps)?;
-        check(a.target_update >= 1, "agent.target_update", "at least 1", a.target_update)?;
-        check(a.replay_capacity >= 1, "agent.replay_capacity", "at least 1", a.replay_capacity)?;
-        check((0.0..=1.0).contains(&a.epsilon_start), "agent.epsilon_start", "in [0, 1]", a.epsilon_start)?;
-        let falls = (0.0..=a.epsilon_start).contains(&a.epsilon_end);
-        check(falls, "agent.epsilon_end", "in [0, epsilon_start]", a.epsilon_end)?;
-        check(a.epsilon_steps >= 1, "agent.epsilon_steps", "at least 1", a.epsilon_steps)?;
         check(
             a.reward_anomaly > 0.0 && a.reward_anomaly.is_finite(),
             "agent.reward_anomaly",
@@ -104,7 +116,6 @@ impl AgentConfig {
             a.reward_anomaly,
         )?;
         check(a.reward_normal > 0.0 && a.reward_normal.is_finite(), "agent.reward_normal", "above 0", a.reward_normal)?;
-        check((0.0..=1.0).contains(&a.gamma), "agent.gamma", "in [0, 1]", a.gamma)?;
         check(
             a.label_noise_exponent >= 0.0 && a.label_noise_exponent.is_finite(),
             "agent.label_noise_exponent",
@@ -122,7 +133,7 @@ impl AgentConfig {
         check(t.min_rows >= 1, "agent.trees.min_rows", "at least 1", t.min_rows)?;
         check(t.l2 >= 0.0 && t.l2.is_finite(), "agent.trees.l2", "at least 0", t.l2)?;
         let worth = |worth: f64| worth >= 0.0 && worth.is_finite();
-        check(worth(t.surprisal), "agent.trees.surprisal", "at least 0", t.surprisal)?;
-        check(worth(t.surprisal_unseen), "agent.trees.surprisal_unseen", "at least 0", t.surprisal_unseen)
+        check(worth(a.surprisal), "agent.surprisal", "at least 0", a.surprisal)?;
+        check(worth(a.surprisal_unseen), "agent.surprisal_unseen", "at least 0", a.surprisal_unseen)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::data::label::Truth;
 use crate::data::series::Series;
+use crate::error::{Error, Result};
 
 /// Series with different names, and their truth.
 ///
@@ -42,6 +43,21 @@ impl DataSet {
     #[must_use]
     pub fn has_truth(&self) -> bool {
         self.iter().any(|(_, truth)| truth.is_some())
+    }
+}
+
+impl DataSet {
+    /// Refuses truths that are not of the series.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where there are more truths than series, or one has not as many labels as its series has points.
+    pub(crate) fn check(&self) -> Result<()> {
+        let (n_series, n_truths) = (self.series.len(), self.truths.len());
+        if n_truths > n_series {
+            let expected = format!("at most {n_series} truths, one a series");
+            return Err(Error::shape("the data set", expected, n_truths.to_string()));
+        }
+        self.iter().try_for_each(|(series, truth)| truth.map_or(Ok(()), |truth| truth.check(series)))
     }
 }
 

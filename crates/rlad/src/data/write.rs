@@ -27,9 +27,11 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Format`] for another extension, if the series differ in their channels, if some have timestamps and some have
-/// none, or if the name of a channel would be taken for another column; [`Error::Empty`] without a series; [`Error::Write`].
+/// none, or if the name of a channel would be taken for another column; [`Error::Empty`] without a series; [`Error::Shape`] where a truth has not the
+/// length of its series; [`Error::Write`].
 pub fn write_dataset(path: &Path, data: &DataSet) -> Result<()> {
     let form = form_of(path)?;
+    data.check()?;
     let channels = one_set_of_channels(path, data)?;
     let forms = data.series.iter().map(|series| (series.name(), series.time_format()));
     let timed = has_timestamps(path, &forms.collect::<Vec<_>>())?;

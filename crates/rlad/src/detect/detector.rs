@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::data::series::Series;
+use crate::data::scores::SeriesScores;
+use crate::data::series::{Part, Series};
 use crate::error::{Error, Result};
 
 /// Something that scores the points of a series. A higher score is more anomalous.
@@ -31,15 +32,50 @@ pub trait Detector {
     /// If the points are not in the series.
     fn score_points(&self, series: &Series, points: Range<usize>) -> Result<Vec<f64>>;
 
-    /// Puts what experts said of some of these points, when the detector was trained, in the place of their scores; nothing for a
-    /// detector that no one taught. [`Self::score_points`] and [`Self::score`] leave it out: they say what the detector makes of points.
+    /// Puts experts' labels of some of these points, given when the detector was trained, in the place of their scores; nothing for a
+    /// detector that no one taught. [`Self::score_points`] and [`Self::score`] leave it out: they are the detector's own scores.
     ///
     /// # Panics
     /// If the points are not in the series, or `scores` is not theirs.
     fn apply_labels(&self, series: &Series, points: Range<usize>, scores: &mut [f64]) {
         let _ = (series, points, scores);
     }
+
+    /// The name that scores have of it: the first 16 digits of the hash of its file; empty for one that has no file.
+    fn id(&self) -> &str {
+        ""
+    }
+
+    /// The scores of a series as `rlad detect` writes them: [`Self::score`], with experts' labels in the place of the scores of the points
+    /// that they labelled, and the threshold.
+    ///
+    /// # Errors
+    /// As [`Self::score`].
+    fn detect(&self, series: &Series) -> Result<SeriesScores> {
+        self.detect_part(series, Part::ALL)
+    }
+
+    /// [`Self::detect`] of a part of a series; what lies around it is read as context.
+    ///
+    /// # Errors
+    /// As [`Self::score`].
+    fn detect_part(&self, series: &Series, part: Part) -> Result<SeriesScores> {
+        let points = series.part(part);
+        let mut scores = self.score_points(series, points.clone())?;
+        self.apply_labels(series, points.clone(), &mut scores);
+        Ok(SeriesScores {
+            series: series.name().to_owned(),
+            time_format: series.time_format(),
+            timestamps: series.timestamps()[points].to_vec(),
+            scores,
+            threshold: self.threshold(),
+            model: self.id().to_owned(),
+        })
+    }
 }
+
+/// The digits of a detector's hash that make its [`id`](Detector::id).
+pub(crate) const ID_DIGITS: usize = 16;
 
 /// Refuses a series with other channels than were trained on.
 pub(crate) fn check_channels(series: &Series, expected: usize) -> Result<()> {

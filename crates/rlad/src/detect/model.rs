@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::agent::score::Scorer;
 use crate::config::Config;
 use crate::data::label_overrides::LabelOverrides;
+use crate::data::write::write_file;
 use crate::error::{Error, Result};
 use crate::features::Scale;
 use crate::features::statistics::StatisticsBySeries;
@@ -20,7 +21,7 @@ use crate::models::trees::BoostedTrees;
 /// A trained detector: the Q-networks and trees of its members, how their states are made, and the threshold.
 ///
 /// The score of a point, in units of reward, is `Q(anomaly) − Q(normal)`, the mean of the members, and what the surprisal of its features
-/// adds: `agent.trees.surprisal`, and `agent.trees.surprisal_unseen` in a series that it was not trained on.
+/// adds: `agent.surprisal`, and `agent.surprisal_unseen` in a series that it was not trained on.
 #[derive(Clone, Debug)]
 pub struct Model {
     pub(crate) members: Vec<Scorer>,
@@ -39,7 +40,7 @@ pub(crate) struct ModelRecord {
     pub(crate) scales: BTreeMap<String, Scale>,
     pub(crate) statistics: StatisticsBySeries,
     /// The series whose ecdfs stand in the file, rising.
-    pub(crate) tails_of: Vec<String>,
+    pub(crate) ecdfs_of: Vec<String>,
     pub(crate) threshold: f64,
     /// What is added to the scores of a series that it was not trained on, in units of reward, so that the threshold is theirs too.
     pub(crate) unseen_shift: f64,
@@ -50,7 +51,7 @@ pub(crate) struct ModelRecord {
 }
 
 /// Under which the ecdfs stand in a file.
-const TAILS: &str = "ecdfs.";
+const ECDFS: &str = "ecdfs.";
 
 impl Model {
     pub(crate) fn new(members: Vec<Scorer>, record: ModelRecord, ecdfs_by_series: EcdfsBySeries) -> Self {
@@ -63,7 +64,7 @@ impl Model {
                 put(&mut tensors, &format!("{i}.trees."), trees.tensors());
             }
         }
-        put(&mut tensors, TAILS, ecdfs_by_series.tensors());
+        put(&mut tensors, ECDFS, ecdfs_by_series.tensors());
         let (bytes, hash) = tensor_file::write("model", &tensors, &record);
         Self { members, record, ecdfs_by_series, bytes, hash }
     }
@@ -74,27 +75,45 @@ impl Model {
     /// [`Error::Format`], [`Error::Version`] or [`Error::Damaged`] where the bytes are not a whole model of this version.
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self> {
         let (tensors, record, hash): (_, ModelRecord, _) = tensor_file::read(path, "model", &bytes)?;
-        let weight = record.config.agent.trees.weight;
+        let learner = record.config.agent.learner();
         let n_features = record.shape.n_features;
-        if weight > 0.0 && !record.statistics.fits(n_features) {
+        if learner.has_trees() && !record.statistics.fits(n_features) {
             let expected = "a model whose static covariates fit its features".to_owned();
             return Err(Error::Format { path: path.to_owned(), expected, source: None });
         }
         let member = |i: usize| {
-            let has_network = tensors.contains_key(&format!("{i}.lstm.weight_ih_l0")) || weight <= 0.0;
+            let has_network = tensors.contains_key(&format!("{i}.lstm.weight_ih_l0")) || !learner.has_trees();
             let network = has_network.then(|| network(path, &tensors, &format!("{i}."), record.shape)).transpose()?;
             Ok(Scorer { network, trees: trees(path, &tensors, &format!("{i}.trees."), n_features)? })
         };
         let members = (0..record.config.agent.n_members).map(member).collect::<Result<_>>()?;
-        let n_features_of_ecdfs = if weight > 0.0 { n_features } else { 0 };
+        let n_features_of_ecdfs = if learner.has_trees() { n_features } else { 0 };
         let ecdfs_by_series =
-            EcdfsBySeries::from_tensors(n_features_of_ecdfs, record.tails_of.clone(), &under(&tensors, TAILS));
+            EcdfsBySeries::from_tensors(n_features_of_ecdfs, record.ecdfs_of.clone(), &under(&tensors, ECDFS));
         let ecdfs_by_series = ecdfs_by_series.map_err(|problem| Error::Format {
             path: path.to_owned(),
             expected: "a file with the ecdfs of its series".to_owned(),
             source: Some(problem.into()),
         })?;
         Ok(Self { members, record, ecdfs_by_series, bytes, hash })
+    }
+
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// [`Error::Read`] where there is none, and those of [`Self::from_bytes`].
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        Self::from_bytes(path, bytes)
+    }
+
+    /// Writes its file, whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        write_file(path.as_ref(), &self.bytes)
     }
 
     /// The same detector, under which no answer stands ([`Detector::apply_labels`](crate::Detector::apply_labels) does nothing).
@@ -142,7 +161,7 @@ impl Model {
 
     /// Whether its states need what is known of their series.
     pub(crate) fn has_trees(&self) -> bool {
-        self.record.config.agent.trees.weight > 0.0
+        self.record.config.agent.learner().has_trees()
     }
 
     /// What the trees know of a series.

@@ -4,22 +4,20 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::agent::ensemble::mean_q_gap;
-use crate::agent::score::{Prediction, q_gap};
+use crate::agent::score::{Prediction, QFunctions, Scorer, mean_q_gap, q_gaps};
 use crate::data::label::Label;
 use crate::data::series::Series;
-use crate::detect::detector::{Detector, check_channels, leave_out_missing};
+use crate::detect::detector::{Detector, ID_DIGITS, check_channels, leave_out_missing};
 use crate::detect::model::Model;
 use crate::error::Result;
 use crate::features::FeatureState;
-use crate::features::tree_row::{SeriesContext, mean_surprisal_of, n_tree_features};
+use crate::features::tree_row::{SeriesContext, TreeRows, n_tree_features};
 use crate::models::qnet::QNetwork;
-use crate::models::trees::{BoostedTrees, log_odds_of_each};
 
 /// The points whose states are held at once.
 const PIECE: usize = 8_192;
 /// The points that one thread scores together.
-const SHARE: usize = 768;
+const BATCH: usize = 768;
 
 /// The states of some points in a row.
 struct Piece {
@@ -27,8 +25,8 @@ struct Piece {
     rows: Vec<f32>,
     /// Where in `rows` the points to be scored are.
     points: Range<usize>,
-    /// What the trees see of them; empty without trees.
-    tree_rows: Vec<f32>,
+    /// Their rows for the trees; empty without trees.
+    tree_rows: TreeRows,
     /// Whether the model was trained on their series.
     is_seen: bool,
 }
@@ -77,7 +75,7 @@ impl Iterator for Walk<'_> {
         let mut rows = std::mem::take(&mut self.context);
         let n_before = rows.len() / n_features;
         rows.resize((n_before + of_piece.len()) * n_features, 0.0);
-        let (mut tree_rows, mut unused) = (Vec::new(), Vec::new());
+        let (mut tree_rows, mut unused) = (TreeRows::default(), TreeRows::default());
         let new_rows = &mut rows[n_before * n_features..];
         let n_channels = self.series.n_channels();
         let values = &self.series.values()[of_piece.start * n_channels..of_piece.end * n_channels];
@@ -87,7 +85,7 @@ impl Iterator for Walk<'_> {
             if self.points.contains(&point) {
                 series_context.push_next(row, &mut tree_rows);
             } else if !series_context.is_fitted() {
-                unused.clear();
+                unused.truncate(0);
                 series_context.push_next(row, &mut unused);
             }
         }
@@ -108,59 +106,51 @@ impl Model {
     fn score_piece(&self, Piece { rows, points, tree_rows, is_seen }: &Piece) -> Vec<f64> {
         let n_steps = self.record.config.state.n_steps;
         let n_tree_features = n_tree_features(self.record.shape.n_features);
-        let shares: Vec<Range<usize>> =
-            (0..points.len()).step_by(SHARE).map(|first| first..(first + SHARE).min(points.len())).collect();
-        let of_share = |share: Range<usize>| {
-            let of_rows = points.start + share.start..points.start + share.end;
+        let batches: Vec<Range<usize>> =
+            (0..points.len()).step_by(BATCH).map(|first| first..(first + BATCH).min(points.len())).collect();
+        let of_batch = |batch: Range<usize>| {
+            let of_rows = points.start + batch.start..points.start + batch.end;
             let q_values = |network: &QNetwork| network.q_values_series(rows, of_rows.clone(), n_steps);
-            let tree_rows = if self.has_trees() {
-                &tree_rows[share.start * n_tree_features..share.end * n_tree_features]
+            let of_trees = if self.has_trees() {
+                &tree_rows.values[batch.start * n_tree_features..batch.end * n_tree_features]
             } else {
                 &[]
             };
-            self.combine(q_values, tree_rows, &vec![*is_seen; share.len()])
+            let surprisal = |i| tree_rows.surprisal(batch.start + i);
+            self.combine(q_values, of_trees, surprisal, &vec![*is_seen; batch.len()])
         };
-        shares.into_par_iter().flat_map_iter(of_share).collect()
+        batches.into_par_iter().flat_map_iter(of_batch).collect()
     }
 
-    /// The scores of some states, shape `[n, n_steps, n_features]` (read by networks only), of which the trees see `tree_rows`, shape
-    /// `[n, n_tree_features]` (read by trees only). `is_seen`: of each, whether the model was trained on its series.
-    pub(crate) fn score_states(&self, states: &[f32], tree_rows: &[f32], is_seen: &[bool]) -> Vec<f64> {
+    /// The scores of some states, shape `[n, n_steps, n_features]` (read by networks only), and their rows for the trees (read by trees
+    /// only). `is_seen`: of each, whether the model was trained on its series.
+    pub(crate) fn score_states(&self, states: &[f32], tree_rows: &TreeRows, is_seen: &[bool]) -> Vec<f64> {
         let n_steps = self.record.config.state.n_steps;
-        self.combine(|network| network.q_values(states, n_steps), tree_rows, is_seen)
+        let q_values = |network: &QNetwork| network.q_values(states, n_steps);
+        self.combine(q_values, &tree_rows.values, |i| tree_rows.surprisal(i), is_seen)
     }
 
-    /// The mean over the members of what their networks and trees say of some states, and what surprisal adds.
-    fn combine(&self, q_values: impl Fn(&QNetwork) -> Vec<[f32; 2]>, tree_rows: &[f32], is_seen: &[bool]) -> Vec<f64> {
-        let n = is_seen.len();
-        let trees: Vec<&BoostedTrees> = self.members.iter().filter_map(|member| member.trees.as_ref()).collect();
-        let mut log_odds = log_odds_of_each(&trees, tree_rows).into_iter();
-        let of_members: Vec<Vec<f32>> = self
-            .members
-            .iter()
-            .map(|member| {
-                let q_values = member.network.as_ref().map(&q_values);
-                let log_odds = member.trees.as_ref().and_then(|_| log_odds.next());
-                let of_point = |i| {
-                    let (q, odds) = (q_values.as_ref().map(|q| q[i]), log_odds.as_ref().map(|odds| odds[i]));
-                    q_gap(&self.record.config.agent, q, odds)
-                };
-                (0..n).map(of_point).collect()
-            })
-            .collect();
-        let n_features = tree_rows.len().checked_div(n).unwrap_or(0);
-        let of_point = |i: usize| {
-            let q_gap = mean_q_gap(of_members.iter().map(|q_gap| f64::from(q_gap[i])));
-            let surprisal = f64::from(mean_surprisal_of(&tree_rows[i * n_features..(i + 1) * n_features]));
-            let judged = Prediction { q_gap, surprisal };
-            let worth = &self.record.config.agent.trees;
-            if is_seen[i] {
-                judged.score(worth.surprisal)
+    /// The mean over the members of their Q-functions' values of some states, and what their surprisal adds.
+    fn combine(
+        &self,
+        q_values: impl Fn(&QNetwork) -> Vec<[f32; 2]>,
+        tree_rows: &[f32],
+        surprisal: impl Fn(usize) -> f64,
+        is_seen: &[bool],
+    ) -> Vec<f64> {
+        let agent = &self.record.config.agent;
+        let members: Vec<QFunctions<'_>> = self.members.iter().map(Scorer::q_functions).collect();
+        let of_members = q_gaps(agent, &members, q_values, tree_rows, is_seen.len());
+        let of_point = |(i, is_seen): (usize, &bool)| {
+            let q_gap = mean_q_gap(of_members.iter().map(|q_gaps| f64::from(q_gaps[i])));
+            let prediction = Prediction { q_gap, surprisal: surprisal(i) };
+            if *is_seen {
+                prediction.score(agent.surprisal)
             } else {
-                judged.score(worth.surprisal_unseen) + self.record.unseen_shift
+                prediction.score(agent.surprisal_unseen) + self.record.unseen_shift
             }
         };
-        (0..n).map(of_point).collect()
+        is_seen.iter().enumerate().map(of_point).collect()
     }
 }
 
@@ -171,6 +161,10 @@ impl Detector for Model {
 
     fn threshold(&self) -> f64 {
         self.record.threshold
+    }
+
+    fn id(&self) -> &str {
+        &self.hash()[..ID_DIGITS]
     }
 
     fn score_points(&self, series: &Series, points: Range<usize>) -> Result<Vec<f64>> {
@@ -189,8 +183,8 @@ impl Detector for Model {
         Ok(scores)
     }
 
-    /// What was called an anomaly scores twice what is surely one, `4 r1`, so that surprisal alone does not rank above it; what was called
-    /// normal scores what is surely normal, `−2 r2`. Both lie on their side of the threshold.
+    /// A point that was called an anomaly has twice the value of a sure one, `4 r1`, so that surprisal alone does not rank above it; one
+    /// that was called normal has the value of a sure one, `−2 r2`. Both lie on their side of the threshold.
     fn apply_labels(&self, series: &Series, points: Range<usize>, scores: &mut [f64]) {
         assert_eq!(points.len(), scores.len(), "a score a point");
         let agent = &self.record.config.agent;

@@ -1,20 +1,48 @@
-//! Scoring series point by point, as their points arrive.
+//! Scores of series point by point, as their points arrive.
+
+use std::sync::Arc;
 
 use crate::data::series::Clock;
 use crate::detect::model::Model;
 use crate::error::{Error, Result};
 use crate::features::FeatureState;
-use crate::features::tree_row::SeriesContext;
+use crate::features::tree_row::{SeriesContext, TreeRows};
 
 /// The state of one series that is scored as it arrives.
 ///
-/// The scores equal those of the whole series scored at once, bit for bit. Its memory does not grow.
+/// The scores equal those of the whole series scored at once, bit for bit. Its memory does not grow. Streams of one model share it.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use rlad::{Config, Detector, Series, Session, Stream, TruthOracle};
+/// # use rlad::data::{TimeFormat, Truth, NANOS_PER_SECOND};
+/// # fn main() -> rlad::Result<()> {
+/// # let values: Vec<f64> = (0..600).map(|i| (i % 24) as f64 + if i % 97 == 31 { 40.0 } else { 0.0 }).collect();
+/// # let times: Vec<i64> = (0..600).map(|i| i * 3600 * NANOS_PER_SECOND).collect();
+/// # let series = Series::new("cpu", vec!["value".into()], TimeFormat::Seconds, times, values, None)?;
+/// # let label = |i: usize| Some(if i % 97 == 31 { rlad::Label::Anomaly } else { rlad::Label::Normal });
+/// # let truths = [Some(Truth::new((0..600).map(label).collect()))];
+/// # let mut config = Config::default();
+/// # (config.questions, config.agent.n_members, config.agent.trees.weight) = (20, 2, 1.0);
+/// # let mut session = Session::new(config, vec![series.clone()])?;
+/// # session.run(&mut TruthOracle::new(&truths))?;
+/// let model = Arc::new(session.finish()?);
+/// let mut stream = Stream::new(Arc::clone(&model), "cpu", series.clock());
+/// for point in 0..series.len() {
+///     if let Some(score) = stream.push(series.timestamps()[point], series.row(point))? {
+///         let is_alarm = score > model.threshold();
+/// #       let _ = is_alarm;
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
-pub struct Stream<'a> {
-    model: &'a Model,
+pub struct Stream {
+    model: Arc<Model>,
     name: Box<str>,
     features: FeatureState,
-    /// What the trees know of the series; `None` without trees.
+    /// The context of the series for the trees; `None` without trees.
     context: Option<SeriesContext>,
     /// The rows of the last window, oldest first, shape `[n_steps, n_features]`; of the last step only, where no network reads more.
     window: Box<[f32]>,
@@ -24,26 +52,32 @@ pub struct Stream<'a> {
 
 /// A point of a stream that has arrived.
 #[derive(Debug)]
-pub struct Arrival<'s, 'm> {
+pub struct Arrival<'s> {
     /// The series.
-    pub stream: &'s mut Stream<'m>,
+    pub stream: &'s mut Stream,
     /// As in [`Stream::push`].
     pub timestamp: i64,
     /// As in [`Stream::push`].
     pub values: &'s [f64],
 }
 
-impl<'a> Stream<'a> {
+impl Stream {
     /// The stream of a series of this name and clock.
     #[must_use]
-    pub fn new(model: &'a Model, name: &str, clock: Clock) -> Self {
+    pub fn new(model: Arc<Model>, name: &str, clock: Clock) -> Self {
         let state = &model.record.config.state;
         let n_channels = model.record.n_channels;
         let features = FeatureState::new(&state.features, clock, n_channels, &model.scale(name));
         let n_rows = if model.has_networks() { state.n_steps } else { 1 };
         let window = vec![0.0; n_rows * model.record.shape.n_features].into_boxed_slice();
         let context = model.has_trees().then(|| model.series_context(name));
-        Self { model, name: name.into(), features, context, window, is_empty: true, last_timestamp: i64::MIN }
+        Self { name: name.into(), features, context, window, is_empty: true, last_timestamp: i64::MIN, model }
+    }
+
+    /// The model that it is scored with.
+    #[must_use]
+    pub const fn model(&self) -> &Arc<Model> {
+        &self.model
     }
 
     /// Takes in the next point and returns its score; `None` where every value is missing (NaN or infinite).
@@ -60,8 +94,8 @@ impl<'a> Stream<'a> {
         push_all(vec![Arrival { stream: self, timestamp, values }]).remove(0)
     }
 
-    /// Takes in the next point and appends what the trees see of it; false where every value is missing.
-    fn take_in(&mut self, timestamp: i64, values: &[f64], tree_rows: &mut Vec<f32>) -> Result<bool> {
+    /// Takes in the next point and appends its row for the trees; false where every value is missing.
+    fn take_in(&mut self, timestamp: i64, values: &[f64], tree_rows: &mut TreeRows) -> Result<bool> {
         let expected = self.model.record.n_channels;
         if values.len() != expected {
             return Err(Error::Channels { series: self.name.to_string(), expected, found: values.len() });
@@ -86,30 +120,57 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// Takes in the next point of each of several series of one model, and returns their scores, in order: what [`Stream::push`] gives for
-/// each, bit for bit, but all in one pass through the model.
+/// Takes in the next point of each of several series, and returns their scores, in order: those of [`Stream::push`], bit for bit, but all
+/// streams of one model in one pass through it.
 ///
-/// # Panics
-/// If two of the streams are of different models.
-pub fn push_all(arrivals: Vec<Arrival<'_, '_>>) -> Vec<Result<Option<f64>>> {
-    let Some(first) = arrivals.first() else { return Vec::new() };
-    let model = first.stream.model;
-    let (mut states, mut tree_rows, mut is_seen) = (Vec::new(), Vec::new(), Vec::new());
-    let mut outcomes: Vec<Result<bool>> = Vec::with_capacity(arrivals.len());
-    for Arrival { stream, timestamp, values } in arrivals {
-        assert!(std::ptr::eq(stream.model, model), "streams of one model");
-        let n_features = tree_rows.len();
-        let outcome = stream.take_in(timestamp, values, &mut tree_rows);
-        if matches!(outcome, Ok(true)) {
-            if model.has_networks() {
-                states.extend_from_slice(&stream.window);
-            }
-            is_seen.push(stream.context.as_ref().is_none_or(SeriesContext::is_fitted));
-        } else {
-            tree_rows.truncate(n_features);
+/// Each has the error that [`Stream::push`] would give; the others are taken in all the same.
+pub fn push_all(arrivals: Vec<Arrival<'_>>) -> Vec<Result<Option<f64>>> {
+    let mut outcomes: Vec<Result<Option<f64>>> = Vec::with_capacity(arrivals.len());
+    let mut arrivals = arrivals.into_iter().peekable();
+    while let Some(first) = arrivals.next() {
+        // Neighbours that share a model are one batch.
+        let mut batch = Batch::of(Arc::clone(&first.stream.model));
+        batch.take_in(first);
+        while let Some(next) = arrivals.next_if(|arrival| Arc::ptr_eq(&arrival.stream.model, &batch.model)) {
+            batch.take_in(next);
         }
-        outcomes.push(outcome);
+        outcomes.extend(batch.scores());
     }
-    let mut scores = model.score_states(&states, &tree_rows, &is_seen).into_iter();
-    outcomes.into_iter().map(|outcome| Ok(if outcome? { scores.next() } else { None })).collect()
+    outcomes
+}
+
+/// Points that are scored together.
+struct Batch {
+    model: Arc<Model>,
+    states: Vec<f32>,
+    tree_rows: TreeRows,
+    is_seen: Vec<bool>,
+    /// Whether each point has a score, or why it was not taken in.
+    outcomes: Vec<Result<bool>>,
+}
+
+impl Batch {
+    const fn of(model: Arc<Model>) -> Self {
+        let tree_rows = TreeRows::new();
+        Self { model, states: Vec::new(), tree_rows, is_seen: Vec::new(), outcomes: Vec::new() }
+    }
+
+    fn take_in(&mut self, Arrival { stream, timestamp, values }: Arrival<'_>) {
+        let n_rows = self.tree_rows.len();
+        let outcome = stream.take_in(timestamp, values, &mut self.tree_rows);
+        if matches!(outcome, Ok(true)) {
+            if self.model.has_networks() {
+                self.states.extend_from_slice(&stream.window);
+            }
+            self.is_seen.push(stream.context.as_ref().is_none_or(SeriesContext::is_fitted));
+        } else {
+            self.tree_rows.truncate(n_rows);
+        }
+        self.outcomes.push(outcome);
+    }
+
+    fn scores(self) -> impl Iterator<Item = Result<Option<f64>>> {
+        let mut scores = self.model.score_states(&self.states, &self.tree_rows, &self.is_seen).into_iter();
+        self.outcomes.into_iter().map(move |outcome| Ok(if outcome? { scores.next() } else { None }))
+    }
 }

@@ -1,17 +1,50 @@
-//! What the trees see of a state: its last step, what is usual in its series, and how rare the last step is there.
+//! Rows for the boosted trees: the last step of a state, what is usual in its series, and the surprisal of the last step there.
 
 use crate::features::statistics::{SeriesStatistics, n_statistics};
 use crate::features::surprisal::{Ecdfs, mean_surprisal};
 
-/// The number of tree_rows of a state with `n_features` numbers a step.
+/// The numbers of a row for a state with `n_features` features a step.
 pub(crate) const fn n_tree_features(n_features: usize) -> usize {
     2 * n_features + n_statistics(n_features) + 1
 }
 
-/// What is known of one series beside its features.
+/// Rows for the trees, one a state, and beside each the surprisal of its state.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TreeRows {
+    /// The rows, shape `[n, n_tree_features]`: the features of the last step, shape `[n_features]`; the series statistics, shape
+    /// `[2 n_features]`; the surprisal of each feature, shape `[n_features]`; and their mean.
+    pub(crate) values: Vec<f32>,
+    surprisals: Vec<f32>,
+}
+
+impl TreeRows {
+    /// No rows.
+    pub(crate) const fn new() -> Self {
+        Self { values: Vec::new(), surprisals: Vec::new() }
+    }
+
+    /// The mean surprisal of the features of a state, in nats, at least 0; 0 without rows.
+    pub(crate) fn surprisal(&self, row: usize) -> f64 {
+        f64::from(self.surprisals.get(row).copied().unwrap_or(0.0))
+    }
+
+    /// The number of rows.
+    pub(crate) const fn len(&self) -> usize {
+        self.surprisals.len()
+    }
+
+    /// Keeps the first `n` rows.
+    pub(crate) fn truncate(&mut self, n: usize) {
+        let width = self.values.len().checked_div(self.len()).unwrap_or(0);
+        self.values.truncate(n * width);
+        self.surprisals.truncate(n);
+    }
+}
+
+/// The context of one series: everything that is known of it beside the features of a point.
 #[derive(Clone, Debug)]
 pub(crate) struct SeriesContext {
-    /// Its static covariates.
+    /// Its statistics: static covariates.
     pub(crate) statistics: SeriesStatistics,
     /// The distributions of its features.
     pub(crate) ecdfs: Ecdfs,
@@ -23,31 +56,26 @@ impl SeriesContext {
         self.statistics.is_fitted() && self.ecdfs.is_fitted()
     }
 
-    /// Appends the tree_rows of a state of a fitted series: the features of its last step, shape `[n_features]`; the static covariates, shape
-    /// `[2 n_features]`; how rare each feature is in the series, shape `[n_features]`; and the mean of that.
-    pub(crate) fn push(&self, last_step: &[f32], tree_rows: &mut Vec<f32>) {
-        tree_rows.extend_from_slice(last_step);
-        self.statistics.push(tree_rows);
-        self.ecdfs.push(last_step, tree_rows);
-        push_mean(last_step.len(), tree_rows);
+    /// Appends the row of a state of a fitted series, by the features of its last step.
+    pub(crate) fn push(&self, last_step: &[f32], rows: &mut TreeRows) {
+        rows.values.extend_from_slice(last_step);
+        self.statistics.push(&mut rows.values);
+        self.ecdfs.push(last_step, &mut rows.values);
+        push_mean(last_step.len(), rows);
     }
 
     /// Takes in the features of the next point where it learns from them, and appends what [`Self::push`] does.
-    pub(crate) fn push_next(&mut self, last_step: &[f32], tree_rows: &mut Vec<f32>) {
-        tree_rows.extend_from_slice(last_step);
+    pub(crate) fn push_next(&mut self, last_step: &[f32], rows: &mut TreeRows) {
+        rows.values.extend_from_slice(last_step);
         self.statistics.take_in(last_step);
-        self.statistics.push(tree_rows);
-        self.ecdfs.push_next(last_step, tree_rows);
-        push_mean(last_step.len(), tree_rows);
+        self.statistics.push(&mut rows.values);
+        self.ecdfs.push_next(last_step, &mut rows.values);
+        push_mean(last_step.len(), rows);
     }
 }
 
-/// How rare the features are in their series, on average, in nats: the last of the tree_rows of a state; 0 without tree_rows.
-pub(crate) fn mean_surprisal_of(tree_rows: &[f32]) -> f32 {
-    tree_rows.last().copied().unwrap_or(0.0)
-}
-
-fn push_mean(n_features: usize, tree_rows: &mut Vec<f32>) {
-    let mean = mean_surprisal(&tree_rows[tree_rows.len() - n_features..]);
-    tree_rows.push(mean as f32);
+fn push_mean(n_features: usize, rows: &mut TreeRows) {
+    let mean = mean_surprisal(&rows.values[rows.values.len() - n_features..]) as f32;
+    rows.values.push(mean);
+    rows.surprisals.push(mean);
 }

@@ -28,7 +28,7 @@ use crate::features::{Feature, Scale, encode};
 /// # Errors
 /// [`Error::Setting`] for a feature that is out of its range, that stands twice, or if there is none; [`Error::Empty`] without a
 /// series; [`Error::Format`] if `path` does not end in `.parquet`, if the series differ in their channels, or if some have
-/// timestamps and some have none; [`Error::Write`].
+/// timestamps and some have none; [`Error::Shape`] where a truth has not the length of its series; [`Error::Write`].
 pub fn write_features(
     path: &Path,
     data: &DataSet,
@@ -41,6 +41,7 @@ pub fn write_features(
         return Err(Error::Format { path: path.to_owned(), expected, source: None });
     }
     check(features)?;
+    data.check()?;
     let channels = one_set_of_channels(path, data)?;
     let forms: Vec<_> = data.series.iter().map(|series| (series.name(), series.time_format())).collect();
     let time = if has_timestamps(path, &forms)? { "timestamp" } else { "index" };

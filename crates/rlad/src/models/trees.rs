@@ -146,7 +146,8 @@ impl BoostedTrees {
     ///
     /// # Panics
     /// If `rows` is not a whole number of rows.
-    pub(crate) fn log_odds(&self, rows: &[f32]) -> Vec<f64> {
+    #[cfg(test)]
+    fn log_odds(&self, rows: &[f32]) -> Vec<f64> {
         log_odds_of_each(&[self], rows).swap_remove(0)
     }
 
@@ -204,7 +205,7 @@ impl BoostedTrees {
     }
 }
 
-/// [`BoostedTrees::log_odds`] of several forests with the same features, each of the same rows.
+/// The log-odds of an anomaly by each of several forests with the same features, for each row; `rows` has the shape `[n, n_features]`.
 ///
 /// # Panics
 /// If `rows` is not a whole number of rows.

@@ -24,7 +24,7 @@ fn count(value: &Value) -> usize {
 }
 
 fn spreading() -> PropagationConfig {
-    PropagationConfig { method: PropagationMethod::Spreading, max_iterations: 30, ..Config::paper().propagation }
+    PropagationConfig { method: PropagationMethod::Spreading, max_iterations: 30, ..Config::paper().paper.propagation }
 }
 
 fn propagation() -> PropagationConfig {

@@ -1,13 +1,14 @@
 //! The state of a session between two rounds, as bytes.
 
-use std::borrow::Borrow;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Feedback, Session};
 use crate::active::query::Query;
+use crate::agent::dqn::Dqn;
 use crate::agent::ensemble::Member;
 use crate::agent::replay::{ReplayBuffer, Transition};
 use crate::config::Config;
@@ -41,10 +42,10 @@ impl Session {
     pub fn checkpoint(&self) -> Vec<u8> {
         let mut tensors = Tensors::new();
         for (i, member) in self.agent.members.iter().enumerate() {
-            put(&mut tensors, &format!("{i}.online."), member.online.tensors());
-            put(&mut tensors, &format!("{i}.target."), member.target.tensors());
-            put(&mut tensors, &format!("{i}.adam."), member.adam.tensors());
-            let rows: Vec<f32> = member.replay.transitions().iter().flat_map(to_row).collect();
+            put(&mut tensors, &format!("{i}.online."), member.dqn.online.tensors());
+            put(&mut tensors, &format!("{i}.target."), member.dqn.target.tensors());
+            put(&mut tensors, &format!("{i}.adam."), member.dqn.adam.tensors());
+            let rows: Vec<f32> = member.dqn.replay.transitions().iter().flat_map(to_row).collect();
             if let Some(trees) = &member.trees {
                 put(&mut tensors, &format!("{i}.trees."), trees.tensors());
             }
@@ -55,7 +56,7 @@ impl Session {
             fingerprint: self.fingerprint.clone(),
             round: self.round,
             n_gradient_steps: self.agent.n_gradient_steps,
-            members: self.agent.members.iter().map(|m| (m.adam.n_steps(), m.replay.next())).collect(),
+            members: self.agent.members.iter().map(|m| (m.dqn.adam.n_steps(), m.dqn.replay.next())).collect(),
             answered: self.answered.clone(),
             agreements: self.agreements.clone(),
             feedback: self.feedback.clone(),
@@ -68,11 +69,17 @@ impl Session {
     /// # Errors
     /// [`Error::Format`], [`Error::Version`] or [`Error::Damaged`] where the bytes are not a whole checkpoint of this
     /// version, or the data are others; the errors of [`Session::new`].
-    pub fn resume(path: &Path, bytes: &[u8], series: &[impl Borrow<Series>], questions: Option<usize>) -> Result<Self> {
+    pub fn resume(
+        path: &Path,
+        bytes: &[u8],
+        series: impl Into<Arc<[Series]>>,
+        questions: Option<usize>,
+    ) -> Result<Self> {
         let (tensors, mut record, _): (_, CheckpointRecord, _) = tensor_file::read(path, "checkpoint", bytes)?;
         let wrong =
             |expected: &str| Error::Format { path: path.to_owned(), expected: expected.to_owned(), source: None };
-        if record.fingerprint != fingerprint(series, record.config.part) {
+        let series = series.into();
+        if record.fingerprint != fingerprint(&series, record.config.part) {
             return Err(wrong("a checkpoint of these data: its series or their points have changed"));
         }
         record.config.questions = questions.unwrap_or(record.config.questions);
@@ -88,8 +95,8 @@ impl Session {
             session.labels = session.labels_of(&record.feedback);
             session.feedback = record.feedback;
         }
-        let shape = session.agent.members[0].online.shape();
-        let capacity = session.config.agent.replay_capacity;
+        let shape = session.agent.members[0].dqn.online.shape();
+        let capacity = session.config.paper.replay_capacity;
         for (i, (member, (adam_steps, next))) in session.agent.members.iter_mut().zip(record.members).enumerate() {
             let online = network(path, &tensors, &format!("{i}.online."), shape)?;
             let adam = Adam::from_tensors(shape, &under(&tensors, &format!("{i}.adam.")), adam_steps)
@@ -97,13 +104,13 @@ impl Session {
             let rows = tensors.get(&format!("{i}.replay")).ok_or_else(|| wrong("a checkpoint with replay buffers"))?;
             let transitions = rows.1.as_chunks::<ROW>().0.iter().map(from_row).collect();
             let of_trees = format!("{i}.trees.");
-            *member = Member {
-                trees: trees(path, &tensors, &of_trees, shape.n_features)?,
+            let dqn = Dqn {
                 target: network(path, &tensors, &format!("{i}.target."), shape)?,
                 replay: ReplayBuffer::restore(capacity, transitions, next),
                 online,
                 adam,
             };
+            *member = Member { dqn, trees: trees(path, &tensors, &of_trees, shape.n_features)? };
         }
         Ok(session)
     }
@@ -119,7 +126,7 @@ fn to_row(transition: &Transition) -> [f32; ROW] {
         f32::from_bits(transition.series),
         f32::from_bits(transition.point),
         f32::from_bits(label),
-        f32::from_bits(u32::from(transition.action)),
+        f32::from_bits(u32::from(transition.action == 1)),
         transition.weight,
     ]
 }
@@ -129,15 +136,15 @@ fn from_row(row: &[f32; ROW]) -> Transition {
         series: row[0].to_bits(),
         point: row[1].to_bits(),
         label: if row[2].to_bits() == 1 { Label::Anomaly } else { Label::Normal },
-        action: u8::from(row[3].to_bits() == 1),
+        action: usize::from(row[3].to_bits() == 1),
         weight: row[4],
     }
 }
 
 /// A hash of all that a session learns from: the names, timestamps and values of each series' training part.
-pub(super) fn fingerprint(series: &[impl Borrow<Series>], part: Part) -> String {
+pub(super) fn fingerprint(series: &[Series], part: Part) -> String {
     let mut hasher = Sha256::new();
-    for series in series.iter().map(Borrow::borrow) {
+    for series in series {
         let training = series.part(part);
         hasher.update(format!("{:?} {:?} {training:?} {}\n", series.name(), series.channels(), series.step()));
         let end = training.end;

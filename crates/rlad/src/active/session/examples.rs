@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::Session;
 use crate::active::propagate::{entropy, propagate};
-use crate::agent::ensemble::Example;
+use crate::agent::dqn::Example;
 use crate::agent::pool::PoolPoint;
 use crate::data::label::{Answer, Label};
 use crate::random::{Purpose, stream};
@@ -13,7 +13,7 @@ use crate::random::{Purpose, stream};
 impl Session {
     /// The series that a round learns from: all of them, or in a round robin after the warm-up the one whose turn it was.
     fn learned_series(&self) -> Range<usize> {
-        if self.config.query.round_robin && !self.config.agent.restart && self.round > 0 {
+        if self.config.paper.round_robin && !self.config.agent.restart && self.round > 0 {
             let at = self.answered.last().map_or(0, |(query, _)| query.series);
             at..at + 1
         } else {
@@ -56,7 +56,7 @@ impl Session {
     /// The pseudo-labels of a round (paper, section 5.4): of each series that the round learns from, the unlabelled states
     /// to which the labelled ones of that series spread with the least entropy.
     pub(super) fn pseudo_labels(&self) -> Vec<Example> {
-        let config = &self.config.propagation;
+        let config = &self.config.paper.propagation;
         if config.per_round == 0 || config.weight <= 0.0 {
             return Vec::new();
         }

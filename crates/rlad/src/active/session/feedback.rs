@@ -40,29 +40,32 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Answer`] if an answer does not fit its question, [`Error::NotFound`] if a series is not one of the session's;
-    /// nothing is learned then.
+    /// [`Error::RoundDiverged`] if the loss is not finite; nothing is learned then, and the round goes on.
     pub fn teach_all(&mut self, feedback: &[Feedback]) -> Result<RoundSummary> {
         let pending = self.query().to_vec();
         let answers = self.checked_answers(&pending, feedback)?;
-        let before = self.predictions_before();
-        let answer = |query: &Query| answers.get(&query.id).map(|answer| (*answer).clone());
-        let mut answered: Vec<(Query, Answer)> = Vec::with_capacity(self.answered.len() + pending.len());
-        for (query, _) in std::mem::take(&mut self.answered) {
-            let answer = answer(&query).unwrap_or(Answer::Skip);
-            answered.push((query, answer));
-        }
-        for query in pending {
-            if let Some(answer) = answer(&query) {
-                self.asked.insert(query.series, query.point);
+        self.transact(|session| {
+            let before = session.predictions_before();
+            let answer = |query: &Query| answers.get(&query.id).map(|answer| (*answer).clone());
+            let mut answered: Vec<(Query, Answer)> = Vec::with_capacity(session.answered.len() + pending.len());
+            for (query, _) in std::mem::take(&mut session.answered) {
+                let answer = answer(&query).unwrap_or(Answer::Skip);
                 answered.push((query, answer));
             }
-        }
-        self.answered = answered;
-        self.labels = self.labels_of(feedback);
-        let is_unprompted = |item: &Feedback| matches!(item, Feedback::Unprompted { .. });
-        let says_more = feedback.iter().any(is_unprompted) || self.labels_of(&self.as_statements()) != self.labels;
-        self.feedback = if says_more { feedback.to_vec() } else { Vec::new() };
-        Ok(self.end_round(before))
+            for query in pending {
+                if let Some(answer) = answer(&query) {
+                    session.asked.insert(query.series, query.point);
+                    answered.push((query, answer));
+                }
+            }
+            session.answered = answered;
+            session.labels = session.labels_of(feedback);
+            let is_unprompted = |item: &Feedback| matches!(item, Feedback::Unprompted { .. });
+            let says_more =
+                feedback.iter().any(is_unprompted) || session.labels_of(&session.as_feedback()) != session.labels;
+            session.feedback = if says_more { feedback.to_vec() } else { Vec::new() };
+            session.end_round(before)
+        })
     }
 
     /// What was said so far, with answers to the questions of the round.
@@ -72,7 +75,7 @@ impl Session {
         self.feedback.iter().cloned().chain(of_round).collect()
     }
 
-    fn as_statements(&self) -> Vec<Feedback> {
+    fn as_feedback(&self) -> Vec<Feedback> {
         let answered = self.answered.iter();
         answered.map(|(query, answer)| Feedback::Answer { question: query.id, answer: answer.clone() }).collect()
     }

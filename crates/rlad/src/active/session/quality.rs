@@ -161,7 +161,7 @@ impl Session {
                 labelled.iter().filter(|(at, _)| fold(*at, n_members) == member).collect();
             let points: Vec<PoolPoint> = own.iter().map(|(at, _)| *at).collect();
             for (judged, (_, label)) in self.agent.predictions_of(member, &self.pool, &points).into_iter().zip(own) {
-                match (judged.score(self.config.agent.trees.surprisal) > threshold, *label == Label::Anomaly) {
+                match (judged.score(self.config.agent.surprisal) > threshold, *label == Label::Anomaly) {
                     (true, true) => sums.0[0] += 1.0,
                     (true, false) => sums.0[1] += 1.0,
                     (false, true) => sums.0[2] += 1.0,
@@ -178,14 +178,13 @@ impl Session {
     ///
     /// `truths`: by the index of the series.
     #[must_use]
-    pub fn true_quality<'a>(&self, truths: impl IntoIterator<Item: Into<Option<&'a Truth>>>) -> Quality {
-        let truths: Vec<Option<&Truth>> = truths.into_iter().map(Into::into).collect();
+    pub fn true_quality(&self, truths: &[Option<Truth>]) -> Quality {
         let threshold = self
             .last_predictions
             .as_ref()
             .map_or_else(|| self.pool_predictions().threshold(), PoolPredictions::threshold);
         let known = self.every_point().filter(|at| self.pool.has(*at)).filter_map(|(series, point)| {
-            let label = (*truths.get(series)?)?.labels()[point]?;
+            let label = truths.get(series)?.as_ref()?.labels().get(point).copied().flatten()?;
             Some(((series, point), label))
         });
         let [found, false_alarms, missed] = self.confusion(&known.collect::<Vec<_>>(), threshold).0;
@@ -206,7 +205,7 @@ impl Session {
             })
             .collect();
         let predictions = self.agent.predictions(&self.pool, &points);
-        let worth = self.config.agent.trees.surprisal;
+        let worth = self.config.agent.surprisal;
         let threshold = match self.config.threshold.method {
             ThresholdMethod::Own => 0.0,
             ThresholdMethod::Calibrated => self.threshold(&points, &predictions, worth, SLACK),

@@ -54,13 +54,13 @@ impl Session {
 
     /// A forest fitted to a sample of the training points.
     fn forest(&self) -> IsolationForest {
-        let Config { warm_up, seed, .. } = &self.config;
+        let Config { paper, seed, .. } = &self.config;
         let mut rng = stream(*seed, Purpose::Forest, 0);
         let all: Vec<PoolPoint> = self.every_point().collect();
-        let n = all.len().min(warm_up.n_trees.saturating_mul(warm_up.sample_size));
+        let n = all.len().min(paper.n_trees.saturating_mul(paper.sample_size));
         let sample: Vec<PoolPoint> = index::sample(&mut rng, all.len(), n).iter().map(|i| all[i]).collect();
         let rows = self.forest_rows(&sample);
-        IsolationForest::fit(&rows, rows.len() / n, warm_up.n_trees, warm_up.sample_size, &mut rng)
+        IsolationForest::fit(&rows, rows.len() / n, paper.n_trees, paper.sample_size, &mut rng)
     }
 
     fn forest_rows(&self, points: &[PoolPoint]) -> Vec<f32> {
@@ -143,7 +143,7 @@ impl Session {
         let predictions = self.agent.predictions(&self.pool, &points);
         let threshold = match (self.config.threshold.method, config.strategy) {
             (ThresholdMethod::Calibrated, QueryStrategy::Margin) => {
-                self.threshold(&points, &predictions, self.config.agent.trees.surprisal, 0.0)
+                self.threshold(&points, &predictions, self.config.agent.surprisal, 0.0)
             }
             _ => 0.0,
         };
@@ -156,7 +156,7 @@ impl Session {
         let mut rng = stream(self.config.seed, Purpose::Query, turn | 1 << 40);
         rank(&mut candidates, config.strategy, threshold, &mut rng);
         let n_random = fraction_of(n, config.random_fraction);
-        let n_series = if config.round_robin { 1 } else { self.pool.series.len() };
+        let n_series = if self.config.paper.round_robin { 1 } else { self.pool.series.len() };
         let again = self.likely_wrong(fraction_of(n, config.review_fraction));
         let n_by_strategy = n - n_random - again.len();
         let by_strategy = take(&candidates, n_by_strategy, &mut self.asked, n_series, &config);
@@ -202,7 +202,7 @@ impl Session {
         let n_drawn = self.n_ranked_of_series(self.pool.series.len()).min(self.pool.series[series].training.len());
         let n_points = self.weight_of(series) / n_drawn.max(1) as f64;
         let agent = &self.config.agent;
-        let (score, probability) = (judged.score(agent.trees.surprisal), judged.probability(agent));
+        let (score, probability) = (judged.score(agent.surprisal), judged.probability(agent));
         Candidate { series, point, score, probability, n_points }
     }
 
@@ -233,9 +233,8 @@ impl Session {
 
     /// The points that are ranked in a round: a sample of each series, or of the one whose turn it is.
     pub(super) fn ranked_points(&self, turn: u64) -> Vec<PoolPoint> {
-        let config = &self.config.query;
         let n_series = self.pool.series.len();
-        let series = if config.round_robin && turn != FINAL_TURN {
+        let series = if self.config.paper.round_robin && turn != FINAL_TURN {
             let at = self.turn_of_series();
             at..at + 1
         } else {

@@ -24,9 +24,4 @@ pub struct TreesConfig {
     pub min_rows: usize,
     /// What is added to a leaf's curvature, so that a leaf of a few points takes a small step; at least 0.
     pub l2: f64,
-    /// What a mean surprisal of one nat of a point's features in their series adds to its score, in units of reward; at least 0.
-    /// Without trees it counts for nothing.
-    pub surprisal: f64,
-    /// The same in a series that was not trained on, where what was learned is of other series; at least 0.
-    pub surprisal_unseen: f64,
 }

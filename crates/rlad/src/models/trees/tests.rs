@@ -15,8 +15,6 @@ const STUMPS: TreesConfig = TreesConfig {
     feature_fraction: 1.0,
     min_rows: 1,
     l2: 0.0,
-    surprisal: 0.0,
-    surprisal_unseen: 0.0,
 };
 
 /// The trees of all rows.
