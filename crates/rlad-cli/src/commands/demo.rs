@@ -8,8 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use rlad::data::{DataSet, Part, Truth};
-use rlad::{Config, Detector, Saved, Series, Session, TruthOracle};
+use rlad::data::{DataSet, Part};
+use rlad::{Config, Detector, Saved, Session, TruthOracle};
 use serde_json::json;
 
 use crate::Advice;
@@ -49,32 +49,30 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         None => temporary.path().to_owned(),
     };
     let data = unpack(&out.join("data"))?;
-    let series: Vec<Series> = data.members.iter().map(|member| member.series.clone()).collect();
-    let truths: Vec<Option<&Truth>> = data.members.iter().map(|member| member.truth.as_ref()).collect();
     let mut config = Config { part: TRAINED, questions: args.n_questions.get(), ..Config::default() };
     // A demo is waited for: fewer steps than a detector in earnest would get.
     config.agent.steps_per_round = 200;
     config.agent.final_steps = 600;
 
-    let session = Session::new(config.clone(), &series)?;
+    let session = Session::new(config.clone(), &data.series[..])?;
     let warm_up = session.warm_up_detector();
     let check = || Check { part: CHECKED, data: &data };
     let before = check().evaluate(&warm_up)?;
     if !args.json {
-        let n_points: usize = series.iter().map(Series::len).sum();
         print(&format!(
-            "{} series, {n_points} points; the first 80 % of each is learned from, the rest is measured on",
-            series.len()
+            "{} series, {} points; the first 80 % of each is learned from, the rest is measured on",
+            data.series.len(),
+            data.n_points()
         ))?;
         print(&format!("before the questions (how rare the features are): {}", strict_line(&before)))?;
     }
 
     let folder = Folder::create(&out.join("session"), &config)?;
-    let mut oracle = TruthOracle::new(truths, 0.0, 0.0, config.seed);
+    let mut oracle = TruthOracle::new(&data.truths);
     let mut training = Training {
         session,
         folder: &folder,
-        series: &series,
+        series: &data.series,
         check: Some(check()),
         bar: None,
         history: Vec::new(),

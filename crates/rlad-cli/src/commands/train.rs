@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::bail;
-use rlad::data::{DataSet, Part, Truth};
+use rlad::data::{DataSet, Part};
 use rlad::metrics::{EvaluateOptions, Evaluation, ScoredSeries};
 use rlad::{Config, Detector, Label, Model, Oracle, Series, Session, TruthOracle};
 use serde_json::{Value, json};
@@ -48,14 +48,11 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         }
     };
     let data = read(&args.data, &args.form)?;
-    let series: Vec<Series> = data.members.iter().map(|member| member.series.clone()).collect();
-    let truths: Vec<Option<&Truth>> = data.members.iter().map(|member| member.truth.as_ref()).collect();
     let session = match &opened {
-        Some((folder, config)) => resume(folder, config, &series, args.questions.asked.n_questions)?,
-        None => Session::new(config, &series)?,
+        Some((folder, config)) => resume(folder, config, &data.series, args.questions.asked.n_questions)?,
+        None => Session::new(config, &data.series[..])?,
     };
     if args.questions.oracle == OracleArg::Page {
-        drop((series, truths));
         let folder = match opened {
             Some((folder, _)) => folder,
             None => Folder::create(&args.session, session.config())?,
@@ -63,7 +60,7 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         let Some(trained) = label::train(args, session, folder, data)? else { return Ok(ExitCode::SUCCESS) };
         return end(args, &trained);
     }
-    let mut oracle = oracle(args, &series, &truths, session.config().seed)?;
+    let mut oracle = oracle(args, &data, session.config().seed)?;
     // The folder is made when nothing else can go wrong, so that a mistyped command leaves nothing behind.
     let folder = match opened {
         Some((folder, _)) => folder,
@@ -75,7 +72,7 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let who = who(args);
     let check = args.check_part.map(|part| Check { part, data: &data });
     let mut training =
-        Training { session, folder: &folder, series: &series, check, bar: None, history: Vec::new(), who };
+        Training { session, folder: &folder, series: &data.series, check, bar: None, history: Vec::new(), who };
     let trained = training.run(oracle.as_mut(), matches!(args.questions.oracle, OracleArg::Terminal))?;
     drop(oracle);
     end(args, &trained)
@@ -88,22 +85,17 @@ fn end(args: &TrainArgs, trained: &Trained) -> anyhow::Result<ExitCode> {
 }
 
 /// Who answers.
-pub(crate) fn oracle<'a>(
-    args: &TrainArgs,
-    series: &[Series],
-    truths: &[Option<&'a Truth>],
-    seed: u64,
-) -> anyhow::Result<Box<dyn Oracle + 'a>> {
+pub(crate) fn oracle<'a>(args: &TrainArgs, data: &'a DataSet, seed: u64) -> anyhow::Result<Box<dyn Oracle + 'a>> {
     Ok(match &args.questions.oracle {
         OracleArg::Truth => {
-            if truths.iter().all(Option::is_none) {
+            if !data.has_truth() {
                 return Err(Advice::error(
                     "the data have no labels for `--oracle truth`".to_owned(),
                     "name their column with `--label-column`, or answer yourself with `--oracle terminal`".to_owned(),
                 ));
             }
             let (error_rate, unsure_rate) = (args.questions.error_rate, args.questions.unsure_rate);
-            Box::new(TruthOracle::new(truths.to_vec(), error_rate, unsure_rate, seed))
+            Box::new(TruthOracle::new(&data.truths).with_mistakes(error_rate, unsure_rate, seed))
         }
         OracleArg::Terminal => Box::new(Terminal::open()?),
         OracleArg::Page => {
@@ -112,7 +104,7 @@ pub(crate) fn oracle<'a>(
                 "answer at the terminal, with `--oracle terminal`".to_owned(),
             ));
         }
-        OracleArg::File(path) => Box::new(answers_file::read(path, series)?),
+        OracleArg::File(path) => Box::new(answers_file::read(path, &data.series)?),
     })
 }
 
@@ -188,19 +180,19 @@ pub(crate) struct Check<'a> {
 impl Check<'_> {
     /// The quality of a detector on the part.
     pub(crate) fn evaluate(&self, detector: &dyn Detector) -> anyhow::Result<Evaluation> {
-        let members: Vec<_> = self.data.members.iter().filter(|member| member.truth.is_some()).collect();
+        let labelled: Vec<_> = self.data.iter().filter_map(|(series, truth)| Some((series, truth?))).collect();
         let scores: Vec<Vec<f64>> =
-            members.iter().map(|member| detector.score(&member.series)).collect::<Result<_, _>>()?;
-        let judged: Vec<ScoredSeries<'_>> = members
+            labelled.iter().map(|(series, _)| detector.score(series)).collect::<Result<_, _>>()?;
+        let judged: Vec<ScoredSeries<'_>> = labelled
             .iter()
             .zip(&scores)
-            .filter_map(|(member, scores)| {
-                let part = member.series.part(self.part);
-                let truth = &member.truth.as_ref()?.labels()[part.clone()];
-                Some(ScoredSeries { truth, scores: &scores[part], threshold: detector.threshold() })
+            .map(|((series, truth), scores)| {
+                let part = series.part(self.part);
+                let truth = &truth.labels()[part.clone()];
+                ScoredSeries { truth, scores: &scores[part], threshold: detector.threshold() }
             })
             .collect();
-        let delay = usual_delay(members.iter().map(|member| &member.series));
+        let delay = usual_delay(labelled.iter().map(|(series, _)| *series));
         Ok(rlad::evaluate(&judged, &EvaluateOptions::quick(delay)))
     }
 }
@@ -287,7 +279,7 @@ impl Training<'_> {
         if let Some(bar) = &mut self.bar {
             bar.set_message("fitting the detector".to_owned());
         }
-        let model = self.session.finish();
+        let model = self.session.finish()?;
         self.folder.write_model(model.to_bytes())?;
         let check = self.check.as_ref().map(|check| check.evaluate(&model)).transpose()?;
         let last = self.history.last().cloned().unwrap_or(Value::Null);

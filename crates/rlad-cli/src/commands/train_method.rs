@@ -8,8 +8,8 @@ use std::time::Instant;
 use rlad::active::random_questions;
 use rlad::baselines::{Baseline, Method};
 use rlad::config::AnswerKind;
-use rlad::data::{Labels, Part, Truth};
-use rlad::{Answer, Config, Label, Query, Series};
+use rlad::data::{Labels, Part};
+use rlad::{Answer, Config, Label, Query};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -81,18 +81,17 @@ fn train(
         Terminal::check()?;
     }
     let data = read(&args.data, &args.form)?;
-    let series: Vec<Series> = data.members.iter().map(|member| member.series.clone()).collect();
-    let truths: Vec<Option<&Truth>> = data.members.iter().map(|member| member.truth.as_ref()).collect();
-    let mut oracle = if asks { Some(oracle(args, &series, &truths, *seed)?) } else { None };
+    let series = &data.series;
+    let mut oracle = if asks { Some(oracle(args, &data, *seed)?) } else { None };
     let folder = folder()?;
     let mut labels = vec![Labels::default(); series.len()];
     let (mut n_asked, mut stopped) = (0, false);
     if let Some(oracle) = &mut oracle {
-        let mut log = Log::open(&folder.file(folder::LABELS), &series)?;
-        let queries = random_questions(&series, *part, record.questions, *seed);
+        let mut log = Log::open(&folder.file(folder::LABELS), series)?;
+        let queries = random_questions(series, *part, record.questions, *seed);
         let (who, usual) = (who(args), Config::default());
         let about = About {
-            series: &series,
+            series,
             kind: record.answers,
             n_answered: 0,
             budget: queries.len(),
@@ -117,7 +116,7 @@ fn train(
         n_asked = answers.len();
     }
     drop(oracle);
-    let baseline = Baseline::fit(method, &series, *part, &labels, n_asked, *seed)?;
+    let baseline = Baseline::fit(method, series, *part, &labels, n_asked, *seed)?;
     folder.write_model(baseline.to_bytes())?;
     let check = args.check_part.map(|part| Check { part, data: &data }.evaluate(&baseline)).transpose()?;
     let labelled = labels.iter().flat_map(Labels::iter);
