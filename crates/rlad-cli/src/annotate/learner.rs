@@ -10,7 +10,7 @@ use rlad::{Detector, Model, Query, Session};
 use serde_json::{Value, json};
 
 use super::{AskedQuestion, Desk, Phase, State};
-use crate::Advice;
+use crate::advice::Advice;
 use crate::commands::train::{Check, Trained};
 use crate::folder::{self, Folder};
 use crate::log::Act;

@@ -9,7 +9,7 @@ use rlad::data::Part;
 use rlad::{Config, Error};
 use serde::{Deserialize, Serialize};
 
-use crate::Advice;
+use crate::advice::Advice;
 
 /// The suites that come with the program: name and content.
 pub(crate) const BUILT_IN: &[(&str, &str)] = &[

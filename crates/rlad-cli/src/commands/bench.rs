@@ -9,7 +9,7 @@ use std::time::Duration;
 use rlad::data::DataSet;
 use rlad::{Config, Error};
 
-use crate::Advice;
+use crate::advice::Advice;
 use crate::args::{BenchArgs, BenchRunArgs, DataArgs};
 use crate::bench::problem::for_others;
 use crate::bench::row::{Row, has_failed, rows};

@@ -11,7 +11,7 @@ use rlad::metrics::{Evaluation, Quality};
 use rlad::{Detector, Label, Saved, Series};
 use serde_json::Value;
 
-use crate::Advice;
+use crate::advice::Advice;
 use crate::args::DetectArgs;
 use crate::commands::evaluate::rows;
 use crate::commands::{open_saved, print, read, read_options, tell, use_threads};

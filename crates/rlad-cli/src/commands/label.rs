@@ -11,7 +11,7 @@ use rlad::data::DataSet;
 use rlad::{Config, Series, Session};
 use serde_json::json;
 
-use crate::Advice;
+use crate::advice::Advice;
 use crate::annotate::{Begun, Bound, Data, Desk, Learner, Options, Recorded, Settings, at_terminal, serve};
 use crate::args::{LabelArgs, OracleArg, PageArgs, QuestionArgs, TrainArgs};
 use crate::commands::train::{Trained, config, resume, user_name};
