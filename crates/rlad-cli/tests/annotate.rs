@@ -133,11 +133,10 @@ impl Expert<'_> {
         let (series, point) = (number(&question["series"]["index"]), number(&question["point"]));
         let query =
             Query { id: question["id"].as_u64().unwrap(), round: 0, series, point, reason: Reason::Random, score: 0.0 };
-        let truths = self.data.members.iter().map(|member| member.truth.as_ref()).collect();
-        let mut oracle = TruthOracle::new(truths, self.error_rate, self.error_rate, 0);
+        let mut oracle = TruthOracle::new(&self.data.truths).with_mistakes(self.error_rate, self.error_rate, 0);
         let asked = Question {
             query: &query,
-            series: &self.data.members[series].series,
+            series: &self.data.series[series],
             shown: number(&question["shown"]["first"])..number(&question["shown"]["last"]) + 1,
             kind: if question["kind"] == "point" { AnswerKind::Point } else { AnswerKind::Range },
             n_answered: 0,

@@ -143,9 +143,12 @@ fn features_are_written_for_other_programs() {
     let values = ["memory.difference:1", "memory.min-max"].map(str::to_owned).to_vec();
     let columns = rlad::data::Columns { values, ..Default::default() };
     let options = rlad::data::ReadOptions { columns, step: None };
-    let written = rlad::read(&[dir.join("features.parquet")], &options).unwrap().members.remove(0);
-    assert_eq!((written.series.len(), written.truth.unwrap().n_anomalies()), (1500, 25));
-    let of = |point: usize, feature: usize| format!("{:?}", written.series.row(point)[feature]);
+    let written = rlad::read(&[dir.join("features.parquet")], &options).unwrap();
+    let ([series], [Some(truth)]) = (&written.series[..], &written.truths[..]) else {
+        panic!("one series with labels")
+    };
+    assert_eq!((series.len(), truth.n_anomalies()), (1500, 25));
+    let of = |point: usize, feature: usize| format!("{:?}", series.row(point)[feature]);
     assert_eq!(of(0, 0), "0.0");
     assert_eq!(of(40, 1), "2.0", "the range is that of the first 30 points, before the first jump");
 

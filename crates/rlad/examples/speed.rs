@@ -9,6 +9,7 @@
 use std::error::Error;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use rand::SeedableRng;
@@ -16,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use rlad::active::{Question, Reply};
 use rlad::config::PropagationMethod;
-use rlad::data::{Clock, DataSet, Part, ReadOptions, Truth};
+use rlad::data::{Clock, DataSet, Part, ReadOptions};
 use rlad::detect::{Arrival, push_all};
 use rlad::features::Feature;
 use rlad::internals::{
@@ -212,7 +213,7 @@ impl Kept {
         };
         let labels: Vec<Option<Label>> = self.floats(task, "labels")?.iter().map(|number| label(*number)).collect();
         let rows = self.floats(task, "rows")?;
-        let mut config = Config::paper().propagation;
+        let mut config = Config::paper().paper.propagation;
         config.method = PropagationMethod::Spreading;
         config.max_iterations = number(task, "passes")?;
         let start = Instant::now();
@@ -237,10 +238,10 @@ impl Kept {
         let data = self.data(task)?;
         let start = Instant::now();
         let encode_one = |series: &Series| encode(series, &features, &Scale::fit(series, 0..series.len()));
-        let encoded: Vec<_> = data.members.par_iter().map(|member| encode_one(&member.series)).collect();
+        let encoded: Vec<_> = data.series.par_iter().map(encode_one).collect();
         let seconds = start.elapsed().as_secs_f64();
         write_floats(task, encoded.iter().flat_map(|encoded| encoded.rows()).copied())?;
-        Ok(json!({ "seconds": seconds, "points": data.members.iter().map(|m| m.series.len()).sum::<usize>() }))
+        Ok(json!({ "seconds": seconds, "points": data.n_points() }))
     }
 
     /// Reading a file.
@@ -257,11 +258,8 @@ impl Kept {
         let model = open_model(task)?;
         let data = self.data(task)?;
         let start = Instant::now();
-        let n: usize = data
-            .members
-            .iter()
-            .map(|member| rlad::Detector::score(&model, &member.series).map(|s| s.len()))
-            .sum::<Result<_, _>>()?;
+        let n_scores = |series| rlad::Detector::score(&model, series).map(|scores| scores.len());
+        let n: usize = data.series.iter().map(n_scores).sum::<Result<_, _>>()?;
         Ok(json!({ "seconds": start.elapsed().as_secs_f64(), "points": n }))
     }
 }
@@ -283,8 +281,8 @@ fn write(task: &Value) -> Outcome {
 fn question(task: &Value) -> Outcome {
     let start = Instant::now();
     let data = open(task)?;
-    let series: Vec<Series> = data.members.iter().map(|member| member.series.clone()).collect();
-    let mut session = Session::new(Config { part: text(task, "part")?.parse()?, ..Config::default() }, &series)?;
+    let mut session =
+        Session::new(Config { part: text(task, "part")?.parse()?, ..Config::default() }, &data.series[..])?;
     let n_questions = session.query().len();
     Ok(json!({ "seconds": start.elapsed().as_secs_f64(), "questions": n_questions }))
 }
@@ -292,19 +290,17 @@ fn question(task: &Value) -> Outcome {
 /// Rounds of questions up to a budget, answered by the truth: the seconds of each, from the answers to the next questions.
 fn rounds(task: &Value) -> Outcome {
     let data = open(task)?;
-    let series: Vec<Series> = data.members.iter().map(|member| member.series.clone()).collect();
-    let truths: Vec<Option<&Truth>> = data.members.iter().map(|member| member.truth.as_ref()).collect();
     let part: Part = text(task, "part")?.parse()?;
     let config = Config { part, questions: number(task, "questions")?, ..Config::default() };
     let (kind, budget) = (config.query.answers, config.questions);
-    let mut session = Session::new(config, &series)?;
-    let mut oracle = TruthOracle::new(truths, 0.0, 0.0, 0);
+    let mut session = Session::new(config, &data.series[..])?;
+    let mut oracle = TruthOracle::new(&data.truths);
     let mut seconds = Vec::new();
     let mut queries = session.query().to_vec();
     while !queries.is_empty() {
         let mut answers = Vec::with_capacity(queries.len());
         for query in &queries {
-            let (series, shown) = (&series[query.series], session.shown(query));
+            let (series, shown) = (&data.series[query.series], session.shown(query));
             let question = Question { query, series, shown, kind, n_answered: answers.len(), budget };
             if let Reply::Answer(answer) = oracle.answer(&question).map_err(|error| error.to_string())? {
                 answers.push((query.id, answer));
@@ -316,7 +312,7 @@ fn rounds(task: &Value) -> Outcome {
         seconds.push(start.elapsed().as_secs_f64());
     }
     let start = Instant::now();
-    let model = session.finish();
+    let model = session.finish()?;
     let finish = start.elapsed().as_secs_f64();
     if let Some(path) = task["out"].as_str() {
         std::fs::write(path, model.to_bytes())?;
@@ -327,15 +323,18 @@ fn rounds(task: &Value) -> Outcome {
 /// A fleet: many series that the model never saw, a point of each a minute, in as many parts as there are threads.
 fn stream(task: &Value) -> Outcome {
     const BATCH: usize = 256;
-    let model = open_model(task)?;
+    let model = Arc::new(open_model(task)?);
     let (n_series, n_minutes) = (number(task, "series")?, number(task, "minutes")?);
     let n_threads = rayon::current_num_threads();
     let clock = Clock { step: 60 * rlad::data::NANOS_PER_SECOND, has_days: true };
     let before = resident_bytes();
-    let mut parts: Vec<Vec<Stream<'_>>> = (0..n_threads)
+    let mut parts: Vec<Vec<Stream>> = (0..n_threads)
         .into_par_iter()
         .map(|part| {
-            (part..n_series).step_by(n_threads).map(|i| Stream::new(&model, &format!("host-{i}"), clock)).collect()
+            (part..n_series)
+                .step_by(n_threads)
+                .map(|i| Stream::new(Arc::clone(&model), &format!("host-{i}"), clock))
+                .collect()
         })
         .collect();
     let value = |series: usize, minute: usize| ((series * 31 + minute * 17) % 97) as f64 + (minute as f64 / 9.0).sin();

@@ -3,6 +3,7 @@
 //! [`read()`] and [`Catalogue`] take CSV and Parquet files to [`Series`] and their [`Truth`]; [`write_scores`] and [`ScoresWriter`] take
 //! scores back to files; [`import()`] reads published data sets, [`import_labels`] and [`export_labels`] other tools' labels.
 
+pub(crate) mod dataset;
 pub(crate) mod exchange;
 pub(crate) mod import;
 pub(crate) mod label;
@@ -12,10 +13,11 @@ pub(crate) mod scores;
 pub(crate) mod series;
 pub(crate) mod write;
 
+pub use dataset::DataSet;
 pub use exchange::{Imported, LabelFormat, SeriesLabels, Uncovered, export_labels, import_labels, write_labels};
 pub use import::{Source, import};
 pub use label::{Annotation, Answer, Label, Labels, Span, Truth, events};
-pub use read::{Catalogue, Columns, DataSet, ListedSeries, Member, ReadOptions, read};
+pub use read::{Catalogue, Columns, ListedSeries, ReadOptions, read};
 pub use scores::{Event, ScoresWriter, SeriesScores, read_scores, write_events, write_scores};
 pub use series::{Clock, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Series, TimeFormat};
 pub use write::{write_dataset, write_file};

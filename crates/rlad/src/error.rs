@@ -125,6 +125,16 @@ pub enum Error {
         /// The value.
         found: String,
     },
+    /// Parts that belong together do not fit: a series, its truth, or its scores.
+    #[error("{what} must have {expected}, found {found}")]
+    Shape {
+        /// The thing, with its article or with its name in backticks: "series `cpu`".
+        what: String,
+        /// The shape or order that was expected: "10 labels, one a point".
+        expected: String,
+        /// The one that was found.
+        found: String,
+    },
     /// A series has other channels than the model was trained on.
     #[error("series `{series}` has {found} value channels, but {expected} are expected")]
     Channels {
@@ -249,6 +259,11 @@ impl Error {
         }
     }
 
+    /// Parts that do not fit.
+    pub(crate) fn shape(what: impl Into<String>, expected: impl Into<String>, found: impl Into<String>) -> Self {
+        Self::Shape { what: what.into(), expected: expected.into(), found: found.into() }
+    }
+
     /// A tensor that is not what a network's shape asks for.
     pub(crate) fn tensor(name: impl Into<String>, expected: impl Into<String>, found: impl Into<String>) -> Self {
         Self::Tensor { name: name.into(), expected: expected.into(), found: found.into() }
@@ -278,6 +293,9 @@ impl Error {
             }
             Self::Diverged { .. } => "lower its `learning_rate`",
             Self::RoundDiverged { .. } => "set a smaller `agent.learning_rate` in the config; the answers are kept",
+            Self::Shape { .. } => {
+                "sort the points by time and keep one of each; a point has one value a channel, and one label where there is a truth"
+            }
             Self::Channels { .. } => "score data of the form that the model was trained on",
             _ => return None,
         })

@@ -186,16 +186,15 @@ fn bad_public_data_and_scores_are_told_too() {
     tell("scores with two thresholds", &read_scores(&path).unwrap_err());
     let path = write("a.csv", "timestamp,name,value\n60,web,2\n");
     let mut data = read(&[path], &ReadOptions::default()).unwrap();
-    let series = &data.members[0].series;
+    let series = &data.series[0];
     let (format, timestamps) = (series.time_format(), series.timestamps().to_vec());
     let channels = vec!["id".to_owned(), "name".to_owned()];
-    data.members[0].series = rlad::Series::new("a", channels, format, timestamps, vec![1.0, 2.0], None).unwrap();
+    data.series[0] = rlad::Series::new("a", channels, format, timestamps, vec![1.0, 2.0], None).unwrap();
     tell("channels that would be taken for others", &write_dataset(&folder.path().join("x.csv"), &data).unwrap_err());
     tell(
         "a folder that is not there",
         &write_dataset(&folder.path().join("no/x.parquet"), &{
-            data.members[0].series =
-                rlad::Series::new("a", vec!["cpu".to_owned()], format, vec![60], vec![1.0], None).unwrap();
+            data.series[0] = rlad::Series::new("a", vec!["cpu".to_owned()], format, vec![60], vec![1.0], None).unwrap();
             data
         })
         .unwrap_err(),

@@ -14,7 +14,7 @@ const TRAINING: Part = Part { from: 0.0, to: 0.8 };
 fn kpi() -> Vec<Series> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/kpi");
     let data = read(&[folder], &ReadOptions::default()).unwrap();
-    data.members.into_iter().map(|member| member.series).collect()
+    data.series
 }
 
 /// A series with one row of values a point, half an hour apart.

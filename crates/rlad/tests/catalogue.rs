@@ -13,7 +13,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use proptest::prelude::*;
-use rlad::data::{Catalogue, Columns, Member, ReadOptions};
+use rlad::data::{Catalogue, Columns, DataSet, ReadOptions, Truth};
 use rlad::{Error, Series, read};
 
 /// A row of a file.
@@ -67,22 +67,21 @@ fn list(paths: &[PathBuf]) -> Catalogue {
     Catalogue::of(paths, &ReadOptions::default()).unwrap()
 }
 
-fn names(members: &[Member]) -> Vec<&str> {
-    members.iter().map(|member| member.series.name()).collect()
+fn names(data: &DataSet) -> Vec<&str> {
+    data.series.iter().map(Series::name).collect()
 }
 
-/// Members with the bits of their values, of which NaN equals itself.
-fn bits(members: &[Member]) -> Vec<(Member, Vec<u64>)> {
-    let of_member = |member: &Member| {
-        let Member { series, truth } = member;
+/// Series and truths with the bits of the values, of which NaN equals itself.
+fn bits(data: &DataSet) -> Vec<((Series, Vec<u64>), Option<&Truth>)> {
+    let with_bits = |series: &Series| {
         let (name, channels, timestamps) = (series.name(), series.channels().to_vec(), series.timestamps().to_vec());
         let zeros = vec![0.0; series.values().len()];
         let step = Some(series.step());
         let series_of_zeros = Series::new(name, channels, series.time_format(), timestamps, zeros, step).unwrap();
         let values = series.values().iter().map(|value| value.to_bits()).collect();
-        (Member { series: series_of_zeros, truth: truth.clone() }, values)
+        (series_of_zeros, values)
     };
-    members.iter().map(of_member).collect()
+    data.iter().map(|(series, truth)| (with_bits(series), truth)).collect()
 }
 
 /// Reads all that is listed in groups of `n` series, and compares with what reading everything gives.
@@ -90,20 +89,20 @@ fn assert_as_read(paths: &[PathBuf], n: usize) {
     let whole = read(paths, &ReadOptions::default()).unwrap();
     let mut catalogue = list(paths);
     let listed = catalogue.series().to_vec();
-    for (listed, member) in listed.iter().zip(&whole.members) {
-        let series = &member.series;
+    for (listed, series) in listed.iter().zip(&whole.series) {
         assert_eq!((listed.name.as_str(), listed.n_points), (series.name(), series.len()));
         assert_eq!((listed.n_channels, listed.time_format), (series.n_channels(), series.time_format()));
     }
-    let mut members = Vec::new();
+    let mut groups_read = Vec::new();
     // The order in which they are read is not that of the notes.
     let mut groups: Vec<_> = listed.chunks(n).collect();
     groups.reverse();
     for group in groups {
         let names: Vec<&str> = group.iter().map(|series| series.name.as_str()).collect();
-        members.splice(0..0, catalogue.read(&names).unwrap());
+        groups_read.push(catalogue.read(&names).unwrap());
     }
-    assert!(bits(&members) == bits(&whole.members), "{:?} in groups of {n}", names(&members));
+    let data: DataSet = groups_read.into_iter().rev().flatten().collect();
+    assert!(bits(&data) == bits(&whole), "{:?} in groups of {n}", names(&data));
     assert_eq!(catalogue.notes(), whole.notes);
 }
 
@@ -194,9 +193,9 @@ fn files_of_every_form_are_listed() {
             series: None,
         };
         let options = ReadOptions { columns, step: None };
-        let whole = read(std::slice::from_ref(&types), &options).unwrap().members;
+        let whole = read(std::slice::from_ref(&types), &options).unwrap();
         let mut catalogue = Catalogue::of(std::slice::from_ref(&types), &options).unwrap();
-        assert_eq!(catalogue.series()[0].time_format, whole[0].series.time_format(), "{time}");
+        assert_eq!(catalogue.series()[0].time_format, whole.series[0].time_format(), "{time}");
         assert_eq!(bits(&catalogue.read(&["x"]).unwrap()), bits(&whole), "{time}");
     }
 }
@@ -221,7 +220,7 @@ fn row_groups_without_a_wanted_series_are_not_read() {
         }
     }
     std::fs::write(&path, bytes).unwrap();
-    assert!(catalogue.read(&["a", "b"]).unwrap() == whole.members[..2]);
+    assert!(catalogue.read(&["a", "b"]).unwrap().iter().eq(whole.iter().take(2)));
     let error = catalogue.read(&["d"]).unwrap_err();
     assert!(matches!(error, Error::Format { .. }), "{error}");
     assert!(read(std::slice::from_ref(&path), &ReadOptions::default()).is_err());
@@ -234,7 +233,7 @@ fn what_is_not_listed_or_not_as_listed_is_told() {
     write_csv(&path, &clustered(10));
     let mut catalogue = list(std::slice::from_ref(&path));
     assert_eq!(catalogue.read(&["e"]).unwrap_err().to_string(), "series `e` is not in the files that were listed");
-    assert_eq!(catalogue.read(&[""; 0]).unwrap(), []);
+    assert_eq!(catalogue.read(&[""; 0]).unwrap(), DataSet::default());
     write_csv(&path, &clustered(9));
     for names in [&["a"][..], &["a", "b", "c", "d"]] {
         let error = catalogue.read(names).unwrap_err().to_string();
@@ -258,7 +257,7 @@ fn an_error_names_the_row_of_the_file() {
     std::fs::write(&path, &text).unwrap();
     let whole = read(std::slice::from_ref(&path), &ReadOptions::default()).unwrap_err().to_string();
     let mut catalogue = list(std::slice::from_ref(&path));
-    assert_eq!(catalogue.read(&["a"]).unwrap()[0].series.len(), 40_000);
+    assert_eq!(catalogue.read(&["a"]).unwrap().series[0].len(), 40_000);
     assert_eq!(catalogue.read(&["b"]).unwrap_err().to_string(), whole);
     assert!(whole.contains("row 78002, column `value`"), "{whole}");
 

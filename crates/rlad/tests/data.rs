@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use rlad::data::{
-    Columns, DataSet, Member, NANOS_PER_SECOND, ReadOptions, SeriesScores, Source, TimeFormat, Truth, import,
-    read_scores, write_dataset, write_scores,
+    Columns, DataSet, NANOS_PER_SECOND, ReadOptions, SeriesScores, Source, TimeFormat, Truth, import, read_scores,
+    write_dataset, write_scores,
 };
 use rlad::{Error, Label, Series, read};
 use serde_json::Value;
@@ -36,11 +36,11 @@ fn read_text(text: impl AsRef<[u8]>) -> rlad::Result<DataSet> {
 
 fn assert_as_pandas_reads(data: &DataSet, expected: &Value) {
     let expected = expected.as_object().unwrap();
-    let names: Vec<&str> = data.members.iter().map(|member| member.series.name()).collect();
+    let names: Vec<&str> = data.series.iter().map(Series::name).collect();
     let mut expected_names: Vec<&String> = expected.keys().collect();
     expected_names.sort();
     assert_eq!(names, expected_names);
-    for Member { series, truth } in &data.members {
+    for (series, truth) in data.iter() {
         let want = &expected[series.name()];
         let got = serde_json::json!({
             "n_points": series.len(),
@@ -48,7 +48,7 @@ fn assert_as_pandas_reads(data: &DataSet, expected: &Value) {
             "last": series.timestamps()[series.len() - 1],
             "step": series.step(),
             "max": series.values().iter().copied().fold(f64::MIN, f64::max),
-            "n_anomalies": truth.as_ref().unwrap().n_anomalies(),
+            "n_anomalies": truth.unwrap().n_anomalies(),
         });
         for (key, got) in got.as_object().unwrap() {
             assert_eq!(got, &want[key], "{key} of {}", series.name());
@@ -72,7 +72,7 @@ fn the_shipped_data_are_what_pandas_reads() {
 
 #[test]
 fn the_shipped_kpi_series_have_gaps_and_anomalies_to_train_and_to_test_on() {
-    for Member { series, truth } in read_one(&root("data/kpi")).unwrap().members {
+    for (series, truth) in read_one(&root("data/kpi")).unwrap() {
         assert!(series.timestamps().windows(2).any(|pair| pair[1] - pair[0] > series.step()), "{}", series.name());
         let cut = series.len() * 4 / 5;
         let (train, test) = truth.as_ref().unwrap().labels().split_at(cut);
@@ -86,7 +86,7 @@ fn the_shipped_kpi_series_have_gaps_and_anomalies_to_train_and_to_test_on() {
 #[test]
 fn a_folder_is_read_by_path_and_tells_what_it_left_out() {
     let data = read_one(&root("data/nab")).unwrap();
-    let names: Vec<&str> = data.members.iter().map(|member| member.series.name()).collect();
+    let names: Vec<&str> = data.series.iter().map(Series::name).collect();
     assert_eq!(names[3], "data/realKnownCause/nyc_taxi");
     assert!(data.notes.iter().any(|note| note.contains("LICENSE.txt") && note.contains("combined_windows.json")));
     assert!(data.notes.iter().any(|note| note.contains("constant") && note.contains("art_flatline")));
@@ -103,25 +103,25 @@ fn every_parquet_type_means_what_pyarrow_means() {
             label: Some(label.to_owned()),
             series: None,
         };
-        read(std::slice::from_ref(&path), &ReadOptions { columns, step: None }).unwrap().members.remove(0)
+        read(std::slice::from_ref(&path), &ReadOptions { columns, step: None }).unwrap().into_iter().next().unwrap()
     };
     let nanoseconds: Vec<i64> = serde_json::from_value(expected["nanoseconds"].clone()).unwrap();
     for time in expected["times"].as_array().unwrap() {
         let time = time.as_str().unwrap();
-        let member = with(time, "double", "label int");
-        assert_eq!(member.series.name(), "x", "{time}");
-        assert_eq!(member.series.timestamps(), nanoseconds, "{time}");
+        let (series, _) = with(time, "double", "label int");
+        assert_eq!(series.name(), "x", "{time}");
+        assert_eq!(series.timestamps(), nanoseconds, "{time}");
         let zoned = time.contains("UTC") || time.contains("Berlin") || time.contains("dictionary");
-        assert_eq!(member.series.time_format() == TimeFormat::Rfc3339, zoned, "{time}");
+        assert_eq!(series.time_format() == TimeFormat::Rfc3339, zoned, "{time}");
     }
     for (value, want) in expected["values"].as_object().unwrap() {
-        let got = with("int64 seconds", value, "label int").series;
+        let got = with("int64 seconds", value, "label int").0;
         for (got, want) in got.values().iter().zip(want.as_array().unwrap()) {
             assert_eq!(got.to_bits(), want.as_f64().unwrap_or(f64::NAN).to_bits(), "{value}");
         }
     }
     for label in expected["labels"].as_array().unwrap() {
-        let truth = with("int64 seconds", "double", label.as_str().unwrap()).truth.unwrap();
+        let truth = with("int64 seconds", "double", label.as_str().unwrap()).1.unwrap();
         assert_eq!(truth.labels(), [Some(Label::Normal), Some(Label::Anomaly), None], "{label}");
     }
 }
@@ -141,13 +141,13 @@ fn separators_quotes_line_ends_and_byte_order_marks_change_nothing() {
         "timestamp,value,label\n120,2.5,1\n60,1.5,0\n",
     ] {
         let mut got = read_text(text).unwrap();
-        if got.members[0].series.channels() == ["Value"] {
-            let series = &got.members[0].series;
+        let series = &got.series[0];
+        if series.channels() == ["Value"] {
             let (timestamps, values) = (series.timestamps().to_vec(), series.values().to_vec());
-            got.members[0].series =
+            got.series[0] =
                 Series::new("x", vec!["value".into()], TimeFormat::Seconds, timestamps, values, None).unwrap();
         }
-        assert_eq!(got.members, want.members, "{text:?}");
+        assert!(got.iter().eq(want.iter()), "{text:?}");
     }
     let sorted = read_text("timestamp,value,label\n120,2.5,1\n60,1.5,0\n").unwrap();
     assert_eq!(sorted.notes, ["rows sorted by time: `x`"]);
@@ -159,26 +159,26 @@ fn odd_series_have_defined_answers() {
     assert_eq!(constant.notes, ["constant, so nothing can stand out: `x`"]);
 
     let one = read_text("timestamp,value\n60,1").unwrap();
-    assert_eq!((one.members[0].series.len(), one.members[0].series.step()), (1, NANOS_PER_SECOND));
+    assert_eq!((one.series[0].len(), one.series[0].step()), (1, NANOS_PER_SECOND));
     assert_eq!(one.notes, ["one point only: `x`"]);
 
     let missing = read_text("timestamp,value\n60,\n120,NaN\n180,null\n").unwrap();
-    assert!((0..3).all(|point| missing.members[0].series.is_missing(point)));
+    assert!((0..3).all(|point| missing.series[0].is_missing(point)));
     assert_eq!(missing.notes, ["no value at all in a channel: `x`"]);
 
     let infinite = read_text("timestamp,value\n60,1\n120,inf\n180,-Infinity\n240,2\n").unwrap();
-    assert!(infinite.members[0].series.is_missing(1) && infinite.members[0].series.is_missing(2));
+    assert!(infinite.series[0].is_missing(1) && infinite.series[0].is_missing(2));
     assert_eq!(infinite.notes, ["infinite values taken as missing: `x` (2)"]);
 
     let mixed = read_text("timestamp,value\n0,1\n60,2\n120,3\n150,4\n210,5\n").unwrap();
-    assert_eq!(mixed.members[0].series.step(), 60 * NANOS_PER_SECOND);
+    assert_eq!(mixed.series[0].step(), 60 * NANOS_PER_SECOND);
     assert_eq!(mixed.notes, ["timestamps off the grid of the step: `x` (25.0 %)"]);
 
     let unlabelled = read_text("timestamp,value,label\n60,1,\n120,2,-1\n").unwrap();
-    assert_eq!(unlabelled.members[0].truth, None);
+    assert_eq!(unlabelled.truths, [None]);
 
     let timeless = read_text("cpu,ram\n1,2\n3,4\n").unwrap();
-    let series = &timeless.members[0].series;
+    let series = &timeless.series[0];
     assert_eq!((series.time_format(), series.timestamps(), series.n_channels()), (TimeFormat::Index, &[0, 1][..], 2));
     assert_eq!(series.values(), [1.0, 2.0, 3.0, 4.0]);
     assert!(timeless.notes[0].starts_with("no column for the time"));
@@ -195,10 +195,10 @@ fn a_series_in_several_files_is_joined() {
     let tuesday = write("2.csv", "series,date,value,label\na,2014-07-02,2,1\nb,2014-07-02,5,0\n");
     let monday = write("1.csv", "series,date,value\na,2014-07-01,1\na,2014-07-03,3\n");
     let data = read(&[tuesday, monday], &ReadOptions::default()).unwrap();
-    let [a, b] = &data.members[..] else { panic!("two series") };
-    assert_eq!(a.series.values(), [1.0, 2.0, 3.0]);
-    assert_eq!(a.truth, Some(Truth::new(vec![None, Some(Label::Anomaly), None])));
-    assert_eq!(b.series.len(), 1);
+    let [a, b] = &data.series[..] else { panic!("two series") };
+    assert_eq!(a.values(), [1.0, 2.0, 3.0]);
+    assert_eq!(data.truths[0], Some(Truth::new(vec![None, Some(Label::Anomaly), None])));
+    assert_eq!(b.len(), 1);
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn a_given_step_is_kept() {
     let path = folder.path().join("x.csv");
     std::fs::write(&path, "timestamp,value\n0,1\n60,2\n180,3\n").unwrap();
     let data = read(&[path], &ReadOptions { step: Some(30 * NANOS_PER_SECOND), ..ReadOptions::default() }).unwrap();
-    assert_eq!(data.members[0].series.step(), 30 * NANOS_PER_SECOND);
+    assert_eq!(data.series[0].step(), 30 * NANOS_PER_SECOND);
 }
 
 #[test]
@@ -217,17 +217,17 @@ fn imported_data_survive_a_file() {
     for name in ["nab.csv", "nab.parquet"] {
         let path = folder.path().join(name);
         write_dataset(&path, &data).unwrap();
-        assert_eq!(read_one(&path).unwrap().members, data.members, "{name}");
+        assert!(read_one(&path).unwrap().iter().eq(data.iter()), "{name}");
     }
 }
 
 #[test]
 fn series_that_do_not_fit_one_file_are_refused() {
-    let timed = read_text("timestamp,value\n60,1\n").unwrap().members;
-    let timeless = read_text("series,value\ny,1\n").unwrap().members;
-    let two_channels = read_text("series,timestamp,a,b\nz,60,1,2\n").unwrap().members;
+    let timed = read_text("timestamp,value\n60,1\n").unwrap();
+    let timeless = read_text("series,value\ny,1\n").unwrap();
+    let two_channels = read_text("series,timestamp,a,b\nz,60,1,2\n").unwrap();
     for other in [timeless, two_channels] {
-        let data = DataSet { members: [timed.clone(), other].concat(), notes: Vec::new() };
+        let data = timed.clone().into_iter().chain(other).collect();
         assert!(matches!(write_dataset(Path::new("never.csv"), &data), Err(Error::Format { .. })));
     }
 }
@@ -278,17 +278,17 @@ proptest! {
         let truth = Some(Truth::new(labels.collect())).filter(|truth| truth.labels().iter().any(Option::is_some));
         let channels = vec!["value".to_owned()];
         let series = Series::new(&*name, channels, format, timestamps(format, n_points), values, None).unwrap();
-        let data = DataSet { members: vec![Member { series, truth }], notes: Vec::new() };
+        let data: DataSet = [(series, truth)].into_iter().collect();
         for file in ["x.csv", "x.parquet"] {
             let path = folder.path().join(file);
             write_dataset(&path, &data).unwrap();
-            let got = read_one(&path).unwrap().members.remove(0);
-            let want = &data.members[0];
-            prop_assert_eq!(got.series.name(), want.series.name());
-            prop_assert_eq!(got.series.time_format(), format);
-            prop_assert_eq!(got.series.timestamps(), want.series.timestamps());
-            prop_assert_eq!(bits(got.series.values()), bits(want.series.values()));
-            prop_assert_eq!(&got.truth, &want.truth);
+            let read = read_one(&path).unwrap();
+            let (got, want) = (&read.series[0], &data.series[0]);
+            prop_assert_eq!(got.name(), want.name());
+            prop_assert_eq!(got.time_format(), format);
+            prop_assert_eq!(got.timestamps(), want.timestamps());
+            prop_assert_eq!(bits(got.values()), bits(want.values()));
+            prop_assert_eq!(&read.truths, &data.truths);
         }
     }
 

@@ -15,11 +15,11 @@ use rlad::{Config, Detector, Model, Series, Session, Stream, TruthOracle, read};
 /// The shipped series with their truth.
 fn shipped() -> Vec<(Series, Option<Truth>)> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data");
-    let mut members = import(Source::Nab, &data.join("nab")).unwrap().members;
+    let mut shipped = import(Source::Nab, &data.join("nab")).unwrap();
     let kpi: Vec<PathBuf> = vec![data.join("kpi")];
-    members.extend(read(&kpi, &ReadOptions::default()).unwrap().members);
-    assert!(members.len() >= 7);
-    members.into_iter().map(|member| (member.series, member.truth)).collect()
+    shipped.extend(read(&kpi, &ReadOptions::default()).unwrap());
+    assert!(shipped.series.len() >= 7);
+    shipped.into_iter().collect()
 }
 
 /// A model that was trained a little on one shipped series.

@@ -261,7 +261,7 @@ impl Learner {
         let hash = match written {
             Some(hash) => hash,
             None => {
-                let model = self.session.finish();
+                let model = self.session.finish()?;
                 {
                     let _files = desk.files.lock().unwrap_or_else(PoisonError::into_inner);
                     self.folder.write_model(model.to_bytes())?;

@@ -128,7 +128,7 @@ struct Measured<'a> {
     metrics: Value,
 }
 
-/// The scores after one budget: one a member of the data, of the points of the test part, in their order. A point that the
+/// The scores after one budget: one a series of the data, of the points of the test part, in their order. A point that the
 /// file names without a score is no alarm.
 ///
 /// # Errors
@@ -144,10 +144,10 @@ fn scores(task: &Task, outcome: &Outcome, budget: Option<usize>, data: &DataSet)
         .map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
     let mut by_name: HashMap<String, SeriesScores> =
         found.into_iter().map(|scores| (scores.series.clone(), scores)).collect();
-    let mut joined = Vec::with_capacity(data.members.len());
-    for member in &data.members {
-        let timestamps = &member.series.timestamps()[member.series.part(task.test)];
-        let name = member.series.name();
+    let mut joined = Vec::with_capacity(data.series.len());
+    for series in &data.series {
+        let timestamps = &series.timestamps()[series.part(task.test)];
+        let name = series.name();
         let Some(mut scores) = by_name.remove(name) else {
             return Err(format!("`{}` lacks the series `{name}`", scored.scores));
         };
@@ -178,11 +178,10 @@ fn metrics(
     delay: usize,
 ) -> anyhow::Result<Value> {
     let judged: Vec<ScoredSeries<'_>> = data
-        .members
         .iter()
         .zip(scores)
-        .filter_map(|(member, scores)| {
-            let truth = &member.truth.as_ref()?.labels()[member.series.part(suite.test)];
+        .filter_map(|((series, truth), scores)| {
+            let truth = &truth?.labels()[series.part(suite.test)];
             Some(ScoredSeries { truth, scores: &scores.scores, threshold: threshold.unwrap_or(scores.threshold) })
         })
         .collect();

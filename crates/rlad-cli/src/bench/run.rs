@@ -172,7 +172,7 @@ fn agent_run(
 ) -> anyhow::Result<Vec<Scored>> {
     let mut config = agent(table)?;
     (config.seed, config.part) = (task.seed, task.train);
-    let n = data.members.len();
+    let n = data.series.len();
     let mut folds: Vec<Fold<'_>> = match task.entry.unseen_folds {
         None => vec![Fold::new(task, &config, data, &|_| true, (0..n).collect())?],
         Some(k) => (0..k.min(n))
@@ -194,12 +194,8 @@ fn agent_run(
             fit_seconds += fitting.elapsed().as_secs_f64();
             let scoring = Instant::now();
             for &series in &fold.scored {
-                of_series[series] = Some(score_series(
-                    fitted.detector.as_ref(),
-                    &fitted.name,
-                    &data.members[series].series,
-                    task.test,
-                )?);
+                of_series[series] =
+                    Some(score_series(fitted.detector.as_ref(), &fitted.name, &data.series[series], task.test)?);
             }
             score_seconds += scoring.elapsed().as_secs_f64();
             questions += fitted.questions;
@@ -230,10 +226,9 @@ fn agent_run(
 
 /// A session on some of the series, and the series that its detector scores.
 struct Fold<'a> {
+    task: &'a Task,
     session: Session,
-    oracle: TruthOracle<'a>,
-    truths: Vec<Option<&'a Truth>>,
-    series: Vec<Series>,
+    truths: Vec<Option<Truth>>,
     scored: Vec<usize>,
 }
 
@@ -249,23 +244,21 @@ struct Fitted {
 
 impl<'a> Fold<'a> {
     fn new(
-        task: &Task,
+        task: &'a Task,
         config: &rlad::Config,
-        data: &'a DataSet,
+        data: &DataSet,
         is_trained_on: &dyn Fn(usize) -> bool,
         scored: Vec<usize>,
     ) -> anyhow::Result<Self> {
-        let trained = || data.members.iter().enumerate().filter(|(at, _)| is_trained_on(*at)).map(|(_, member)| member);
-        let series: Vec<Series> = trained().map(|member| member.series.clone()).collect();
-        let truths: Vec<Option<&Truth>> = trained().map(|member| member.truth.as_ref()).collect();
-        let (error_rate, unsure_rate) = (task.entry.error_rate.unwrap_or(0.0), task.entry.unsure_rate.unwrap_or(0.0));
-        let oracle = TruthOracle::new(truths.clone(), error_rate, unsure_rate, task.seed);
-        Ok(Self { session: Session::new(config.clone(), &series)?, oracle, truths, series, scored })
+        let trained = data.iter().enumerate().filter(|(at, _)| is_trained_on(*at));
+        let (series, truths): (Vec<Series>, Vec<Option<Truth>>) =
+            trained.map(|(_, (series, truth))| (series.clone(), truth.cloned())).unzip();
+        Ok(Self { task, session: Session::new(config.clone(), series)?, truths, scored })
     }
 
     /// Asks until `budget` questions are answered, and fits the detector: the warm-up's scores where none may be asked.
     fn fit(&mut self, budget: usize) -> anyhow::Result<Fitted> {
-        let Self { session, oracle, truths, series, .. } = self;
+        let Self { task, session, truths, .. } = self;
         if budget == 0 {
             return Ok(Fitted {
                 detector: Box::new(session.warm_up_detector()),
@@ -277,27 +270,15 @@ impl<'a> Fold<'a> {
             });
         }
         session.set_questions(budget);
-        let mut expected = None;
-        loop {
-            let queries = session.query().to_vec();
-            if queries.is_empty() {
-                break;
-            }
-            let kind = session.config().query.answers;
-            let mut answers = Vec::with_capacity(queries.len());
-            for query in &queries {
-                answers.push((query.id, ask(oracle, query, &series[query.series], session.shown(query), kind)?));
-            }
-            let progress = session.teach(&answers)?;
-            anyhow::ensure!(progress.loss.is_finite(), "the training diverged in round {}", progress.round);
-            expected = progress.expected;
-        }
-        let expected = expected.map(|expected| {
+        let (error_rate, unsure_rate) = (task.entry.error_rate.unwrap_or(0.0), task.entry.unsure_rate.unwrap_or(0.0));
+        let mut oracle = TruthOracle::new(truths).with_mistakes(error_rate, unsure_rate, task.seed);
+        let run = session.run(&mut oracle)?;
+        let expected = run.rounds.last().and_then(|round| round.expected).map(|expected| {
             let (f1, truth) = (expected.f1, session.true_quality(truths).f1);
             let held = u8::from((f1.low..=f1.high).contains(&truth));
             Expected { f1: f1.expected, low: f1.low, high: f1.high, truth, held }
         });
-        let model = session.finish();
+        let model = session.finish()?;
         Ok(Fitted {
             name: model.hash()[..16].to_owned(),
             questions: model.n_questions(),
@@ -314,7 +295,7 @@ impl<'a> Fold<'a> {
 
 /// A baseline; one that learns from labels gets those of random questions, as many as each budget allows.
 fn baseline_run(task: &Task, baseline: &super::suite::Baseline, data: &DataSet) -> anyhow::Result<Vec<Scored>> {
-    let series: Vec<Series> = data.members.iter().map(|member| member.series.clone()).collect();
+    let series = &data.series;
     let method = baseline.method()?;
     let budgets: Vec<Option<usize>> = match task.budgets.as_slice() {
         [] => vec![None],
@@ -326,20 +307,20 @@ fn baseline_run(task: &Task, baseline: &super::suite::Baseline, data: &DataSet) 
         let mut labels = vec![Labels::default(); series.len()];
         if let Some(n) = budget {
             let kind = baseline.answers.unwrap_or(AnswerKind::Range);
-            let mut oracle = TruthOracle::new(truths(data), 0.0, 0.0, task.seed);
-            for query in rlad::active::random_questions(&series, task.train, n, task.seed) {
+            let mut oracle = TruthOracle::new(&data.truths);
+            for query in rlad::active::random_questions(series, task.train, n, task.seed) {
                 let of = &series[query.series];
                 let shown = of.shown(query.point, SHOWN, &of.part(task.train));
                 labels[query.series].teach(query.point, &ask(&mut oracle, &query, of, shown, kind)?);
             }
         }
-        let fitted = Baseline::fit(&method, &series, task.train, &labels, budget.unwrap_or(0), task.seed)?;
+        let fitted = Baseline::fit(&method, series, task.train, &labels, budget.unwrap_or(0), task.seed)?;
         let fit_seconds = begun.elapsed().as_secs_f64();
         let scoring = Instant::now();
         let hash = &fitted.hash()[..16];
         let name = budget.map_or_else(|| "scores.parquet".to_owned(), |budget| format!("scores-{budget}.parquet"));
         let mut of_test = scores(&fitted, data, task.test, hash)?;
-        let_labels_stand(&mut of_test, &labels, &series, task.test);
+        let_labels_stand(&mut of_test, &labels, series, task.test);
         rlad::data::write_scores(&task.out.join(&name), &of_test)?;
         let score_seconds = scoring.elapsed().as_secs_f64();
         results.push(Scored {
@@ -384,21 +365,16 @@ fn let_labels_stand(scores: &mut [SeriesScores], labels: &[Labels], series: &[Se
 /// The threshold with the best strict F1 on a part.
 fn validation(scores: &[SeriesScores], data: &DataSet, part: Part) -> Option<Validation> {
     let judged: Vec<ScoredSeries<'_>> = data
-        .members
         .iter()
         .zip(scores)
-        .filter_map(|(member, scores)| {
-            let truth = &member.truth.as_ref()?.labels()[member.series.part(part)];
+        .filter_map(|((series, truth), scores)| {
+            let truth = &truth?.labels()[series.part(part)];
             Some(ScoredSeries { truth, scores: &scores.scores, threshold: 0.0 })
         })
         .collect();
     let threshold = rlad::metrics::best_threshold(&judged, Goal::Strict).threshold?;
     let labelled_points = judged.iter().flat_map(|judged| judged.truth).filter(|label| label.is_some()).count();
     Some(Validation { threshold, labelled_points })
-}
-
-fn truths(data: &DataSet) -> Vec<Option<&Truth>> {
-    data.members.iter().map(|member| member.truth.as_ref()).collect()
 }
 
 /// The answer of a simulated expert, who neither stops nor takes back.
@@ -418,7 +394,7 @@ fn ask(
 
 /// The scores of a part of each series.
 fn scores(detector: &dyn Detector, data: &DataSet, part: Part, model: &str) -> anyhow::Result<Vec<SeriesScores>> {
-    data.members.iter().map(|member| Ok(score_series(detector, model, &member.series, part)?)).collect()
+    data.series.iter().map(|series| Ok(score_series(detector, model, series, part)?)).collect()
 }
 
 /// The largest memory that this program held, where the system tells: Linux's `VmHWM`.
@@ -436,8 +412,7 @@ pub(crate) fn program_hash() -> anyhow::Result<String> {
 
 /// Whether any point of the data is labelled as an anomaly.
 pub(crate) fn has_anomalies(data: &DataSet) -> bool {
-    let labels = data.members.iter().filter_map(|member| member.truth.as_ref()).flat_map(Truth::labels);
-    labels.into_iter().any(|label| *label == Some(Label::Anomaly))
+    data.truths.iter().flatten().any(|truth| truth.n_anomalies() > 0)
 }
 
 #[cfg(test)]

@@ -122,8 +122,8 @@ fn open_data(suite: &Suite, args: &BenchArgs) -> anyhow::Result<DataSet> {
                     let mut data = DataSet::default();
                     for path in paths {
                         let part = rlad::data::import(source, path)?;
-                        data.members.extend(part.members);
-                        data.notes.extend(part.notes);
+                        data.notes.extend_from_slice(&part.notes);
+                        data.extend(part);
                     }
                     tell(&data.notes);
                     data
@@ -165,7 +165,7 @@ fn prepare_features(suite: &Suite, data: &DataSet, args: &BenchArgs, data_hash: 
     let (path, record) = (args.out.join("features.parquet"), args.out.join("features.json"));
     let is_there = path.exists() && fs::read_to_string(&record).is_ok_and(|text| text == made_of);
     if !is_there {
-        let n_points = data.members.iter().map(|member| member.series.len() as u64).sum();
+        let n_points = data.n_points() as u64;
         let mut bar = Progress::new("features", n_points);
         // Until its record is written, the file is one that nobody knows.
         let _ = fs::remove_file(&record);
@@ -177,7 +177,7 @@ fn prepare_features(suite: &Suite, data: &DataSet, args: &BenchArgs, data_hash: 
 
 /// The rows of all runs that were made.
 fn measure(suite: &Suite, planned: &[Planned], prepared: &Prepared, data: &DataSet) -> anyhow::Result<Results> {
-    let delay = suite.delay.unwrap_or_else(|| usual_delay(data.members.iter().map(|member| &member.series)));
+    let delay = suite.delay.unwrap_or_else(|| usual_delay(data.series.iter()));
     let here = std::env::current_dir().unwrap_or_default();
     let mut bar = Progress::new("measuring", planned.len() as u64);
     let mut results = Results { n_planned: planned.len(), outcomes: Vec::new(), n_failed: 0, rows: Vec::new() };
@@ -210,9 +210,8 @@ fn write_results(suite: &Suite, args: &BenchArgs, data: &DataSet, results: &Resu
 
 /// What the tables are about, a line each.
 fn head(suite: &Suite, data: &DataSet, results: &Results) -> Vec<String> {
-    let n_points: usize = data.members.iter().map(|member| member.series.len()).sum();
     let mut lines = vec![
-        format!("{} series, {n_points} points", data.members.len()),
+        format!("{} series, {} points", data.series.len(), data.n_points()),
         format!("learned from the part {} of each series, judged on the part {}", suite.train, suite.test),
     ];
     if let Some(part) = suite.validation {

@@ -88,9 +88,8 @@ fn open(args: &DetectArgs) -> anyhow::Result<(Saved, Data)> {
                     ),
                 ));
             }
-            let series: Vec<Series> = data.members.iter().map(|member| member.series.clone()).collect();
             let part = args.method.fit_part.unwrap_or_default();
-            let baseline = Baseline::fit(&method, &series, part, &[], 0, args.method.seed.unwrap_or(0))?;
+            let baseline = Baseline::fit(&method, &data.series, part, &[], 0, args.method.seed.unwrap_or(0))?;
             Ok((Saved::Baseline(baseline), Data::Whole(data)))
         }
         None => {
@@ -163,8 +162,8 @@ fn score_in_groups(
     let mut writer = ScoresWriter::create(out, &forms)?;
     for group in groups(&series, max_cells) {
         let names: Vec<&str> = series[group].iter().map(|series| series.name.as_str()).collect();
-        for member in catalogue.read(&names)? {
-            let scored = score_series(detector.detector(), &detector.hash()[..HASH_DIGITS], &member.series, part);
+        for series in catalogue.read(&names)?.series {
+            let scored = score_series(detector.detector(), &detector.hash()[..HASH_DIGITS], &series, part);
             let written = scored.and_then(|scores| {
                 found.add(&scores);
                 writer.write(&scores)
@@ -174,7 +173,7 @@ fn score_in_groups(
                 tell(&catalogue.notes());
                 return Err(error.into());
             }
-            n_done += member.series.len() as u64;
+            n_done += series.len() as u64;
             bar.set(n_done);
         }
         give_back();
@@ -227,12 +226,12 @@ pub(crate) fn score(
     data: &DataSet,
     part: Part,
 ) -> anyhow::Result<Vec<SeriesScores>> {
-    let mut bar = Progress::new("scoring", data.members.iter().map(|member| member.series.len() as u64).sum());
+    let mut bar = Progress::new("scoring", data.n_points() as u64);
     let mut n_done = 0;
-    let mut all = Vec::with_capacity(data.members.len());
-    for member in &data.members {
-        all.push(score_series(detector, &hash[..HASH_DIGITS], &member.series, part)?);
-        n_done += member.series.len() as u64;
+    let mut all = Vec::with_capacity(data.series.len());
+    for series in &data.series {
+        all.push(score_series(detector, &hash[..HASH_DIGITS], series, part)?);
+        n_done += series.len() as u64;
         bar.set(n_done);
     }
     Ok(all)
@@ -275,21 +274,20 @@ pub(crate) fn write_report(
     };
     let history = session.map(read_history).transpose()?.unwrap_or_default();
     let series = data
-        .members
         .iter()
         .zip(&all)
-        .map(|(member, scores)| {
-            let truth = member.truth.as_ref().map(|truth| {
+        .map(|((series, truth), scores)| {
+            let truth = truth.map(|truth| {
                 let anomalous: Vec<bool> = truth.labels().iter().map(|label| *label == Some(Label::Anomaly)).collect();
                 events(&anomalous)
             });
             let found: Vec<Range<usize>> = events(&scores.anomalies());
             ReportSeries {
-                series: &member.series,
+                series,
                 scores: &scores.scores,
                 events: found,
                 truth,
-                questions: questions.remove(member.series.name()).unwrap_or_default(),
+                questions: questions.remove(series.name()).unwrap_or_default(),
             }
         })
         .collect();
@@ -321,9 +319,9 @@ pub(crate) fn write_report(
 
 /// What the report is about, in a few words.
 fn title(data: &DataSet) -> String {
-    match data.members.as_slice() {
-        [only] => only.series.name().to_owned(),
-        members => format!("{} series", members.len()),
+    match data.series.as_slice() {
+        [only] => only.name().to_owned(),
+        series => format!("{} series", series.len()),
     }
 }
 
@@ -334,7 +332,7 @@ fn metrics(
     part: Part,
     before: Option<&dyn Detector>,
 ) -> anyhow::Result<Vec<MetricRow>> {
-    if !data.members.iter().any(|member| member.truth.is_some()) {
+    if !data.has_truth() {
         return Ok(Vec::new());
     }
     let check = super::train::Check { part, data };

@@ -22,17 +22,17 @@ pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     let mut joined: Vec<(Vec<Option<Label>>, Vec<f64>, f64)> = Vec::new();
     let mut series = Vec::new();
     let mut n_unscored = 0;
-    for member in &truth.members {
-        let (Some(truth), Some(scores)) = (&member.truth, by_name.get(member.series.name())) else { continue };
+    for (of_truth, labels) in truth.iter() {
+        let (Some(labels), Some(scores)) = (labels, by_name.get(of_truth.name())) else { continue };
         let at: HashMap<i64, f64> = scores.timestamps.iter().copied().zip(scores.scores.iter().copied()).collect();
-        let points = member.series.part(part);
-        let timestamps = &member.series.timestamps()[points.clone()];
+        let points = of_truth.part(part);
+        let timestamps = &of_truth.timestamps()[points.clone()];
         let found: Vec<f64> =
             timestamps.iter().map(|timestamp| at.get(timestamp).copied().unwrap_or(f64::NAN)).collect();
         n_unscored += timestamps.iter().filter(|timestamp| !at.contains_key(timestamp)).count();
         if n_unscored < timestamps.len() || found.iter().any(|score| !score.is_nan()) {
-            joined.push((truth.labels()[points].to_vec(), found, scores.threshold));
-            series.push(&member.series);
+            joined.push((labels.labels()[points].to_vec(), found, scores.threshold));
+            series.push(of_truth);
         }
     }
     if joined.is_empty() {

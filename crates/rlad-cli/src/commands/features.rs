@@ -17,14 +17,14 @@ pub(crate) fn run(args: &FeaturesArgs) -> anyhow::Result<ExitCode> {
         None => Config::preset(args.preset.unwrap_or_default()),
     };
     let data = read(&args.data, &args.form)?;
-    let n_points: usize = data.members.iter().map(|member| member.series.len()).sum();
+    let n_points = data.n_points();
     let mut bar = Progress::new("features", n_points as u64);
     let features = &config.state.features;
     rlad::features::write_features(&args.out, &data, features, args.form.part.unwrap_or(config.part), |done| {
         bar.set(done as u64)
     })?;
     drop(bar);
-    let (n_series, n_features) = (data.members.len(), features.len());
+    let (n_series, n_features) = (data.series.len(), features.len());
     print(&format!("{n_series} series, {n_points} points, {n_features} features: {}", args.out.display()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -18,10 +18,9 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     let data = rlad::data::import(source, &args.source)?;
     print_notes(&data.notes);
     rlad::data::write_dataset(&args.out, &data)?;
-    let n_points: usize = data.members.iter().map(|member| member.series.len()).sum();
-    let n_anomalies: usize =
-        data.members.iter().filter_map(|member| member.truth.as_ref()).map(rlad::data::Truth::n_anomalies).sum();
-    let n_series = data.members.len();
+    let n_points = data.n_points();
+    let n_anomalies: usize = data.truths.iter().flatten().map(rlad::data::Truth::n_anomalies).sum();
+    let n_series = data.series.len();
     print(&format!("{n_series} series, {n_points} points, {n_anomalies} anomalous: {}", args.out.display()))?;
     Ok(ExitCode::SUCCESS)
 }

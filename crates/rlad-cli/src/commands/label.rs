@@ -46,10 +46,10 @@ pub(crate) fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
         Some((_, config)) => config.clone(),
         None => config(&settings)?,
     };
-    let series = series_of(read(&recorded)?);
+    let series = read(&recorded)?.series;
     let session = match &opened {
         Some((folder, config)) => resume(folder, config, &series, None)?,
-        None => Session::new(config, &series)?,
+        None => Session::new(config, &series[..])?,
     };
     let folder = match opened {
         Some((folder, _)) => folder,
@@ -86,7 +86,7 @@ pub(crate) fn train(
         Some(recorded) => Recorded { questions: recorded.questions, ..Recorded::new(&args.data, &args.form) },
         None => Recorded::new(&args.data, &args.form),
     };
-    let (desk, learner) = begin(session, folder, series_of(data), check, recorded, true, &args.page)?;
+    let (desk, learner) = begin(session, folder, data.series, check, recorded, true, &args.page)?;
     let trained = at_page(&desk, Some(learner), true, &args.page, args.json)?;
     if trained.is_none() {
         say_what_is_there(&path, &desk, args.json)?;
@@ -120,7 +120,7 @@ pub(crate) fn desk_to_look_at(path: &Path, who: Option<&str>) -> anyhow::Result<
 }
 
 fn looking_at(path: &Path, recorded: Recorded, who: String) -> anyhow::Result<Desk> {
-    let series = series_of(read(&recorded)?);
+    let series = read(&recorded)?.series;
     let config = if Folder::has_session(path) { Some(folder::config_of(path)?) } else { None };
     // What is said here is learned from by the round that is next.
     let round = folder::read_history(path)?.len();
@@ -284,10 +284,6 @@ fn read(recorded: &Recorded) -> anyhow::Result<DataSet> {
     let data = rlad::read(&recorded.paths, &recorded.options())?;
     tell(&data.notes);
     Ok(data)
-}
-
-fn series_of(data: DataSet) -> Vec<Series> {
-    data.members.into_iter().map(|member| member.series).collect()
 }
 
 fn who(page: &PageArgs) -> String {

@@ -5,7 +5,8 @@ mod yahoo;
 
 use std::path::Path;
 
-use crate::data::read::{DataSet, Duplicates, Find, Member, Note, Notes, Wanted, read_as};
+use crate::data::dataset::DataSet;
+use crate::data::read::{Duplicates, Find, Note, Notes, Wanted, read_as};
 use crate::error::{Error, Result};
 
 /// A public data set.
@@ -70,11 +71,11 @@ pub fn import(source: Source, path: &Path) -> Result<DataSet> {
         Source::YahooS5 => yahoo::import(path),
         Source::TsbAd => tsb_ad(path),
     };
-    let (members, notes) = imported.map_err(|error| error.unlike(&format!("a file of `{source}`")))?;
-    Ok(DataSet { members, notes: notes.sentences() })
+    let (data, notes) = imported.map_err(|error| error.unlike(&format!("a file of `{source}`")))?;
+    Ok(DataSet { notes: notes.sentences(), ..data })
 }
 
-fn kpi(path: &Path) -> Result<(Vec<Member>, Notes)> {
+fn kpi(path: &Path) -> Result<(DataSet, Notes)> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     if matches!(extension.as_str(), "hdf" | "h5" | "hdf5") {
         let expected =
@@ -85,23 +86,23 @@ fn kpi(path: &Path) -> Result<(Vec<Member>, Notes)> {
     read_as(path, &wanted, Duplicates::Refuse)
 }
 
-fn tsb_ad(path: &Path) -> Result<(Vec<Member>, Notes)> {
+fn tsb_ad(path: &Path) -> Result<(DataSet, Notes)> {
     let wanted = Wanted {
         series: Find::Absent,
         time: Find::Absent,
         label: Find::Named("Label".to_owned()),
         ..Wanted::default()
     };
-    let (members, mut notes) = read_as(path, &wanted, Duplicates::Refuse)?;
+    let (data, mut notes) = read_as(path, &wanted, Duplicates::Refuse)?;
     // That there is no column for the time is how the data set is.
     notes.leave_out(Note::NoTime);
-    for member in &members {
-        let name = member.series.name();
+    for series in &data.series {
+        let name = series.name();
         if let Some(length) = training_length(name) {
             notes.add(Note::TrainingLength, format!("the first {length} of `{name}`"));
         }
     }
-    Ok((members, notes))
+    Ok((data, notes))
 }
 
 /// The number of training points in a name like `001_NAB_id_1_Facility_tr_1007_1st_2014`.
@@ -114,7 +115,7 @@ fn training_length(name: &str) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::data::label::Label;
-    use crate::data::series::TimeFormat;
+    use crate::data::series::{Series, TimeFormat};
 
     #[test]
     fn sources_are_named_as_they_are_written() {
@@ -131,11 +132,11 @@ mod tests {
         write("001_NAB_id_1_Facility_tr_1007_1st_2014.csv", "Data,Label\n1.5,0\n2.5,1\n");
         write("002_SMD_id_1_Facility_tr_2_1st_9.csv", "time,id,Label\n1,2,0\n3,4,1\n");
         let data = import(Source::TsbAd, folder.path()).unwrap();
-        let [uni, multi] = &data.members[..] else { panic!("two series") };
-        assert_eq!(uni.series.name(), "001_NAB_id_1_Facility_tr_1007_1st_2014");
-        assert_eq!((uni.series.time_format(), uni.series.values()), (TimeFormat::Index, &[1.5, 2.5][..]));
-        assert_eq!(uni.truth.as_ref().unwrap().labels(), [Some(Label::Normal), Some(Label::Anomaly)]);
-        assert_eq!(multi.series.channels(), ["time", "id"]);
+        let [uni, multi] = &data.series[..] else { panic!("two series") };
+        assert_eq!(uni.name(), "001_NAB_id_1_Facility_tr_1007_1st_2014");
+        assert_eq!((uni.time_format(), uni.values()), (TimeFormat::Index, &[1.5, 2.5][..]));
+        assert_eq!(data.truths[0].as_ref().unwrap().labels(), [Some(Label::Normal), Some(Label::Anomaly)]);
+        assert_eq!(multi.channels(), ["time", "id"]);
         assert_eq!(
             data.notes,
             [
@@ -155,8 +156,8 @@ mod tests {
         )
         .unwrap();
         let data = import(Source::Kpi, &path).unwrap();
-        assert_eq!(data.members.iter().map(|member| member.series.name()).collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!(data.members[1].truth.as_ref().unwrap().n_anomalies(), 1);
+        assert_eq!(data.series.iter().map(Series::name).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(data.truths[1].as_ref().unwrap().n_anomalies(), 1);
         let message = import(Source::Kpi, Path::new("ground_truth.hdf")).unwrap_err().to_string();
         assert!(message.contains("read_hdf"), "{message}");
         std::fs::write(&path, "timestamp,value\n1476460800,0.01\n").unwrap();

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::series::Series;
 use crate::error::{Error, Result};
 
 /// What a point is. A point without a label is unknown, which is not the same as normal.
@@ -125,22 +127,37 @@ impl Answer {
 }
 
 /// The true labels of one series, for oracles and metrics only: nothing that learns takes this type.
+///
+/// A clone shares the labels, so that it costs nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Truth {
-    labels: Vec<Option<Label>>,
+    labels: Arc<[Option<Label>]>,
 }
 
 impl Truth {
     /// The truth of a series, one entry a point; `None` where it is unknown.
     #[must_use]
-    pub const fn new(labels: Vec<Option<Label>>) -> Self {
-        Self { labels }
+    pub fn new(labels: Vec<Option<Label>>) -> Self {
+        Self { labels: labels.into() }
     }
 
     /// The label of each point; `None` where it is unknown.
     #[must_use]
     pub fn labels(&self) -> &[Option<Label>] {
         &self.labels
+    }
+
+    /// Refuses a series of another length.
+    ///
+    /// # Errors
+    /// [`Error::Shape`].
+    pub(crate) fn check(&self, series: &Series) -> Result<()> {
+        let (n_labels, n_points) = (self.labels.len(), series.len());
+        if n_labels == n_points {
+            return Ok(());
+        }
+        let truth = format!("the truth of series `{}`", series.name());
+        Err(Error::shape(truth, format!("{n_points} labels, one a point"), n_labels.to_string()))
     }
 
     /// The number of anomalous points.

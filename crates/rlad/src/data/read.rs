@@ -35,6 +35,7 @@ use pieces::{Piece, join, pieces};
 pub(crate) use table::{Table, label_of_text, number_of};
 pub(crate) use time::{Trouble, civil, integral, read_integer, read_timestamp};
 
+use crate::data::dataset::DataSet;
 use crate::data::label::Truth;
 use crate::data::series::Series;
 use crate::error::{Error, Result};
@@ -46,24 +47,6 @@ pub struct ReadOptions {
     pub columns: Columns,
     /// The time between two points in nanoseconds, at least 1; found for each series where it is not given.
     pub step: Option<i64>,
-}
-
-/// One series and what is known about it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Member {
-    /// The series.
-    pub series: Series,
-    /// Its truth, one label a point; `None` where no point has a label.
-    pub truth: Option<Truth>,
-}
-
-/// Series with different names.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DataSet {
-    /// The series, sorted by name, at least one where the data set was read.
-    pub members: Vec<Member>,
-    /// What was repaired or left out, a few sentences for people.
-    pub notes: Vec<String>,
 }
 
 /// Reads files and folders.
@@ -91,8 +74,8 @@ pub fn read(paths: &[PathBuf], options: &ReadOptions) -> Result<DataSet> {
     let mut notes = Notes::default();
     let files = files::find(paths, &mut notes)?;
     let wanted = Wanted::from(&options.columns);
-    let (members, notes) = read_files(&files, &what_is_read(paths), &wanted, Duplicates::Refuse, options.step, notes)?;
-    Ok(DataSet { members, notes: notes.sentences() })
+    let (data, notes) = read_files(&files, &what_is_read(paths), &wanted, Duplicates::Refuse, options.step, notes)?;
+    Ok(DataSet { notes: notes.sentences(), ..data })
 }
 
 /// What messages call these files and folders.
@@ -103,18 +86,19 @@ fn what_is_read(paths: &[PathBuf]) -> String {
     }
 }
 
-/// Reads a file or folder as one kind of data set.
-pub(crate) fn read_as(path: &Path, wanted: &Wanted, duplicates: Duplicates) -> Result<(Vec<Member>, Notes)> {
+/// Reads a file or folder as one kind of data set, whose notes are still to be told.
+pub(crate) fn read_as(path: &Path, wanted: &Wanted, duplicates: Duplicates) -> Result<(DataSet, Notes)> {
     read_files_as(path, wanted, duplicates, |_| true)
 }
 
-/// Reads those files of a folder (or the one file) of which `keep` holds as one kind of data set.
+/// Reads those files of a folder (or the one file) of which `keep` holds as one kind of data set, whose notes are still to be
+/// told.
 pub(crate) fn read_files_as(
     path: &Path,
     wanted: &Wanted,
     duplicates: Duplicates,
     keep: impl Fn(&Path) -> bool,
-) -> Result<(Vec<Member>, Notes)> {
+) -> Result<(DataSet, Notes)> {
     let mut notes = Notes::default();
     let mut files = files::find(&[path.to_owned()], &mut notes)?;
     files.retain(|file| keep(&file.path));
@@ -128,7 +112,7 @@ fn read_files(
     duplicates: Duplicates,
     step: Option<i64>,
     mut notes: Notes,
-) -> Result<(Vec<Member>, Notes)> {
+) -> Result<(DataSet, Notes)> {
     let mut all: Vec<Piece> = Vec::new();
     let mut clock = OneClock::default();
     for (index, file) in files.iter().enumerate() {
@@ -144,11 +128,11 @@ fn read_files(
         tell_columns(&file.path, is_timed, &table.left_out, &mut notes);
         all.extend(pieces(&table, &file.name, duplicates, |id, _| (index, id), &mut notes)?);
     }
-    let members = members(all, step, |index, _| index, &mut notes)?;
-    if members.is_empty() {
+    let data = data_set(all, step, |index, _| index, &mut notes)?;
+    if data.series.is_empty() {
         return Err(Error::Empty { what: what.to_owned() });
     }
-    Ok((members, notes))
+    Ok((data, notes))
 }
 
 /// Files of which all have a column for the time, or none has.
@@ -185,21 +169,21 @@ fn tell_columns(path: &Path, is_timed: bool, left_out: &[String], notes: &mut No
 
 /// Joins pieces to series, sorted by name. `place` is where the notes of a series stand, by its number among these and its
 /// name.
-fn members(
+fn data_set(
     pieces: Vec<Piece>,
     step: Option<i64>,
     place: impl Fn(usize, &str) -> usize,
     notes: &mut Notes,
-) -> Result<Vec<Member>> {
-    let mut members = Vec::new();
+) -> Result<DataSet> {
+    let mut data = DataSet::default();
     for (index, (name, series_pieces)) in group(pieces).enumerate() {
         let Piece { format, channels, timestamps, values, labels, .. } = join(&name, series_pieces)?;
         let series = Series::new(&*name, channels, format, timestamps, values, step)?;
         notes.observe(place(index, &name), &series);
         let truth = labels.filter(|labels| labels.iter().any(Option::is_some)).map(Truth::new);
-        members.push(Member { series, truth });
+        data.push(series, truth);
     }
-    Ok(members)
+    Ok(data)
 }
 
 /// Reads one file, by its extension.

@@ -9,6 +9,7 @@
 //! (missing) keeps its row in the output but is never an anomaly, never asked about and never learned from.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,8 +40,14 @@ pub enum TimeFormat {
 }
 
 /// One time series: its points in strictly increasing time order.
+///
+/// A clone shares the points, so that it costs nothing.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Series {
+pub struct Series(Arc<Points>);
+
+/// The points of a series, and all that is known of them.
+#[derive(Debug, PartialEq)]
+struct Points {
     name: String,
     channels: Vec<String>,
     time_format: TimeFormat,
@@ -59,10 +66,8 @@ impl Series {
     /// for a series of one point.
     ///
     /// # Errors
-    /// [`Error::Empty`] without points; [`Error::Setting`] if the step is below 1.
-    ///
-    /// # Panics
-    /// If the shapes do not agree, or the timestamps do not increase: readers see to both.
+    /// [`Error::Empty`] without points or channels; [`Error::Shape`] if the shapes do not agree or the timestamps do not increase;
+    /// [`Error::Setting`] if the step is below 1.
     pub fn new(
         name: impl Into<String>,
         channels: Vec<String>,
@@ -72,10 +77,24 @@ impl Series {
         step: Option<i64>,
     ) -> Result<Self> {
         let name = name.into();
-        assert_eq!(values.len(), timestamps.len() * channels.len(), "one value a point and channel");
-        assert!(timestamps.is_sorted_by(|a, b| a < b), "timestamps increase");
-        if timestamps.is_empty() || channels.is_empty() {
+        let (n_points, n_channels) = (timestamps.len(), channels.len());
+        if n_points == 0 || n_channels == 0 {
             return Err(Error::Empty { what: format!("series `{name}`") });
+        }
+        let wrong = |expected: String, found: String| Error::shape(format!("series `{name}`"), expected, found);
+        if values.len() != n_points * n_channels {
+            let expected = format!(
+                "{} values, one for each of its {n_points} points in each of its {n_channels} channels",
+                n_points * n_channels
+            );
+            return Err(wrong(expected, values.len().to_string()));
+        }
+        if let Some(point) = (1..n_points).find(|&point| timestamps[point] <= timestamps[point - 1]) {
+            let [before, found] = [point - 1, point].map(|point| time_format.format(timestamps[point]));
+            return Err(wrong(
+                "timestamps that increase".to_owned(),
+                format!("{found} after {before} at point {point}"),
+            ));
         }
         let step = match step {
             Some(step) if step < 1 => return Err(Error::setting("step", "at least 1", step)),
@@ -90,67 +109,67 @@ impl Series {
                 *value = f64::NAN;
             }
         }
-        Ok(Self { name, channels, time_format, timestamps, step, values })
+        Ok(Self(Arc::new(Points { name, channels, time_format, timestamps, step, values })))
     }
 
     /// The name, unique within a data set.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 
     /// The names of the value channels, at least one.
     #[must_use]
     pub fn channels(&self) -> &[String] {
-        &self.channels
+        &self.0.channels
     }
 
     /// The number of value channels.
     #[must_use]
-    pub const fn n_channels(&self) -> usize {
-        self.channels.len()
+    pub fn n_channels(&self) -> usize {
+        self.0.channels.len()
     }
 
     /// The number of points, at least one.
     #[must_use]
-    pub const fn len(&self) -> usize {
-        self.timestamps.len()
+    pub fn len(&self) -> usize {
+        self.0.timestamps.len()
     }
 
     /// False: a series has at least one point.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.timestamps.is_empty()
+    pub fn is_empty(&self) -> bool {
+        self.0.timestamps.is_empty()
     }
 
     /// How its timestamps are written.
     #[must_use]
-    pub const fn time_format(&self) -> TimeFormat {
-        self.time_format
+    pub fn time_format(&self) -> TimeFormat {
+        self.0.time_format
     }
 
     /// The timestamps, strictly increasing: nanoseconds since 1970, or indices.
     #[must_use]
     pub fn timestamps(&self) -> &[i64] {
-        &self.timestamps
+        &self.0.timestamps
     }
 
     /// The step of its clock, in nanoseconds (or in indices).
     #[must_use]
-    pub const fn step(&self) -> i64 {
-        self.step
+    pub fn step(&self) -> i64 {
+        self.0.step
     }
 
     /// All values, shape `[n_points, n_channels]`; NaN where one is missing.
     #[must_use]
     pub fn values(&self) -> &[f64] {
-        &self.values
+        &self.0.values
     }
 
     /// The values of one point, shape `[n_channels]`.
     #[must_use]
     pub fn row(&self, point: usize) -> &[f64] {
-        &self.values[point * self.n_channels()..(point + 1) * self.n_channels()]
+        &self.0.values[point * self.n_channels()..(point + 1) * self.n_channels()]
     }
 
     /// Whether every channel of a point is missing: such a point is never an anomaly, asked about, or learned from.
@@ -161,8 +180,8 @@ impl Series {
 
     /// Its clock.
     #[must_use]
-    pub const fn clock(&self) -> Clock {
-        Clock { step: self.step, has_days: !matches!(self.time_format, TimeFormat::Index) }
+    pub fn clock(&self) -> Clock {
+        Clock { step: self.0.step, has_days: !matches!(self.0.time_format, TimeFormat::Index) }
     }
 
     /// The points of a window of `n_steps` points that ends at `point`; shorter where the series begins within it.
@@ -171,17 +190,14 @@ impl Series {
         (point + 1).saturating_sub(n_steps)..point + 1
     }
 
-    /// The points that are shown with a question about `point`: `before` points before it and `after` behind it, as far as
+    /// The points that are shown with a question about `point`: `before` points before it and `after` after it, as far as
     /// the series goes.
     #[must_use]
     pub fn around(&self, point: usize, before: usize, after: usize) -> Range<usize> {
         around(point, before, after, &(0..self.len()))
     }
 
-    /// The `n_shown` points around `point`, one more behind it than before where they are even, as far as they lie `within`.
-    ///
-    /// # Panics
-    /// If `n_shown` is 0.
+    /// The `n_shown` points around `point`, one more after it than before where they are even, as far as they lie `within`.
     #[must_use]
     pub fn shown(&self, point: usize, n_shown: usize, within: &Range<usize>) -> Range<usize> {
         shown(point, n_shown, within)
@@ -196,8 +212,8 @@ impl Series {
         reason = "a fraction in [0, 1] of a length that fits in memory"
     )]
     pub fn part(&self, part: Part) -> Range<usize> {
-        let at = |fraction: f64| (fraction * self.len() as f64).round() as usize;
-        at(part.from)..at(part.to)
+        let at = |fraction: f64| ((fraction * self.len() as f64).round() as usize).min(self.len());
+        at(part.from).min(at(part.to))..at(part.to)
     }
 }
 
@@ -250,16 +266,16 @@ impl Clock {
 /// [`Series::shown`], where only the points are at hand.
 pub(crate) fn shown(point: usize, n_shown: usize, within: &Range<usize>) -> Range<usize> {
     let after = n_shown / 2;
-    around(point, n_shown - 1 - after, after, within)
+    around(point, n_shown.saturating_sub(1 + after), after, within)
 }
 
-/// The points from `before` points before `point` to `after` behind it, as far as they lie `within`.
+/// The points from `before` points before `point` to `after` after it, as far as they lie `within`.
 fn around(point: usize, before: usize, after: usize, within: &Range<usize>) -> Range<usize> {
-    point.saturating_sub(before).max(within.start)..(point + after + 1).min(within.end)
+    point.saturating_sub(before).max(within.start)..point.saturating_add(after).saturating_add(1).min(within.end)
 }
 
 fn most_common_difference(timestamps: &[i64]) -> Option<i64> {
-    let mut differences: Vec<i64> = timestamps.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let mut differences: Vec<i64> = timestamps.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
     differences.sort_unstable();
     differences
         .chunk_by(|a, b| a == b)
@@ -345,6 +361,32 @@ mod tests {
         assert_eq!(series(&[0, 60, 120, 480, 540]).step(), 60);
         assert_eq!(series(&[0, 60, 120, 420, 720]).step(), 60, "as common: the smaller");
         assert_eq!(series(&[5]).step(), NANOS_PER_SECOND);
+    }
+
+    #[test]
+    fn what_is_no_series_is_an_error() {
+        let of = |timestamps: &[i64], n_values: usize| {
+            let timestamps = timestamps.iter().map(|second| second * NANOS_PER_SECOND).collect();
+            let (channels, values) = (vec!["a".into(), "b".into()], vec![0.0; n_values]);
+            Series::new("s", channels, TimeFormat::Seconds, timestamps, values, None).unwrap_err().to_string()
+        };
+        assert_eq!(
+            of(&[0, 60], 3),
+            "series `s` must have 4 values, one for each of its 2 points in each of its 2 channels, found 3"
+        );
+        assert_eq!(of(&[0, 60, 60], 6), "series `s` must have timestamps that increase, found 60 after 60 at point 2");
+        assert_eq!(of(&[], 0), "series `s` holds no points");
+        let ends =
+            Series::new("s", vec!["a".into()], TimeFormat::Nanoseconds, vec![i64::MIN, i64::MAX], vec![0.0; 2], None);
+        assert_eq!(ends.unwrap().step(), i64::MAX);
+    }
+
+    #[test]
+    fn a_part_that_is_none_lies_within_the_series() {
+        let series = series(&[0, 1, 2, 3]);
+        assert_eq!(series.part(Part { from: 0.75, to: 0.25 }), 1..1);
+        assert_eq!(series.part(Part { from: 0.5, to: 7.0 }), 2..4);
+        assert_eq!(series.shown(2, 0, &(0..4)), 2..3);
     }
 
     #[test]

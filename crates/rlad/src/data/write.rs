@@ -13,26 +13,29 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use crate::data::label::Label;
-use crate::data::read::{DataSet, Form, Kind, Member, Roles, Wanted, find_columns, form_of};
-use crate::data::series::TimeFormat;
+use crate::data::dataset::DataSet;
+use crate::data::label::{Label, Truth};
+use crate::data::read::{Form, Kind, Roles, Wanted, find_columns, form_of};
+use crate::data::series::{Series, TimeFormat};
 use crate::error::{Error, Result};
 
 /// Writes a data set as CSV or Parquet, by the extension of `path`, in the long form that [`read`](crate::data::read()) takes.
 ///
 /// The columns are `series`, `timestamp` (left out where series have no timestamps), the value channels under their own
 /// names, and `label` (0, 1, or -1 for unknown; left out where no series has a truth). Reading it again gives the same
-/// members, bit for bit, but for a step that is not the most common difference of the timestamps.
+/// series and truths, bit for bit, but for a step that is not the most common difference of the timestamps.
 ///
 /// # Errors
 /// [`Error::Format`] for another extension, if the series differ in their channels, if some have timestamps and some have
-/// none, or if the name of a channel would be taken for another column; [`Error::Empty`] without a series; [`Error::Write`].
+/// none, or if the name of a channel would be taken for another column; [`Error::Empty`] without a series; [`Error::Shape`] where a truth has not the
+/// length of its series; [`Error::Write`].
 pub fn write_dataset(path: &Path, data: &DataSet) -> Result<()> {
     let form = form_of(path)?;
+    data.check()?;
     let channels = one_set_of_channels(path, data)?;
-    let forms = data.members.iter().map(|member| (member.series.name(), member.series.time_format()));
+    let forms = data.series.iter().map(|series| (series.name(), series.time_format()));
     let timed = has_timestamps(path, &forms.collect::<Vec<_>>())?;
-    let has_truth = data.members.iter().any(|member| member.truth.is_some());
+    let has_truth = data.has_truth();
 
     let mut names = vec!["series".to_owned()];
     names.extend(timed.then(|| "timestamp".to_owned()));
@@ -59,8 +62,7 @@ pub fn write_dataset(path: &Path, data: &DataSet) -> Result<()> {
         Form::Csv => write_atomically(path, |file| {
             let mut writer = csv::Writer::from_writer(file);
             writer.write_record(&names)?;
-            for member in &data.members {
-                let series = &member.series;
+            for (series, truth) in data.iter() {
                 for (point, &timestamp) in series.timestamps().iter().enumerate() {
                     writer.write_field(series.name())?;
                     if timed {
@@ -70,7 +72,7 @@ pub fn write_dataset(path: &Path, data: &DataSet) -> Result<()> {
                         writer.write_field(number(value))?;
                     }
                     if has_truth {
-                        let label = member.truth.as_ref().and_then(|truth| truth.labels()[point]);
+                        let label = truth.and_then(|truth| truth.labels()[point]);
                         writer.write_field(label_number(label).to_string())?;
                     }
                     writer.write_record(None::<&[u8]>)?;
@@ -79,10 +81,8 @@ pub fn write_dataset(path: &Path, data: &DataSet) -> Result<()> {
             writer.flush()
         }),
         Form::Parquet => {
-            let time_column = TimeColumn::of(data.members.iter().map(|member| member.series.time_format()));
-            let batch = |index: usize| {
-                let member = &data.members[index];
-                let series = &member.series;
+            let time_column = TimeColumn::of(data.series.iter().map(Series::time_format));
+            let batch = |(series, truth): (&Series, Option<&Truth>)| {
                 let mut columns: Vec<ArrayRef> = vec![Arc::new(StringArray::from(vec![series.name(); series.len()]))];
                 if timed {
                     columns.push(time_column.array(series.time_format(), series.timestamps()));
@@ -92,11 +92,11 @@ pub fn write_dataset(path: &Path, data: &DataSet) -> Result<()> {
                     columns.push(floats(values.copied()));
                 }
                 if has_truth {
-                    columns.push(Arc::new(Int8Array::from_iter_values(labels(member))));
+                    columns.push(Arc::new(Int8Array::from_iter_values(labels(series, truth))));
                 }
                 columns
             };
-            write_parquet(path, &names, (0..data.members.len()).map(batch))
+            write_parquet(path, &names, data.iter().map(batch))
         }
     }
 }
@@ -106,15 +106,15 @@ pub fn write_dataset(path: &Path, data: &DataSet) -> Result<()> {
 /// # Errors
 /// [`Error::Empty`] without a series; [`Error::Format`] where they differ: then one file cannot hold them.
 pub(crate) fn one_set_of_channels<'a>(path: &Path, data: &'a DataSet) -> Result<&'a [String]> {
-    let Some(first) = data.members.first() else {
+    let Some(first) = data.series.first() else {
         return Err(Error::Empty { what: "the data set".to_owned() });
     };
-    let channels = first.series.channels();
-    if let Some(other) = data.members.iter().find(|member| member.series.channels() != channels) {
+    let channels = first.channels();
+    if let Some(other) = data.series.iter().find(|series| series.channels() != channels) {
         let expected = format!(
             "able to hold series with different channels, and `{}` differs from `{}`: write them to files of their own",
-            other.series.name(),
-            first.series.name()
+            other.name(),
+            first.name()
         );
         return Err(Error::Format { path: path.to_owned(), expected, source: None });
     }
@@ -330,9 +330,9 @@ pub(crate) fn number(number: f64) -> String {
 }
 
 /// The label of each point as a number: 0, 1, or -1 for unknown.
-pub(crate) fn labels(member: &Member) -> impl Iterator<Item = i8> {
-    let label = |point: usize| member.truth.as_ref().and_then(|truth| truth.labels()[point]);
-    (0..member.series.len()).map(move |point| label_number(label(point)))
+pub(crate) fn labels(series: &Series, truth: Option<&Truth>) -> impl Iterator<Item = i8> {
+    let label = move |point: usize| truth.and_then(|truth| truth.labels()[point]);
+    (0..series.len()).map(move |point| label_number(label(point)))
 }
 
 const fn label_number(label: Option<Label>) -> i8 {

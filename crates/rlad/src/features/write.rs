@@ -8,8 +8,10 @@ use arrow::datatypes::{Field, Schema};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
 
-use crate::data::read::{DataSet, Form, Member, form_of};
-use crate::data::series::Part;
+use crate::data::dataset::DataSet;
+use crate::data::label::Truth;
+use crate::data::read::{Form, form_of};
+use crate::data::series::{Part, Series};
 use crate::data::write::{TimeColumn, has_timestamps, labels, one_set_of_channels, properties, write_atomically};
 use crate::error::{Error, Result};
 use crate::features::{Feature, Scale, encode};
@@ -26,7 +28,7 @@ use crate::features::{Feature, Scale, encode};
 /// # Errors
 /// [`Error::Setting`] for a feature that is out of its range, that stands twice, or if there is none; [`Error::Empty`] without a
 /// series; [`Error::Format`] if `path` does not end in `.parquet`, if the series differ in their channels, or if some have
-/// timestamps and some have none; [`Error::Write`].
+/// timestamps and some have none; [`Error::Shape`] where a truth has not the length of its series; [`Error::Write`].
 pub fn write_features(
     path: &Path,
     data: &DataSet,
@@ -39,11 +41,12 @@ pub fn write_features(
         return Err(Error::Format { path: path.to_owned(), expected, source: None });
     }
     check(features)?;
+    data.check()?;
     let channels = one_set_of_channels(path, data)?;
-    let forms: Vec<_> = data.members.iter().map(|m| (m.series.name(), m.series.time_format())).collect();
+    let forms: Vec<_> = data.series.iter().map(|series| (series.name(), series.time_format())).collect();
     let time = if has_timestamps(path, &forms)? { "timestamp" } else { "index" };
     let time_column = TimeColumn::of(forms.iter().map(|(_, format)| *format));
-    let has_truth = data.members.iter().any(|member| member.truth.is_some());
+    let has_truth = data.has_truth();
 
     let mut names = vec!["series".to_owned(), time.to_owned()];
     names.extend(channels.iter().flat_map(|channel| {
@@ -53,8 +56,7 @@ pub fn write_features(
     }));
     names.extend(has_truth.then(|| "label".to_owned()));
 
-    let columns = |member: &Member| {
-        let series = &member.series;
+    let columns = |(series, truth): (&Series, Option<&Truth>)| {
         let encoded = encode(series, features, &Scale::fit(series, series.part(training)));
         let mut columns: Vec<ArrayRef> = vec![
             Arc::new(StringArray::from(vec![series.name(); series.len()])),
@@ -65,11 +67,11 @@ pub fn write_features(
             Arc::new(Float32Array::from_iter_values(values.copied()))
         }));
         if has_truth {
-            columns.push(Arc::new(Int8Array::from_iter_values(labels(member))));
+            columns.push(Arc::new(Int8Array::from_iter_values(labels(series, truth))));
         }
         columns
     };
-    let mut batches = data.members.iter().map(columns);
+    let mut batches = data.iter().map(columns);
     let first = batches.next().expect("a data set with channels has a series");
     let fields = names.iter().zip(&first).map(|(name, column)| Field::new(name, column.data_type().clone(), false));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
@@ -116,27 +118,28 @@ mod tests {
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
     use super::*;
-    use crate::data::label::{Label, Truth};
-    use crate::data::series::{Series, TimeFormat};
+    use crate::data::label::Label;
+    use crate::data::series::TimeFormat;
     use crate::features::Trailing;
 
     const FEATURES: [Feature; 3] = [Feature::MinMax, Feature::Difference(1), Feature::Median(Trailing::Points(10))];
 
-    /// A series of some values a second apart, one row a point.
+    /// A series of some values a second apart, one row a point, and its truth.
+    type Member = (Series, Option<Truth>);
+
     fn member(name: &str, channels: &[&str], format: TimeFormat, rows: &[f64], truth: Option<Truth>) -> Member {
         let n_points = i64::try_from(rows.len() / channels.len()).unwrap();
         let step = if format == TimeFormat::Index { 1 } else { crate::data::NANOS_PER_SECOND };
         let timestamps = (0..n_points).map(|point| point * step).collect();
         let channels = channels.iter().map(|channel| (*channel).to_owned()).collect();
-        Member { series: Series::new(name, channels, format, timestamps, rows.to_vec(), None).unwrap(), truth }
+        (Series::new(name, channels, format, timestamps, rows.to_vec(), None).unwrap(), truth)
     }
 
     fn written(members: Vec<Member>, training: Part) -> (Vec<RecordBatch>, usize, Vec<usize>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("features.parquet");
         let mut progress = Vec::new();
-        write_features(&path, &DataSet { members, notes: Vec::new() }, &FEATURES, training, |n| progress.push(n))
-            .unwrap();
+        write_features(&path, &members.into_iter().collect(), &FEATURES, training, |n| progress.push(n)).unwrap();
         let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(&path).unwrap()).unwrap();
         let n_row_groups = builder.metadata().num_row_groups();
         (builder.build().unwrap().map(|batch| batch.unwrap()).collect(), n_row_groups, progress)
@@ -169,7 +172,7 @@ mod tests {
         assert_eq!(labels.values()[..4], [0, 1, -1, 0]);
         assert!(labels.values()[42..].iter().all(|label| *label == -1), "no truth is unknown");
 
-        let encoded = encode(&a.series, &FEATURES, &Scale::fit(&a.series, 0..21));
+        let encoded = encode(&a.0, &FEATURES, &Scale::fit(&a.0, 0..21));
         for (index, feature) in FEATURES.iter().enumerate() {
             let column = floats(&all, &feature.to_string());
             let expected: Vec<f32> = (0..42).map(|point| encoded.row(point)[index]).collect();
@@ -194,7 +197,7 @@ mod tests {
     fn what_one_table_cannot_hold_is_refused() {
         let path = Path::new("never.parquet");
         let refuse = |path: &Path, members: &[Member], features: &[Feature]| {
-            let data = DataSet { members: members.to_vec(), notes: Vec::new() };
+            let data = members.iter().cloned().collect();
             let error = write_features(path, &data, features, Part::ALL, |_| {}).unwrap_err();
             assert!(!path.exists());
             error

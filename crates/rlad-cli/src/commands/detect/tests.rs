@@ -40,8 +40,7 @@ fn nothing() -> Found {
 
 fn detector(data: &DataSet) -> Saved {
     let method = method("pca", &[]).unwrap();
-    let series: Vec<Series> = data.members.iter().map(|member| member.series.clone()).collect();
-    Saved::Baseline(Baseline::fit(&method, &series, Part::ALL, &[], 0, 0).unwrap())
+    Saved::Baseline(Baseline::fit(&method, &data.series, Part::ALL, &[], 0, 0).unwrap())
 }
 
 #[test]

@@ -149,7 +149,7 @@ fn choose(series: &Series, usual: Result<i64, Trouble>, own: Option<i64>) -> Res
 }
 
 /// The unit in which the data themselves have their times, where these are numbers.
-const fn own_unit(series: &Series) -> Option<Unit> {
+fn own_unit(series: &Series) -> Option<Unit> {
     match series.time_format() {
         TimeFormat::Seconds => Some(Unit::Seconds),
         TimeFormat::Milliseconds => Some(Unit::Milliseconds),

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::data::dataset::DataSet;
 use crate::data::label::{Label, Truth};
-use crate::data::read::{Duplicates, Find, Member, Note, Notes, Wanted, read_as};
+use crate::data::read::{Duplicates, Find, Note, Notes, Wanted, read_as};
 use crate::data::series::TimeFormat;
 use crate::error::{Error, Result};
 
-pub(super) fn import(path: &Path) -> Result<(Vec<Member>, Notes)> {
+pub(super) fn import(path: &Path) -> Result<(DataSet, Notes)> {
     let windows = windows(&path.join("labels").join("combined_windows.json"))?;
     let wanted = Wanted { series: Find::Absent, time: Find::Required, label: Find::Absent, ..Wanted::default() };
-    let (mut members, mut notes) = read_as(&path.join("data"), &wanted, Duplicates::KeepFirst)?;
+    let (mut data, mut notes) = read_as(&path.join("data"), &wanted, Duplicates::KeepFirst)?;
     // NAB keeps a text about its files among them.
     notes.leave_out(Note::OtherFile);
-    for member in &mut members {
-        let series = &member.series;
+    for (series, truth) in data.series.iter().zip(&mut data.truths) {
         let Some(windows) = windows.get(&format!("{}.csv", series.name())) else {
             notes.add(Note::NoTruth, format!("`{}`", series.name()));
             continue;
@@ -24,9 +24,9 @@ pub(super) fn import(path: &Path) -> Result<(Vec<Member>, Notes)> {
             let inside = windows.iter().any(|&[first, last]| first <= timestamp && timestamp <= last);
             Some(if inside { Label::Anomaly } else { Label::Normal })
         };
-        member.truth = Some(Truth::new(series.timestamps().iter().copied().map(label).collect()));
+        *truth = Some(Truth::new(series.timestamps().iter().copied().map(label).collect()));
     }
-    Ok((members, notes))
+    Ok((data, notes))
 }
 
 /// The windows of each file, as timestamps in nanoseconds, both ends included.
@@ -71,12 +71,12 @@ mod tests {
         let labels = path("labels/combined_windows.json");
         std::fs::write(&labels, r#"{"real/x.csv": [["2014-11-02 01:05:00.000000", "2014-11-02 01:10:00.000000"]]}"#)
             .unwrap();
-        let (members, notes) = import(folder.path()).unwrap();
-        let [unlabelled, x] = &members[..] else { panic!("two series") };
-        assert_eq!((x.series.name(), x.series.values()), ("real/x", &[1.0, 2.0, 4.0, 5.0][..]));
-        let anomalous = x.truth.as_ref().unwrap().labels().iter().map(|label| *label == Some(Label::Anomaly));
+        let (data, notes) = import(folder.path()).unwrap();
+        let x = &data.series[1];
+        let [None, Some(truth)] = &data.truths[..] else { panic!("two series, one with labels") };
+        assert_eq!((x.name(), x.values()), ("real/x", &[1.0, 2.0, 4.0, 5.0][..]));
+        let anomalous = truth.labels().iter().map(|label| *label == Some(Label::Anomaly));
         assert_eq!(anomalous.collect::<Vec<_>>(), [false, true, true, false]);
-        assert_eq!(unlabelled.truth, None);
         assert_eq!(
             notes.sentences(),
             [

@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use crate::data::read::{Duplicates, Find, Member, Notes, Wanted, read_files_as};
+use crate::data::dataset::DataSet;
+use crate::data::read::{Duplicates, Find, Notes, Wanted, read_files_as};
 use crate::data::series::{NANOS_PER_SECOND, Series, TimeFormat};
 use crate::error::Result;
 
 /// The timestamps of A1 count hours and stay below this; those of the others are seconds since 1970 and stay above.
 const MAX_HOURS: i64 = 1_000_000 * NANOS_PER_SECOND;
 
-pub(super) fn import(path: &Path) -> Result<(Vec<Member>, Notes)> {
+pub(super) fn import(path: &Path) -> Result<(DataSet, Notes)> {
     let wanted = Wanted {
         series: Find::Absent,
         time: Find::Required,
@@ -18,12 +19,12 @@ pub(super) fn import(path: &Path) -> Result<(Vec<Member>, Notes)> {
         tag: None,
     };
     let keep = |file: &Path| !file.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("_all"));
-    let (mut members, notes) = read_files_as(path, &wanted, Duplicates::Refuse, keep)?;
+    let (mut data, notes) = read_files_as(path, &wanted, Duplicates::Refuse, keep)?;
     // Where the folder of one benchmark, or a file in it, was given, the name of that folder is missing.
     let folder = if path.is_dir() { Some(path) } else { path.parent() };
     let folder = folder.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     let folder = folder.filter(|name| name.starts_with('A') && name.ends_with("Benchmark"));
-    for Member { series, .. } in &mut members {
+    for series in &mut data.series {
         let name =
             folder.as_ref().map_or_else(|| series.name().to_owned(), |folder| format!("{folder}/{}", series.name()));
         let in_hours = series.time_format() == TimeFormat::Seconds
@@ -33,7 +34,7 @@ pub(super) fn import(path: &Path) -> Result<(Vec<Member>, Notes)> {
         let (channels, values) = (series.channels().to_vec(), series.values().to_vec());
         *series = Series::new(name, channels, series.time_format(), timestamps, values, None)?;
     }
-    Ok((members, notes))
+    Ok((data, notes))
 }
 
 #[cfg(test)]
@@ -54,16 +55,16 @@ mod tests {
         for name in ["A3Benchmark/A3Benchmark-TS1.csv", "A3Benchmark/A3Benchmark_all.csv"] {
             std::fs::write(path(name), format!("{header}{rows}")).unwrap();
         }
-        let (members, notes) = import(folder.path()).unwrap();
+        let (data, notes) = import(folder.path()).unwrap();
         assert!(notes.sentences().is_empty(), "{:?}", notes.sentences());
-        let [a1, a3] = &members[..] else { panic!("two series") };
-        assert_eq!((a1.series.name(), a1.series.step()), ("A1Benchmark/real_1", 3_600 * NANOS_PER_SECOND));
-        assert_eq!(a1.series.clock().slots_per_day(), Some(24));
-        assert_eq!(a1.truth.as_ref().unwrap().n_anomalies(), 1);
-        assert_eq!((a3.series.name(), a3.series.values()), ("A3Benchmark/A3Benchmark-TS1", &[1.5, 2.5][..]));
-        assert_eq!(a3.series.timestamps()[0], 1_416_726_000 * NANOS_PER_SECOND);
+        let [a1, a3] = &data.series[..] else { panic!("two series") };
+        assert_eq!((a1.name(), a1.step()), ("A1Benchmark/real_1", 3_600 * NANOS_PER_SECOND));
+        assert_eq!(a1.clock().slots_per_day(), Some(24));
+        assert_eq!(data.truths[0].as_ref().unwrap().n_anomalies(), 1);
+        assert_eq!((a3.name(), a3.values()), ("A3Benchmark/A3Benchmark-TS1", &[1.5, 2.5][..]));
+        assert_eq!(a3.timestamps()[0], 1_416_726_000 * NANOS_PER_SECOND);
         for given in ["A1Benchmark", "A1Benchmark/real_1.csv"] {
-            assert_eq!(import(&path(given)).unwrap().0[0], *a1);
+            assert_eq!(import(&path(given)).unwrap().0.series[0], *a1);
         }
     }
 }

@@ -8,7 +8,8 @@ use super::files::{self, DataFile, Form, form_of};
 use super::listing::Listing;
 use super::notes::{Note, Notes};
 use super::pieces::{Duplicates, Piece, pieces};
-use super::{Member, OneClock, ReadOptions, csv, members, parquet, read_rows, tell_columns, what_is_read};
+use super::{OneClock, ReadOptions, csv, data_set, parquet, read_rows, tell_columns, what_is_read};
+use crate::data::dataset::DataSet;
 use crate::data::series::TimeFormat;
 use crate::error::{Error, Result};
 
@@ -96,12 +97,13 @@ impl Catalogue {
         &self.series
     }
 
-    /// Reads series by their names: the same members, sorted by name, that [`read`](crate::data::read()) gives for them.
+    /// Reads series by their names: the same series and truths, sorted by name, that [`read`](crate::data::read()) gives for them.
+    /// [`Self::notes`] holds the notes, not the data set.
     ///
     /// # Errors
     /// Those of [`read`](crate::data::read()); [`Error::NotFound`] for a name that is not listed; [`Error::Format`] for a file that
     /// was changed since it was listed.
-    pub fn read(&mut self, names: &[impl AsRef<str>]) -> Result<Vec<Member>> {
+    pub fn read(&mut self, names: &[impl AsRef<str>]) -> Result<DataSet> {
         let mut of_files = BTreeMap::<usize, Vec<usize>>::new();
         for name in names {
             let name = name.as_ref();
@@ -114,9 +116,9 @@ impl Catalogue {
             }
         }
         let mut notes = std::mem::take(&mut self.notes);
-        let members = self.read_of_files(of_files, &mut notes);
+        let data = self.read_of_files(of_files, &mut notes);
         self.notes = notes;
-        members
+        data
     }
 
     /// What was repaired or left out in the files and in the series that were read, a few sentences for people: when every
@@ -131,7 +133,7 @@ impl Catalogue {
     }
 
     /// Reads the series at some places of some files.
-    fn read_of_files(&self, of_files: BTreeMap<usize, Vec<usize>>, notes: &mut Notes) -> Result<Vec<Member>> {
+    fn read_of_files(&self, of_files: BTreeMap<usize, Vec<usize>>, notes: &mut Notes) -> Result<DataSet> {
         let mut all = Vec::new();
         for (index, mut places) in of_files {
             places.sort_unstable();
@@ -155,7 +157,7 @@ impl Catalogue {
             }
             all.extend(found);
         }
-        members(all, self.step, |_, name| self.index(name).expect("a listed series"), notes)
+        data_set(all, self.step, |_, name| self.index(name).expect("a listed series"), notes)
     }
 }
 
