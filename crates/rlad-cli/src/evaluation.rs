@@ -1,6 +1,6 @@
 //! Quality of a detector or of scores, and its tables for people.
 
-use rlad::data::{Part, Truth};
+use rlad::data::{DataSet, Part};
 use rlad::metrics::{EvaluateOptions, Evaluation, Quality, ScoredSeries};
 use rlad::{Detector, Series};
 
@@ -9,10 +9,8 @@ use rlad::{Detector, Series};
 pub(crate) struct Check<'a> {
     /// The part of each series.
     pub(crate) part: Part,
-    /// The series.
-    pub(crate) series: &'a [Series],
-    /// Their truths.
-    pub(crate) truths: &'a [Option<Truth>],
+    /// The data.
+    pub(crate) data: &'a DataSet,
 }
 
 impl Check<'_> {
@@ -21,8 +19,7 @@ impl Check<'_> {
     /// # Errors
     /// Those of scoring.
     pub(crate) fn evaluate(&self, detector: &dyn Detector) -> anyhow::Result<Evaluation> {
-        let known = self.series.iter().zip(self.truths).filter_map(|(series, truth)| Some((series, truth.as_ref()?)));
-        let known: Vec<(&Series, &Truth)> = known.collect();
+        let known: Vec<_> = self.data.iter().filter_map(|(series, truth)| Some((series, truth?))).collect();
         let scores: Vec<Vec<f64>> = known.iter().map(|(series, _)| detector.score(series)).collect::<Result<_, _>>()?;
         let scored: Vec<ScoredSeries<'_>> = known
             .iter()

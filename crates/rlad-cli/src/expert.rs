@@ -1,32 +1,27 @@
 //! The expert of `--oracle`, and the name under which answers are logged.
 
-use rlad::data::Truth;
-use rlad::{Oracle, Series, TruthOracle};
+use rlad::data::DataSet;
+use rlad::{Oracle, TruthOracle};
 
 use crate::advice::Advice;
 use crate::answers_file;
 use crate::args::{ExpertArgs, OracleArg};
 use crate::terminal::Terminal;
 
-/// The expert who answers questions about some series, which have these truths.
+/// The expert who answers questions about these data.
 ///
 /// # Errors
 /// If it is one that cannot answer: a truth that is not there, a page, a terminal that is none, or a file that cannot be read.
-pub(crate) fn oracle<'a>(
-    args: &ExpertArgs,
-    series: &[Series],
-    truths: &'a [Option<Truth>],
-    seed: u64,
-) -> anyhow::Result<Box<dyn Oracle + 'a>> {
+pub(crate) fn oracle<'a>(args: &ExpertArgs, data: &'a DataSet, seed: u64) -> anyhow::Result<Box<dyn Oracle + 'a>> {
     Ok(match &args.oracle {
         OracleArg::Truth => {
-            if truths.iter().all(Option::is_none) {
+            if !data.has_truth() {
                 return Err(Advice::error(
                     "the data have no labels for `--oracle truth`".to_owned(),
                     "name their column with `--label-column`, or answer yourself with `--oracle terminal`".to_owned(),
                 ));
             }
-            Box::new(TruthOracle::new(truths).with_mistakes(args.error_rate, args.unsure_rate, seed))
+            Box::new(TruthOracle::new(&data.truths).with_mistakes(args.error_rate, args.unsure_rate, seed))
         }
         OracleArg::Terminal => Box::new(Terminal::open()?),
         OracleArg::Page => {
@@ -35,7 +30,7 @@ pub(crate) fn oracle<'a>(
                 "answer at the terminal, with `--oracle terminal`".to_owned(),
             ));
         }
-        OracleArg::File(path) => Box::new(answers_file::read(path, series)?),
+        OracleArg::File(path) => Box::new(answers_file::read(path, &data.series)?),
     })
 }
 

@@ -98,12 +98,8 @@ impl<'a> LoggedOracle<'a> {
             return Ok(None);
         }
         let Some((_, state)) = &self.round else { return Ok(None) };
-        let reading = Reading {
-            series: self.series,
-            index: &self.log.index,
-            kind: question.kind,
-            experts: self.experts,
-        };
+        let reading =
+            Reading { series: self.series, index: &self.log.index, kind: question.kind, experts: self.experts };
         let resolved = reading.resolved(state, &(question.query, question.shown.clone()))?;
         Ok(resolved.map(|(_, answer)| answer))
     }

@@ -58,8 +58,7 @@ impl Training<'_> {
         let series = Arc::clone(self.session.series());
         let mut log = SessionLog::open(&self.folder.file(folder::LABELS), &series)?;
         let mut history = rounds_before(self.folder, &self.session)?;
-        let mut bar =
-            self.shows_progress.then(|| Progress::new("training", self.session.config().questions as u64));
+        let mut bar = self.shows_progress.then(|| Progress::new("training", self.session.config().questions as u64));
         let stopped = loop {
             let experts = self.session.config().experts.clone();
             let mut logged = LoggedOracle::new(&mut log, oracle, &self.expert_name, &series, &experts);
@@ -152,7 +151,7 @@ fn told(summary: &RoundSummary) -> String {
 pub(crate) fn resume(
     folder: &Folder,
     config: &Config,
-    series: Arc<[Series]>,
+    series: &[Series],
     questions: Option<NonZeroUsize>,
 ) -> anyhow::Result<Session> {
     let mut config = config.clone();

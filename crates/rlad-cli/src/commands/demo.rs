@@ -7,10 +7,9 @@
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use rlad::data::{DataSet, Part};
-use rlad::{Config, Detector, Saved, Series, Session, TruthOracle};
+use rlad::data::Part;
+use rlad::{Config, Detector, Saved, Session, TruthOracle};
 use serde_json::json;
 
 use crate::advice::Advice;
@@ -38,22 +37,21 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         }
         None => temporary.path().to_owned(),
     };
-    let DataSet { series, truths, .. } = unpack(&out.join("data"))?;
+    let data = unpack(&out.join("data"))?;
     let mut config = Config { part: TRAINED, questions: args.n_questions.get(), ..Config::default() };
     // A demo is waited for: fewer steps than a detector in earnest would get.
     config.agent.steps_per_round = 200;
     config.agent.final_steps = 600;
 
-    let session = Session::new(config.clone(), series)?;
-    let series = Arc::clone(session.series());
+    let session = Session::new(config.clone(), &data.series[..])?;
     let warm_up = session.warm_up_detector();
-    let check = Check { part: CHECKED, series: &series, truths: &truths };
+    let check = Check { part: CHECKED, data: &data };
     let before = check.evaluate(&warm_up)?;
     if !args.json {
-        let n_points: usize = series.iter().map(Series::len).sum();
         print(&format!(
-            "{} series, {n_points} points; the first 80 % of each is learned from, the rest is measured on",
-            series.len()
+            "{} series, {} points; the first 80 % of each is learned from, the rest is measured on",
+            data.series.len(),
+            data.n_points()
         ))?;
         print(&format!("before any question: {}", strict_line(&before)))?;
     }
@@ -61,12 +59,12 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let folder = Folder::create(&out.join("session"), &config)?;
     let expert_name = "truth".to_owned();
     let training = Training { session, folder: &folder, check: Some(check), expert_name, shows_progress: true };
-    let trained = training.run(&mut TruthOracle::new(&truths))?;
+    let trained = training.run(&mut TruthOracle::new(&data.truths))?;
     let model = &trained.model;
     let after = check.evaluate(model)?;
     let (scores, report) = (out.join("scores.csv"), out.join("report.html"));
-    rlad::data::write_scores(&scores, &score(model, &series, Part::ALL)?)?;
-    write_report(&report, &Saved::Model(model.clone()), check, Some(folder.path()), Some(&warm_up))?;
+    rlad::data::write_scores(&scores, &score(model, &data, Part::ALL)?)?;
+    write_report(&report, &Saved::Model(model.clone()), &data, CHECKED, Some(folder.path()), Some(&warm_up))?;
 
     if args.json {
         let result = json!({

@@ -2,10 +2,8 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use rlad::Session;
-use rlad::data::DataSet;
+use rlad::{Detector, Session};
 use serde_json::{Value, json};
 
 use crate::annotate::Recorded;
@@ -45,12 +43,11 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
             args.settings.config()?
         }
     };
-    let DataSet { series, truths, .. } = read(&args.data, &args.settings.form)?;
+    let data = read(&args.data, &args.settings.form)?;
     let session = match &opened {
-        Some((folder, config)) => resume(folder, config, series.into(), args.settings.questions.n_questions)?,
-        None => Session::new(config, series)?,
+        Some((folder, config)) => resume(folder, config, &data.series, args.settings.questions.n_questions)?,
+        None => Session::new(config, &data.series[..])?,
     };
-    let series = Arc::clone(session.series());
     // The folder is made when nothing else can go wrong, so that a mistyped command leaves nothing behind.
     let folder = |config| match opened {
         Some((folder, _)) => Ok(folder),
@@ -58,22 +55,17 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     };
     if args.expert.oracle == OracleArg::Page {
         let folder = folder(session.config())?;
-        let Some(trained) = label::train(args, session, folder, truths)? else { return Ok(ExitCode::SUCCESS) };
+        let Some(trained) = label::train(args, session, folder, data)? else { return Ok(ExitCode::SUCCESS) };
         return end(args, &trained);
     }
-    let mut oracle = oracle(&args.expert, &series, &truths, session.config().seed)?;
+    let mut oracle = oracle(&args.expert, &data, session.config().seed)?;
     let folder = folder(session.config())?;
     if Recorded::read(&args.session)?.is_none() {
         Recorded::new(&args.data, &args.settings.form).write(&args.session)?;
     }
-    let check = args.check_part.map(|part| Check { part, series: &series, truths: &truths });
-    let training = Training {
-        session,
-        folder: &folder,
-        check,
-        expert_name: args.expert.name(),
-        shows_progress: !is_at_terminal,
-    };
+    let check = args.check_part.map(|part| Check { part, data: &data });
+    let training =
+        Training { session, folder: &folder, check, expert_name: args.expert.name(), shows_progress: !is_at_terminal };
     let trained = training.run(oracle.as_mut())?;
     drop(oracle);
     end(args, &trained)

@@ -8,7 +8,7 @@ use std::time::Instant;
 use rlad::active::{Question, RoundAnswers, ask, random_questions};
 use rlad::baselines::{Baseline, Method};
 use rlad::config::AnswerKind;
-use rlad::data::{DataSet, Labels, Part};
+use rlad::data::{Labels, Part};
 use rlad::{Config, Label};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -82,14 +82,15 @@ fn train(
     if asks && matches!(args.expert.oracle, OracleArg::Terminal) {
         Terminal::check()?;
     }
-    let DataSet { series, truths, .. } = read(&args.data, &args.settings.form)?;
-    let mut oracle = if asks { Some(oracle(&args.expert, &series, &truths, *seed)?) } else { None };
+    let data = read(&args.data, &args.settings.form)?;
+    let series = &data.series;
+    let mut oracle = if asks { Some(oracle(&args.expert, &data, *seed)?) } else { None };
     let folder = folder()?;
     let mut labels = vec![Labels::default(); series.len()];
     let (mut n_asked, mut stopped) = (0, false);
     if let Some(oracle) = &mut oracle {
-        let mut log = SessionLog::open(&folder.file(folder::LABELS), &series)?;
-        let queries = random_questions(&series, *part, record.questions, *seed);
+        let mut log = SessionLog::open(&folder.file(folder::LABELS), series)?;
+        let queries = random_questions(series, *part, record.questions, *seed);
         let questions: Vec<Question<'_>> = queries
             .iter()
             .enumerate()
@@ -100,7 +101,7 @@ fn train(
             })
             .collect();
         let (name, usual) = (args.expert.name(), Config::default());
-        let mut logged = LoggedOracle::new(&mut log, oracle.as_mut(), &name, &series, &usual.experts);
+        let mut logged = LoggedOracle::new(&mut log, oracle.as_mut(), &name, series, &usual.experts);
         let RoundAnswers { answers, is_stopped } = ask(&mut logged, &questions)?;
         stopped = is_stopped;
         // Answers come in the order of the questions.
@@ -110,9 +111,9 @@ fn train(
         n_asked = answers.len();
     }
     drop(oracle);
-    let baseline = Baseline::fit(method, &series, *part, &labels, n_asked, *seed)?;
+    let baseline = Baseline::fit(method, series, *part, &labels, n_asked, *seed)?;
     folder.write_model(baseline.to_bytes())?;
-    let check = args.check_part.map(|part| Check { part, series: &series, truths: &truths }.evaluate(&baseline)).transpose()?;
+    let check = args.check_part.map(|part| Check { part, data: &data }.evaluate(&baseline)).transpose()?;
     let labelled = labels.iter().flat_map(Labels::iter);
     let n_anomalies = labelled.filter(|(_, label)| *label == Label::Anomaly).count();
     let path = Path::new(&args.session).join(folder::MODEL);
