@@ -1,6 +1,6 @@
-"""Cuts the small data that ships with the project (data/) out of the public data sets.
+"""Cuts the small data that ship with the project (data/nab, crates/rlad-cli/data/kpi) out of the public data sets.
 
-    python cut_shipped_data.py --nab NAB --kpi KPI.parquet --kpi-licence LICENSE --out data
+    python cut_shipped_data.py --nab NAB --kpi KPI.parquet --kpi-licence LICENSE
 
 NAB: a checkout of numenta/NAB. KPI.parquet: the finals training set of NetManAIOps/KPI-Anomaly-Detection with the columns
 series (its KPI ID), timestamp, value, label, sorted by series and timestamp. LICENSE: that repository's licence file.
@@ -35,10 +35,9 @@ def main():
     parser.add_argument("--nab", type=pathlib.Path, required=True)
     parser.add_argument("--kpi", type=pathlib.Path, required=True)
     parser.add_argument("--kpi-licence", type=pathlib.Path, required=True)
-    parser.add_argument("--out", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
 
-    nab = arguments.out / "nab"
+    nab = pathlib.Path("data/nab")
     (nab / "labels").mkdir(parents=True, exist_ok=True)
     shutil.copyfile(arguments.nab / "LICENSE.txt", nab / "LICENSE.txt")
     windows = json.loads((arguments.nab / "labels" / "combined_windows.json").read_text())
@@ -48,7 +47,7 @@ def main():
         (nab / "data" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(arguments.nab / "data" / name, nab / "data" / name)
 
-    kpi = arguments.out / "kpi"
+    kpi = pathlib.Path("crates/rlad-cli/data/kpi")
     kpi.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(arguments.kpi_licence, kpi / "LICENSE")
     table = pq.read_table(arguments.kpi)

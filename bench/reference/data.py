@@ -45,7 +45,7 @@ def shipped():
             first, last = nanoseconds([first, last])
             labels |= (first <= times) & (times <= last)
         nab[name.removesuffix(".csv")] = summary(times, frame.value, labels)
-    for path in sorted(pathlib.Path("data/kpi").glob("*.csv")):
+    for path in sorted(pathlib.Path("crates/rlad-cli/data/kpi").glob("*.csv")):
         frame = pd.read_csv(path)
         kpi[path.stem] = summary(frame.timestamp.to_numpy() * 1_000_000_000, frame.value, frame.label)
     return {"versions": VERSIONS, "nab": nab, "kpi": kpi}

@@ -321,7 +321,7 @@ fn check_times(data: &Data, entries: &[(i64, Entry)]) -> anyhow::Result<()> {
             is_within && times(&saying.said, series, 0) == saying.times
         });
         if !fits {
-            return Err(crate::Advice::error(
+            return Err(crate::advice::Advice::error(
                 format!(
                     "the data have changed: entry {number} of the log labels points of `{}` that are not there any more, or are others",
                     saying.series

@@ -1,4 +1,4 @@
-//! The command line: what can be asked of the program, and what each flag means.
+//! The command line: commands, flags, and their help.
 
 mod examples;
 mod label;
@@ -14,8 +14,8 @@ use rlad::data::{NANOS_PER_DAY, NANOS_PER_SECOND, Part};
 use serde::de::DeserializeOwned;
 
 use self::examples::{
-    BENCH_EXAMPLES, COMPLETIONS_EXAMPLES, DEMO_EXAMPLES, DETECT_EXAMPLES, EVALUATE_EXAMPLES, IMPORT_EXAMPLES,
-    LABEL_EXAMPLES, LABELS_EXAMPLES, MAN_EXAMPLES, OVERVIEW, TRAIN_EXAMPLES, VIEWS_EXAMPLES, VIEWS_PART,
+    BENCH_EXAMPLES, COMPLETIONS_EXAMPLES, DEMO_EXAMPLES, DETECT_EXAMPLES, EVALUATE_EXAMPLES, FEATURES_EXAMPLES,
+    FEATURES_PART, IMPORT_EXAMPLES, LABEL_EXAMPLES, LABELS_EXAMPLES, MAN_EXAMPLES, OVERVIEW, TRAIN_EXAMPLES,
 };
 pub(crate) use self::label::{LabelArgs, LabelsAction, LabelsArgs, PageArgs};
 
@@ -23,7 +23,7 @@ pub(crate) use self::label::{LabelArgs, LabelsAction, LabelsArgs, PageArgs};
 #[derive(Debug, Parser)]
 #[command(name = "rlad", version, max_term_width = 100, arg_required_else_help = true, after_help = OVERVIEW)]
 pub(crate) struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -55,8 +55,8 @@ pub(crate) enum Command {
     /// Turn a published data set into one file that the other commands read
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(ImportArgs),
-    /// Write what the detector sees of each point, for other programs to learn from
-    #[command(after_help = VIEWS_EXAMPLES)]
+    /// Write the features of each point, for other programs to learn from
+    #[command(after_help = FEATURES_EXAMPLES)]
     Features(FeaturesArgs),
     /// Run the whole loop on the data that ships with the program, with a simulated expert
     #[command(after_help = DEMO_EXAMPLES)]
@@ -118,65 +118,73 @@ pub(crate) struct TrainArgs {
     /// Go on with the session in DIR, with its own settings and answers
     #[arg(long, conflicts_with_all = ["preset", "config", "per_round", "strategy", "answers", "seed", "part", "method"])]
     pub(crate) resume: bool,
-    /// Set of settings to start from [default: default]
-    #[arg(long, value_name = "NAME", value_parser = named::<Preset>(&["paper", "default"]))]
-    pub(crate) preset: Option<Preset>,
     /// Train this method, which asks at random, in place of the agent
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Method::NAMES),
         conflicts_with_all = ["preset", "config", "per_round", "strategy"])]
     pub(crate) method: Option<String>,
     /// Set one of the method's settings (docs/methods.md); repeat it for several
     #[arg(long = "set", value_name = "KEY=VALUE", requires = "method")]
-    pub(crate) settings: Vec<String>,
-    /// TOML file with settings; it wins over the preset, and flags win over it
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) config: Option<PathBuf>,
-    /// Seed from which everything random comes [default: 0]
-    #[arg(long, value_name = "S")]
-    pub(crate) seed: Option<u64>,
-    /// Worker threads [default: one a core]
-    #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<NonZeroUsize>,
+    pub(crate) method_settings: Vec<String>,
     /// Print the result as JSON
     #[arg(long)]
     pub(crate) json: bool,
     /// Measure quality on this part of each series after each round; nothing is learned from it
     #[arg(long, value_name = "FROM..TO")]
     pub(crate) check_part: Option<Part>,
-    /// What is asked.
+    /// Who answers.
     #[command(flatten)]
-    pub(crate) questions: QuestionArgs,
-    /// The form of the data.
+    pub(crate) expert: ExpertArgs,
+    /// The session.
     #[command(flatten)]
-    pub(crate) form: DataArgs,
+    pub(crate) settings: SessionArgs,
     /// The page of `--oracle page`.
     #[command(flatten)]
     pub(crate) page: PageArgs,
 }
 
-/// What a session asks, and whom.
+/// The settings of a session and the form of its data, for `rlad train` and `rlad label`.
+#[derive(Args, Clone, Debug, Default, PartialEq)]
+pub(crate) struct SessionArgs {
+    /// Set of settings that a new session starts from [default: default]
+    #[arg(long, value_name = "NAME", value_parser = named::<Preset>(&["paper", "default"]))]
+    pub(crate) preset: Option<Preset>,
+    /// TOML file with settings of a new session; it wins over the preset, and flags win over it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Seed of a new session, from which everything random comes [default: 0]
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// Worker threads [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// The questions.
+    #[command(flatten)]
+    pub(crate) questions: QuestionArgs,
+    /// The form of the data.
+    #[command(flatten)]
+    pub(crate) form: DataArgs,
+}
+
+/// The expert of a session.
 #[derive(Args, Clone, Debug, PartialEq)]
 #[command(next_help_heading = "Questions")]
-pub(crate) struct QuestionArgs {
+pub(crate) struct ExpertArgs {
     /// Who answers: `truth` (the label column), `terminal` (you), `page` (you and others, in browsers), or a CSV file with
     /// answers
     #[arg(long, value_name = "truth|terminal|page|FILE.csv", default_value = "terminal", value_parser = oracle)]
     pub(crate) oracle: OracleArg,
-    /// What is asked.
-    #[command(flatten)]
-    pub(crate) asked: AskedArgs,
-    /// Share of the simulated expert's answers that is wrong, in 0..=1
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    /// Fraction of the simulated expert's answers that are wrong, in 0..=1
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.0, value_parser = fraction)]
     pub(crate) error_rate: f64,
-    /// Share of the questions that the simulated expert answers with `unsure`, in 0..=1
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    /// Fraction of the questions that the simulated expert answers with `unsure`, in 0..=1
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.0, value_parser = fraction)]
     pub(crate) unsure_rate: f64,
 }
 
-/// What a session asks.
+/// The questions of a session.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 #[command(next_help_heading = "Questions")]
-pub(crate) struct AskedArgs {
+pub(crate) struct QuestionArgs {
     /// Questions in all, the warm-up's too [default: 500, or those of the session that goes on]
     #[arg(long = "questions", value_name = "N")]
     pub(crate) n_questions: Option<NonZeroUsize>,
@@ -307,7 +315,7 @@ pub(crate) struct BenchRunArgs {
 
 /// A published data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DataSet {
+pub(crate) enum PublishedSet {
     /// Numenta Anomaly Benchmark: its repository
     Nab,
     /// AIOps 2018 KPI: its CSV or Parquet file
@@ -325,7 +333,7 @@ pub(crate) enum DataSet {
 pub(crate) struct ImportArgs {
     /// Which data set it is
     #[arg(value_name = "SET")]
-    pub(crate) set: DataSet,
+    pub(crate) set: PublishedSet,
     /// Your copy of it
     #[arg(value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
     pub(crate) source: PathBuf,
@@ -336,7 +344,7 @@ pub(crate) struct ImportArgs {
 
 /// `rlad features`.
 #[derive(Args, Debug)]
-#[command(mut_arg("part", |part| part.help(VIEWS_PART)))]
+#[command(mut_arg("part", |part| part.help(FEATURES_PART)))]
 pub(crate) struct FeaturesArgs {
     /// CSV or Parquet files, or folders of them
     #[arg(value_name = "DATA", required = true, value_hint = ValueHint::AnyPath)]
@@ -405,8 +413,9 @@ fn oracle(text: &str) -> Result<OracleArg, String> {
     }
 }
 
-fn share(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| "expected a number in 0..=1".to_owned())
+fn fraction(text: &str) -> Result<f64, String> {
+    let fraction = text.parse().ok().filter(|fraction| (0.0..=1.0).contains(fraction));
+    fraction.ok_or_else(|| "expected a number in 0..=1".to_owned())
 }
 
 /// A time such as `500ms`, `60s`, `5m`, `1h` or `1d`, in nanoseconds.

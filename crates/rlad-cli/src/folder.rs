@@ -19,7 +19,7 @@ use anyhow::Context;
 use rlad::{Config, Error};
 use serde_json::Value;
 
-use crate::Advice;
+use crate::advice::Advice;
 
 /// The name of the model's file.
 pub(crate) const MODEL: &str = "model.safetensors";

@@ -1,17 +1,26 @@
 //! The program `rlad`: parse, run, exit code.
 
+mod advice;
 mod annotate;
 mod answers_file;
 mod args;
 mod bench;
 mod commands;
+mod evaluation;
+mod expert;
 mod folder;
 mod html;
+mod input;
 mod log;
+mod logged_oracle;
 mod memory;
+mod output;
 mod progress;
 mod report;
+mod settings;
+mod shipped;
 mod terminal;
+mod training;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -20,6 +29,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 
+use crate::advice::Advice;
 use crate::args::{Cli, Command};
 
 /// Exit code of an error; clap's usage errors have it too.
@@ -54,27 +64,6 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// An error of the program's own, with what may be done about it.
-#[derive(Debug)]
-struct Advice {
-    message: String,
-    hint: String,
-}
-
-impl Advice {
-    fn error(message: String, hint: String) -> anyhow::Error {
-        anyhow::Error::new(Self { message, hint })
-    }
-}
-
-impl std::fmt::Display for Advice {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Advice {}
-
 /// The completion script of a shell, to stdout.
 fn print_completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
@@ -91,11 +80,11 @@ fn write_manual(folder: &Path) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the user reads of an error: its message and causes in one line, then what may be done about it.
+/// The text of an error for the user: its message and causes in one line, then advice on what may be done about it.
 fn describe(error: &anyhow::Error) -> String {
     let mut text = format!("error: {error:#}\n");
     let hint = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<Advice>() {
-        Some(advice) => Some(advice.hint.clone()),
+        Some(advice) => Some(advice.hint().to_owned()),
         None => cause.downcast_ref::<rlad::Error>()?.hint().map(str::to_owned),
     };
     if let Some(hint) = error.chain().find_map(hint) {

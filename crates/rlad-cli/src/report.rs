@@ -29,7 +29,7 @@ const TEMPLATE: &str = include_str!("report/template.html");
 const STYLE: &str = include_str!("report/report.css");
 const SCRIPT: &str = include_str!("report/report.js");
 
-/// What a report shows.
+/// The content of a report.
 #[derive(Clone, Debug)]
 pub(crate) struct Report<'a> {
     /// The page's title.
@@ -38,7 +38,7 @@ pub(crate) struct Report<'a> {
     pub(crate) created: jiff::Timestamp,
     /// The model that gave the scores.
     pub(crate) model: ModelFacts,
-    /// What the quality was measured on, as in "the part 0.8..1 of each series".
+    /// The points that the quality was measured on, as in "the part 0.8..1 of each series".
     pub(crate) measured_on: String,
     /// The quality, strict metrics first; empty where there is no truth.
     pub(crate) metrics: Vec<MetricRow>,
@@ -48,12 +48,12 @@ pub(crate) struct Report<'a> {
     pub(crate) series: Vec<ReportSeries<'a>>,
 }
 
-/// What is told of a model.
+/// The facts about a model.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ModelFacts {
     /// The hash of its content.
     pub(crate) hash: String,
-    /// What it is: the agent with its preset, or a method.
+    /// Its kind: the agent with its preset, or a method.
     pub(crate) method: String,
     /// The seed that it was fitted with.
     pub(crate) seed: u64,
@@ -107,12 +107,12 @@ pub(crate) struct ReportSeries<'a> {
     /// The runs of points that are anomalous in truth, in time order; `None` where the truth is not known.
     pub(crate) truth: Option<Vec<Range<usize>>>,
     /// The questions that were asked about it.
-    pub(crate) questions: Vec<AskedQuestion>,
+    pub(crate) questions: Vec<ReportQuestion>,
 }
 
 /// A question that was asked, with its answer.
 #[derive(Clone, Debug)]
-pub(crate) struct AskedQuestion {
+pub(crate) struct ReportQuestion {
     /// Its number in the session, from 0.
     pub(crate) id: u64,
     /// The round that asked it; 0 is the warm-up.
@@ -121,7 +121,7 @@ pub(crate) struct AskedQuestion {
     pub(crate) point: usize,
     /// Why it was asked.
     pub(crate) reason: Reason,
-    /// What the expert said.
+    /// The expert's answer.
     pub(crate) answer: Answer,
 }
 
@@ -141,7 +141,7 @@ fn page(report: &Report<'_>) -> String {
     crate::html::page(TEMPLATE, &report.title, STYLE, &data, SCRIPT)
 }
 
-/// What `report.js` reads.
+/// The data of `report.js`.
 #[derive(Serialize)]
 struct Data<'a> {
     title: &'a str,
@@ -307,7 +307,7 @@ fn surroundings(this: &ReportSeries<'_>, max: usize) -> Vec<usize> {
     points
 }
 
-/// What an answer says about the point that was asked about.
+/// The label that an answer gives to the point that was asked about.
 fn answer_name(answer: &Answer, point: usize) -> &'static str {
     match answer {
         Answer::Unsure => "unsure",

@@ -62,7 +62,7 @@ impl Terminal {
         if Self::is_available() {
             return Ok(());
         }
-        Err(crate::Advice::error(
+        Err(crate::advice::Advice::error(
             "there is no terminal to ask at".to_owned(),
             "let `--oracle truth` answer from the label column, or `--oracle FILE.csv` from a file".to_owned(),
         ))

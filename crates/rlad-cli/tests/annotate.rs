@@ -36,7 +36,7 @@ batch = 64
 ";
 
 fn data_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/kpi")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data/kpi")
 }
 
 fn data() -> DataSet {

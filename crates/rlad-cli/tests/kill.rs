@@ -31,7 +31,7 @@ batch = 64
 const N_QUESTIONS: usize = 60;
 
 fn rlad(folder: &Path, config: &Path, resume: bool) -> Child {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/kpi");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/kpi");
     let mut command = Command::new(env!("CARGO_BIN_EXE_rlad"));
     command.arg("train").arg(data).arg("--session").arg(folder).args(["--oracle", "truth"]);
     command.args(["--error-rate", "0.1", "--unsure-rate", "0.1"]);

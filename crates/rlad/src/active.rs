@@ -10,5 +10,6 @@ pub use consensus::{Agreement, Opinion, agreements, resolve};
 pub use oracle::{FileOracle, Oracle, Question, Reply, TruthOracle};
 pub use query::{Query, Reason, random_questions};
 pub use session::{
-    ExpectedQuality, Feedback, Interval, RoundAnswers, RoundSummary, RunSummary, Session, SimilarWindow, SimilarWindows,
+    ExpectedQuality, Feedback, Interval, RoundAnswers, RoundSummary, RunSummary, Session, SimilarWindow,
+    SimilarWindows, ask,
 };

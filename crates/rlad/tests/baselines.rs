@@ -12,7 +12,7 @@ const TRAINING: Part = Part { from: 0.0, to: 0.8 };
 
 /// The two KPI series that are shipped.
 fn kpi() -> Vec<Series> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/kpi");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rlad-cli/data/kpi");
     let data = read(&[folder], &ReadOptions::default()).unwrap();
     data.series
 }

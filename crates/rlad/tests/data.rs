@@ -62,17 +62,17 @@ fn assert_as_pandas_reads(data: &DataSet, expected: &Value) {
 fn the_shipped_data_are_what_pandas_reads() {
     let expected = reference("shipped");
     assert_as_pandas_reads(&import(Source::Nab, &root("data/nab")).unwrap(), &expected["nab"]);
-    let kpi = read_one(&root("data/kpi")).unwrap();
+    let kpi = read_one(&root("crates/rlad-cli/data/kpi")).unwrap();
     assert_as_pandas_reads(&kpi, &expected["kpi"]);
     assert_eq!(kpi, {
-        let imported = import(Source::Kpi, &root("data/kpi")).unwrap();
+        let imported = import(Source::Kpi, &root("crates/rlad-cli/data/kpi")).unwrap();
         DataSet { notes: kpi.notes.clone(), ..imported }
     });
 }
 
 #[test]
 fn the_shipped_kpi_series_have_gaps_and_anomalies_to_train_and_to_test_on() {
-    for (series, truth) in read_one(&root("data/kpi")).unwrap() {
+    for (series, truth) in read_one(&root("crates/rlad-cli/data/kpi")).unwrap() {
         assert!(series.timestamps().windows(2).any(|pair| pair[1] - pair[0] > series.step()), "{}", series.name());
         let cut = series.len() * 4 / 5;
         let (train, test) = truth.as_ref().unwrap().labels().split_at(cut);

@@ -16,7 +16,7 @@ use rlad::{Config, Detector, Model, Series, Session, Stream, TruthOracle, read};
 fn shipped() -> Vec<(Series, Option<Truth>)> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data");
     let mut shipped = import(Source::Nab, &data.join("nab")).unwrap();
-    let kpi: Vec<PathBuf> = vec![data.join("kpi")];
+    let kpi: Vec<PathBuf> = vec![data.join("../crates/rlad-cli/data/kpi")];
     shipped.extend(read(&kpi, &ReadOptions::default()).unwrap());
     assert!(shipped.series.len() >= 7);
     shipped.into_iter().collect()

@@ -10,10 +10,10 @@ use rlad::{Detector, Model, Query, Session};
 use serde_json::{Value, json};
 
 use super::{AskedQuestion, Desk, Phase, State};
-use crate::Advice;
-use crate::commands::train::{Check, Trained};
+use crate::evaluation::Check;
 use crate::folder::{self, Folder};
 use crate::log::Act;
+use crate::training::{Trained, rounds_before};
 
 /// Once the budget is spent, what is said still is learned from when nothing more was said for so long.
 const QUIET: Duration = Duration::from_secs(5);
@@ -58,9 +58,7 @@ impl Learner {
         check: Option<(Part, DataSet)>,
         ends: bool,
     ) -> anyhow::Result<Self> {
-        let round = session.round() as u64;
-        let mut history = folder::read_history(folder.path())?;
-        history.retain(|line| line["round"].as_u64().is_some_and(|of| of < round));
+        let history = rounds_before(&folder, &session)?;
         Ok(Self { session, folder, check, ends, history, detector: None, has_finished: false })
     }
 
@@ -205,14 +203,8 @@ impl Learner {
     }
 
     fn teach(&mut self, desk: &Desk, feedback: &[Feedback]) -> anyhow::Result<()> {
-        let progress = self.session.teach_all(feedback)?;
-        if !progress.loss.is_finite() {
-            return Err(Advice::error(
-                format!("the training diverged in round {}: the loss is {}", progress.round, progress.loss),
-                "set a smaller `agent.learning_rate` in the config; the answers are kept".to_owned(),
-            ));
-        }
-        let mut line = serde_json::to_value(&progress)?;
+        let summary = self.session.teach_all(feedback)?;
+        let mut line = serde_json::to_value(&summary)?;
         if let Some((part, data)) = &self.check {
             line["check"] = serde_json::to_value(Check { part: *part, data }.evaluate(&self.session.detector())?)?;
         }
@@ -310,16 +302,7 @@ impl Learner {
     fn trained(&self, model: Model, begun: Instant) -> anyhow::Result<Trained> {
         let check = self.check.as_ref();
         let check = check.map(|(part, data)| Check { part: *part, data }.evaluate(&model)).transpose()?;
-        let last = self.history.last().cloned().unwrap_or(Value::Null);
-        Ok(Trained {
-            n_anomalies: last["labelled_anomalies"].as_u64().map_or(0, |n| usize::try_from(n).unwrap_or(usize::MAX)),
-            seconds: begun.elapsed().as_secs_f64(),
-            model,
-            last,
-            stopped: false,
-            check,
-            has_settled: self.session.has_settled(),
-        })
+        Ok(Trained::new(&self.session, model, self.history.last().cloned(), false, check, begun))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What stands below the help of each command.
+//! Examples below the help of each command.
 
 pub(super) const OVERVIEW: &str = "\
 EXAMPLES:
@@ -68,11 +68,11 @@ EXAMPLES:
   rlad import nab NAB/ --out nab.parquet
   rlad import kpi phase2_train.csv --out kpi.parquet";
 
-pub(super) const VIEWS_PART: &str = "\
+pub(super) const FEATURES_PART: &str = "\
 Part of each series that is trained on, as fractions: `min-max` takes its range from there. Every point is written
 [default: the whole, or that of the config]";
 
-pub(super) const VIEWS_EXAMPLES: &str = "\
+pub(super) const FEATURES_EXAMPLES: &str = "\
 EXAMPLES:
   The features that a detector trained on the first 80 % of each series sees:
     rlad features kpi.parquet --out features.parquet --part ..0.8";

@@ -1,15 +1,13 @@
 //! What the desk takes: its page, the session that it opens, and labels out and in.
 
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueHint};
-use rlad::config::Preset;
 use rlad::data::LabelFormat;
 
-use super::{AskedArgs, DataArgs, named};
+use super::SessionArgs;
 
 /// Where the page is, and for whom.
 #[derive(Args, Clone, Debug, PartialEq)]
@@ -44,27 +42,12 @@ pub(crate) struct LabelArgs {
     /// Ask at this terminal, not at a page
     #[arg(long)]
     pub(crate) terminal: bool,
-    /// Set of settings of a new session [default: default]
-    #[arg(long, value_name = "NAME", value_parser = named::<Preset>(&["paper", "default"]))]
-    pub(crate) preset: Option<Preset>,
-    /// TOML file with settings of a new session; it wins over the preset, and flags win over it
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) config: Option<PathBuf>,
-    /// Seed of a new session [default: 0]
-    #[arg(long, value_name = "S")]
-    pub(crate) seed: Option<u64>,
-    /// Worker threads [default: one a core]
-    #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<NonZeroUsize>,
     /// Print the page's address as JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// What is asked.
+    /// The session.
     #[command(flatten)]
-    pub(crate) asked: AskedArgs,
-    /// The form of the data.
-    #[command(flatten)]
-    pub(crate) form: DataArgs,
+    pub(crate) settings: SessionArgs,
     /// The page.
     #[command(flatten)]
     pub(crate) page: PageArgs,

@@ -42,11 +42,16 @@ fn every_help_is_as_reviewed() {
 fn what_is_not_given_is_left_to_the_config() {
     let args = train(&[]).unwrap();
     assert_eq!(
-        (args.preset, args.seed, args.questions.asked.n_questions, args.questions.asked.strategy),
+        (
+            args.settings.preset,
+            args.settings.seed,
+            args.settings.questions.n_questions,
+            args.settings.questions.strategy
+        ),
         (None, None, None, None)
     );
-    assert_eq!(args.questions.oracle, OracleArg::Terminal);
-    assert_eq!(args.form, DataArgs::default());
+    assert_eq!(args.expert.oracle, OracleArg::Terminal);
+    assert_eq!(args.settings.form, DataArgs::default());
 }
 
 #[test]
@@ -64,19 +69,19 @@ fn defaults_that_depend_are_as_the_help_says() {
 fn flags_become_values() {
     let line = "--oracle truth --strategy least-confidence --preset paper --step 5m --part ..0.8 --check-part 0.8..";
     let args = train(&line.split(' ').collect::<Vec<_>>()).unwrap();
-    assert_eq!(args.questions.oracle, OracleArg::Truth);
-    assert_eq!(args.questions.asked.strategy, Some(QueryStrategy::LeastConfidence));
-    assert_eq!(args.preset, Some(Preset::Paper));
+    assert_eq!(args.expert.oracle, OracleArg::Truth);
+    assert_eq!(args.settings.questions.strategy, Some(QueryStrategy::LeastConfidence));
+    assert_eq!(args.settings.preset, Some(Preset::Paper));
     assert_eq!((args.page.bind.to_string(), args.page.secret.clone()), ("127.0.0.1:0".into(), None));
-    assert_eq!(args.form.step_ns, Some(300 * NANOS_PER_SECOND));
+    assert_eq!(args.settings.form.step_ns, Some(300 * NANOS_PER_SECOND));
     assert_eq!(
-        (args.form.part.unwrap().to_string(), args.check_part.unwrap().to_string()),
+        (args.settings.form.part.unwrap().to_string(), args.check_part.unwrap().to_string()),
         ("0..0.8".into(), "0.8..1".into())
     );
-    assert_eq!(train(&["--oracle", "page"]).unwrap().questions.oracle, OracleArg::Page);
+    assert_eq!(train(&["--oracle", "page"]).unwrap().expert.oracle, OracleArg::Page);
     assert_eq!(train(&["--bind", "::1"]).unwrap().page.bind.to_string(), "[::1]:0");
     assert_eq!(train(&["--bind", "localhost:80"]).unwrap().page.bind.to_string(), "127.0.0.1:80");
-    assert_eq!(train(&["--oracle", "x.CSV"]).unwrap().questions.oracle, OracleArg::File("x.CSV".into()));
+    assert_eq!(train(&["--oracle", "x.CSV"]).unwrap().expert.oracle, OracleArg::File("x.CSV".into()));
 }
 
 #[test]
@@ -92,7 +97,7 @@ fn every_name_of_a_setting_is_one_of_the_library() {
 #[test]
 fn several_values_and_truths_are_kept_in_order() {
     let args = train(&["--value-column", "b", "--value-column", "a"]).unwrap();
-    assert_eq!(args.form.value_columns, ["b", "a"]);
+    assert_eq!(args.settings.form.value_columns, ["b", "a"]);
     let line = ["rlad", "evaluate", "scores.csv", "--truth", "b.csv", "a.csv", "--delay", "3"];
     let Command::Evaluate(args) = Cli::try_parse_from(line).unwrap().command else { panic!("not evaluate") };
     assert_eq!((args.truth, args.delay), (vec!["b.csv".into(), "a.csv".into()], Some(3)));

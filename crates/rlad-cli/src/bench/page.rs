@@ -9,7 +9,7 @@ pub(super) const TEMPLATE: &str = include_str!("page.html");
 pub(super) const STYLE: &str = concat!(include_str!("../report/report.css"), include_str!("page.css"));
 pub(super) const SCRIPT: &str = include_str!("page.js");
 
-/// What `page.js` reads.
+/// The data of `page.js`.
 #[derive(Debug, Serialize)]
 struct Data<'a> {
     name: &'a str,
@@ -25,7 +25,7 @@ struct ColumnData {
     title: &'static str,
     /// Whether it is at the test labels' own best threshold.
     oracle: bool,
-    /// Digits behind the point.
+    /// Digits after the point.
     digits: usize,
 }
 

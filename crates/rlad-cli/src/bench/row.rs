@@ -1,4 +1,4 @@
-//! Rows: what the scores of runs come to, and their mean and spread over seeds.
+//! Rows: the metrics of runs, and their mean and spread over seeds.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,8 @@ use rlad::metrics::{EvaluateOptions, NabOptions, ScoredSeries};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::run::{Outcome, Scored, Task};
-use super::schedule::Planned;
+use super::run::{Outcome, RunScores, Task};
+use super::schedule::PlannedRun;
 use super::suite::Suite;
 
 /// One detector with one seed, after one budget, at one threshold.
@@ -41,17 +41,17 @@ pub(crate) struct Row {
     pub(crate) error: Option<String>,
 }
 
-/// The rows of one run. What cannot be judged is a row that says why: a run that failed, a budget without a result, scores
+/// The rows of one run. A result that cannot be measured is a row that says why: a run that failed, a budget without a result, scores
 /// that cannot be read or that lack points.
 pub(crate) fn rows(
     suite: &Suite,
-    planned: &Planned,
+    planned: &PlannedRun,
     outcome: &Outcome,
     data: &DataSet,
     delay: usize,
 ) -> anyhow::Result<Vec<Row>> {
     let task = &planned.task;
-    let row = |budget: Option<usize>, scored: Option<&Scored>, result: Result<Measured<'_>, String>| {
+    let row = |budget: Option<usize>, scored: Option<&RunScores>, result: Result<Measured<'_>, String>| {
         let (measured, error) = match result {
             Ok(measured) => (measured, None),
             Err(error) => (Measured::default(), Some(error)),
@@ -109,7 +109,7 @@ pub(crate) fn rows(
     Ok(rows)
 }
 
-/// Whether a run, or one of its budgets, came to nothing that can be judged.
+/// Whether a run, or one of its budgets, came to nothing that can be measured.
 pub(crate) fn has_failed(task: &Task, outcome: &Outcome, data: &DataSet) -> bool {
     let lacks = |budget| scores(task, outcome, budget, data).is_err();
     outcome.error.is_some() || (!outcome.is_partial && budgets(task).into_iter().any(lacks))
@@ -120,7 +120,7 @@ fn budgets(task: &Task) -> Vec<Option<usize>> {
     if task.budgets.is_empty() { vec![None] } else { task.budgets.iter().copied().map(Some).collect() }
 }
 
-/// What there is to say of scores at one threshold.
+/// The metrics of scores at one threshold.
 #[derive(Debug, Default)]
 struct Measured<'a> {
     threshold_rule: &'a str,
@@ -177,7 +177,7 @@ fn metrics(
     threshold: Option<f64>,
     delay: usize,
 ) -> anyhow::Result<Value> {
-    let judged: Vec<ScoredSeries<'_>> = data
+    let scored: Vec<ScoredSeries<'_>> = data
         .iter()
         .zip(scores)
         .filter_map(|((series, truth), scores)| {
@@ -187,7 +187,7 @@ fn metrics(
         .collect();
     let nab = Some(NabOptions { probation: suite.nab_probation });
     let options = EvaluateOptions { delay, nab, ..EvaluateOptions::default() };
-    Ok(serde_json::to_value(rlad::evaluate(&judged, &options))?)
+    Ok(serde_json::to_value(rlad::evaluate(&scored, &options))?)
 }
 
 /// The rows of one detector, budget and threshold rule: one a seed.
@@ -224,7 +224,7 @@ pub(crate) fn groups(rows: &[Row]) -> Vec<Group<'_>> {
 }
 
 impl Group<'_> {
-    /// What all rows have in common.
+    /// The first row, which has name, budget and threshold rule of all.
     pub(crate) fn first(&self) -> &Row {
         self.rows[0]
     }

@@ -6,29 +6,28 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use rlad::active::{Question, Reply};
+use rlad::active::{Question, ask, random_questions};
 use rlad::baselines::Baseline;
 use rlad::config::AnswerKind;
 use rlad::data::{DataSet, Labels, Part, SeriesScores, Truth};
 use rlad::metrics::{Goal, ScoredSeries};
-use rlad::{Answer, Detector, Label, Oracle, Query, Series, Session, TruthOracle};
+use rlad::{Detector, Label, Query, Series, Session, TruthOracle};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::process::this_program;
-use super::suite::{Entry, What, agent};
-use crate::commands::detect::score_series;
+use super::suite::{DetectorKind, MethodEntry, RunEntry, agent};
 
 /// The file in which a run's outcome stands.
 pub(crate) const OUTCOME: &str = "run.json";
-/// What a simulated expert is shown around a question, for baselines; the agent has its own setting.
+/// The points that a simulated expert is shown around a question, for baselines; the agent has its own setting.
 const SHOWN: usize = 25;
 
-/// What a run is to do.
+/// The task of a run: a detector and a seed, and the data and budgets for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Task {
     /// The detector.
-    pub(crate) entry: Entry,
+    pub(crate) entry: RunEntry,
     /// The seed.
     pub(crate) seed: u64,
     /// The budgets, none for a detector that does not ask.
@@ -45,11 +44,11 @@ pub(crate) struct Task {
     pub(crate) out: PathBuf,
 }
 
-/// What a run came to.
+/// The outcome of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Outcome {
     /// The results, one a budget; empty where the run failed.
-    pub(crate) results: Vec<Scored>,
+    pub(crate) results: Vec<RunScores>,
     /// Whether the run is under way, or was ended before its last budget: it is made again then.
     #[serde(default)]
     pub(crate) is_partial: bool,
@@ -59,9 +58,9 @@ pub(crate) struct Outcome {
     pub(crate) peak_memory: Option<u64>,
     /// How long it took in all, in seconds.
     pub(crate) seconds: f64,
-    /// What made it: the SHA-256 of the program, or the versions of a script's libraries.
+    /// Its maker: the SHA-256 of the program, or the versions of a script's libraries.
     pub(crate) made_by: String,
-    /// What it shared the machine with; `None` where that was not written down.
+    /// The machine, and what else ran on it; `None` where that was not written down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) machine: Option<Machine>,
 }
@@ -74,7 +73,7 @@ impl Outcome {
     }
 }
 
-/// What a run's times depend on.
+/// The conditions that a run's times depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Machine {
     /// The cores that the system offered.
@@ -85,7 +84,7 @@ pub(crate) struct Machine {
 
 /// Scores, and what was read to get them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Scored {
+pub(crate) struct RunScores {
     /// The budget, for a detector that asks.
     pub(crate) budget: Option<usize>,
     /// The file of scores, in the run's folder.
@@ -102,21 +101,21 @@ pub(crate) struct Scored {
     pub(crate) fit_seconds: f64,
     /// How long it took to score the test part.
     pub(crate) score_seconds: f64,
-    /// What an agent expected of itself after its last question, and what the truth says of that.
+    /// The F1 that an agent expected of itself after its last question, and the true one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) expected: Option<Expected>,
+    pub(crate) expected: Option<ExpectedF1>,
 }
 
 /// The F1 that an agent expected where nothing near is labelled, with its 95 % interval, and what it is on the training part.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Expected {
+pub(crate) struct ExpectedF1 {
     /// The median.
     pub(crate) f1: f64,
     /// The lower end.
     pub(crate) low: f64,
     /// The upper end.
     pub(crate) high: f64,
-    /// What the interval is to hold.
+    /// The true F1, which the interval is to hold.
     pub(crate) truth: f64,
     /// Whether it does: 0 or 1.
     pub(crate) held: u8,
@@ -135,17 +134,17 @@ pub(crate) struct Validation {
 pub(crate) fn run(task: &Task) -> anyhow::Result<()> {
     let begun = Instant::now();
     let data = rlad::read(std::slice::from_ref(&task.data), &rlad::data::ReadOptions::default())?;
-    let results = match task.entry.what()? {
-        What::Agent(table) => agent_run(task, table, &data, |results| {
+    let results = match task.entry.detector()? {
+        DetectorKind::Agent(table) => agent_run(task, table, &data, |results| {
             write_outcome(&task.out, &own_outcome(results.to_vec(), begun, true)?)
         })?,
-        What::Method(baseline) => baseline_run(task, baseline, &data)?,
-        What::Peer(peer) => anyhow::bail!("`{}` is not a detector of this program", peer.script.display()),
+        DetectorKind::Method(baseline) => baseline_run(task, baseline, &data)?,
+        DetectorKind::Peer(peer) => anyhow::bail!("`{}` is not a detector of this program", peer.script.display()),
     };
     write_outcome(&task.out, &own_outcome(results, begun, false)?)
 }
 
-fn own_outcome(results: Vec<Scored>, begun: Instant, is_partial: bool) -> anyhow::Result<Outcome> {
+fn own_outcome(results: Vec<RunScores>, begun: Instant, is_partial: bool) -> anyhow::Result<Outcome> {
     Ok(Outcome {
         results,
         is_partial,
@@ -168,12 +167,12 @@ fn agent_run(
     task: &Task,
     table: &toml::Table,
     data: &DataSet,
-    scored: impl Fn(&[Scored]) -> anyhow::Result<()>,
-) -> anyhow::Result<Vec<Scored>> {
+    scored: impl Fn(&[RunScores]) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<RunScores>> {
     let mut config = agent(table)?;
     (config.seed, config.part) = (task.seed, task.train);
     let n = data.series.len();
-    let mut folds: Vec<Fold<'_>> = match task.entry.unseen_folds {
+    let mut folds: Vec<Fold> = match task.entry.unseen_folds {
         None => vec![Fold::new(task, &config, data, &|_| true, (0..n).collect())?],
         Some(k) => (0..k.min(n))
             .map(|fold| {
@@ -194,8 +193,8 @@ fn agent_run(
             fit_seconds += fitting.elapsed().as_secs_f64();
             let scoring = Instant::now();
             for &series in &fold.scored {
-                of_series[series] =
-                    Some(score_series(fitted.detector.as_ref(), &fitted.name, &data.series[series], task.test)?);
+                let scores = fitted.detector.detect_part(&data.series[series], task.test)?;
+                of_series[series] = Some(SeriesScores { model: fitted.name.clone(), ..scores });
             }
             score_seconds += scoring.elapsed().as_secs_f64();
             questions += fitted.questions;
@@ -206,7 +205,7 @@ fn agent_run(
         let name = format!("scores-{budget}.parquet");
         let of_series: Vec<SeriesScores> = of_series.into_iter().flatten().collect();
         rlad::data::write_scores(&task.out.join(&name), &of_series)?;
-        results.push(Scored {
+        results.push(RunScores {
             budget: Some(budget),
             scores: name,
             questions: questions / folds.len().max(1),
@@ -225,10 +224,11 @@ fn agent_run(
 }
 
 /// A session on some of the series, and the series that its detector scores.
-struct Fold<'a> {
-    task: &'a Task,
+struct Fold {
     session: Session,
     truths: Vec<Option<Truth>>,
+    /// The expert's rates of wrong and unsure answers, and its seed.
+    mistakes: (f64, f64, u64),
     scored: Vec<usize>,
 }
 
@@ -239,26 +239,28 @@ struct Fitted {
     questions: usize,
     labelled_points: usize,
     threshold_rule: &'static str,
-    expected: Option<Expected>,
+    expected: Option<ExpectedF1>,
 }
 
-impl<'a> Fold<'a> {
+impl Fold {
     fn new(
-        task: &'a Task,
+        task: &Task,
         config: &rlad::Config,
         data: &DataSet,
         is_trained_on: &dyn Fn(usize) -> bool,
         scored: Vec<usize>,
     ) -> anyhow::Result<Self> {
         let trained = data.iter().enumerate().filter(|(at, _)| is_trained_on(*at));
-        let (series, truths): (Vec<Series>, Vec<Option<Truth>>) =
-            trained.map(|(_, (series, truth))| (series.clone(), truth.cloned())).unzip();
-        Ok(Self { task, session: Session::new(config.clone(), series)?, truths, scored })
+        let member = |(_, (series, truth)): (usize, (&Series, Option<&Truth>))| (series.clone(), truth.cloned());
+        let (series, truths): (Vec<Series>, Vec<Option<Truth>>) = trained.map(member).unzip();
+        let (error_rate, unsure_rate) = (task.entry.error_rate.unwrap_or(0.0), task.entry.unsure_rate.unwrap_or(0.0));
+        let session = Session::new(config.clone(), series)?;
+        Ok(Self { session, truths, mistakes: (error_rate, unsure_rate, task.seed), scored })
     }
 
     /// Asks until `budget` questions are answered, and fits the detector: the warm-up's scores where none may be asked.
     fn fit(&mut self, budget: usize) -> anyhow::Result<Fitted> {
-        let Self { task, session, truths, .. } = self;
+        let Self { session, truths, mistakes: (error_rate, unsure_rate, seed), .. } = self;
         if budget == 0 {
             return Ok(Fitted {
                 detector: Box::new(session.warm_up_detector()),
@@ -270,17 +272,16 @@ impl<'a> Fold<'a> {
             });
         }
         session.set_questions(budget);
-        let (error_rate, unsure_rate) = (task.entry.error_rate.unwrap_or(0.0), task.entry.unsure_rate.unwrap_or(0.0));
-        let mut oracle = TruthOracle::new(truths).with_mistakes(error_rate, unsure_rate, task.seed);
-        let run = session.run(&mut oracle)?;
-        let expected = run.rounds.last().and_then(|round| round.expected).map(|expected| {
+        let mut oracle = TruthOracle::new(truths).with_mistakes(*error_rate, *unsure_rate, *seed);
+        let last = session.run(&mut oracle)?.rounds.pop();
+        let expected = last.and_then(|summary| summary.expected).map(|expected| {
             let (f1, truth) = (expected.f1, session.true_quality(truths).f1);
             let held = u8::from((f1.low..=f1.high).contains(&truth));
-            Expected { f1: f1.expected, low: f1.low, high: f1.high, truth, held }
+            ExpectedF1 { f1: f1.expected, low: f1.low, high: f1.high, truth, held }
         });
         let model = session.finish()?;
         Ok(Fitted {
-            name: model.hash()[..16].to_owned(),
+            name: model.id().to_owned(),
             questions: model.n_questions(),
             labelled_points: model.n_labelled_points(),
             threshold_rule: match model.config().threshold.method {
@@ -294,7 +295,7 @@ impl<'a> Fold<'a> {
 }
 
 /// A baseline; one that learns from labels gets those of random questions, as many as each budget allows.
-fn baseline_run(task: &Task, baseline: &super::suite::Baseline, data: &DataSet) -> anyhow::Result<Vec<Scored>> {
+fn baseline_run(task: &Task, baseline: &MethodEntry, data: &DataSet) -> anyhow::Result<Vec<RunScores>> {
     let series = &data.series;
     let method = baseline.method()?;
     let budgets: Vec<Option<usize>> = match task.budgets.as_slice() {
@@ -307,30 +308,30 @@ fn baseline_run(task: &Task, baseline: &super::suite::Baseline, data: &DataSet) 
         let mut labels = vec![Labels::default(); series.len()];
         if let Some(n) = budget {
             let kind = baseline.answers.unwrap_or(AnswerKind::Range);
-            let mut oracle = TruthOracle::new(&data.truths);
-            for query in rlad::active::random_questions(series, task.train, n, task.seed) {
-                let of = &series[query.series];
-                let shown = of.shown(query.point, SHOWN, &of.part(task.train));
-                labels[query.series].teach(query.point, &ask(&mut oracle, &query, of, shown, kind)?);
+            let queries = random_questions(series, task.train, n, task.seed);
+            let question = |(n_answered, query): (usize, _)| question(query, series, task.train, kind, n_answered, n);
+            let questions: Vec<Question<'_>> = queries.iter().enumerate().map(question).collect();
+            let answers = ask(&mut TruthOracle::new(&data.truths), &questions)?.answers;
+            for (query, (_, answer)) in queries.iter().zip(&answers) {
+                labels[query.series].teach(query.point, answer);
             }
         }
         let fitted = Baseline::fit(&method, series, task.train, &labels, budget.unwrap_or(0), task.seed)?;
         let fit_seconds = begun.elapsed().as_secs_f64();
         let scoring = Instant::now();
-        let hash = &fitted.hash()[..16];
         let name = budget.map_or_else(|| "scores.parquet".to_owned(), |budget| format!("scores-{budget}.parquet"));
-        let mut of_test = scores(&fitted, data, task.test, hash)?;
-        let_labels_stand(&mut of_test, &labels, series, task.test);
+        let mut of_test = scores(&fitted, data, task.test)?;
+        apply_labels(&mut of_test, &labels, series, task.test);
         rlad::data::write_scores(&task.out.join(&name), &of_test)?;
         let score_seconds = scoring.elapsed().as_secs_f64();
-        results.push(Scored {
+        results.push(RunScores {
             budget,
             scores: name,
             questions: fitted.n_questions(),
             labelled_points: fitted.n_labelled_points(),
             threshold_rule: method.threshold_rule(),
             validation: match task.validation.filter(|_| method.has_scores()) {
-                Some(part) => validation(&scores(&fitted, data, part, hash)?, data, part),
+                Some(part) => validation(&scores(&fitted, data, part)?, data, part),
                 None => None,
             },
             fit_seconds,
@@ -341,9 +342,9 @@ fn baseline_run(task: &Task, baseline: &super::suite::Baseline, data: &DataSet) 
     Ok(results)
 }
 
-/// Puts labels that a baseline learned from in the place of its scores of the same points, as the agent's answers stand: above or below
-/// all other scores.
-fn let_labels_stand(scores: &mut [SeriesScores], labels: &[Labels], series: &[Series], part: Part) {
+/// Puts labels that a baseline learned from in the place of its scores of the same points, as an agent's label overrides stand: above or below all other
+/// scores.
+fn apply_labels(scores: &mut [SeriesScores], labels: &[Labels], series: &[Series], part: Part) {
     if labels.iter().all(Labels::is_empty) {
         return;
     }
@@ -364,7 +365,7 @@ fn let_labels_stand(scores: &mut [SeriesScores], labels: &[Labels], series: &[Se
 
 /// The threshold with the best strict F1 on a part.
 fn validation(scores: &[SeriesScores], data: &DataSet, part: Part) -> Option<Validation> {
-    let judged: Vec<ScoredSeries<'_>> = data
+    let scored: Vec<ScoredSeries<'_>> = data
         .iter()
         .zip(scores)
         .filter_map(|((series, truth), scores)| {
@@ -372,29 +373,28 @@ fn validation(scores: &[SeriesScores], data: &DataSet, part: Part) -> Option<Val
             Some(ScoredSeries { truth, scores: &scores.scores, threshold: 0.0 })
         })
         .collect();
-    let threshold = rlad::metrics::best_threshold(&judged, Goal::Strict).threshold?;
-    let labelled_points = judged.iter().flat_map(|judged| judged.truth).filter(|label| label.is_some()).count();
+    let threshold = rlad::metrics::best_threshold(&scored, Goal::Strict).threshold?;
+    let labelled_points = scored.iter().flat_map(|scored| scored.truth).filter(|label| label.is_some()).count();
     Some(Validation { threshold, labelled_points })
 }
 
-/// The answer of a simulated expert, who neither stops nor takes back.
-fn ask(
-    oracle: &mut TruthOracle<'_>,
-    query: &Query,
-    series: &Series,
-    shown: std::ops::Range<usize>,
+/// A question to a simulated expert about a point of the training part.
+fn question<'a>(
+    query: &'a Query,
+    series: &'a [Series],
+    train: Part,
     kind: AnswerKind,
-) -> anyhow::Result<Answer> {
-    let question = Question { query, series, shown, kind, n_answered: 0, budget: 0 };
-    match oracle.answer(&question).map_err(anyhow::Error::from_boxed)? {
-        Reply::Answer(answer) => Ok(answer),
-        Reply::Undo | Reply::Stop => anyhow::bail!("the simulated expert gave no answer"),
-    }
+    n_answered: usize,
+    budget: usize,
+) -> Question<'a> {
+    let series = &series[query.series];
+    let shown = series.shown(query.point, SHOWN, &series.part(train));
+    Question { query, series, shown, kind, n_answered, budget }
 }
 
 /// The scores of a part of each series.
-fn scores(detector: &dyn Detector, data: &DataSet, part: Part, model: &str) -> anyhow::Result<Vec<SeriesScores>> {
-    data.series.iter().map(|series| Ok(score_series(detector, model, series, part)?)).collect()
+fn scores(detector: &dyn Detector, data: &DataSet, part: Part) -> anyhow::Result<Vec<SeriesScores>> {
+    data.series.iter().map(|series| Ok(detector.detect_part(series, part)?)).collect()
 }
 
 /// The largest memory that this program held, where the system tells: Linux's `VmHWM`.
@@ -417,8 +417,8 @@ pub(crate) fn has_anomalies(data: &DataSet) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use rlad::Span;
     use rlad::data::TimeFormat;
+    use rlad::{Answer, Span};
 
     use super::*;
 
@@ -440,7 +440,7 @@ mod tests {
             threshold: 0.9,
             model: "m".into(),
         }];
-        let_labels_stand(&mut scores, &[labels], &[series], part);
+        apply_labels(&mut scores, &[labels], &[series], part);
         let [first, missing, third, last] = scores[0].scores[..] else { panic!("four scores") };
         assert!(first > 0.9 && third < 0.0 && missing.is_nan() && last.to_bits() == 0.5_f64.to_bits());
     }

@@ -1,4 +1,4 @@
-//! Which runs are to be made, and their making: each a program of its own, several at once if wanted.
+//! The runs that are still to be made, and their making: each a program of its own, several at once if wanted.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -14,27 +14,27 @@ use sha2::{Digest, Sha256};
 
 use super::problem::last_words;
 use super::process::{self, Ended, this_program};
-use super::run::{Machine, OUTCOME, Outcome, Scored, Task, write_outcome};
-use super::suite::{Suite, What, slug};
+use super::run::{Machine, OUTCOME, Outcome, RunScores, Task, write_outcome};
+use super::suite::{DetectorKind, PeerEntry, RunEntry, Suite, slug};
 use crate::progress::Progress;
 
 /// The file in which a run's task stands.
 const TASK: &str = "task.json";
 /// The file that a run's stderr goes to.
 const LOG: &str = "log.txt";
-/// The file in which a script says what it did.
+/// The file of a script's own report.
 const PEER: &str = "peer.json";
 
 /// One run of a suite: what is to be done, and the position of its detector in the suite.
 #[derive(Clone, Debug)]
-pub(crate) struct Planned {
+pub(crate) struct PlannedRun {
     /// The index of its entry.
     pub(crate) entry: usize,
-    /// What it is to do.
+    /// The task.
     pub(crate) task: Task,
 }
 
-/// What a suite's data are on disk.
+/// A suite's data on disk.
 #[derive(Clone, Debug)]
 pub(crate) struct Prepared {
     /// The data in the program's own form.
@@ -48,7 +48,7 @@ pub(crate) struct Prepared {
 }
 
 /// The runs of a suite.
-pub(crate) fn plan(suite: &Suite, data: &Path, out: &Path) -> Vec<Planned> {
+pub(crate) fn plan(suite: &Suite, data: &Path, out: &Path) -> Vec<PlannedRun> {
     let mut planned = Vec::new();
     for (at, entry) in suite.run.iter().enumerate() {
         for &seed in suite.seeds_of(entry) {
@@ -62,7 +62,7 @@ pub(crate) fn plan(suite: &Suite, data: &Path, out: &Path) -> Vec<Planned> {
                 validation: suite.validation.filter(|_| entry.method.is_some()),
                 out: out.join("runs").join(format!("{}-seed-{seed}", slug(&entry.name))),
             };
-            planned.push(Planned { entry: at, task });
+            planned.push(PlannedRun { entry: at, task });
         }
     }
     planned
@@ -83,26 +83,26 @@ pub(crate) fn outcome(task: &Task, prepared: &Prepared) -> anyhow::Result<Option
     }
 }
 
-/// What a run's results depend on: its task and the data. Where it lies does not count.
+/// The parts of a task and its data that a run's results depend on. Where it lies does not count.
 fn stamp(task: &Task, prepared: &Prepared) -> anyhow::Result<String> {
     #[derive(Serialize)]
     struct Stamp<'a> {
         data_sha256: &'a str,
         task: Task,
     }
-    let entry = super::suite::Entry { paper_f1: None, seeds: None, budgets: None, ..task.entry.clone() };
+    let entry = RunEntry { paper_f1: None, seeds: None, budgets: None, ..task.entry.clone() };
     let task = Task { entry, data: PathBuf::new(), out: PathBuf::new(), ..task.clone() };
     Ok(serde_json::to_string_pretty(&Stamp { data_sha256: &prepared.data_hash, task })?)
 }
 
 /// Makes runs, several at a time, which share the cores. A run that fails leaves an outcome that says so.
 pub(crate) fn make(
-    planned: &[&Planned],
+    planned: &[&PlannedRun],
     prepared: &Prepared,
     timeout: Duration,
     machine: Machine,
 ) -> anyhow::Result<()> {
-    let queue: Mutex<VecDeque<&Planned>> = Mutex::new(planned.iter().copied().collect());
+    let queue: Mutex<VecDeque<&PlannedRun>> = Mutex::new(planned.iter().copied().collect());
     let bar = Mutex::new((Progress::new("running", planned.len() as u64), 0));
     std::thread::scope(|scope| {
         let work = || -> anyhow::Result<()> {
@@ -125,17 +125,17 @@ pub(crate) fn make(
 fn make_one(task: &Task, prepared: &Prepared, timeout: Duration, machine: Machine) -> anyhow::Result<()> {
     let begun = Instant::now();
     begin(task, prepared)?;
-    let what = task.entry.what()?;
-    let ended = match what {
-        What::Agent(_) | What::Method(_) => call(&mut own(task)?, task, timeout, machine)?,
-        What::Peer(peer) => match script(task, peer, prepared) {
+    let detector = task.entry.detector()?;
+    let ended = match detector {
+        DetectorKind::Agent(_) | DetectorKind::Method(_) => call(&mut own(task)?, task, timeout, machine)?,
+        DetectorKind::Peer(peer) => match script(task, peer, prepared) {
             Ok(mut command) => call(&mut command, task, timeout, machine)?,
             Err(error) => Err(error),
         },
     };
-    let made = ended.and_then(|()| match what {
-        What::Agent(_) | What::Method(_) => own_outcome(&task.out),
-        What::Peer(_) => {
+    let made = ended.and_then(|()| match detector {
+        DetectorKind::Agent(_) | DetectorKind::Method(_) => own_outcome(&task.out),
+        DetectorKind::Peer(_) => {
             let made = peer_outcome(&task.out).map_err(|error| format!("{error:#}"))?;
             Ok(Outcome { seconds: begun.elapsed().as_secs_f64(), ..made })
         }
@@ -144,7 +144,7 @@ fn make_one(task: &Task, prepared: &Prepared, timeout: Duration, machine: Machin
     write_outcome(&task.out, &Outcome { machine: Some(machine), ..outcome })
 }
 
-/// Clears a run's folder of what an earlier run left, and writes what is to be done.
+/// Clears a run's folder of an earlier run's files, and writes the task.
 fn begin(task: &Task, prepared: &Prepared) -> anyhow::Result<()> {
     for old in [OUTCOME, PEER] {
         let path = task.out.join(old);
@@ -159,7 +159,7 @@ fn begin(task: &Task, prepared: &Prepared) -> anyhow::Result<()> {
     Ok(rlad::data::write_file(&task.out.join(TASK), stamp(task, prepared)?.as_bytes())?)
 }
 
-/// Calls a program, whose words go to the run's log; what went wrong, if something did.
+/// Calls a program, whose output goes to the run's log; the problem, if there was one.
 fn call(command: &mut Command, task: &Task, timeout: Duration, machine: Machine) -> anyhow::Result<Result<(), String>> {
     let log = task.out.join(LOG);
     let create = || -> std::io::Result<(File, File)> {
@@ -205,7 +205,7 @@ fn failed(error: String, begun: Instant) -> Outcome {
 }
 
 /// The call of a script, as `bench/peers/README.md` has it.
-fn script(task: &Task, peer: &super::suite::Peer, prepared: &Prepared) -> Result<Command, String> {
+fn script(task: &Task, peer: &PeerEntry, prepared: &Prepared) -> Result<Command, String> {
     let path = Path::new("bench/peers").join(&peer.script);
     if !path.is_file() {
         return Err(format!("there is no `{}`: scripts are found from the folder of the project", path.display()));
@@ -228,7 +228,7 @@ fn script(task: &Task, peer: &super::suite::Peer, prepared: &Prepared) -> Result
     Ok(command)
 }
 
-/// What a script says that it did.
+/// A script's own report.
 #[derive(Debug, Deserialize)]
 struct PeerReport {
     versions: Value,
@@ -255,7 +255,7 @@ fn peer_outcome(folder: &Path) -> anyhow::Result<Outcome> {
         expected: "what a script of bench/peers says that it did".to_owned(),
         source: Some(source.into()),
     })?;
-    let results = report.runs.into_iter().map(|run| Scored {
+    let results = report.runs.into_iter().map(|run| RunScores {
         budget: run.budget,
         scores: run.scores,
         questions: run.questions,

@@ -1,4 +1,4 @@
-//! A suite: what is run on which data, how it is split, and with which seeds and budgets.
+//! A suite: detectors, data and their split, seeds and budgets.
 
 use std::path::{Path, PathBuf};
 
@@ -9,15 +9,15 @@ use rlad::data::Part;
 use rlad::{Config, Error};
 use serde::{Deserialize, Serialize};
 
-use crate::Advice;
+use crate::advice::Advice;
 
 /// The suites that come with the program: name and content.
 pub(crate) const BUILT_IN: &[(&str, &str)] = &[
-    ("quick", include_str!("../../../../bench/suites/quick.toml")),
-    ("nab", include_str!("../../../../bench/suites/nab.toml")),
-    ("kpi", include_str!("../../../../bench/suites/kpi.toml")),
-    ("yahoo-a1", include_str!("../../../../bench/suites/yahoo-a1.toml")),
-    ("yahoo-a2", include_str!("../../../../bench/suites/yahoo-a2.toml")),
+    ("quick", include_str!("../../suites/quick.toml")),
+    ("nab", include_str!("../../suites/nab.toml")),
+    ("kpi", include_str!("../../suites/kpi.toml")),
+    ("yahoo-a1", include_str!("../../suites/yahoo-a1.toml")),
+    ("yahoo-a2", include_str!("../../suites/yahoo-a2.toml")),
 ];
 
 /// No run may take longer than a week.
@@ -29,13 +29,13 @@ const MAX_MINUTES: u64 = 7 * 24 * 60;
 pub(crate) struct Suite {
     /// Its name, that of its results.
     pub(crate) name: String,
-    /// What it is about, a sentence or two for the head of the table.
+    /// Its subject, a sentence or two for the head of the table.
     pub(crate) about: String,
-    /// What is read.
-    pub(crate) data: Data,
+    /// The data.
+    pub(crate) data: SuiteData,
     /// The part of each series that detectors learn from.
     pub(crate) train: Part,
-    /// The part of each series on which they are judged.
+    /// The part of each series on which they are measured.
     pub(crate) test: Part,
     /// The last part of the training part: where a detector has scores only, its threshold is the best one here. All labels
     /// of it are read then, and counted.
@@ -52,13 +52,13 @@ pub(crate) struct Suite {
     /// A run that takes longer than this many minutes has failed.
     pub(crate) timeout_minutes: u64,
     /// The detectors, in the order of the table.
-    pub(crate) run: Vec<Entry>,
+    pub(crate) run: Vec<RunEntry>,
 }
 
 /// The data of a suite.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Data {
+pub(crate) struct SuiteData {
     /// Files and folders, from the folder in which the program is called; `shipped` for the data in the program.
     /// `--data` replaces them.
     pub(crate) paths: Vec<PathBuf>,
@@ -71,27 +71,27 @@ pub(crate) struct Data {
 /// One detector of a suite.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Entry {
+pub(crate) struct RunEntry {
     /// Its name in the table.
     pub(crate) name: String,
     /// The agent: a config file's content, over the preset that it names. One of `agent`, `method` and `peer` is given.
     pub(crate) agent: Option<toml::Table>,
     /// A baseline.
-    pub(crate) method: Option<Baseline>,
+    pub(crate) method: Option<MethodEntry>,
     /// A script in another language.
-    pub(crate) peer: Option<Peer>,
+    pub(crate) peer: Option<PeerEntry>,
     /// Its seeds, where they are not the suite's: one for what has nothing random.
     pub(crate) seeds: Option<Vec<u64>>,
     /// Its budgets, where they are not the suite's.
     pub(crate) budgets: Option<Vec<usize>>,
-    /// The share of the agent's answers that are wrong, in `[0, 1]`.
+    /// The fraction of the agent's answers that are wrong, in `[0, 1]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error_rate: Option<f64>,
-    /// The share of the agent's answers that are *unsure*, in `[0, 1]`.
+    /// The fraction of the agent's answers that are *unsure*, in `[0, 1]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unsure_rate: Option<f64>,
     /// The agent is trained as many times, each time without every so-many-th series, and scores those: no series that is
-    /// judged was seen in training. At least 2. Questions and labels are means over the trainings.
+    /// measured was seen in training. At least 2. Questions and labels are means over the trainings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unseen_folds: Option<usize>,
     /// Its printed F1 in the paper, whose protocol is another (docs/results.md).
@@ -101,20 +101,20 @@ pub(crate) struct Entry {
 /// A baseline of a suite.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Baseline {
+pub(crate) struct MethodEntry {
     /// As in `rlad detect --method`.
     pub(crate) name: String,
     /// Its settings, where they are not its defaults.
     #[serde(default)]
     pub(crate) settings: toml::Table,
-    /// What an answer labels, for a method that learns from labels [default: range].
+    /// The points that an answer labels, for a method that learns from labels [default: range].
     pub(crate) answers: Option<AnswerKind>,
 }
 
 /// A script of a suite.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Peer {
+pub(crate) struct PeerEntry {
     /// The script, below `bench/peers`.
     pub(crate) script: PathBuf,
     /// Its own flags.
@@ -128,43 +128,43 @@ pub(crate) struct Peer {
     pub(crate) features: bool,
 }
 
-/// What a detector is.
+/// The kind of a detector, with its settings.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum What<'a> {
+pub(crate) enum DetectorKind<'a> {
     /// The agent with these settings.
     Agent(&'a toml::Table),
     /// A baseline.
-    Method(&'a Baseline),
+    Method(&'a MethodEntry),
     /// A script.
-    Peer(&'a Peer),
+    Peer(&'a PeerEntry),
 }
 
-impl Entry {
-    /// What it is.
+impl RunEntry {
+    /// The detector.
     ///
     /// # Errors
     /// If it is nothing, or several things.
-    pub(crate) fn what(&self) -> anyhow::Result<What<'_>> {
+    pub(crate) fn detector(&self) -> anyhow::Result<DetectorKind<'_>> {
         match (&self.agent, &self.method, &self.peer) {
-            (Some(agent), None, None) => Ok(What::Agent(agent)),
-            (None, Some(method), None) => Ok(What::Method(method)),
-            (None, None, Some(peer)) => Ok(What::Peer(peer)),
+            (Some(agent), None, None) => Ok(DetectorKind::Agent(agent)),
+            (None, Some(method), None) => Ok(DetectorKind::Method(method)),
+            (None, None, Some(peer)) => Ok(DetectorKind::Peer(peer)),
             _ => anyhow::bail!("expected one of `agent`, `method` and `peer`"),
         }
     }
 
-    /// Whether it asks questions, and so is judged after each budget.
+    /// Whether it asks questions, and so is measured after each budget.
     fn asks(&self) -> bool {
-        match self.what() {
-            Ok(What::Agent(_)) => true,
-            Ok(What::Method(baseline)) => baseline.method().is_ok_and(|method| method.learns_from_labels()),
-            Ok(What::Peer(peer)) => peer.asks,
+        match self.detector() {
+            Ok(DetectorKind::Agent(_)) => true,
+            Ok(DetectorKind::Method(baseline)) => baseline.method().is_ok_and(|method| method.learns_from_labels()),
+            Ok(DetectorKind::Peer(peer)) => peer.asks,
             Err(_) => false,
         }
     }
 }
 
-impl Baseline {
+impl MethodEntry {
     /// The method.
     pub(crate) fn method(&self) -> rlad::Result<Method> {
         Method::from_settings(&self.name, &self.settings)
@@ -190,7 +190,7 @@ impl Suite {
     }
 
     fn parse(text: &str) -> anyhow::Result<Self> {
-        // What the TOML library says ends with an empty line.
+        // The TOML library's message ends with an empty line.
         let suite: Self = toml::from_str(text).map_err(|error| anyhow::anyhow!("{}", error.to_string().trim_end()))?;
         suite.validate()?;
         Ok(suite)
@@ -232,10 +232,10 @@ impl Suite {
                 return wrong("seeds", "at least one, each once", format!("{seeds:?}"));
             }
             let check = || -> anyhow::Result<()> {
-                match entry.what()? {
-                    What::Agent(table) => drop(agent(table)?),
-                    What::Method(baseline) => drop(baseline.method()?),
-                    What::Peer(_) => {}
+                match entry.detector()? {
+                    DetectorKind::Agent(table) => drop(agent(table)?),
+                    DetectorKind::Method(baseline) => drop(baseline.method()?),
+                    DetectorKind::Peer(_) => {}
                 }
                 Ok(())
             };
@@ -261,12 +261,12 @@ impl Suite {
     }
 
     /// The budgets of a detector; none for one that does not ask.
-    pub(crate) fn budgets_of(&self, entry: &Entry) -> Vec<usize> {
+    pub(crate) fn budgets_of(&self, entry: &RunEntry) -> Vec<usize> {
         if entry.asks() { entry.budgets.clone().unwrap_or_else(|| self.budgets.clone()) } else { Vec::new() }
     }
 
     /// The seeds of a detector.
-    pub(crate) fn seeds_of<'a>(&'a self, entry: &'a Entry) -> &'a [u64] {
+    pub(crate) fn seeds_of<'a>(&'a self, entry: &'a RunEntry) -> &'a [u64] {
         entry.seeds.as_deref().unwrap_or(&self.seeds)
     }
 }
@@ -298,7 +298,7 @@ mod tests {
             for trivial in ["Never alarm", "Alarm everywhere"] {
                 assert!(suite.run.iter().any(|entry| entry.name == trivial), "{name} lacks {trivial}");
             }
-            let random = |entry: &Entry| entry.name.to_lowercase().contains("random questions");
+            let random = |entry: &RunEntry| entry.name.to_lowercase().contains("random questions");
             assert!(suite.run.iter().any(random), "{name} lacks random questions");
         }
     }

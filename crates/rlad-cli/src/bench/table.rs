@@ -30,7 +30,7 @@ const SECOND: &[Column] = &[
     ("point-adjusted F1", "/point_adjusted/f1"),
     ("`official` F1", "/official/f1"),
 ];
-/// What an agent expects of itself, and what it is.
+/// The F1 that an agent expects of itself, and the true one.
 const EXPECTED: &[&str] = &["/expected/f1", "/expected/low", "/expected/high", "/expected/truth"];
 /// NAB's scores at the detector's own threshold, and at the best one.
 const NAB: &[Column] =
@@ -197,7 +197,7 @@ pub(crate) fn markdown(suite: &Suite, rows: &[Row], head: &[String], command: &s
     text
 }
 
-/// What a detector is and what it read.
+/// A detector, and the labels that it read.
 fn lead(group: &Group<'_>) -> Vec<String> {
     let row = group.first();
     match &row.error {

@@ -9,19 +9,20 @@ use std::time::Duration;
 use rlad::data::DataSet;
 use rlad::{Config, Error};
 
-use crate::Advice;
+use crate::advice::Advice;
 use crate::args::{BenchArgs, BenchRunArgs, DataArgs};
 use crate::bench::problem::for_others;
 use crate::bench::row::{Row, has_failed, rows};
 use crate::bench::run::{Machine, Outcome, Task, has_anomalies, run as run_task};
-use crate::bench::schedule::{Planned, Prepared, file_hash, make, outcome, plan};
-use crate::bench::suite::{Entry, Suite, What};
+use crate::bench::schedule::{PlannedRun, Prepared, file_hash, make, outcome, plan};
+use crate::bench::suite::{DetectorKind, RunEntry, Suite};
 use crate::bench::{page, table};
-use crate::commands::demo::unpack;
-use crate::commands::evaluate::usual_delay;
-use crate::commands::{print, read, tell};
+use crate::evaluation::usual_delay;
 use crate::folder::lock_for;
+use crate::input::read;
+use crate::output::{print, print_notes};
 use crate::progress::Progress;
+use crate::shipped::unpack;
 
 /// The path in a suite that stands for the data in the program.
 const SHIPPED: &str = "shipped";
@@ -59,7 +60,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the runs of a suite came to.
+/// The results of a suite's runs.
 #[derive(Debug)]
 struct Results {
     /// The runs that the suite wants.
@@ -97,11 +98,11 @@ pub(crate) fn run_one(args: &BenchRunArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Whether `--only` leaves a detector to be run.
-fn is_wanted(entry: &Entry, args: &BenchArgs) -> bool {
+fn is_wanted(entry: &RunEntry, args: &BenchArgs) -> bool {
     args.only.is_empty() || args.only.iter().any(|name| is_named(entry, name))
 }
 
-fn is_named(entry: &Entry, name: &str) -> bool {
+fn is_named(entry: &RunEntry, name: &str) -> bool {
     entry.name.eq_ignore_ascii_case(name)
 }
 
@@ -125,7 +126,7 @@ fn open_data(suite: &Suite, args: &BenchArgs) -> anyhow::Result<DataSet> {
                         data.notes.extend_from_slice(&part.notes);
                         data.extend(part);
                     }
-                    tell(&data.notes);
+                    print_notes(&data.notes);
                     data
                 }
                 None => read(paths, &DataArgs::default())?,
@@ -135,7 +136,7 @@ fn open_data(suite: &Suite, args: &BenchArgs) -> anyhow::Result<DataSet> {
     if !has_anomalies(&data) {
         return Err(Advice::error(
             format!("the data of the suite `{}` have no label that says anomaly", suite.name),
-            "a suite needs labelled data to judge on".to_owned(),
+            "a suite needs labelled data to measure on".to_owned(),
         ));
     }
     Ok(data)
@@ -150,7 +151,7 @@ fn prepare(suite: &Suite, data: &DataSet, args: &BenchArgs) -> anyhow::Result<Pr
     fs::rename(&fresh, &path).map_err(|source| Error::Write { path: path.clone(), source })?;
     // Scripts run in the project's folder, runs in this one: paths that hold in both.
     let whole = |path: &Path| fs::canonicalize(path).map_err(|source| Error::Read { path: path.to_owned(), source });
-    let reads_features = |entry: &&Entry| matches!(entry.what(), Ok(What::Peer(peer)) if peer.features);
+    let reads_features = |entry: &&RunEntry| matches!(entry.detector(), Ok(DetectorKind::Peer(peer)) if peer.features);
     let features = match suite.run.iter().filter(|entry| is_wanted(entry, args)).find(reads_features) {
         Some(_) => Some(whole(&prepare_features(suite, data, args, &data_hash)?)?),
         None => None,
@@ -176,7 +177,7 @@ fn prepare_features(suite: &Suite, data: &DataSet, args: &BenchArgs, data_hash: 
 }
 
 /// The rows of all runs that were made.
-fn measure(suite: &Suite, planned: &[Planned], prepared: &Prepared, data: &DataSet) -> anyhow::Result<Results> {
+fn measure(suite: &Suite, planned: &[PlannedRun], prepared: &Prepared, data: &DataSet) -> anyhow::Result<Results> {
     let delay = suite.delay.unwrap_or_else(|| usual_delay(data.series.iter()));
     let here = std::env::current_dir().unwrap_or_default();
     let mut bar = Progress::new("measuring", planned.len() as u64);
@@ -208,18 +209,18 @@ fn write_results(suite: &Suite, args: &BenchArgs, data: &DataSet, results: &Resu
     Ok(())
 }
 
-/// What the tables are about, a line each.
+/// The head of the tables: their data and parts, a line each.
 fn head(suite: &Suite, data: &DataSet, results: &Results) -> Vec<String> {
     let mut lines = vec![
         format!("{} series, {} points", data.series.len(), data.n_points()),
-        format!("learned from the part {} of each series, judged on the part {}", suite.train, suite.test),
+        format!("trained on the part {} of each series, measured on the part {}", suite.train, suite.test),
     ];
     if let Some(part) = suite.validation {
         lines.push(format!("“best F1 on training labels”: of the part {part}, every label of which is read"));
     }
     let number = |pointer: &str| results.rows.iter().find_map(|row| row.metrics.pointer(pointer)?.as_u64());
     if let (Some(points), Some(anomalies)) = (number("/points"), number("/anomalies")) {
-        lines.push(format!("judged: {points} points with a label, {anomalies} of them anomalous"));
+        lines.push(format!("measured on {points} points with a label, {anomalies} of them anomalous"));
     }
     if let Some(k) = number("/delay/k") {
         lines.push(format!("delay F1: alarms within {k} points of a segment's first count"));
@@ -233,7 +234,7 @@ fn head(suite: &Suite, data: &DataSet, results: &Results) -> Vec<String> {
     lines
 }
 
-/// What wrote the tables, and by which builds of the program the runs were made.
+/// The program that wrote the tables, and by which builds of the program the runs were made.
 fn made_by(outcomes: &[Outcome]) -> String {
     let builds: BTreeSet<&str> = outcomes.iter().filter_map(Outcome::build).collect();
     let version = env!("CARGO_PKG_VERSION");
@@ -243,7 +244,7 @@ fn made_by(outcomes: &[Outcome]) -> String {
     }
 }
 
-/// On what the times were taken.
+/// The machine that the times were taken on.
 fn times(outcomes: &[Outcome]) -> Option<String> {
     let machines: BTreeSet<Option<Machine>> = outcomes.iter().map(|outcome| outcome.machine).collect();
     let told = |machine: &Option<Machine>| match machine {

@@ -5,37 +5,39 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use rlad::baselines::{Baseline, Method};
+use rlad::baselines::Baseline;
 use rlad::data::{Catalogue, DataSet, Event, ListedSeries, Part, ScoresWriter, SeriesScores, events};
 use rlad::metrics::{Evaluation, Quality};
-use rlad::{Detector, Label, Saved, Series};
+use rlad::{Detector, Label, Saved};
 use serde_json::Value;
 
-use crate::Advice;
+use crate::advice::Advice;
 use crate::args::DetectArgs;
-use crate::commands::evaluate::rows;
-use crate::commands::{open_saved, print, read, read_options, tell, use_threads};
+use crate::evaluation::{Check, rows};
 use crate::folder::{self, read_history};
+use crate::input::{open_saved, read, read_options};
 use crate::log::{AnnotationState, AnswerLog};
 use crate::memory::give_back;
+use crate::output::{print, print_notes};
 use crate::progress::Progress;
-use crate::report::{AskedQuestion, CurvePoint, MetricRow, ModelFacts, Report, ReportSeries};
+use crate::report::{CurvePoint, MetricRow, ModelFacts, Report, ReportQuestion, ReportSeries};
+use crate::settings::{method, use_threads};
 
 /// The exit code of `--check` where a point is anomalous.
 const ANOMALOUS: u8 = 1;
 /// The rows of a table of metrics that are at the best threshold, at its end.
 const N_BEST: usize = 2;
-/// The digits of a model's hash that stand with its scores.
+/// The digits of a model's hash that a report shows.
 const HASH_DIGITS: usize = 16;
 
 /// One of the numbers of a metric.
-type Share = fn(Quality) -> Option<f64>;
+type Figure = fn(Quality) -> Option<f64>;
 
 /// Points times channels that are read at once, where the data are read in groups of series.
 const GROUP: usize = 1_000_000;
 
 /// Data to score.
-enum Data {
+enum ScoredData {
     /// All of them in memory.
     Whole(DataSet),
     /// Where they are.
@@ -52,13 +54,13 @@ pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
     let part = args.form.part.unwrap_or_default();
     let found = Found { events: args.events.is_some().then(Vec::new), ..Found::default() };
     let found = match &mut data {
-        Data::Whole(data) => score_whole(&detector, data, part, &args.out, found)?,
-        Data::Listed(catalogue) => score_in_groups(&detector, catalogue, part, &args.out, GROUP, found)?,
+        ScoredData::Whole(data) => score_whole(&detector, data, part, &args.out, found)?,
+        ScoredData::Listed(catalogue) => score_in_groups(&detector, catalogue, part, &args.out, GROUP, found)?,
     };
     if let (Some(path), Some(events)) = (&args.events, &found.events) {
         rlad::data::write_events(path, events)?;
     }
-    if let (Some(path), Data::Whole(data)) = (&args.report, &data) {
+    if let (Some(path), ScoredData::Whole(data)) = (&args.report, &data) {
         let session =
             args.paths.first().filter(|path| args.method.name.is_none() && path.join(folder::LABELS).exists());
         write_report(path, &detector, data, part, session.map(PathBuf::as_path), None)?;
@@ -74,8 +76,8 @@ pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
     Ok(if args.check && found.n_anomalous > 0 { ExitCode::from(ANOMALOUS) } else { ExitCode::SUCCESS })
 }
 
-/// The detector and the data: a trained one and what is behind it, or a method that is fitted on the data.
-fn open(args: &DetectArgs) -> anyhow::Result<(Saved, Data)> {
+/// The detector and the data: a trained one and what stands after it, or a method that is fitted on the data.
+fn open(args: &DetectArgs) -> anyhow::Result<(Saved, ScoredData)> {
     match &args.method.name {
         Some(name) => {
             let data = read(&args.paths, &args.form)?;
@@ -90,13 +92,13 @@ fn open(args: &DetectArgs) -> anyhow::Result<(Saved, Data)> {
             }
             let part = args.method.fit_part.unwrap_or_default();
             let baseline = Baseline::fit(&method, &data.series, part, &[], 0, args.method.seed.unwrap_or(0))?;
-            Ok((Saved::Baseline(baseline), Data::Whole(data)))
+            Ok((Saved::Baseline(baseline), ScoredData::Whole(data)))
         }
         None => {
             let [model, data @ ..] = args.paths.as_slice() else { unreachable!("a path is required") };
             if data.is_empty() {
                 return Err(Advice::error(
-                    format!("there are no data to score behind `{}`", model.display()),
+                    format!("there are no data to score after `{}`", model.display()),
                     "name the model first, then the data; or a `--method` that needs no model".to_owned(),
                 ));
             }
@@ -104,16 +106,16 @@ fn open(args: &DetectArgs) -> anyhow::Result<(Saved, Data)> {
             // A report shows all series, and a pipe can be read once only.
             let is_whole = args.report.is_some() || data.iter().any(|path| is_pipe(path));
             let data = if is_whole {
-                Data::Whole(read(data, &args.form)?)
+                ScoredData::Whole(read(data, &args.form)?)
             } else {
-                Data::Listed(Catalogue::of(data, &read_options(&args.form))?)
+                ScoredData::Listed(Catalogue::of(data, &read_options(&args.form))?)
             };
             Ok((detector, data))
         }
     }
 }
 
-/// What was found in the series that were scored.
+/// The findings in the series that were scored.
 #[derive(Debug, Default, PartialEq)]
 struct Found {
     n_series: usize,
@@ -139,7 +141,7 @@ impl Found {
 
 /// Scores data that are in memory, writes the scores and adds to what was found.
 fn score_whole(detector: &Saved, data: &DataSet, part: Part, out: &Path, mut found: Found) -> anyhow::Result<Found> {
-    let scores = score(detector.detector(), detector.hash(), data, part)?;
+    let scores = score(detector.detector(), data, part)?;
     rlad::data::write_scores(out, &scores)?;
     scores.iter().for_each(|scores| found.add(scores));
     Ok(found)
@@ -163,14 +165,14 @@ fn score_in_groups(
     for group in groups(&series, max_cells) {
         let names: Vec<&str> = series[group].iter().map(|series| series.name.as_str()).collect();
         for series in catalogue.read(&names)?.series {
-            let scored = score_series(detector.detector(), &detector.hash()[..HASH_DIGITS], &series, part);
+            let scored = detector.detector().detect_part(&series, part);
             let written = scored.and_then(|scores| {
                 found.add(&scores);
                 writer.write(&scores)
             });
             if let Err(error) = written {
                 // What is odd about the data may be why.
-                tell(&catalogue.notes());
+                print_notes(&catalogue.notes());
                 return Err(error.into());
             }
             n_done += series.len() as u64;
@@ -179,7 +181,7 @@ fn score_in_groups(
         give_back();
     }
     drop(bar);
-    tell(&catalogue.notes());
+    print_notes(&catalogue.notes());
     writer.finish()?;
     Ok(found)
 }
@@ -207,54 +209,17 @@ fn is_pipe(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
-/// A method by its name, with settings of the form `key=value`.
-pub(crate) fn method(name: &str, settings: &[String]) -> anyhow::Result<Method> {
-    let mut table = toml::Table::new();
-    for setting in settings {
-        // What is no TOML value is a text without its quotes.
-        let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
-        let quoted = || toml::Table::from_iter([(key.to_owned(), value.into())]);
-        table.extend(toml::from_str::<toml::Table>(setting).unwrap_or_else(|_| quoted()));
-    }
-    Ok(Method::from_settings(name, &table)?)
-}
-
 /// The scores of a part of each series; what lies before the part is read for context.
-pub(crate) fn score(
-    detector: &dyn Detector,
-    hash: &str,
-    data: &DataSet,
-    part: Part,
-) -> anyhow::Result<Vec<SeriesScores>> {
+pub(crate) fn score(detector: &dyn Detector, data: &DataSet, part: Part) -> anyhow::Result<Vec<SeriesScores>> {
     let mut bar = Progress::new("scoring", data.n_points() as u64);
     let mut n_done = 0;
     let mut all = Vec::with_capacity(data.series.len());
     for series in &data.series {
-        all.push(score_series(detector, &hash[..HASH_DIGITS], series, part)?);
+        all.push(detector.detect_part(series, part)?);
         n_done += series.len() as u64;
         bar.set(n_done);
     }
     Ok(all)
-}
-
-/// The scores of a part of one series, by a detector that is named `model`; what experts said of points when it was trained stands.
-pub(crate) fn score_series(
-    detector: &dyn Detector,
-    model: &str,
-    series: &Series,
-    part: Part,
-) -> rlad::Result<SeriesScores> {
-    let points = series.part(part);
-    let mut scores = detector.score_points(series, points.clone())?;
-    detector.apply_labels(series, points.clone(), &mut scores);
-    Ok(SeriesScores {
-        series: series.name().to_owned(),
-        time_format: series.time_format(),
-        timestamps: series.timestamps()[points].to_vec(),
-        scores,
-        threshold: detector.threshold(),
-        model: model.to_owned(),
-    })
 }
 
 /// Writes the report of a model on a part of data. `session` is the folder that holds the questions and the history;
@@ -267,7 +232,7 @@ pub(crate) fn write_report(
     session: Option<&Path>,
     before: Option<&dyn Detector>,
 ) -> anyhow::Result<()> {
-    let all = score(saved.detector(), saved.hash(), data, Part::ALL)?;
+    let all = score(saved.detector(), data, Part::ALL)?;
     let mut questions = match session {
         Some(folder) => questions(folder)?,
         None => HashMap::new(),
@@ -317,7 +282,7 @@ pub(crate) fn write_report(
     Ok(crate::report::write(path, &report)?)
 }
 
-/// What the report is about, in a few words.
+/// The title of a report, in a few words.
 fn title(data: &DataSet) -> String {
     match data.series.as_slice() {
         [only] => only.name().to_owned(),
@@ -335,7 +300,7 @@ fn metrics(
     if !data.has_truth() {
         return Ok(Vec::new());
     }
-    let check = super::train::Check { part, data };
+    let check = Check { part, data };
     let after = check.evaluate(detector)?;
     let before = before.map(|detector| check.evaluate(detector)).transpose()?;
     let mut table = Vec::new();
@@ -349,7 +314,7 @@ fn metrics(
             _ => None,
         };
         let (oracle_before, oracle_after) = (before.as_ref().and_then(best), best(&after));
-        let what: [(&str, Share); 3] =
+        let what: [(&str, Figure); 3] =
             [("precision", |q| q.precision), ("recall", |q| q.recall), ("F1", |q| Some(q.f1))];
         table.extend(what.map(|(what, of)| MetricRow {
             name: format!("{name}: {what}"),
@@ -375,15 +340,15 @@ fn curve_point(round: &Value) -> CurvePoint {
 }
 
 /// The questions of a session with the answers that stand, by the name of their series.
-fn questions(folder: &Path) -> anyhow::Result<HashMap<String, Vec<AskedQuestion>>> {
-    let mut questions: HashMap<String, Vec<AskedQuestion>> = HashMap::new();
+fn questions(folder: &Path) -> anyhow::Result<HashMap<String, Vec<ReportQuestion>>> {
+    let mut questions: HashMap<String, Vec<ReportQuestion>> = HashMap::new();
     let path = folder.join(folder::LABELS);
     if path.exists() {
         let standing = AnnotationState::of(AnswerLog::open(&path)?.entries()?);
         for id in standing.questions() {
             let Some((_, _, saying)) = standing.answers_to(id).last() else { continue };
             let Some(asked) = &saying.asked else { continue };
-            questions.entry(saying.series.clone()).or_default().push(AskedQuestion {
+            questions.entry(saying.series.clone()).or_default().push(ReportQuestion {
                 id,
                 round: asked.round,
                 point: asked.point,

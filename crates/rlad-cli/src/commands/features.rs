@@ -1,12 +1,13 @@
-//! `rlad features`: writes what the detector sees of each point.
+//! `rlad features`: writes the features of each point.
 
 use std::process::ExitCode;
 
 use rlad::Config;
 
 use crate::args::FeaturesArgs;
-use crate::commands::{print, read};
 use crate::folder::read_config;
+use crate::input::read;
+use crate::output::print;
 use crate::progress::Progress;
 
 /// Runs the command.

@@ -4,19 +4,19 @@ use std::process::ExitCode;
 
 use rlad::data::Source;
 
-use crate::args::{DataSet, ImportArgs};
-use crate::commands::{print, tell};
+use crate::args::{ImportArgs, PublishedSet};
+use crate::output::{print, print_notes};
 
 /// Runs the command.
 pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     let source = match args.set {
-        DataSet::Nab => Source::Nab,
-        DataSet::Kpi => Source::Kpi,
-        DataSet::YahooS5 => Source::YahooS5,
-        DataSet::TsbAd => Source::TsbAd,
+        PublishedSet::Nab => Source::Nab,
+        PublishedSet::Kpi => Source::Kpi,
+        PublishedSet::YahooS5 => Source::YahooS5,
+        PublishedSet::TsbAd => Source::TsbAd,
     };
     let data = rlad::data::import(source, &args.source)?;
-    tell(&data.notes);
+    print_notes(&data.notes);
     rlad::data::write_dataset(&args.out, &data)?;
     let n_points = data.n_points();
     let n_anomalies: usize = data.truths.iter().flatten().map(rlad::data::Truth::n_anomalies).sum();

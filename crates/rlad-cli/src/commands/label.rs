@@ -11,21 +11,22 @@ use rlad::data::DataSet;
 use rlad::{Config, Series, Session};
 use serde_json::json;
 
-use crate::Advice;
+use crate::advice::Advice;
 use crate::annotate::{Begun, Bound, Data, Desk, Learner, Options, Recorded, Settings, at_terminal, serve};
-use crate::args::{LabelArgs, OracleArg, PageArgs, QuestionArgs, TrainArgs};
-use crate::commands::train::{Trained, config, resume, user_name};
-use crate::commands::{print, tell, use_threads};
+use crate::args::{LabelArgs, PageArgs, TrainArgs};
+use crate::expert::user_name;
 use crate::folder::{self, Folder};
 use crate::log::AnswerLog;
+use crate::output::{print, print_notes};
 use crate::terminal::Terminal;
+use crate::training::{Trained, resume};
 
 /// How long the end of the program waits for the detector as it stands.
 const LAST_WAIT: Duration = Duration::from_secs(20);
 
 /// Runs the command.
 pub(crate) fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
-    use_threads(args.threads)?;
+    args.settings.use_threads()?;
     if args.terminal {
         Terminal::check()?;
     }
@@ -41,10 +42,9 @@ pub(crate) fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
         return browse(args, recorded);
     }
     let opened = if Folder::has_session(path) { Some(open(args)?) } else { None };
-    let settings = args.as_train();
     let config = match &opened {
         Some((_, config)) => config.clone(),
-        None => config(&settings)?,
+        None => args.settings.config()?,
     };
     let series = read(&recorded)?.series;
     let session = match &opened {
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
         None => Folder::create(path, session.config())?,
     };
     let mut recorded = recorded;
-    if let Some(n) = args.asked.n_questions {
+    if let Some(n) = args.settings.questions.n_questions {
         recorded.questions = Some(n.get().max(recorded.questions.unwrap_or(0)));
     }
     let (desk, learner) = begin(session, folder, series, None, recorded, false, &args.page)?;
@@ -83,8 +83,8 @@ pub(crate) fn train(
     let check = args.check_part.map(|part| (part, data.clone()));
     let path = args.session.clone();
     let recorded = match Recorded::read(&path)? {
-        Some(recorded) => Recorded { questions: recorded.questions, ..Recorded::new(&args.data, &args.form) },
-        None => Recorded::new(&args.data, &args.form),
+        Some(recorded) => Recorded { questions: recorded.questions, ..Recorded::new(&args.data, &args.settings.form) },
+        None => Recorded::new(&args.data, &args.settings.form),
     };
     let (desk, learner) = begin(session, folder, data.series, check, recorded, true, &args.page)?;
     let trained = at_page(&desk, Some(learner), true, &args.page, args.json)?;
@@ -243,17 +243,7 @@ fn settings(path: &Path, config: Option<&Config>, who: String, browses: bool) ->
 
 /// The session in the folder, which keeps its settings.
 fn open(args: &LabelArgs) -> anyhow::Result<(Folder, Config)> {
-    let asked = &args.asked;
-    let given = [
-        ("--preset", args.preset.is_some()),
-        ("--config", args.config.is_some()),
-        ("--seed", args.seed.is_some()),
-        ("--per-round", asked.per_round.is_some()),
-        ("--strategy", asked.strategy.is_some()),
-        ("--answers", asked.answers.is_some()),
-        ("--part", args.form.part.is_some()),
-    ];
-    if let Some((flag, _)) = given.iter().find(|(_, is_given)| *is_given) {
+    if let Some(flag) = args.settings.flag_of_a_new_session() {
         return Err(Advice::error(
             format!("`{}` holds a session with settings of its own, but `{flag}` is given", args.session.display()),
             "leave the flag out, or name another folder for a new session".to_owned(),
@@ -267,7 +257,7 @@ fn recorded(args: &LabelArgs) -> anyhow::Result<Recorded> {
     let known = Recorded::read(&args.session)?;
     if !args.data.is_empty() {
         let questions = known.and_then(|known| known.questions);
-        return Ok(Recorded { questions, ..Recorded::new(&args.data, &args.form) });
+        return Ok(Recorded { questions, ..Recorded::new(&args.data, &args.settings.form) });
     }
     known.ok_or_else(|| {
         let dir = args.session.display();
@@ -282,37 +272,10 @@ fn recorded(args: &LabelArgs) -> anyhow::Result<Recorded> {
 
 fn read(recorded: &Recorded) -> anyhow::Result<DataSet> {
     let data = rlad::read(&recorded.paths, &recorded.options())?;
-    tell(&data.notes);
+    print_notes(&data.notes);
     Ok(data)
 }
 
 fn who(page: &PageArgs) -> String {
     page.who.clone().unwrap_or_else(user_name)
-}
-
-impl LabelArgs {
-    /// The settings of a new session, as `rlad train` has them.
-    fn as_train(&self) -> TrainArgs {
-        TrainArgs {
-            data: self.data.clone(),
-            session: self.session.clone(),
-            resume: false,
-            preset: self.preset,
-            method: None,
-            settings: Vec::new(),
-            config: self.config.clone(),
-            seed: self.seed,
-            threads: None,
-            json: self.json,
-            check_part: None,
-            questions: QuestionArgs {
-                oracle: OracleArg::Page,
-                asked: self.asked.clone(),
-                error_rate: 0.0,
-                unsure_rate: 0.0,
-            },
-            form: self.form.clone(),
-            page: self.page.clone(),
-        }
-    }
 }

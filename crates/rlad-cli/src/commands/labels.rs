@@ -8,7 +8,7 @@ use rlad::Error;
 
 use crate::args::{LabelsAction, LabelsArgs};
 use crate::commands::label::{desk_to_look_at, locked};
-use crate::commands::print;
+use crate::output::print;
 
 /// Runs the command.
 pub(crate) fn run(args: &LabelsArgs) -> anyhow::Result<ExitCode> {

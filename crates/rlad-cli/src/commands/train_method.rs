@@ -5,26 +5,28 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use rlad::active::random_questions;
+use rlad::active::{Question, RoundAnswers, ask, random_questions};
 use rlad::baselines::{Baseline, Method};
 use rlad::config::AnswerKind;
 use rlad::data::{Labels, Part};
-use rlad::{Answer, Config, Label, Query};
+use rlad::{Config, Label};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::args::{OracleArg, TrainArgs};
-use crate::commands::asking::{About, Asked, Log};
-use crate::commands::detect::method;
-use crate::commands::train::{Check, oracle, strict_line, who};
-use crate::commands::{print, read};
+use crate::evaluation::{Check, strict_line};
+use crate::expert::oracle;
 use crate::folder::{self, Folder};
+use crate::input::read;
+use crate::logged_oracle::{LoggedOracle, SessionLog};
+use crate::output::print;
+use crate::settings::method;
 use crate::terminal::Terminal;
 
-/// What the folder of a session records of a method's training.
+/// The settings of a method's training, as the folder of its session records them.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Record {
+struct MethodSession {
     seed: u64,
     part: Part,
     questions: usize,
@@ -36,17 +38,17 @@ struct Record {
 
 /// Begins a session of the method of this name.
 pub(crate) fn begin(args: &TrainArgs, name: &str) -> anyhow::Result<ExitCode> {
-    let method = method(name, &args.settings)?;
+    let method = method(name, &args.method_settings)?;
     let usual = Config::default();
-    let record = Record {
-        seed: args.seed.unwrap_or(usual.seed),
-        part: args.form.part.unwrap_or_default(),
+    let record = MethodSession {
+        seed: args.settings.seed.unwrap_or(usual.seed),
+        part: args.settings.form.part.unwrap_or_default(),
         questions: if method.learns_from_labels() {
-            args.questions.asked.n_questions.map_or(usual.questions, NonZeroUsize::get)
+            args.settings.questions.n_questions.map_or(usual.questions, NonZeroUsize::get)
         } else {
             0
         },
-        answers: args.questions.asked.answers.unwrap_or(usual.query.answers),
+        answers: args.settings.questions.answers.unwrap_or(usual.query.answers),
         shown: usual.query.shown,
         method,
     };
@@ -57,13 +59,13 @@ pub(crate) fn begin(args: &TrainArgs, name: &str) -> anyhow::Result<ExitCode> {
 
 /// Goes on with the session in a folder.
 pub(crate) fn resume(args: &TrainArgs, folder: Folder, record: &str) -> anyhow::Result<ExitCode> {
-    let mut record: Record = toml::from_str(record).map_err(|error| rlad::Error::Format {
+    let mut record: MethodSession = toml::from_str(record).map_err(|error| rlad::Error::Format {
         path: folder.path().to_owned(),
         expected: "the session of a method that this program trains".to_owned(),
         source: Some(error.into()),
     })?;
     if record.method.learns_from_labels() {
-        record.questions = args.questions.asked.n_questions.map_or(record.questions, NonZeroUsize::get);
+        record.questions = args.settings.questions.n_questions.map_or(record.questions, NonZeroUsize::get);
     }
     train(args, &record, || Ok(folder))
 }
@@ -71,44 +73,37 @@ pub(crate) fn resume(args: &TrainArgs, folder: Folder, record: &str) -> anyhow::
 /// Asks, fits and writes the model. The folder is made when nothing else can go wrong.
 fn train(
     args: &TrainArgs,
-    record: &Record,
+    record: &MethodSession,
     folder: impl FnOnce() -> anyhow::Result<Folder>,
 ) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
-    let Record { seed, part, method, .. } = record;
+    let MethodSession { seed, part, method, .. } = record;
     let asks = method.learns_from_labels();
-    if asks && matches!(args.questions.oracle, OracleArg::Terminal) {
+    if asks && matches!(args.expert.oracle, OracleArg::Terminal) {
         Terminal::check()?;
     }
-    let data = read(&args.data, &args.form)?;
+    let data = read(&args.data, &args.settings.form)?;
     let series = &data.series;
-    let mut oracle = if asks { Some(oracle(args, &data, *seed)?) } else { None };
+    let mut oracle = if asks { Some(oracle(&args.expert, &data, *seed)?) } else { None };
     let folder = folder()?;
     let mut labels = vec![Labels::default(); series.len()];
     let (mut n_asked, mut stopped) = (0, false);
     if let Some(oracle) = &mut oracle {
-        let mut log = Log::open(&folder.file(folder::LABELS), series)?;
+        let mut log = SessionLog::open(&folder.file(folder::LABELS), series)?;
         let queries = random_questions(series, *part, record.questions, *seed);
-        let (who, usual) = (who(args), Config::default());
-        let about = About {
-            series,
-            kind: record.answers,
-            n_answered: 0,
-            budget: queries.len(),
-            who: &who,
-            experts: &usual.experts,
-        };
-        let shown = |query: &Query| {
-            let series = &series[query.series];
-            series.shown(query.point, record.shown, &series.part(*part))
-        };
-        let answers: Vec<(u64, Answer)> = match log.ask(&queries, oracle.as_mut(), about, shown)? {
-            Asked::All(answers) => answers,
-            Asked::Stopped(answers) => {
-                stopped = true;
-                answers
-            }
-        };
+        let questions: Vec<Question<'_>> = queries
+            .iter()
+            .enumerate()
+            .map(|(n_answered, query)| {
+                let of = &series[query.series];
+                let shown = of.shown(query.point, record.shown, &of.part(*part));
+                Question { query, series: of, shown, kind: record.answers, n_answered, budget: queries.len() }
+            })
+            .collect();
+        let (name, usual) = (args.expert.name(), Config::default());
+        let mut logged = LoggedOracle::new(&mut log, oracle.as_mut(), &name, series, &usual.experts);
+        let RoundAnswers { answers, is_stopped } = ask(&mut logged, &questions)?;
+        stopped = is_stopped;
         // Answers come in the order of the questions.
         for (query, (_, answer)) in queries.iter().zip(&answers) {
             labels[query.series].teach(query.point, answer);

@@ -96,7 +96,7 @@ impl Reading<'_> {
             return Ok(());
         }
         let point = saying.asked.as_ref().map_or(0, |asked| asked.point);
-        Err(crate::Advice::error(
+        Err(crate::advice::Advice::error(
             format!(
                 "the answer log does not fit the session: question {} is about point {} of `{name}`, but the log has an answer about \
                  point {point} of `{}`",

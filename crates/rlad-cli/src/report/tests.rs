@@ -79,7 +79,7 @@ fn a_series_is_told_in_full() {
     let mut scores: Vec<f64> = (0..100).map(|i| f64::from(i) / 1e3).collect();
     scores[60] = 0.123_456_789;
     let answer = |first, last, label| Answer::Spans(vec![Span { first, last, label }]);
-    let asked = |point, answer| AskedQuestion { id: 3, round: 0, point, reason: Reason::Middle, answer };
+    let asked = |point, answer| ReportQuestion { id: 3, round: 0, point, reason: Reason::Middle, answer };
     let mut entry = entry(&series, &scores, &[(58, 62)]);
     entry.truth = Some(std::iter::once(59..60).collect());
     entry.questions = vec![
@@ -124,7 +124,7 @@ fn a_long_series_is_thinned_and_keeps_events_questions_and_gaps() {
     let scores = vec![0.0; 300_000];
     let mut entry = entry(&series, &scores, &[(123_450, 123_456)]);
     entry.questions =
-        vec![AskedQuestion { id: 0, round: 1, point: 200_001, reason: Reason::Random, answer: Answer::Skip }];
+        vec![ReportQuestion { id: 0, round: 1, point: 200_001, reason: Reason::Random, answer: Answer::Skip }];
     let report = report(vec![entry]);
     let told = &data(&report).series[0];
     assert!((4_000..8_500).contains(&told.scores.len()), "{}", told.scores.len());

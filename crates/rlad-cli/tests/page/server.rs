@@ -32,7 +32,7 @@ reask_fraction = 0.0
 ";
 
 pub(crate) fn data_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/kpi")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data/kpi")
 }
 
 /// Writes settings of a session; `answers` is `range` or `point`.

@@ -22,7 +22,7 @@ use serde::Serialize;
 pub use self::feedback::Feedback;
 use self::quality::PoolPredictions;
 pub use self::quality::{ExpectedQuality, Interval};
-pub use self::rounds::{RoundAnswers, RunSummary};
+pub use self::rounds::{RoundAnswers, RunSummary, ask};
 pub use self::similar::{SimilarWindow, SimilarWindows};
 use crate::active::query::{AskedPoints, Query};
 use crate::agent::ensemble::{Agent, fold};

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::{RoundSummary, Session};
 use crate::active::oracle::{Oracle, Question, Reply};
+use crate::active::query::Query;
 use crate::data::label::Answer;
+use crate::data::series::Series;
 use crate::error::{Error, Result};
 
 /// An oracle's answers to the questions of a round.
@@ -48,30 +50,43 @@ impl Session {
     /// Asks an oracle the questions of the round, in order, and learns nothing yet: [`Self::teach`] takes the answers. No answers where
     /// [`Self::query`] has no questions.
     ///
-    /// An oracle that takes an answer back is asked that question again; there is nothing to take back before a round's first question.
-    ///
     /// # Errors
     /// [`Error::Oracle`] if the oracle cannot answer.
     pub fn ask<O: Oracle + ?Sized>(&mut self, oracle: &mut O) -> Result<RoundAnswers> {
         let queries = self.query().to_vec();
         let series = Arc::clone(&self.series);
-        let mut answers: Vec<(u64, Answer)> = Vec::with_capacity(queries.len());
-        while let Some(query) = queries.get(answers.len()) {
-            let question = Question {
-                query,
-                series: &series[query.series],
-                shown: self.shown(query),
-                kind: self.config.query.answers,
-                n_answered: self.answered.len() + answers.len(),
-                budget: self.config.questions,
-            };
-            let reply = oracle.answer(&question).map_err(|source| Error::Oracle { question: query.id, source })?;
-            match reply {
-                Reply::Answer(answer) => answers.push((query.id, answer)),
-                Reply::Undo => drop(answers.pop()),
-                Reply::Stop => return Ok(RoundAnswers { answers, is_stopped: true }),
-            }
-        }
-        Ok(RoundAnswers { answers, is_stopped: false })
+        let question = |(at, query): (usize, _)| self.question(at, query, &series);
+        let questions: Vec<Question<'_>> = queries.iter().enumerate().map(question).collect();
+        ask(oracle, &questions)
     }
+
+    fn question<'a>(&self, at: usize, query: &'a Query, series: &'a [Series]) -> Question<'a> {
+        Question {
+            query,
+            series: &series[query.series],
+            shown: self.shown(query),
+            kind: self.config.query.answers,
+            n_answered: self.answered.len() + at,
+            budget: self.config.questions,
+        }
+    }
+}
+
+/// Asks an oracle questions, in order.
+///
+/// An oracle that takes an answer back is asked that question again; there is nothing to take back before the first question.
+///
+/// # Errors
+/// [`Error::Oracle`] if the oracle cannot answer.
+pub fn ask<O: Oracle + ?Sized>(oracle: &mut O, questions: &[Question<'_>]) -> Result<RoundAnswers> {
+    let mut answers: Vec<(u64, Answer)> = Vec::with_capacity(questions.len());
+    while let Some(question) = questions.get(answers.len()) {
+        let id = question.query.id;
+        match oracle.answer(question).map_err(|source| Error::Oracle { question: id, source })? {
+            Reply::Answer(answer) => answers.push((id, answer)),
+            Reply::Undo => drop(answers.pop()),
+            Reply::Stop => return Ok(RoundAnswers { answers, is_stopped: true }),
+        }
+    }
+    Ok(RoundAnswers { answers, is_stopped: false })
 }

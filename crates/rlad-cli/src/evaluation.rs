@@ -1,0 +1,125 @@
+//! Quality of a detector or of scores, and its tables for people.
+
+use rlad::data::{DataSet, Part};
+use rlad::metrics::{EvaluateOptions, Evaluation, Quality, ScoredSeries};
+use rlad::{Detector, Series};
+
+/// A part of labelled data on which quality is measured, and that is never learned from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Check<'a> {
+    /// The part of each series.
+    pub(crate) part: Part,
+    /// The data.
+    pub(crate) data: &'a DataSet,
+}
+
+impl Check<'_> {
+    /// The quality of a detector on the part.
+    ///
+    /// # Errors
+    /// Those of scoring.
+    pub(crate) fn evaluate(&self, detector: &dyn Detector) -> anyhow::Result<Evaluation> {
+        let known: Vec<_> = self.data.iter().filter_map(|(series, truth)| Some((series, truth?))).collect();
+        let scores: Vec<Vec<f64>> = known.iter().map(|(series, _)| detector.score(series)).collect::<Result<_, _>>()?;
+        let scored: Vec<ScoredSeries<'_>> = known
+            .iter()
+            .zip(&scores)
+            .map(|((series, truth), scores)| {
+                let part = series.part(self.part);
+                let truth = &truth.labels()[part.clone()];
+                ScoredSeries { truth, scores: &scores[part], threshold: detector.threshold() }
+            })
+            .collect();
+        let delay = usual_delay(known.iter().map(|(series, _)| *series));
+        Ok(rlad::evaluate(&scored, &EvaluateOptions::quick(delay)))
+    }
+}
+
+/// The delay that is usual for these series: 7 points, or 3 where every step is an hour or longer.
+pub(crate) fn usual_delay<'a>(series: impl Iterator<Item = &'a Series>) -> usize {
+    series.map(|series| series.clock().default_delay()).max().unwrap_or(7)
+}
+
+/// The metrics as rows for people, strict ones first.
+pub(crate) fn rows(evaluation: &Evaluation) -> Vec<(String, Quality)> {
+    let delay = format!("delay {}", evaluation.delay.k);
+    vec![
+        ("strict, point by point".to_owned(), evaluation.strict),
+        (delay.clone(), evaluation.delay.quality),
+        ("events".to_owned(), evaluation.event),
+        ("ranges".to_owned(), evaluation.range),
+        ("affiliation (all alarms: .67)".to_owned(), evaluation.affiliation),
+        ("point-adjusted (flatters)".to_owned(), evaluation.point_adjusted),
+        ("the paper's code (flatters)".to_owned(), evaluation.official),
+        ("strict, best threshold".to_owned(), evaluation.best.strict.quality),
+        (format!("{delay}, best threshold"), evaluation.best.delay.quality),
+    ]
+}
+
+/// The metrics as a table for people.
+pub(crate) fn table(evaluation: &Evaluation) -> String {
+    let mut lines = vec![
+        format!("{} points, {} anomalous", evaluation.points, evaluation.anomalies),
+        format!("{:<34}{:>10}{:>10}{:>10}", "", "precision", "recall", "F1"),
+    ];
+    let share = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{share:.3}"));
+    for (name, metric) in rows(evaluation) {
+        lines.push(format!("{name:<34}{:>10}{:>10}{:>10.3}", share(metric.precision), share(metric.recall), metric.f1));
+    }
+    let area = |name: &str, area: Option<f64>| format!("{name:<34}{:>30}", share(area));
+    lines.push(area("area under precision-recall", evaluation.auc_pr));
+    lines.push(area("area under ROC", evaluation.auc_roc));
+    for (name, volume) in [("VUS-PR", evaluation.vus_pr), ("VUS-ROC", evaluation.vus_roc)] {
+        lines.extend(volume.map(|volume| area(&format!("{name}, buffer {}", volume.buffer), Some(volume.value))));
+    }
+    if let Some(nab) = &evaluation.nab {
+        let title = if nab.probation { "NAB, after its probation" } else { "NAB, no probation" };
+        lines.push(format!("{title:<34}{:>20}{:>10}", "own", "best"));
+        for (name, profile) in [
+            ("standard", nab.standard),
+            ("low rate of false alarms", nab.reward_low_fp_rate),
+            ("low rate of misses", nab.reward_low_fn_rate),
+        ] {
+            lines.push(format!("  {name:<32}{:>20.1}{:>10.1}", profile.score, profile.best.score));
+        }
+    }
+    if let Some(mean) = evaluation.per_series_mean.filter(|mean| mean.series > 1) {
+        lines.push(format!("means over {} series with anomalies", mean.series));
+        lines.push(area("  strict F1", Some(mean.strict_f1)));
+        lines.push(area(&format!("  delay {} F1", evaluation.delay.k), Some(mean.delay_f1)));
+        lines.push(area("  event F1", Some(mean.event_f1)));
+        lines.push(area("  range F1", Some(mean.range_f1)));
+        lines.push(area("  affiliation F1", Some(mean.affiliation_f1)));
+        lines.push(area("  area under precision-recall", Some(mean.auc_pr)));
+    }
+    lines.join("\n")
+}
+
+/// Strict precision, recall and F1 in one line.
+pub(crate) fn strict_line(evaluation: &Evaluation) -> String {
+    let strict = &evaluation.strict;
+    let precision = strict.precision.map_or_else(|| "–".to_owned(), |precision| format!("{precision:.3}"));
+    let recall = strict.recall.map_or_else(|| "–".to_owned(), |recall| format!("{recall:.3}"));
+    format!("precision {precision}, recall {recall}, F1 {:.3} (strict, point by point)", strict.f1)
+}
+
+#[cfg(test)]
+mod tests {
+    use rlad::Label;
+
+    use super::*;
+
+    #[test]
+    fn the_table_is_as_reviewed() {
+        let truth: Vec<_> = "....####......##....................."
+            .chars()
+            .map(|c| Some(if c == '#' { Label::Anomaly } else { Label::Normal }))
+            .collect();
+        let scores: Vec<f64> =
+            "0010024320010000100030000102001000010".chars().map(|c| f64::from(c.to_digit(10).unwrap())).collect();
+        let one = ScoredSeries { truth: &truth, scores: &scores, threshold: 1.5 };
+        let other = ScoredSeries { truth: &truth[..20], scores: &scores[..20], threshold: 2.5 };
+        insta::assert_snapshot!("table", table(&rlad::evaluate(&[one, other], &EvaluateOptions::default())));
+        insta::assert_snapshot!("quick_table", table(&rlad::evaluate(&[one], &EvaluateOptions::quick(3))));
+    }
+}

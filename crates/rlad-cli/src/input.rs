@@ -1,0 +1,42 @@
+//! Data and detectors that the command line names.
+
+use std::path::{Path, PathBuf};
+
+use rlad::Saved;
+use rlad::data::{Columns, DataSet, ReadOptions};
+
+use crate::advice::Advice;
+use crate::args::DataArgs;
+use crate::folder;
+use crate::output::print_notes;
+
+/// Reads data, and tells on stderr what was repaired.
+pub(crate) fn read(paths: &[PathBuf], form: &DataArgs) -> anyhow::Result<DataSet> {
+    let data = rlad::read(paths, &read_options(form))?;
+    print_notes(&data.notes);
+    Ok(data)
+}
+
+/// How data are read.
+pub(crate) fn read_options(form: &DataArgs) -> ReadOptions {
+    let columns = Columns {
+        series: form.series_column.clone(),
+        time: form.time_column.clone(),
+        values: form.value_columns.clone(),
+        label: form.label_column.clone(),
+    };
+    ReadOptions { columns, step: form.step_ns }
+}
+
+/// The detector in a file, or in the folder of a session.
+pub(crate) fn open_saved(path: &Path) -> anyhow::Result<Saved> {
+    let file = if path.is_dir() { path.join(folder::MODEL) } else { path.to_owned() };
+    if path.is_dir() && !file.exists() {
+        return Err(Advice::error(
+            format!("the session `{}` has no model yet", path.display()),
+            format!("end its training with `rlad train … --session {} --resume`", path.display()),
+        ));
+    }
+    let bytes = std::fs::read(&file).map_err(|source| rlad::Error::Read { path: file.clone(), source })?;
+    Ok(Saved::from_bytes(&file, bytes)?)
+}

@@ -1,0 +1,34 @@
+//! The data that ship with the program: two series of the AIOps KPI data.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rlad::data::DataSet;
+
+use crate::args::DataArgs;
+use crate::input::read;
+
+/// The data: a path under the folder of the demo's data, and the file.
+macro_rules! shipped {
+    ($($path:literal),* $(,)?) => {
+        &[$(($path, include_bytes!(concat!("../data/", $path)))),*]
+    };
+}
+
+const DATA: &[(&str, &[u8])] = shipped![
+    "kpi/a8c06b47-cc41-3738-9110-12df0ee4c721.csv",
+    "kpi/adb2fde9-8589-3f5b-a410-5fe14386c7af.csv",
+    "kpi/LICENSE",
+];
+
+/// Writes the data in the program into a folder, and reads them as any data are read.
+pub(crate) fn unpack(folder: &Path) -> anyhow::Result<DataSet> {
+    for (path, bytes) in DATA {
+        let path = folder.join(path);
+        let written = fs::create_dir_all(path.parent().unwrap_or(folder)).and_then(|()| fs::write(&path, bytes));
+        written.map_err(|source| rlad::Error::Write { path, source })?;
+    }
+    let csv = |path: &&PathBuf| path.extension().is_some_and(|of| of == "csv");
+    let paths: Vec<PathBuf> = DATA.iter().map(|(path, _)| folder.join(path)).collect();
+    read(&paths.iter().filter(csv).cloned().collect::<Vec<_>>(), &DataArgs::default())
+}
