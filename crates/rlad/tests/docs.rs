@@ -107,17 +107,13 @@ fn without_code(line: &str) -> String {
 
 /// The targets of the links and images of a text, with the numbers of their lines.
 fn links(text: &str) -> Vec<(usize, String)> {
-    let targets = |(number, line): (usize, &str)| {
+    let mut links = Vec::new();
+    for (number, line) in prose(text) {
         let line = without_code(line);
-        let targets: Vec<(usize, String)> = line
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split_once(')'))
-            .map(|(target, _)| (number, target.to_owned()))
-            .collect();
-        targets
-    };
-    prose(text).into_iter().flat_map(targets).collect()
+        let targets = line.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+        links.extend(targets.map(|(target, _)| (number, target.to_owned())));
+    }
+    links
 }
 
 /// The anchors of a page's headings, as GitHub and mdBook make them.
