@@ -49,6 +49,6 @@ bench:
 deny:
     cargo deny check
 
-# Build every crate from its archive, as crates.io would.
+# Build every crate from its archive, as a registry would.
 package:
     cargo publish --workspace --dry-run --locked
