@@ -22,10 +22,8 @@ use crate::error::{Error, Result};
 /// civil ones as `Timestamp(ns)`, and as text where series differ in this. The file takes its place whole.
 ///
 /// # Errors
-/// [`Error::Format`] for another extension, or if some series have timestamps and some have none; [`Error::Write`].
-///
-/// # Panics
-/// If a series has not as many scores as timestamps.
+/// [`Error::Format`] for another extension, or if some series have timestamps and some have none;
+/// [`Error::Shape`] if a series has not one score a timestamp; [`Error::Write`].
 pub fn write_scores(path: &Path, scores: &[SeriesScores]) -> Result<()> {
     let forms: Vec<_> = scores.iter().map(|series| (series.series.as_str(), series.time_format)).collect();
     let mut writer = ScoresWriter::create(path, &forms)?;
@@ -85,13 +83,15 @@ impl ScoresWriter {
     /// Writes the scores of one series.
     ///
     /// # Errors
-    /// [`Error::Write`]; then the file cannot be finished.
-    ///
-    /// # Panics
-    /// If it has not as many scores as timestamps, or timestamps of a form that no series was announced with.
+    /// [`Error::Write`]; then the file cannot be finished. [`Error::Shape`] if it has not one score a timestamp, or timestamps of a form
+    /// that no series was announced with.
     pub fn write(&mut self, scores: &SeriesScores) -> Result<()> {
-        assert_eq!(scores.scores.len(), scores.timestamps.len(), "one score a timestamp");
-        assert!(self.time_column.holds(scores.time_format), "timestamps of a form that was announced");
+        scores.check()?;
+        if !self.time_column.holds(scores.time_format) {
+            let what = format!("the scores of series `{}`", scores.series);
+            let found = scores.time_format.describe();
+            return Err(Error::shape(what, "timestamps of a form that was announced", found));
+        }
         let written = match &mut self.form {
             Rows::Csv(writer) => write_rows(writer, scores).map_err(io::Error::from),
             Rows::Parquet(schema, writer) => {
