@@ -14,7 +14,7 @@ import numpy as np
 
 from ours import ROOT, Files
 
-PROGRAM = ROOT / "target/release/examples/speed"
+PROGRAM = ROOT / "target/release/rlad-bench-speed"
 PROCESSORS = {
     "this processor": [], "this processor, again": [], "x86-64 without AVX": ["qemu-x86_64", "-cpu", "Nehalem"],
     "x86-64 with AVX2 and FMA": ["qemu-x86_64", "-cpu", "Haswell"],

@@ -1,6 +1,6 @@
 """Ours and the peers side by side: python bench/speed/run.py --kpi kpi.parquet [--only PART…] [--out speed.md]
 
-    cargo build --release --workspace --examples --bins
+    cargo build --release --workspace --bins
     pip install -r bench/speed/requirements.txt
 
 Both sides run in turn on the same input in the same session, and must have computed the same: `checked` says how near. Times are medians
