@@ -93,6 +93,8 @@ def types():
     for name, column in labels.items():
         table = table.append_column(name, column)
     pq.write_table(table, OUT / "types.parquet", store_schema=True)
+    small = pa.table({"timestamp": [60, 120], "value": [1.0, 2.0]})
+    pq.write_table(small, OUT / "brotli.parquet", compression="brotli", store_schema=False, write_statistics=False)
     values = {name: [None if v is None or np.isnan(v) else float(v) for v in column.to_pylist()]
               for name, column in value_columns.items() if name not in ("decimal", "list")}
     return {"versions": VERSIONS, "times": list(time_columns), "nanoseconds": [second * 10**9 for second in seconds],

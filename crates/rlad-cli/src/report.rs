@@ -1,7 +1,6 @@
 //! The report: one HTML file with all that is needed to look at scores, without a network.
 //!
-//! The page's own parts are `report/template.html`, `report.css` and `report.js`; plotly.js comes with the `plotly` crate.
-//! `html` puts them together.
+//! The page's own parts are `report/template.html`, `report.css` and `report.js`; `html` puts them together with uPlot.
 
 mod decimate;
 

@@ -59,6 +59,7 @@ fn cases() -> Vec<Case> {
         case("text in a Parquet file", "a.parquet", "timestamp,value\n60,1\n"),
         case("a Parquet file cut in half", "a.parquet", &parquet[..parquet.len() / 2]),
         case("a Parquet file with damage inside", "a.parquet", damaged(&parquet)),
+        case("a Parquet file by Brotli", "a.parquet", include_bytes!("reference/brotli.parquet")),
         case("a Parquet file named as CSV", "a.csv", &parquet),
         case("UTF-16", "a.csv", b"\xFF\xFEt\0i\0m\0e\0"),
         case("a header in Latin-1", "a.csv", b"time,temp\xE9rature\n60,1\n"),

@@ -191,7 +191,7 @@ fn model(series: &Series) -> Model {
     config.agent.n_units = 4;
     config.agent.steps_per_round = 2;
     config.agent.final_steps = 2;
-    let mut session = Session::new(config, std::slice::from_ref(series)).unwrap();
+    let mut session = Session::new(config, vec![series.clone()]).unwrap();
     let normal = |point| Answer::Spans(vec![Span { first: point, last: point, label: Label::Normal }]);
     let answers: Vec<(u64, Answer)> = session.query().iter().map(|query| (query.id, normal(query.point))).collect();
     session.teach(&answers).unwrap();

@@ -2,18 +2,10 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
-  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const narrow = window.matchMedia("(max-width: 760px)");
   // Okabe and Ito's colours, which stay apart for the colour-blind; dashes and symbols differ too.
   const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a8f94"];
-  const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "x", "star"];
-  // The same symbols in the legend, about the middle of a swatch.
-  const PATHS = [
-    "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0", "M-4 -4h8v8h-8z", "M0 -5L5 0L0 5L-5 0z", "M0 -5L5 4H-5z",
-    "M-1.5 -5h3v3.5h3.5v3h-3.5v3.5h-3v-3.5h-3.5v-3h3.5z", "M-5 -3L-3 -5L0 -2L3 -5L5 -3L2 0L5 3L3 5L0 2L-3 5L-5 3L-2 0z",
-    "M0 -6L1.5 -2L6 -2L2.4 .8L3.7 5L0 2.5L-3.7 5L-2.4 .8L-6 -2L-1.5 -2z",
-  ];
-  const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-
+  const SYMBOLS = Object.keys(Chart.SYMBOLS);
   byId("title").textContent = data.name;
   byId("about").textContent = data.about;
   byId("command").textContent = data.command;
@@ -41,64 +33,37 @@
     rows,
     name: names.size < curves.size ? `${rows[0].name} (${rows[0].threshold})` : rows[0].name,
     color: COLORS[i % COLORS.length],
-    isDotted: i >= COLORS.length,
-    symbol: i % SYMBOLS.length,
+    dash: i < COLORS.length ? undefined : [3, 3],
+    symbol: SYMBOLS[i % SYMBOLS.length],
+    isLine: true,
     isShown: true,
   }));
 
   function drawCurve(target, column) {
-    const text = dark.matches ? "#e6e8ea" : "#1b1f24";
-    const grid = dark.matches ? "#353b41" : "#e3e7ea";
-    const traces = styled.map((curve) => ({
-      name: plain(curve.name),
-      visible: curve.isShown,
+    const value = (row) => (row.values[column] === null ? null : row.values[column][0]);
+    const texts = (name, row) => {
+      const [mean, deviation] = row.values[column] ?? [null, null];
+      if (mean === null) return [];
+      return [name, `${Math.round(row.questions).toLocaleString("en")} questions`,
+        [data.columns[column].title, mean.toFixed(3) + (deviation === null ? "" : ` ± ${deviation.toFixed(3)}`)]];
+    };
+    const shown = styled.filter((curve) => curve.isShown).map((curve) => ({
+      color: curve.color,
+      dash: curve.dash,
+      symbol: curve.symbol,
       x: curve.rows.map((row) => row.questions),
-      y: curve.rows.map((row) => (row.values[column] === null ? null : row.values[column][0])),
-      error_y: { type: "data", array: curve.rows.map((row) => (row.values[column] === null ? 0 : (row.values[column][1] ?? 0))), thickness: 1, width: 3 },
-      mode: "lines+markers",
-      line: { color: curve.color, dash: curve.isDotted ? "dot" : "solid" },
-      marker: { symbol: SYMBOLS[curve.symbol], size: 8 },
+      y: curve.rows.map(value),
+      errors: curve.rows.map((row) => row.values[column]?.[1] ?? 0),
+      texts: curve.rows.map((row) => texts(curve.name, row)),
     }));
     const best = level(column);
     if (best !== null) {
-      const value = best.values[column][0];
-      traces.push({
-        name: plain(`${best.name} (${best.threshold})`),
-        x: [0, Math.max(...traces.flatMap((trace) => trace.x))],
-        y: [value, value],
-        mode: "lines",
-        line: { color: text, dash: "dash", width: 1 },
-      });
+      const end = Math.max(...styled.flatMap((curve) => curve.rows.map((row) => row.questions)));
+      shown.push({ color: Chart.colors().text, dash: [6, 4], width: 1, x: [0, end], y: [value(best), value(best)] });
     }
-    Plotly.react(
-      target,
-      traces,
-      {
-        paper_bgcolor: "rgba(0,0,0,0)",
-        plot_bgcolor: "rgba(0,0,0,0)",
-        font: { color: text, size: 12, family: "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif" },
-        hoverlabel: { namelength: -1 },
-        margin: { l: 35, r: 12, t: 10, b: 45 },
-        xaxis: { title: { text: "questions, the warm-up's too", standoff: 8 }, gridcolor: grid, rangemode: "tozero" },
-        yaxis: { range: [0, 1.02], dtick: 0.2, gridcolor: grid },
-        showlegend: false,
-      },
-      { responsive: true, displaylogo: false, displayModeBar: false },
-    );
-  }
-
-  function swatch(curve) {
-    const made = (name, attributes) => {
-      const element = document.createElementNS("http://www.w3.org/2000/svg", name);
-      for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-      return element;
-    };
-    const svg = made("svg", { viewBox: "-17 -7 34 14", "aria-hidden": "true" });
-    svg.append(
-      made("path", { d: "M-17 0H17", stroke: curve.color, "stroke-width": 2, "stroke-dasharray": curve.isDotted ? "3 3" : "none" }),
-      made("path", { d: PATHS[curve.symbol], fill: curve.color }),
-    );
-    return svg;
+    Chart.lines(target, shown, {
+      height: narrow.matches ? 280 : 340, xLabel: "questions, the warm-up's too", range: [0, 1.02], canZoom: true,
+    });
   }
 
   const charts = [];
@@ -122,20 +87,7 @@
       byId("curves").querySelector(".panels").append(panel);
       charts.push([chart, column]);
     }
-    for (const curve of styled) {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.setAttribute("aria-pressed", "true");
-      button.append(swatch(curve), curve.name);
-      button.addEventListener("click", () => {
-        curve.isShown = !curve.isShown;
-        button.setAttribute("aria-pressed", String(curve.isShown));
-        drawCurves();
-      });
-      const item = document.createElement("li");
-      item.append(button);
-      byId("legend").append(item);
-    }
+    Chart.legend(byId("legend"), styled, drawCurves);
   }
 
   // The table.
@@ -226,7 +178,8 @@
   }
 
   byId("oracle").addEventListener("change", drawTable);
-  dark.addEventListener("change", drawCurves);
+  Chart.dark.addEventListener("change", drawCurves);
+  narrow.addEventListener("change", drawCurves);
   drawTable();
   drawCurves();
 })();

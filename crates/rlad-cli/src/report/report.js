@@ -2,18 +2,18 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
-  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const { dark, colors } = Chart;
   const narrow = window.matchMedia("(max-width: 760px)");
   const MAX_EVENT_ROWS = 1000;
   const LIST_ROWS = 200;
-  const PLOTLY = { responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: true };
+  const HINT_PANES = 12;
 
   // Okabe and Ito's colours, which stay apart for the colour-blind; shapes differ too.
   const ANSWERS = {
-    anomaly: { name: "answer: anomaly", color: "#d55e00", symbol: "triangle-up" },
+    anomaly: { name: "answer: anomaly", color: "#d55e00", symbol: "triangle" },
     normal: { name: "answer: normal", color: "#009e73", symbol: "circle" },
     unsure: { name: "answer: unsure", color: "#cc79a7", symbol: "diamond" },
-    skip: { name: "answer: skipped", color: "#8a8f94", symbol: "x" },
+    skip: { name: "answer: skipped", color: "#8a8f94", symbol: "cross" },
     elsewhere: { name: "answer: other points", color: "#8a8f94", symbol: "square" },
   };
   const REASONS = {
@@ -24,13 +24,6 @@
     random: "drawn at random",
   };
 
-  const colors = () =>
-    dark.matches
-      ? { text: "#e6e8ea", grid: "#353b41", line: "#56b4e9", score: "#c3c9ce", found: "#e69f00", truth: "#a78bfa", threshold: "#f0e442" }
-      : { text: "#1b1f24", grid: "#e3e7ea", line: "#0072b2", score: "#4a525a", found: "#e69f00", truth: "#6a4fb3", threshold: "#b22c00" };
-
-  /** Text that plotly takes as it is: it reads `<b>` and the like in names. */
-  const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
   const number = (value, digits = 4) => (value === null ? "–" : Number(value.toPrecision(digits)).toLocaleString("en"));
   const count = (n, thing) => `${n.toLocaleString("en")} ${thing}${n === 1 ? "" : "s"}`;
   const timeText = (series, time) =>
@@ -105,52 +98,35 @@
     byId("metrics").append(head, body);
   }
 
-  function layout(extra) {
-    const c = colors();
-    return {
-      paper_bgcolor: "rgba(0,0,0,0)",
-      plot_bgcolor: "rgba(0,0,0,0)",
-      font: { color: c.text, size: 12, family: "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif" },
-      hoverlabel: { namelength: -1 },
-      ...extra,
-    };
+  // The learning curve.
+  const learning = [];
+  const has = (key) => data.curve.some((point) => point[key] !== null);
+  function describeCurve() {
+    const questions = data.curve.map((point) => point.n_questions);
+    const digits = (value) => value.toFixed(3);
+    const add = (key, name, color, symbol, more = {}) => learning.push({
+      key, name, color, symbol, isLine: true, isShown: true, x: questions, y: data.curve.map((point) => point[key]),
+      texts: data.curve.map((point) => [count(point.n_questions, "question"), ...(point[key] === null ? [] : [[name, digits(point[key])]])]),
+      ...more,
+    });
+    if (has("f1")) add("f1", "strict F1", null, "circle");
+    if (has("expected")) {
+      add("expected", "expected from random questions", "#009e73", "diamond", {
+        low: data.curve.map((point) => point.expected_low),
+        high: data.curve.map((point) => point.expected_high),
+        texts: data.curve.map((point) => [count(point.n_questions, "question"), ...(point.expected === null ? []
+          : [["expected F1", `${digits(point.expected)}, ${digits(point.expected_low)} to ${digits(point.expected_high)}`]])]),
+      });
+    }
+    if (has("loss")) add("loss", "loss", "#d55e00", "square", { scale: "right", dash: [3, 3] });
   }
 
   function drawCurve() {
-    if (data.curve.length === 0) return;
-    byId("quality").hidden = byId("curve-panel").hidden = false;
-    const c = colors();
-    const trace = (key, name, color, symbol, yaxis) => ({
-      x: data.curve.map((point) => point.n_questions),
-      y: data.curve.map((point) => point[key]),
-      name, yaxis, mode: "lines+markers", line: { color, dash: key === "loss" ? "dot" : "solid" }, marker: { symbol, size: 6 },
-      hovertemplate: `%{x} questions: ${name} %{y:.3f}<extra></extra>`,
-    });
-    const has = (key) => data.curve.some((point) => point[key] !== null);
-    const traces = [];
-    if (has("f1")) traces.push(trace("f1", "strict F1", c.line, "circle", "y"));
-    if (has("expected")) {
-      const end = (key, fill) => ({
-        ...trace(key, "expected", c.line, "circle", "y"),
-        mode: "lines", line: { width: 0 }, fill, fillcolor: "rgba(0, 158, 115, .18)", hoverinfo: "skip", hovertemplate: undefined, showlegend: false,
-      });
-      traces.push(end("expected_low", "none"), end("expected_high", "tonexty"));
-      traces.push({
-        ...trace("expected", "expected from random questions", "#009e73", "diamond", "y"),
-        customdata: data.curve.map((point) => [point.expected_low, point.expected_high]),
-        hovertemplate: "%{x} questions: expected F1 %{y:.3f}, %{customdata[0]:.3f} to %{customdata[1]:.3f}<extra></extra>",
-      });
-    }
-    if (has("loss")) traces.push(trace("loss", "loss", "#d55e00", "square", "y2"));
-    const axis = { gridcolor: c.grid, zeroline: false, fixedrange: true, rangemode: "tozero" };
-    Plotly.react("curve", traces, layout({
-      margin: { l: 45, r: 45, t: 8, b: 38 },
-      xaxis: { ...axis, title: { text: "questions", standoff: 6 } },
-      yaxis: { ...axis, title: { text: "strict F1", standoff: 4 } },
-      yaxis2: { ...axis, title: { text: "loss", standoff: 4 }, overlaying: "y", side: "right", showgrid: false },
-      legend: { orientation: "h", x: 0.5, xanchor: "center", y: 1, yanchor: "bottom" },
-      showlegend: traces.length > 1,
-    }), PLOTLY);
+    if (learning.length === 0) return;
+    for (const curve of learning) if (curve.key === "f1") curve.color = colors().line;
+    if (learning.length > 1) Chart.legend(byId("curve-legend"), learning, drawCurve);
+    Chart.lines(byId("curve"), learning.filter((curve) => curve.isShown),
+      { height: (place) => Math.max(230, Math.min(420, place)), xLabel: "questions", yLabel: "strict F1", rightLabel: "loss" });
   }
 
   // The list of series.
@@ -218,131 +194,279 @@
     return made;
   }
 
-  /** Boxes over stretches of time, between two heights of the strip axis, as one curve. */
-  function boxes(stretches, step, low, high) {
-    const x = [], y = [];
-    for (const [start, end] of stretches) {
-      x.push(start - step / 2, start - step / 2, end + step / 2, end + step / 2, start - step / 2, null);
-      y.push(low, high, high, low, low, null);
-    }
-    return { x, y };
+  // The chart of a series: a strip for events and truth, then one pane a channel, then the score, over the same time.
+  let current = null;
+  const hidden = new Set();
+  const axisWidth = () => (narrow.matches ? 50 : 62);
+  const hint = new Chart.Hint(byId("chart"));
+
+  /** The stretches of time that are shaded. */
+  function stretches(series) {
+    const c = colors();
+    return [
+      { name: "true anomaly", color: c.truth, light: `${c.truth}2e`, lane: 0, spans: series.truth ?? [] },
+      { name: "found", color: c.found, light: `${c.found}40`, lane: 1, spans: series.events.map((event) => [event.start, event.end]) },
+    ].filter(({ spans }) => spans.length > 0);
   }
 
-  let current = null;
+  /** Fills boxes over those stretches that are in view, each at least a line wide. `place` gives the pixel of a time. */
+  function fillStretches(context, { spans }, color, place, top, height) {
+    const half = current.series.step / 2;
+    const [from, to] = current.view;
+    context.fillStyle = color;
+    for (const [start, end] of spans) {
+      if (end + half < from || start - half > to) continue;
+      const left = place(start - half);
+      context.fillRect(left, top, Math.max(place(end + half) - left, 1.5 * devicePixelRatio), height);
+    }
+  }
 
-  function draw(range) {
+  function drawStrip() {
+    const { plots, strip, shaded } = current;
+    const { bbox } = plots[0];
+    const pixel = devicePixelRatio;
+    const lane = 11 * pixel;
+    strip.width = bbox.width;
+    strip.height = 2 * lane;
+    strip.style.width = `${bbox.width / pixel}px`;
+    strip.style.marginLeft = `${bbox.left / pixel}px`;
+    const context = strip.getContext("2d");
+    for (const stretch of shaded) {
+      if (hidden.has(stretch.name)) continue;
+      fillStretches(context, stretch, stretch.color, (time) => plots[0].valToPos(time, "x", true) - bbox.left,
+        stretch.lane * lane + pixel, lane - 2 * pixel);
+    }
+  }
+
+  /** The lowest and the highest value of a pane in view, with a margin. */
+  function heights(pane) {
+    const { at, view: [from, to] } = current;
+    let low = pane.isScore ? data.model.threshold : Infinity, high = pane.isScore ? data.model.threshold : -Infinity;
+    pane.column.forEach((value, k) => {
+      // One point beyond each edge belongs to the lines that cross it.
+      if (value !== null && (at[k + 1] ?? at[k]) >= from && (at[k - 1] ?? at[k]) <= to) {
+        if (value < low) low = value;
+        if (value > high) high = value;
+      }
+    });
+    if (low > high) return [0, 1];
+    const margin = low === high ? Math.abs(low) * 0.1 || 1 : (high - low) * 0.08;
+    return [low - margin, high + margin];
+  }
+
+  /** What a question tells. */
+  const questionTexts = (question) => [
+    `question ${question.id + 1}, ${question.round === 0 ? "warm-up" : `round ${question.round}`}: ${REASONS[question.reason]}`,
+    ANSWERS[question.answer].name + (question.n_labelled > 1 ? `, ${question.n_labelled.toLocaleString("en")} points labelled` : ""),
+  ];
+
+  /** The drawn point that is nearest to a time. */
+  function nearest(at, time) {
+    let [low, high] = [0, at.length - 1];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (at[middle] <= time) low = middle;
+      else high = middle;
+    }
+    return time - at[low] <= at[high] - time ? low : high;
+  }
+
+  /** Shows the values under the mouse in the pane that it is in. */
+  function point(plot) {
+    if (current === null || plot !== current.hovered) return;
+    const { series, at, panes } = current;
+    const { left, top } = plot.cursor;
+    if (left < 0 || current.isDragged) return hint.hide();
+    const pixel = (time) => plot.valToPos(time, "x");
+    const k = nearest(at, plot.posToVal(left, "x"));
+    const isNear = Math.abs(pixel(at[k]) - left) <= 12;
+    const questions = series.questions
+      .filter((question) => !hidden.has(ANSWERS[question.answer].name) && Math.abs(pixel(question.time) - left) <= 6);
+    if (!isNear && questions.length === 0) return hint.hide();
+    const lines = [];
+    if (isNear) {
+      lines.push(timeText(series, at[k]));
+      const order = [...panes.slice(0, HINT_PANES - 1), ...(panes.length > HINT_PANES ? ["…"] : []), ...panes.slice(HINT_PANES - 1).slice(-1)];
+      for (const pane of order) lines.push(pane === "…" ? pane : [pane.name, number(pane.column[k], 6)]);
+    }
+    for (const question of questions.slice(0, 3)) lines.push(...questionTexts(question));
+    const [frame, over] = [byId("chart").getBoundingClientRect(), plot.over.getBoundingClientRect()];
+    hint.show(lines, over.left - frame.left + left, over.top - frame.top + top);
+  }
+
+  /** Zooms to a range of time, which stays within the series and no shorter than a few steps. */
+  function zoom([from, to]) {
+    const { ends, series } = current;
+    const length = Math.min(Math.max(to - from, 4 * series.step), ends[1] - ends[0]);
+    const middle = (from + to) / 2;
+    const start = Math.min(Math.max(middle - length / 2, ends[0]), ends[1] - length);
+    current.view = [start, start + length];
+    hint.hide();
+    for (const plot of current.plots) {
+      plot.setCursor({ left: -10, top: -10 }, false);
+      plot.setScale("x", { min: start, max: start + length });
+    }
+    drawn();
+  }
+
+  function drawn() {
+    const { series, at, view: [from, to] } = current;
+    const shown = at.filter((time) => time >= from && time <= to).length;
+    byId("drawn").textContent = at.length < series.n_points
+      ? `${shown.toLocaleString("en")} of ${count(series.n_points, "point")} drawn`
+      : count(series.n_points, "point");
+  }
+
+  /** The wheel zooms about the mouse; a drag zooms to a stretch, or moves the view with Shift or a finger; two fingers zoom. */
+  function listen(plot) {
+    const { over } = plot;
+    const width = () => over.clientWidth;
+    const timeAt = (x) => current.view[0] + ((x - over.getBoundingClientRect().left) / width()) * (current.view[1] - current.view[0]);
+    over.addEventListener("wheel", (event) => {
+      event.preventDefault();
+      const factor = Math.exp(Math.max(-1, Math.min(1, event.deltaY / 200)));
+      const middle = timeAt(event.clientX);
+      zoom(current.view.map((time) => middle + (time - middle) * factor));
+    }, { passive: false });
+    over.addEventListener("mouseenter", () => { current.hovered = plot; });
+    over.addEventListener("mouseleave", () => hint.hide());
+    over.addEventListener("dblclick", () => zoom(current.ends));
+    // Shift keeps uPlot from selecting.
+    const fingers = new Map();
+    let grip = null;
+    const take = () => {
+      const x = [...fingers.values()];
+      grip = x.length === 0 ? null : x.length === 1 ? [timeAt(x[0])] : [timeAt(Math.min(...x)), timeAt(Math.max(...x))];
+      current.isDragged = grip !== null;
+      over.style.cursor = grip === null ? "" : "grabbing";
+    };
+    over.addEventListener("pointerdown", (event) => {
+      if (event.pointerType === "mouse" && !(event.shiftKey && event.button === 0)) return;
+      over.setPointerCapture(event.pointerId);
+      fingers.set(event.pointerId, event.clientX);
+      take();
+    });
+    over.addEventListener("pointermove", (event) => {
+      if (!fingers.has(event.pointerId)) return;
+      fingers.set(event.pointerId, event.clientX);
+      const [left, right] = [Math.min(...fingers.values()), Math.max(...fingers.values())];
+      const [from, to] = current.view;
+      if (grip.length === 1) {
+        const by = grip[0] - timeAt(left);
+        zoom([from + by, to + by]);
+      } else if (right > left + 8) {
+        // What is under both fingers stays under them.
+        const each = (grip[1] - grip[0]) / (right - left);
+        const start = grip[0] - (left - over.getBoundingClientRect().left) * each;
+        zoom([start, start + each * width()]);
+      }
+    });
+    for (const end of ["pointerup", "pointercancel"]) {
+      over.addEventListener(end, (event) => {
+        if (fingers.delete(event.pointerId)) take();
+      });
+    }
+  }
+
+  function pane(pane, i, x, height, isLast) {
+    const { series, shaded } = current;
+    const c = colors();
+    const shade = (plot) => Chart.clipped(plot, (context, bbox) => {
+      for (const stretch of shaded) {
+        if (hidden.has(stretch.name)) continue;
+        fillStretches(context, stretch, stretch.light, (time) => plot.valToPos(time, "x", true), bbox.top, bbox.height);
+      }
+    });
+    const draw = (plot) => Chart.clipped(plot, (context, bbox) => {
+      if (pane.isScore) {
+        if (hidden.has("threshold")) return;
+        const y = plot.valToPos(data.model.threshold, "y", true);
+        context.strokeStyle = c.threshold;
+        context.lineWidth = 1.5 * devicePixelRatio;
+        context.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
+        context.beginPath();
+        context.moveTo(bbox.left, y);
+        context.lineTo(bbox.left + bbox.width, y);
+        context.stroke();
+        return;
+      }
+      for (const question of series.questions) {
+        const [style, value] = [ANSWERS[question.answer], question.values[i]];
+        if (value === null || hidden.has(style.name) || question.time < current.view[0] || question.time > current.view[1]) continue;
+        Chart.mark(context, style.symbol, plot.valToPos(question.time, "x", true), plot.valToPos(value, "y", true), style.color, c.panel);
+      }
+    });
+    const target = element("div");
+    const title = element("h4", pane.name.length > 40 ? `${pane.name.slice(0, 39)}…` : pane.name, { title: pane.name });
+    byId("panes").append(title, target);
+    const below = isLast ? { size: 38, ...(series.has_clock ? { values: Chart.TIMES } : {}) } : { size: 0, values: (plot, splits) => splits.map(() => ""), ticks: { show: false } };
+    const plot = new uPlot({
+      width: target.clientWidth,
+      height: height + (isLast ? 38 : 0),
+      padding: [4, 12, isLast ? 0 : 4, 0],
+      ms: 1,
+      tzDate: (time) => uPlot.tzDate(new Date(time), "UTC"),
+      legend: { show: false },
+      cursor: { sync: { key: "panes", setSeries: false }, y: false, points: { show: false },
+        bind: { dblclick: () => null, mousedown: (plot, target, handle) => (event) => { if (!event.shiftKey) handle(event); } },
+        drag: { x: true, y: false, setScale: false } },
+      scales: { x: { time: series.has_clock, auto: false, range: () => current.view }, y: { range: () => heights(pane) } },
+      axes: [
+        Chart.axis({ ...below, space: narrow.matches ? 80 : 60 }),
+        Chart.axis({ size: axisWidth(), space: 28, values: Chart.tickTexts }),
+      ],
+      series: [{}, { stroke: pane.color, width: 1.2, points: { show: false } }],
+      hooks: {
+        drawClear: [shade], draw: i === 0 ? [draw, () => current?.plots.length > 0 && drawStrip()] : [draw], setCursor: [point],
+        setSelect: [(plot) => {
+          const { left, width } = plot.select;
+          if (width < 4) return;
+          zoom([plot.posToVal(left, "x"), plot.posToVal(left + width, "x")]);
+          current.plots.forEach((other) => other.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false));
+        }],
+      },
+    }, [x, broken(pane.column, series.breaks)], target);
+    listen(plot);
+    return plot;
+  }
+
+  function draw(view) {
+    if (current !== null) {
+      current.stop();
+      current.plots.forEach((plot) => plot.destroy());
+      byId("panes").replaceChildren();
+      hint.hide();
+    }
     const series = data.series[chosen];
     const c = colors();
     const at = times(series);
     const x = broken(at, series.breaks);
     // The middle of a break: the curve needs a place for its empty value.
     series.breaks.forEach((position, i) => { x[position + i] = (at[position - 1] + at[position]) / 2; });
-    const panes = [...series.channels.map((name, i) => ({ name, column: series.values[i], color: c.line })),
-      { name: "score", column: series.scores, color: c.score }];
-    const height = Math.max(narrow.matches ? 340 : 430, 110 + panes.length * (narrow.matches ? 120 : 150));
-    const strip = 22 / height;
-    const gap = 20 / height;
-    const each = (1 - strip - gap * panes.length) / panes.length;
-
-    const traces = [];
-    const axes = {};
-    const titles = [];
-    // y: the whole height, for shading. y2: the strip above. y3 and on: the panes, from the top.
-    axes.yaxis = { domain: [0, 1 - strip], range: [0, 1], visible: false, fixedrange: true };
-    axes.yaxis2 = { domain: [1 - strip * 0.9, 1], range: [0, 2], visible: false, fixedrange: true };
-    const events = series.events.map((event) => [event.start, event.end]);
-    const shade = (stretches, name, color, opacity, lane) => {
-      if (stretches.length === 0) return;
-      const shared = { mode: "lines", fill: "toself", hoverinfo: "skip", legendgroup: name, name };
-      const light = Math.round(opacity * 255).toString(16).padStart(2, "0");
-      traces.push({ ...shared, ...boxes(stretches, series.step, 0, 1), yaxis: "y", fillcolor: color + light,
-        line: { width: 1, color: color + light }, showlegend: false });
-      traces.push({ ...shared, ...boxes(stretches, series.step, lane + 0.1, lane + 0.9), yaxis: "y2", fillcolor: color,
-        line: { width: 1.5, color } });
-    };
-    shade(series.truth ?? [], "true anomaly", c.truth, 0.18, 1);
-    shade(events, "found", c.found, 0.25, 0);
-
-    panes.forEach((pane, i) => {
-      const id = i + 3;
-      const top = 1 - strip - gap - i * (each + gap);
-      axes[`yaxis${id}`] = {
-        domain: [Math.max(0, top - each), top], gridcolor: c.grid, zeroline: false, fixedrange: true, automargin: true, nticks: 5,
-      };
-      titles.push({
-        text: `<b>${plain(pane.name.length > 40 ? `${pane.name.slice(0, 39)}…` : pane.name)}</b>`, showarrow: false,
-        xref: "paper", x: 0, xanchor: "left", yref: "paper", y: top, yanchor: "bottom", yshift: -1, font: { size: 11 },
-      });
-      traces.push({
-        x, y: broken(pane.column, series.breaks), yaxis: `y${id}`, mode: "lines", line: { color: pane.color, width: 1.2 },
-        name: plain(pane.name), connectgaps: false, showlegend: false, hovertemplate: "%{y:.6~g}",
-      });
-    });
-    const scoreAxis = `y${panes.length + 2}`;
+    const panes = [...series.channels.map((name, i) => ({ name, column: series.values[i], color: c.line, isScore: false })),
+      { name: "score", column: series.scores, color: c.score, isScore: true }];
+    const least = (narrow.matches ? 340 : 430) / panes.length;
+    const height = Math.max(least, narrow.matches ? 120 : 150) - 22;
     const ends = [at[0] - series.step / 2, at[at.length - 1] + series.step / 2];
-    traces.push({
-      x: ends, y: [data.model.threshold, data.model.threshold], yaxis: scoreAxis, mode: "lines", hoverinfo: "skip",
-      line: { color: c.threshold, width: 1.5, dash: "dash" }, name: "threshold",
+    current = { series, at, panes, ends, view: view ?? ends, shaded: stretches(series), strip: element("canvas", undefined, { class: "strip" }),
+      plots: [], hovered: null, isDragged: false };
+    byId("panes").append(current.strip);
+    current.plots = panes.map((each, i) => pane(each, i, x, height, i === panes.length - 1));
+    current.stop = Chart.follow(byId("panes"), (width) => current.plots.forEach((plot) => plot.setSize({ width, height: plot.height })));
+    const answered = Object.entries(ANSWERS).filter(([key]) => series.questions.some((question) => question.answer === key));
+    const items = [
+      ...current.shaded.map(({ name, color }) => ({ name, color, isBox: true })),
+      { name: "threshold", color: c.threshold, isLine: true, dash: [6, 4] },
+      ...answered.map(([, { name, color, symbol }]) => ({ name, color, symbol })),
+    ].map((item) => ({ ...item, isShown: !hidden.has(item.name) }));
+    Chart.legend(byId("legend"), items, () => {
+      for (const { name, isShown } of items) {
+        if (isShown) hidden.delete(name);
+        else hidden.add(name);
+      }
+      current.plots.forEach((plot) => plot.redraw(false));
     });
-    for (const [key, style] of Object.entries(ANSWERS)) {
-      const questions = series.questions.filter((question) => question.answer === key);
-      if (questions.length === 0) continue;
-      const text = questions.map((question) =>
-        `question ${question.id + 1}, ${question.round === 0 ? "warm-up" : `round ${question.round}`}: ${REASONS[question.reason]}<br>` +
-        style.name + (question.n_labelled > 1 ? `, ${question.n_labelled} points labelled` : ""));
-      series.channels.forEach((_, channel) => traces.push({
-        x: questions.map((question) => question.time), y: questions.map((question) => question.values[channel]),
-        yaxis: `y${channel + 3}`, mode: "markers", text, hovertemplate: "%{text}<extra></extra>", name: style.name, legendgroup: style.name,
-        showlegend: channel === 0,
-        marker: { symbol: style.symbol, color: style.color, size: 10, line: { color: dark.matches ? "#14171a" : "#ffffff", width: 1.2 } },
-      }));
-    }
-    current = { series, at, panes, ends };
-    byId("chart").style.height = `${height}px`;
-    Plotly.react("chart", traces, layout({
-      ...axes,
-      annotations: titles,
-      height,
-      margin: { l: narrow.matches ? 40 : 52, r: 12, t: 8, b: 32 },
-      xaxis: {
-        type: series.has_clock ? "date" : "linear", anchor: scoreAxis, gridcolor: c.grid, zeroline: false, range: range ?? ends,
-        showspikes: true, spikemode: "across", spikethickness: 1, spikecolor: c.grid, spikedash: "solid", nticks: narrow.matches ? 4 : 0,
-      },
-      hovermode: "x", hoverdistance: 12, dragmode: narrow.matches ? "pan" : "zoom",
-      legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom", itemsizing: "constant" },
-      uirevision: chosen,
-    }), PLOTLY).then(() => fit(range ?? ends));
-  }
-
-  const milliseconds = (value) => (typeof value === "number" ? value : Date.parse(`${value.replace(" ", "T")}${value.length > 10 ? "Z" : ""}`));
-
-  /** Fits the heights of the panes to what is in view. */
-  function fit([from, to]) {
-    const { series, at, panes } = current;
-    const update = {};
-    panes.forEach((pane, i) => {
-      const isScore = i === panes.length - 1;
-      let low = isScore ? data.model.threshold : Infinity, high = isScore ? data.model.threshold : -Infinity;
-      pane.column.forEach((value, k) => {
-        // One point beyond each edge belongs to the lines that cross it.
-        if (value !== null && (at[k + 1] ?? at[k]) >= from && (at[k - 1] ?? at[k]) <= to) {
-          if (value < low) low = value;
-          if (value > high) high = value;
-        }
-      });
-      if (low > high) return;
-      const margin = low === high ? Math.abs(low) * 0.1 || 1 : (high - low) * 0.08;
-      update[`yaxis${i + 3}.range`] = [low - margin, high + margin];
-    });
-    const shown = at.filter((time) => time >= from && time <= to).length;
-    byId("drawn").textContent = at.length < series.n_points
-      ? `${shown.toLocaleString("en")} of ${count(series.n_points, "point")} drawn`
-      : count(series.n_points, "point");
-    return Plotly.relayout("chart", update);
-  }
-
-  function zoom(range) {
-    return Plotly.relayout("chart", { "xaxis.range": range });
+    drawn();
   }
 
   function listEvents(series) {
@@ -375,21 +499,20 @@
     listEvents(data.series[i]);
   }
 
-  drawCurve();
+  if (data.curve.length > 0) {
+    byId("quality").hidden = byId("curve-panel").hidden = false;
+    describeCurve();
+    drawCurve();
+  }
   if (data.series.length > 0) {
     choose(0);
-    byId("chart").on("plotly_relayout", (change) => {
-      if (change["xaxis.range[0]"] !== undefined) fit([change["xaxis.range[0]"], change["xaxis.range[1]"]].map(milliseconds));
-      else if (change["xaxis.range"] !== undefined) fit(change["xaxis.range"].map(milliseconds));
-      else if (change["xaxis.autorange"]) zoom(current.ends);
-    });
     byId("reset").addEventListener("click", () => zoom(current.ends));
   } else {
     document.querySelector("main").hidden = true;
   }
   const redraw = () => {
     drawCurve();
-    if (chosen >= 0) draw(byId("chart").layout.xaxis.range.map(milliseconds));
+    if (chosen >= 0) draw(current.view);
   };
   dark.addEventListener("change", redraw);
   narrow.addEventListener("change", redraw);

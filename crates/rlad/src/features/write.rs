@@ -3,9 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float32Array, Int8Array, StringArray};
-use arrow::datatypes::{Field, Schema};
-use arrow::record_batch::RecordBatch;
+use arrow_array::{ArrayRef, Float32Array, Int8Array, RecordBatch, StringArray};
+use arrow_schema::{Field, Schema};
 use parquet::arrow::ArrowWriter;
 
 use crate::data::dataset::DataSet;
@@ -113,8 +112,10 @@ mod tests {
     use std::fs::File;
     use std::slice;
 
-    use arrow::array::{Array, AsArray};
-    use arrow::datatypes::{DataType, Float32Type, Int8Type, Int64Type};
+    use arrow_array::Array;
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Float32Type, Int8Type, Int64Type};
+    use arrow_schema::DataType;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
     use super::*;
@@ -163,7 +164,7 @@ mod tests {
         let names: Vec<String> = batches[0].schema().fields().iter().map(|field| field.name().clone()).collect();
         assert_eq!(names, ["series", "timestamp", "min-max", "difference:1", "median:10", "label"]);
 
-        let all = arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap();
+        let all = arrow_select::concat::concat_batches(&batches[0].schema(), &batches).unwrap();
         let series = all.column(0).as_string::<i32>();
         assert_eq!((series.value(41), series.value(42)), ("a", "b"));
         let timestamps = all.column(1).as_primitive::<Int64Type>();

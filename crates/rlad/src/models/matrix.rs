@@ -1,6 +1,6 @@
-//! Matrix products, a safe face of the `gemm` crate, and loops compiled for the processor at hand.
+//! Matrix products, a safe face of the kernels of the `gemm` crate, and loops compiled for the processor at hand.
 
-use gemm::Parallelism;
+use gemm_common::Parallelism;
 
 /// A matrix over a slice, row by row, or the transpose of one.
 #[derive(Clone, Copy, Debug)]
@@ -54,18 +54,22 @@ fn product(dst: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, add: bool) {
     assert_eq!(a.rows.checked_mul(b.columns), Some(dst.len()), "a product of {} by {}", a.rows, b.columns);
     // No stride is larger than the length of a slice of `f32`, which is below `isize::MAX`.
     let stride = |stride: usize| isize::try_from(stride).expect("a stride within a slice");
+    // The kernel writes along columns, and `dst` stands row by row: what it computes is the transpose, `bᵀ aᵀ`. A single
+    // column stands the same either way.
+    let dst_column = stride(b.columns);
+    let (a, b) = if b.columns > 1 { (b.transposed(), a.transposed()) } else { (a, b) };
     let ((a_row, a_column), (b_row, b_column)) = (a.strides(), b.strides());
     // SAFETY: `Matrix::new` has checked that `data.len() == rows * columns`, and `strides` are those of a dense matrix of
     // that size, so that each index `r * row + c * column` with `r < rows`, `c < columns` is within `data`; `dst` is a
-    // dense matrix `[a.rows, b.columns]` by the assertion, borrowed mutably and so apart from both.
+    // dense matrix `[a.rows, b.columns]` or its transpose by the assertion, borrowed mutably and so apart from both.
     unsafe {
-        gemm::gemm(
+        gemm_f32::gemm::f32::get_gemm_fn()(
             a.rows,
             b.columns,
             a.columns,
             dst.as_mut_ptr(),
+            dst_column,
             1,
-            stride(b.columns),
             add,
             a.data.as_ptr(),
             stride(a_column),

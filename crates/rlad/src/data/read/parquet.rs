@@ -1,18 +1,20 @@
 //! Parquet files; only the columns that are needed are decoded, and of some series only the pages that may hold them.
 
+mod cells;
+
 use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection};
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, LargeStringArray};
-use arrow::compute::{cast, filter, filter_record_batch};
-use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit};
-use arrow::error::ArrowError;
-use arrow::record_batch::RecordBatch;
-use arrow::util::display::array_value_to_string;
+use ::parquet::basic::Compression;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BooleanArray, LargeStringArray, RecordBatch};
+use arrow_schema::{ArrowError, DataType, TimeUnit};
+use arrow_select::filter::{filter, filter_record_batch};
 
+use self::cells::{display, is_number, is_text, texts};
 use super::columns::{self, Kind, Roles, Wanted};
 use super::listing::{Listing, Pick};
 use super::table::{EXPECTED_LABEL, Table, label_of, label_of_text};
@@ -87,7 +89,7 @@ pub(super) fn list(path: &Path, name: &str, wanted: &Wanted) -> Result<Listing> 
                 None => Ok(TimeFormat::Index),
                 Some(time) => {
                     let cells = columns.of(&batch, time);
-                    let first = times(&cells.slice(i, 1)).map_err(|source| parquet.damaged(source))?.remove(0);
+                    let first = times(&cells.slice(i, 1)).remove(0);
                     let wrong = |trouble: Trouble| {
                         let (column, found) = (&parquet.names[time], display(cells, i));
                         Error::cell(path, n_rows + 1, column, trouble.expected(), found)
@@ -148,6 +150,19 @@ impl<'a> Parquet<'a> {
     ) -> Result<(Projected, ParquetRecordBatchReader)> {
         needed.sort_unstable();
         let mask = ProjectionMask::roots(builder.parquet_schema(), needed.iter().copied());
+        let mut chunks = builder.metadata().row_groups().iter().flat_map(|group| group.columns().iter().enumerate());
+        let codec = chunks.find_map(|(leaf, chunk)| {
+            let codec = chunk.compression();
+            (mask.leaf_included(leaf) && matches!(codec, Compression::BROTLI(_) | Compression::LZO)).then_some(codec)
+        });
+        if let Some(codec) = codec {
+            let expected = format!(
+                "a Parquet file that can be read: it is compressed with {}, expected Snappy, Zstandard, gzip, LZ4 or \
+                 none; write it anew, for example with `pandas.read_parquet(…).to_parquet(…)`",
+                if codec == Compression::LZO { "LZO" } else { "Brotli" }
+            );
+            return Err(Error::Format { path: self.path.to_owned(), expected, source: None });
+        }
         let reader = builder.with_projection(mask).with_batch_size(BATCH).build();
         Ok((Projected(needed), reader.map_err(|source| not_parquet(self.path, source))?))
     }
@@ -165,35 +180,30 @@ impl<'a> Parquet<'a> {
         number: impl Fn(usize) -> usize,
     ) -> Result<Option<LargeStringArray>> {
         let Some(index) = self.roles.series else { return Ok(None) };
-        let texts = cast(columns.of(batch, index), &DataType::LargeUtf8).map_err(|source| self.damaged(source))?;
-        let texts = texts.as_string::<i64>();
+        let texts = texts(columns.of(batch, index));
         if let Some(i) = texts.iter().position(|text| text.is_none_or(str::is_empty)) {
             let found = if texts.is_null(i) { "null" } else { "" };
             return Err(Error::cell(self.path, number(i), &self.names[index], "the name of a series", found));
         }
-        Ok(Some(texts.clone()))
+        Ok(Some(texts))
     }
 
     /// Adds a batch to a table that knows the numbers and series of its rows already.
     fn push(&self, table: &mut Table, columns: &Projected, batch: &RecordBatch, numbers: &[usize]) -> Result<()> {
         let roles = &self.roles;
-        let damaged = |source: ArrowError| self.damaged(source);
         if let (Some(tags), Some(index)) = (&mut table.tags, roles.tag) {
-            let texts = cast(columns.of(batch, index), &DataType::LargeUtf8).map_err(damaged)?;
-            texts.as_string::<i64>().iter().for_each(|text| tags.push(text.unwrap_or_default()));
+            texts(columns.of(batch, index)).iter().for_each(|text| tags.push(text.unwrap_or_default()));
         }
         if let (Some(labels), Some(index)) = (&mut table.labels, roles.label) {
             let cells = columns.of(batch, index);
             let wrong =
                 |i: usize| Error::cell(self.path, numbers[i], &self.names[index], EXPECTED_LABEL, display(cells, i));
             if is_text(cells.data_type()) {
-                let texts = cast(cells, &DataType::LargeUtf8).map_err(damaged)?;
-                for (i, text) in texts.as_string::<i64>().iter().enumerate() {
+                for (i, text) in texts(cells).iter().enumerate() {
                     labels.push(label_of_text(text.unwrap_or_default().trim()).ok_or_else(|| wrong(i))?);
                 }
             } else {
-                let numbers = cast(cells, &DataType::Float64).map_err(damaged)?;
-                for (i, number) in numbers.as_primitive::<Float64Type>().iter().enumerate() {
+                for (i, number) in cells::numbers(cells).into_iter().enumerate() {
                     labels.push(label_of(number.unwrap_or(f64::NAN)).ok_or_else(|| wrong(i))?);
                 }
             }
@@ -202,15 +212,15 @@ impl<'a> Parquet<'a> {
         let first = table.values.len();
         table.values.resize(first + batch.num_rows() * n_channels, f64::NAN);
         for (channel, &index) in roles.values.iter().enumerate() {
-            let numbers = cast(columns.of(batch, index), &DataType::Float64).map_err(damaged)?;
+            let numbers = cells::numbers(columns.of(batch, index));
             let cells = table.values[first..].iter_mut().skip(channel).step_by(n_channels);
-            for (cell, number) in cells.zip(numbers.as_primitive::<Float64Type>()) {
+            for (cell, number) in cells.zip(numbers) {
                 *cell = number.unwrap_or(f64::NAN);
             }
         }
         if let Some(index) = roles.time {
             let cells = columns.of(batch, index);
-            for (i, read) in times(cells).map_err(damaged)?.into_iter().enumerate() {
+            for (i, read) in times(cells).into_iter().enumerate() {
                 table.push_time(&self.names[index], read, || display(cells, i))?;
             }
         }
@@ -260,17 +270,15 @@ fn select(
 }
 
 /// What cells hold as timestamps.
-fn times(cells: &ArrayRef) -> std::result::Result<Vec<ReadTime>, ArrowError> {
+fn times(cells: &ArrayRef) -> Vec<ReadTime> {
     match cells.data_type() {
         ty if is_text(ty) => {
-            let texts = cast(cells, &DataType::LargeUtf8)?;
             let read = |text: Option<&str>| text.map_or(Err(Trouble::Form), read_timestamp);
-            Ok(texts.as_string::<i64>().iter().map(read).collect())
+            texts(cells).iter().map(read).collect()
         }
         ty if ty.is_floating() => {
-            let numbers = cast(cells, &DataType::Float64)?;
             let read = |number: Option<f64>| number.and_then(integral).map_or(Err(Trouble::Form), read_integer);
-            Ok(numbers.as_primitive::<Float64Type>().iter().map(read).collect())
+            cells::numbers(cells).into_iter().map(read).collect()
         }
         ty => {
             // The integers of a date are days or milliseconds, those of a timestamp its units, whatever its zone.
@@ -283,8 +291,6 @@ fn times(cells: &ArrayRef) -> std::result::Result<Vec<ReadTime>, ArrowError> {
                 DataType::Date64 => (Some(TimeFormat::Civil), nanos(TimeUnit::Millisecond)),
                 _ => (None, 1),
             };
-            let integers = if *ty == DataType::Date32 { cast(cells, &DataType::Int32)? } else { cells.clone() };
-            let integers = cast(&integers, &DataType::Int64)?;
             let read = |integer: Option<i64>| match (integer, format) {
                 (None, _) => Err(Trouble::Form),
                 (Some(integer), None) => read_integer(integer),
@@ -292,7 +298,7 @@ fn times(cells: &ArrayRef) -> std::result::Result<Vec<ReadTime>, ArrowError> {
                     integer.checked_mul(nanos).map(|timestamp| (format, timestamp)).ok_or(Trouble::Range)
                 }
             };
-            Ok(integers.as_primitive::<Int64Type>().iter().map(read).collect())
+            cells::integers(cells).into_iter().map(read).collect()
         }
     }
 }
@@ -310,26 +316,6 @@ fn kind(ty: &DataType) -> Kind {
     if is_number(ty) { Kind::Number } else { Kind::Other }
 }
 
-fn is_number(ty: &DataType) -> bool {
-    ty.is_integer() || ty.is_floating()
-}
-
-fn is_text(ty: &DataType) -> bool {
-    match ty {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, values) => is_text(values),
-        _ => false,
-    }
-}
-
 fn is_time(ty: &DataType) -> bool {
     is_number(ty) || is_text(ty) || matches!(ty, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64)
-}
-
-/// A cell for a message.
-fn display(cells: &ArrayRef, i: usize) -> String {
-    if cells.is_null(i) {
-        return "null".to_owned();
-    }
-    array_value_to_string(cells, i).unwrap_or_else(|_| format!("a value of the type {}", cells.data_type()))
 }
