@@ -69,5 +69,5 @@ def interleaved(runs, repeats):
 
 
 def spread(seconds):
-    """The half of the distance between the extremes, as a share of the median."""
+    """The half of the distance between the extremes, as a fraction of the median."""
     return (max(seconds) - min(seconds)) / 2 / statistics.median(seconds)

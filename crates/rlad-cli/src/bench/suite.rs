@@ -42,7 +42,7 @@ pub(crate) struct Suite {
     pub(crate) validation: Option<Part>,
     /// The seeds of a detector that has none of its own.
     pub(crate) seeds: Vec<u64>,
-    /// The numbers of questions after which a detector that asks is judged.
+    /// The numbers of questions after which a detector that asks is measured.
     pub(crate) budgets: Vec<usize>,
     /// The largest delay of the delay metric [default: 7, or 3 where every step is an hour or longer].
     pub(crate) delay: Option<usize>,

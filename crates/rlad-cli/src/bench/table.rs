@@ -227,7 +227,7 @@ fn table(text: &mut String, heads: &[&str], lines: impl Iterator<Item = Vec<Stri
     }
 }
 
-/// A share with three digits, its deviation behind it: `.563 ± .012`.
+/// A fraction with three digits, then its deviation: `.563 ± .012`.
 fn spread(value: Option<Spread>) -> String {
     match value {
         None => "–".to_owned(),
