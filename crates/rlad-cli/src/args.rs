@@ -122,7 +122,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Method::NAMES),
         conflicts_with_all = ["preset", "config", "per_round", "strategy"])]
     pub(crate) method: Option<String>,
-    /// Set one of the method's settings (docs/methods.md); repeat it for several
+    /// Set one of the method's settings (docs/src/methods.md); repeat it for several
     #[arg(long = "set", value_name = "KEY=VALUE", requires = "method")]
     pub(crate) method_settings: Vec<String>,
     /// Print the result as JSON
@@ -239,7 +239,7 @@ pub(crate) struct MethodArgs {
     /// Score by a method that needs no model, fitted on these data
     #[arg(long = "method", value_name = "NAME", value_parser = PossibleValuesParser::new(Method::NAMES))]
     pub(crate) name: Option<String>,
-    /// Set one of the method's settings (docs/methods.md); repeat it for several
+    /// Set one of the method's settings (docs/src/methods.md); repeat it for several
     #[arg(long = "set", value_name = "KEY=VALUE", requires = "name")]
     pub(crate) settings: Vec<String>,
     /// Fit the method on this part of each series [default: all of it]

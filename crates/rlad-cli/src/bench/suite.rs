@@ -94,7 +94,7 @@ pub(crate) struct RunEntry {
     /// measured was seen in training. At least 2. Questions and labels are means over the trainings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unseen_folds: Option<usize>,
-    /// Its printed F1 in the paper, whose protocol is another (docs/results.md).
+    /// Its printed F1 in the paper, whose protocol is another (docs/src/results.md).
     pub(crate) paper_f1: Option<f64>,
 }
 
