@@ -133,7 +133,10 @@ fn arrows_are_as_the_architecture_prints() {
         modules().into_keys().filter(|module| module.len() == 1).map(|module| module[0].clone()).collect();
     let printed: BTreeSet<String> = place.keys().map(|name| (*name).to_owned()).collect();
     assert_eq!(printed, top, "the order names each module of the program once");
-    for (user, used) in &arrows()[&Module::new()] {
+    let arrows = arrows();
+    let of_program = &arrows[&Module::new()];
+    assert!(of_program["commands"].contains("annotate") && of_program["folder"].contains("advice"), "arrows are found");
+    for (user, used) in of_program {
         for used in used {
             let is_above = place[used.as_str()] < place[user.as_str()];
             assert!(is_above, "`{user}` uses `{used}`, which is not on a line above it");
