@@ -56,11 +56,11 @@ pub(crate) fn table(evaluation: &Evaluation) -> String {
         format!("{} points, {} anomalous", evaluation.points, evaluation.anomalies),
         format!("{:<34}{:>10}{:>10}{:>10}", "", "precision", "recall", "F1"),
     ];
-    let share = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{share:.3}"));
+    let figure = |figure: Option<f64>| figure.map_or_else(|| "–".to_owned(), |figure| format!("{figure:.3}"));
     for (name, metric) in rows(evaluation) {
-        lines.push(format!("{name:<34}{:>10}{:>10}{:>10.3}", share(metric.precision), share(metric.recall), metric.f1));
+        lines.push(format!("{name:<34}{:>10}{:>10}{:>10.3}", figure(metric.precision), figure(metric.recall), metric.f1));
     }
-    let area = |name: &str, area: Option<f64>| format!("{name:<34}{:>30}", share(area));
+    let area = |name: &str, area: Option<f64>| format!("{name:<34}{:>30}", figure(area));
     lines.push(area("area under precision-recall", evaluation.auc_pr));
     lines.push(area("area under ROC", evaluation.auc_roc));
     for (name, volume) in [("VUS-PR", evaluation.vus_pr), ("VUS-ROC", evaluation.vus_roc)] {

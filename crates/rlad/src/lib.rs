@@ -59,6 +59,7 @@
 
 pub mod active;
 mod agent;
+#[cfg(feature = "baselines")]
 pub mod baselines;
 pub mod config;
 pub mod data;

@@ -1,4 +1,4 @@
-//! Evaluates and takes the time, for `bench/speed/metrics.py`.
+//! Times of evaluations, for `bench/speed/metrics.py`.
 //!
 //! The file in the first argument holds little-endian 64-bit floats: for each series its number of points, its threshold, the
 //! truth of each point (0 or 1) and the score of each point. Each line of standard input asks for one evaluation, `all` or
