@@ -278,12 +278,6 @@ fn quantile(detector: &dyn WindowDetector, corpus: &Corpus, seed: u64) -> f64 {
         .collect();
     scores.sort_by(f64::total_cmp);
     let last = scores.len() - 1;
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share of a number of points"
-    )]
     let n_above = (CONTAMINATION * last as f64).round() as usize;
     scores[last - n_above]
 }

@@ -18,7 +18,6 @@ use serde_json::json;
 /// Truth, scores and threshold of a series.
 type Input = (Vec<Option<Label>>, Vec<f64>, f64);
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the driver writes counts as floats")]
 fn read(path: &str) -> Result<Vec<Input>, Box<dyn Error>> {
     let bytes = std::fs::read(path)?;
     let mut numbers = bytes.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes));

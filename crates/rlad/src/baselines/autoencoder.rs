@@ -129,12 +129,6 @@ impl Autoencoder {
         let mut rng = stream(seed, Purpose::Training, 0);
         let mut windows = draw_windows(corpus, config.n_steps, config.max_windows, &mut rng)?;
         windows.shuffle(&mut rng);
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_sign_loss,
-            clippy::cast_possible_truncation,
-            reason = "a share"
-        )]
         let n_kept = (config.gaussian_share * windows.len() as f64) as usize;
         let kept = if n_kept > 0 { windows.split_off(windows.len() - n_kept) } else { windows.clone() };
 
@@ -236,7 +230,6 @@ fn absolute_errors(network: &Network, rows: &[f32], pass: &mut Pass) -> Vec<f64>
     pass.outputs().iter().zip(rows).map(|(output, input)| (f64::from(*output) - f64::from(*input)).abs()).collect()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "the size of a window")]
 fn mean_square(errors: &[f64]) -> f64 {
     errors.iter().map(|error| error * error).sum::<f64>() / errors.len() as f64
 }

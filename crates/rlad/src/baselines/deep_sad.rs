@@ -232,7 +232,6 @@ fn split(batch: &[Example], points: &mut Vec<(usize, usize)>, labels: &mut Vec<O
 }
 
 /// c: the mean of the outputs, with coordinates near 0 moved to ±.1, since a unit that is always 0 would be learned at once.
-#[expect(clippy::cast_precision_loss, reason = "a number of windows")]
 fn centre(sums: &[f64], n: usize) -> Vec<f64> {
     let away = |sum: &f64| {
         let mean = sum / n as f64;
@@ -269,7 +268,6 @@ impl Trainer {
     }
 
     /// Takes one step of an autoencoder down the gradient of the mean squared error.
-    #[expect(clippy::cast_precision_loss, reason = "the size of a batch")]
     fn step_towards_inputs(&mut self, rows: &[f32]) {
         self.network.forward_training(rows, &mut self.pass);
         let scale = 2.0 / rows.len() as f32;
@@ -279,7 +277,6 @@ impl Trainer {
     }
 
     /// Takes one step down the gradient of the loss of Deep SAD and returns the loss before it.
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "gradients are in `f32`")]
     fn step_towards_centre(&mut self, rows: &[f32], labels: &[Option<Label>], centre: &[f64], eta: f64) -> f64 {
         self.network.forward_training(rows, &mut self.pass);
         let n = labels.len() as f64;

@@ -93,7 +93,6 @@ impl NearestNeighbors {
         Self { config, n_dims, n_windows: windows.len() / n_dims, windows }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a number of neighbours")]
     fn score_windows(&self, search: &Search<'_>, windows: &[f32]) -> Vec<f64> {
         let distance = |nearest: Vec<Neighbor>| match self.config.distance {
             NeighborDistance::Mean => mean(nearest.iter().map(|neighbor| neighbor.distance), nearest.len() as f64),
@@ -201,7 +200,6 @@ impl LocalOutlierFactor {
         Ok(Self::of_windows(windows, config.n_steps * corpus.n_channels(), config.clone()))
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "what is fitted is kept in `f32`")]
     fn of_windows(windows: Vec<f32>, n_dims: usize, config: LocalOutlierFactorConfig) -> Self {
         let search = Search::new(&windows, n_dims);
         let nearest: Vec<Vec<Neighbor>> = windows
@@ -215,7 +213,6 @@ impl LocalOutlierFactor {
         Self { config, n_dims, n_windows: nearest.len(), distances, densities, windows }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a number of neighbours")]
     fn score_windows(&self, search: &Search<'_>, windows: &[f32]) -> Vec<f64> {
         // No window has more neighbours than a reference window has others.
         let n_neighbors = self.config.n_neighbors.min(self.n_windows - 1);
@@ -263,7 +260,6 @@ impl WindowDetector for LocalOutlierFactor {
 }
 
 /// The local reachability density of a window from its nearest ones and the `d_k` of all reference windows.
-#[expect(clippy::cast_precision_loss, reason = "a number of neighbours")]
 fn density(nearest: &[Neighbor], distances: &[f32]) -> f64 {
     let reach = nearest.iter().map(|neighbor| neighbor.distance.max(f64::from(distances[neighbor.at])));
     1.0 / (mean(reach, nearest.len() as f64) + LEAST_REACH)

@@ -229,7 +229,6 @@ fn channel_values(series: &Scaled, point: usize, n_steps: usize, channel: usize)
 }
 
 /// What the network sees of a saliency map.
-#[expect(clippy::cast_possible_truncation, reason = "the arithmetic of the networks is in `f32`")]
 fn inputs(map: &[f64]) -> impl Iterator<Item = f32> {
     map.iter().map(|saliency| (INPUT_SCALE * saliency) as f32)
 }
@@ -251,13 +250,11 @@ struct Trainer {
 impl Trainer {
     fn new(network: Network, config: &SrCnnConfig) -> Self {
         let momentum = Momentum::new(network.weights().len(), config.momentum);
-        #[expect(clippy::cast_precision_loss, reason = "the length of a window")]
         let weight = (config.n_steps / 100).max(1) as f64;
         Self { network, momentum, weight, pass: Pass::default(), d_outputs: Vec::new() }
     }
 
     /// Takes one step down the gradient of the sum of cross-entropies and returns the sum before it.
-    #[expect(clippy::cast_possible_truncation, reason = "the arithmetic of the networks is in `f32`")]
     fn step(&mut self, rows: &[f32], is_anomaly: &[bool], learning_rate: f32) -> f64 {
         self.network.forward_training(rows, &mut self.pass);
         let mut loss = 0.0;

@@ -20,7 +20,6 @@ struct Interval {
 }
 
 impl Interval {
-    #[expect(clippy::cast_precision_loss, reason = "points are far below 2^53")]
     const fn new(range: &Range<usize>) -> Self {
         Self { start: range.start as f64, end: range.end as f64 }
     }

@@ -106,12 +106,6 @@ pub(super) fn nab(scored: &[Points<'_>], options: NabOptions) -> Option<Nab> {
 }
 
 /// Adds the places of a series that a threshold can be below; returns how many windows it has.
-#[expect(clippy::cast_precision_loss, reason = "counts of points are far below 2^53")]
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a fraction of a count, cut to a whole number"
-)]
 fn add_places(points: &Points<'_>, options: NabOptions, n_windows_before: usize, places: &mut Vec<Place>) -> usize {
     let n_points = points.truth.len();
     let probation = if options.probation { (0.15 * n_points as f64).min(0.15 * 5000.0) as usize } else { 0 };
@@ -149,7 +143,6 @@ fn sigmoid(position: f64) -> f64 {
 
 impl Profile {
     /// The scores of places that are sorted by their score, the highest first.
-    #[expect(clippy::cast_precision_loss, reason = "counts of windows are far below 2^53")]
     fn score(self, places: &[Place], n_windows: usize) -> NabScore {
         let silent = -self.miss * n_windows as f64;
         let perfect = self.hit * n_windows as f64;

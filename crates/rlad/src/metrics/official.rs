@@ -55,7 +55,6 @@ fn repaired(points: &Points<'_>) -> Vec<Outcome> {
 }
 
 /// Precision, recall and F1 with one hit added.
-#[expect(clippy::cast_precision_loss, reason = "counts of points are far below 2^53")]
 fn smoothed(outcomes: &[Outcome]) -> [f64; 3] {
     let count = |outcome| outcomes.iter().filter(|other| **other == outcome).count() as f64;
     let hits = count(Outcome::Hit) + 1.0;

@@ -74,7 +74,6 @@ impl Fraction {
         self.n += 1;
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "counts of parts are far below 2^53")]
     pub(super) fn mean(self) -> Option<f64> {
         (self.n > 0).then(|| self.sum / self.n as f64)
     }
@@ -104,13 +103,11 @@ impl std::iter::Sum for Fractions {
 }
 
 /// A part of a whole; `None` of nothing.
-#[expect(clippy::cast_precision_loss, reason = "counts of points are far below 2^53")]
 pub(super) fn fraction(part: usize, whole: usize) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
 /// The mean; `None` of nothing.
-#[expect(clippy::cast_precision_loss, reason = "counts of series are far below 2^53")]
 pub(super) fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }

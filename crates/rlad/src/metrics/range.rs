@@ -17,7 +17,6 @@ pub(super) fn by_range(points: &Points<'_>) -> Fractions {
 }
 
 /// The reward of each range for what the others, in time order, cover of it: `α E + (1 - α) ω / c`.
-#[expect(clippy::cast_precision_loss, reason = "counts of points are far below 2^53")]
 fn rewards(ranges: &[Range<usize>], others: &[Range<usize>], alpha: f64) -> Fraction {
     let mut fraction = Fraction::default();
     for range in ranges {

@@ -88,7 +88,6 @@ impl Ranking {
     }
 
     /// `Σ (R_n - R_(n-1)) P_n`; `None` without anomalies.
-    #[expect(clippy::cast_precision_loss, reason = "counts of points are far below 2^53")]
     pub(super) fn average_precision(&self) -> Option<f64> {
         let mut last_hits = 0;
         let mut sum = 0.0;
@@ -101,7 +100,6 @@ impl Ranking {
 
     /// The fraction of pairs of an anomalous and a normal point that are ranked right, a tie counting half; `None` without
     /// pairs. Points above no threshold come last, all tied.
-    #[expect(clippy::cast_precision_loss, reason = "counts of points are far below 2^53")]
     pub(super) fn area_under_roc(&self) -> Option<f64> {
         let last = Counts { hits: self.n_anomalies, false_alarms: self.n_normal, misses: 0 };
         let mut before = Counts::default();

@@ -137,7 +137,6 @@ impl IsolationForest {
 
     /// Turns sums of path lengths into scores.
     fn finish(&self, scores: &mut [f64]) {
-        #[expect(clippy::cast_precision_loss, reason = "the number of trees is far below 2^53")]
         let denominator = self.normalizer * self.trees.len() as f64;
         for score in scores {
             *score = if denominator > 0.0 { (-*score / denominator).exp2() } else { 0.5 };
@@ -185,7 +184,6 @@ impl Tree {
     }
 
     /// Makes a node the leaf of `n_rows` rows.
-    #[expect(clippy::cast_precision_loss, reason = "a depth is far below 2^53")]
     fn close(&mut self, node: usize, depth: usize, n_rows: usize) {
         self.path_lengths[node] = depth as f64 + average_path_length(n_rows);
         self.height = self.height.max(depth);
@@ -244,7 +242,6 @@ fn draw_split(rows: &[f32], sample: &[usize], features: &mut [usize], rng: &mut 
             values.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
         if low < high && low.is_finite() && high.is_finite() {
             let fraction: f64 = rng.random();
-            #[expect(clippy::cast_possible_truncation, reason = "a value between two f32, rounded to one")]
             let threshold = (f64::from(low) + fraction * (f64::from(high) - f64::from(low))) as f32;
             return Some((feature, if threshold < high { threshold.max(low) } else { low }));
         }
@@ -286,7 +283,6 @@ pub fn average_path_length(n: usize) -> f64 {
     match n {
         0 | 1 => 0.0,
         2 => 1.0,
-        #[expect(clippy::cast_precision_loss, reason = "a number of rows is below 2^53")]
         _ => {
             let n = n as f64;
             2.0 * ((n - 1.0).ln() + EULER_GAMMA) - 2.0 * (n - 1.0) / n

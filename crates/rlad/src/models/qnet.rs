@@ -49,7 +49,6 @@ impl QNetwork {
     ///
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) for a shape outside of its range.
-    #[expect(clippy::cast_precision_loss, reason = "sizes are below 2^24")]
     pub fn new(shape: QNetworkShape, rng: &mut impl Rng) -> Result<Self> {
         shape.validate()?;
         let mut weights = vec![0.0; shape.n_parameters()];

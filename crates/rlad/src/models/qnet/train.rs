@@ -171,9 +171,7 @@ impl QNetwork {
         for chunk in &*chunks {
             add(&mut work.gradient, &chunk.gradient);
         }
-        #[expect(clippy::cast_possible_truncation, reason = "a loss is reported in the precision of the Q-values")]
-        let loss = (chunks.iter().map(|chunk| chunk.loss).sum::<f64>() / weight_sum) as f32;
-        loss
+        (chunks.iter().map(|chunk| chunk.loss).sum::<f64>() / weight_sum) as f32
     }
 }
 
@@ -256,7 +254,6 @@ impl Chunk {
     }
 
     /// Turns the Q-values into the derivatives of the loss by them. A weight of 0 has no influence, whatever its target.
-    #[expect(clippy::cast_possible_truncation, reason = "the gradient is in `f32`")]
     fn differentiate_loss(&mut self, targets: &[[f32; 2]], weights: &[[f32; 2]], weight_sum: f64) {
         self.loss = 0.0;
         let targets = targets.as_flattened().iter().zip(weights.as_flattened());
@@ -325,7 +322,6 @@ pub(super) fn add_noise(values: &mut [f32], deviation: f32, rng: &mut ChaCha8Rng
 }
 
 /// The Euclidean norm.
-#[expect(clippy::cast_possible_truncation, reason = "the norm scales values of `f32`")]
 fn norm(values: &[f32]) -> f32 {
     values.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>().sqrt() as f32
 }

@@ -135,7 +135,6 @@ impl<'a> Growth<'a> {
         histogram
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a number of rows")]
     fn best_split(&self, histogram: &[Sums], all: Sums) -> Option<Split> {
         let least = self.config.min_rows as f64;
         if all.n_rows < 2.0 * least {
