@@ -1,4 +1,4 @@
-//! What the desk takes: its page, the session that it opens, and labels out and in.
+//! Flags of the labelling server: its page, the session that it opens, and labels out and in.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -61,7 +61,7 @@ pub(crate) struct LabelsArgs {
     pub(crate) action: LabelsAction,
 }
 
-/// What is done with labels.
+/// The direction.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LabelsAction {
     /// Write the labels that stand
