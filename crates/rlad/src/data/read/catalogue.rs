@@ -7,10 +7,10 @@ use super::columns::Wanted;
 use super::files::{self, DataFile, Form, form_of};
 use super::listing::Listing;
 use super::notes::{Note, Notes};
-use super::pieces::{Duplicates, Piece, pieces};
-use super::{OneClock, ReadOptions, csv, data_set, read_rows, tell_columns, what_is_read};
 #[cfg(feature = "parquet")]
 use super::parquet;
+use super::pieces::{Duplicates, Piece, pieces};
+use super::{OneClock, ReadOptions, csv, data_set, read_rows, tell_columns, what_is_read};
 use crate::data::dataset::DataSet;
 use crate::data::series::TimeFormat;
 use crate::error::{Error, Result};
