@@ -8,7 +8,10 @@ use rlad::active::{Feedback, Question, Reply};
 use rlad::config::ExpertsConfig;
 use rlad::{Answer, Cause, Oracle, Series, Session};
 
-use crate::log::{Act, AnnotationState, AnswerLog, Asked, Entry, Reading, Said, Saying, Source, index_of, times};
+use crate::log::{
+    Annotated, AnnotationSource, AnnotationState, AnswerLog, AnsweredQuestion, Entry, LogAction, LoggedAnnotation,
+    Reading, index_of, times,
+};
 
 /// The log of a session, with its entries.
 #[derive(Debug)]
@@ -104,14 +107,14 @@ impl<'a> LoggedOracle<'a> {
         Ok(resolved.map(|(_, answer)| answer))
     }
 
-    fn append(&mut self, round: usize, asked: Instant, act: Act) -> anyhow::Result<()> {
+    fn append(&mut self, round: usize, asked: Instant, action: LogAction) -> anyhow::Result<()> {
         self.log.append(Entry {
             who: self.name.to_owned(),
             time: jiff::Timestamp::now(),
             taught: round,
             seconds: asked.elapsed().as_secs_f64(),
             client: None,
-            act,
+            action,
         })
     }
 }
@@ -127,14 +130,14 @@ impl Oracle for LoggedOracle<'_> {
         let round = question.query.round;
         match &reply {
             Reply::Answer(answer) => {
-                self.append(round, asked, Act::Said(Box::new(saying(question, answer))))?;
+                self.append(round, asked, LogAction::Annotate(Box::new(annotation(question, answer))))?;
                 self.answered.push(question.query.id);
             }
             // The answers of an earlier round are learned; there is nothing of this round to take back before its first
             // question.
             Reply::Undo => {
                 if let Some(question) = self.answered.pop() {
-                    self.append(round, asked, Act::Withdraw { question })?;
+                    self.append(round, asked, LogAction::Withdraw { question })?;
                 }
             }
             Reply::Stop => {}
@@ -144,12 +147,12 @@ impl Oracle for LoggedOracle<'_> {
 }
 
 /// The answer to a question as the log has it.
-fn saying(question: &Question<'_>, answer: &Answer) -> Saying {
-    let (query, said) = (question.query, Said::from(answer));
-    Saying {
-        source: Source::Question,
-        asked: Some(Asked {
-            question: query.id,
+fn annotation(question: &Question<'_>, answer: &Answer) -> LoggedAnnotation {
+    let (query, annotation) = (question.query, Annotated::from(answer));
+    LoggedAnnotation {
+        source: AnnotationSource::Question,
+        question: Some(AnsweredQuestion {
+            id: query.id,
             round: query.round,
             point: query.point,
             reason: query.reason,
@@ -158,8 +161,8 @@ fn saying(question: &Question<'_>, answer: &Answer) -> Saying {
             again: false,
         }),
         series: question.series.name().to_owned(),
-        times: times(&said, question.series, query.point),
-        said,
+        times: times(&annotation, question.series, query.point),
+        annotation,
         comment: None,
         step: None,
     }

@@ -1,13 +1,13 @@
 //! The expert at the terminal: a chart of the window in text, and one key for each answer.
 //!
-//! [`screen`] is what the keys do, without a terminal; [`draw`] is what is seen; this file joins both to the real terminal.
+//! [`screen`] has the keys, without a terminal; [`draw`] the picture; this file joins both to the real terminal.
 //! The detector's score is not shown, so that the answer is the expert's own.
 
 mod draw;
+mod question;
 mod screen;
 
 use std::io::{self, IsTerminal, Stderr};
-use std::ops::Range;
 use std::sync::Once;
 use std::time::Duration;
 
@@ -18,32 +18,14 @@ use crossterm::{cursor, execute};
 use ratatui::backend::CrosstermBackend;
 use rlad::active::Reply;
 use rlad::config::AnswerKind;
-use rlad::{Cause, Oracle, Series};
+use rlad::{Cause, Oracle};
 
+pub(crate) use self::question::Question;
+pub(crate) use self::screen::Input;
 use self::screen::Screen;
-pub(crate) use self::screen::Wish;
 
 /// How often what is shown is looked at anew while no key is pressed.
 const TICK: Duration = Duration::from_millis(200);
-
-/// One question as the expert sees it: without the detector's score, so that nothing can show it.
-#[derive(Clone, Debug)]
-pub(crate) struct Question<'a> {
-    /// The series.
-    pub(crate) series: &'a Series,
-    /// The point that is asked about.
-    pub(crate) point: usize,
-    /// The points that are shown, and may be painted where an answer is a range; `point` is one of them.
-    pub(crate) shown: Range<usize>,
-    /// What an answer is about.
-    pub(crate) kind: AnswerKind,
-    /// The number of this question among all of the session, from 1.
-    pub(crate) number: usize,
-    /// The questions of the session in all.
-    pub(crate) budget: usize,
-    /// What else is said of it.
-    pub(crate) remark: String,
-}
 
 /// The terminal in full-screen mode, on stderr, so that stdout stays free for data. Dropping it gives the terminal back.
 #[derive(Debug)]
@@ -87,7 +69,7 @@ impl Terminal {
         Ok(this)
     }
 
-    /// Shows a question until it is answered, or the expert wants something else. Keys that were pressed before it was
+    /// Shows a question until there is a reply. Keys that were pressed before it was
     /// shown do not count.
     ///
     /// # Errors
@@ -111,16 +93,20 @@ impl Terminal {
         }
     }
 
-    /// Shows a question of the desk until the expert wants something, or `is_stale` says that it is to be asked anew.
+    /// Shows a question of a labelling session until there is an input, or `is_stale` tells that it is to be asked anew.
     ///
     /// # Errors
     /// If the terminal cannot be read or drawn on.
     ///
     /// # Panics
     /// As [`Terminal::ask`].
-    pub(crate) fn wish(&mut self, question: &Question<'_>, mut is_stale: impl FnMut() -> bool) -> Result<Option<Wish>> {
+    pub(crate) fn input(
+        &mut self,
+        question: &Question<'_>,
+        mut is_stale: impl FnMut() -> bool,
+    ) -> Result<Option<Input>> {
         let failed = "cannot use the terminal";
-        let mut screen = Screen::new(question.point, question.shown.clone(), question.kind).at_desk();
+        let mut screen = Screen::new(question.point, question.shown.clone(), question.kind).in_session();
         loop {
             self.terminal.draw(|frame| draw::question(frame, question, &screen)).context(failed)?;
             loop {
@@ -132,28 +118,28 @@ impl Terminal {
                 }
             }
             if let Event::Key(key) = event::read().context(failed)?
-                && let Some(wish) = screen.wish(key)
+                && let Some(input) = screen.input(key)
             {
-                return Ok(Some(wish));
+                return Ok(Some(input));
             }
         }
     }
 
-    /// Shows a line of text for a moment, and returns what the expert wants meanwhile: to stop, or to take back or bring back.
+    /// Shows a line of text for a moment, and returns the input meanwhile: to stop, or to take back or bring back.
     ///
     /// # Errors
     /// If the terminal cannot be read or drawn on.
-    pub(crate) fn wait(&mut self, message: &str) -> Result<Option<Wish>> {
+    pub(crate) fn wait(&mut self, message: &str) -> Result<Option<Input>> {
         let failed = "cannot use the terminal";
         self.show(message)?;
         if !event::poll(TICK).context(failed)? {
             return Ok(None);
         }
         let Event::Key(key) = event::read().context(failed)? else { return Ok(None) };
-        let mut screen = Screen::new(0, 0..1, AnswerKind::Point).at_desk();
+        let mut screen = Screen::new(0, 0..1, AnswerKind::Point).in_session();
         Ok(screen
-            .wish(key)
-            .filter(|wish| matches!(wish, Wish::Reply(Reply::Stop | Reply::Undo) | Wish::Redo | Wish::Back)))
+            .input(key)
+            .filter(|input| matches!(input, Input::Reply(Reply::Stop | Reply::Undo) | Input::Redo | Input::Back)))
     }
 
     /// Shows a line of text between two questions, such as "learning from 50 answers".
@@ -167,7 +153,7 @@ impl Terminal {
 }
 
 impl Oracle for Terminal {
-    /// Asks the person at the terminal, and says that the answer is noted until the next question is shown.
+    /// Asks the person at the terminal, and shows that the answer is noted until the next question is shown.
     fn answer(&mut self, question: &rlad::active::Question<'_>) -> Result<Reply, Cause> {
         let reply = self.ask(&Question {
             series: question.series,

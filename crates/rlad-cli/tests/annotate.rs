@@ -1,4 +1,4 @@
-//! The desk as a program: scripted experts over HTTP, sessions that are killed, and the same bytes as `--oracle truth`.
+//! The labelling server as a program: scripted experts over HTTP, sessions that are killed, and the same bytes as `--oracle truth`.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -44,14 +44,14 @@ fn data() -> DataSet {
 }
 
 /// The program with its page.
-struct Desk {
+struct Server {
     child: Child,
     url: String,
     token: String,
     agent: ureq::Agent,
 }
 
-impl Drop for Desk {
+impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -60,7 +60,7 @@ impl Drop for Desk {
 
 type Gone = Box<dyn std::error::Error + Send + Sync>;
 
-impl Desk {
+impl Server {
     fn start(folder: &Path, more: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rlad"));
         command.arg("label").arg(folder).arg("--json").args(more);
@@ -72,7 +72,7 @@ impl Desk {
         let mut line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut line).unwrap();
-        let Ok(told) = serde_json::from_str::<Value>(&line) else {
+        let Ok(output_line) = serde_json::from_str::<Value>(&line) else {
             let output = child.wait_with_output().unwrap();
             panic!("no address: {line} {}", String::from_utf8_lossy(&output.stderr))
         };
@@ -81,7 +81,7 @@ impl Desk {
         let config =
             ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(60)));
         let agent: ureq::Agent = config.build().into();
-        let url = told["url"].as_str().unwrap().trim_end_matches('/').to_owned();
+        let url = output_line["url"].as_str().unwrap().trim_end_matches('/').to_owned();
         let page = agent.get(&url).call().unwrap().body_mut().read_to_string().unwrap();
         let token = page.split("name=\"rlad-token\" content=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
         Self { child, url, token, agent }
@@ -128,7 +128,7 @@ struct Expert<'a> {
 }
 
 impl Expert<'_> {
-    fn says(&self, question: &Value) -> Value {
+    fn annotation(&self, question: &Value) -> Value {
         let number = |value: &Value| usize::try_from(value.as_u64().unwrap()).unwrap();
         let (series, point) = (number(&question["series"]["index"]), number(&question["point"]));
         let query =
@@ -151,22 +151,22 @@ impl Expert<'_> {
     }
 
     /// Answers until the session is done or the server is gone. `confirmed` takes the entry and the key of each answer.
-    fn work(&self, desk: &Desk, who: &str, mut confirmed: impl FnMut(&str, i64)) -> Result<(), Gone> {
-        let mut next = desk.post("/api/next", &json!({ "who": who }))?["question"].clone();
+    fn work(&self, server: &Server, who: &str, mut confirmed: impl FnMut(&str, i64)) -> Result<(), Gone> {
+        let mut next = server.post("/api/next", &json!({ "who": who }))?["question"].clone();
         loop {
             if next.is_null() {
-                if desk.phase()? == "done" {
+                if server.phase()? == "done" {
                     return Ok(());
                 }
                 sleep(Duration::from_millis(5));
-                next = desk.post("/api/next", &json!({ "who": who }))?["question"].clone();
+                next = server.post("/api/next", &json!({ "who": who }))?["question"].clone();
                 continue;
             }
             // The key of a question stays the same over a restart, as the page's does for what was not confirmed.
             let key = format!("{who}-{}-{}", next["id"], next["again"]);
-            let body = json!({ "who": who, "question": next["id"], "said": self.says(&next), "comment": null,
+            let body = json!({ "who": who, "question": next["id"], "annotation": self.annotation(&next), "comment": null,
                 "seconds": 0.1, "again": next["again"], "key": key });
-            let reply = desk.post("/api/answer", &body)?;
+            let reply = server.post("/api/answer", &body)?;
             confirmed(&key, reply["entry"].as_i64().unwrap());
             next = reply["next"].clone();
         }
@@ -212,22 +212,22 @@ fn a_scripted_expert_at_the_page_comes_to_the_bytes_of_the_truth() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rlad"));
     command.arg("train").arg(data_folder()).arg("--session").arg(&page).arg("--config").arg(&config);
     command.args(["--oracle", "page", "--json"]);
-    let mut desk = Desk::of(command);
+    let mut server = Server::of(command);
     // It ends by itself when the budget is spent.
-    let _ = expert.work(&desk, "ada", |_, _| {});
-    assert!(desk.child.wait().unwrap().code().is_some_and(|code| code < 2));
+    let _ = expert.work(&server, "ada", |_, _| {});
+    assert!(server.child.wait().unwrap().code().is_some_and(|code| code < 2));
     assert_same(&page, &truth);
 
     // Two experts at once: the answers are the same, whoever gives them.
     let folder = data_folder();
-    let desk = Desk::start(&two, &[folder.to_str().unwrap(), "--config", config.to_str().unwrap()]);
+    let server = Server::start(&two, &[folder.to_str().unwrap(), "--config", config.to_str().unwrap()]);
     std::thread::scope(|scope| {
         for who in ["ada", "eve"] {
-            let (desk, expert) = (&desk, &expert);
-            scope.spawn(move || expert.work(desk, who, |_, _| {}).unwrap());
+            let (server, expert) = (&server, &expert);
+            scope.spawn(move || expert.work(server, who, |_, _| {}).unwrap());
         }
     });
-    let state = desk.wait(|state| state["phase"] == "done");
+    let state = server.wait(|state| state["phase"] == "done");
     assert_eq!((&state["questions"], state["experts"].as_array().unwrap().len()), (&json!(60), 2), "{state}");
     let between = &state["experts_agreement"]["between"];
     assert_eq!(between["same"], between["asked"], "both know the truth");
@@ -263,23 +263,23 @@ fn fifty_kills_lose_no_answer_and_double_none() {
     for i in 1..=50_u32 {
         let more = [source.to_str().unwrap(), "--config", config.to_str().unwrap()];
         let begun = folder.join("config.toml").exists();
-        let mut desk = Desk::start(&folder, if begun { &[] } else { &more });
+        let mut server = Server::start(&folder, if begun { &[] } else { &more });
         // Spread by the golden ratio over the time that some rounds take.
         let pause = whole.mul_f64((f64::from(i) * 0.618_034).fract() / 15.0);
-        let pid = desk.child.id();
+        let pid = server.child.id();
         std::thread::scope(|scope| {
             let at_work =
-                scope.spawn(|| expert.work(&desk, "ada", |key, entry| _ = confirmed.insert(key.to_owned(), entry)));
+                scope.spawn(|| expert.work(&server, "ada", |key, entry| _ = confirmed.insert(key.to_owned(), entry)));
             sleep(pause);
             assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
             n_kills += u32::from(at_work.join().unwrap().is_err());
         });
-        desk.child.wait().unwrap();
+        server.child.wait().unwrap();
         check(&confirmed);
     }
-    let desk = Desk::start(&folder, &[]);
-    expert.work(&desk, "ada", |key, entry| _ = confirmed.insert(key.to_owned(), entry)).unwrap();
-    desk.wait(|state| state["phase"] == "done");
+    let server = Server::start(&folder, &[]);
+    expert.work(&server, "ada", |key, entry| _ = confirmed.insert(key.to_owned(), entry)).unwrap();
+    server.wait(|state| state["phase"] == "done");
     check(&confirmed);
     assert_eq!(
         rows(&folder).iter().map(|(.., question)| question).collect::<std::collections::BTreeSet<_>>().len(),
@@ -290,11 +290,11 @@ fn fifty_kills_lose_no_answer_and_double_none() {
 }
 
 #[test]
-fn free_labels_and_changed_answers_are_taught_and_a_restart_changes_nothing() {
+fn unprompted_labels_and_changed_answers_are_taught_and_a_restart_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let config = small_config(dir.path(), 36);
     // Each question of a round once, so that the script knows where it is.
-    let text = fs::read_to_string(&config).unwrap() + "[experts]\nreask_share = 0.0\n";
+    let text = fs::read_to_string(&config).unwrap() + "[experts]\nreask_fraction = 0.0\n";
     fs::write(&config, text).unwrap();
     let data = data();
     let expert = Expert { data: &data, error_rate: 0.0 };
@@ -302,44 +302,45 @@ fn free_labels_and_changed_answers_are_taught_and_a_restart_changes_nothing() {
     let run = |name: &str, restarts: bool| {
         let folder = dir.path().join(name);
         let more = [source.to_str().unwrap(), "--config", config.to_str().unwrap()];
-        let mut desk = Desk::start(&folder, &more);
+        let mut server = Server::start(&folder, &more);
         for round in 0..3_u64 {
-            let state = desk.wait(|state| state["round"] == round && state["phase"] == "asking");
+            let state = server.wait(|state| state["round"] == round && state["phase"] == "asking");
             let n = state["round_questions"].as_u64().unwrap();
             for i in 0..n {
-                let next = desk.post("/api/next", &json!({ "who": "ada" })).unwrap()["question"].clone();
-                let body = json!({ "who": "ada", "question": next["id"], "said": expert.says(&next), "seconds": 0.1, "again": next["again"] });
+                let next = server.post("/api/next", &json!({ "who": "ada" })).unwrap()["question"].clone();
+                let body = json!({ "who": "ada", "question": next["id"], "annotation": expert.annotation(&next), "seconds": 0.1, "again": next["again"] });
                 if i == 1 {
                     let first = 300 * (round + 1);
                     let spans = json!([{ "first": first, "last": first + 9, "label": "normal" }, { "first": first + 4, "last": first + 5, "label": "anomaly" }]);
-                    desk.post(
-                        "/api/labels",
-                        &json!({ "who": "eve", "source": "free", "series": 0, "spans": spans, "seconds": 1 }),
-                    )
-                    .unwrap();
+                    server
+                        .post(
+                            "/api/labels",
+                            &json!({ "who": "eve", "source": "unprompted", "series": 0, "spans": spans, "seconds": 1 }),
+                        )
+                        .unwrap();
                 }
                 if i == 2 && round > 0 {
                     // The first question is answered otherwise, and in the next round otherwise again.
-                    desk.post("/api/answer", &json!({ "who": "ada", "question": 0, "said": { "kind": "unsure" }, "seconds": 1, "again": false })).unwrap();
+                    server.post("/api/answer", &json!({ "who": "ada", "question": 0, "annotation": { "kind": "unsure" }, "seconds": 1, "again": false })).unwrap();
                 }
-                desk.post("/api/answer", &body).unwrap();
+                server.post("/api/answer", &body).unwrap();
             }
-            desk.wait(|state| state["round"] == round + 1);
+            server.wait(|state| state["round"] == round + 1);
             if restarts {
-                drop(desk);
-                desk = Desk::start(&folder, &[]);
+                drop(server);
+                server = Server::start(&folder, &[]);
             }
         }
-        expert.work(&desk, "ada", |_, _| {}).unwrap();
-        let state = desk.wait(|state| state["phase"] == "done");
-        let spans = desk.get("/api/labels?series=0&from=300&to=320").unwrap()["spans"].clone();
+        expert.work(&server, "ada", |_, _| {}).unwrap();
+        let state = server.wait(|state| state["phase"] == "done");
+        let spans = server.get("/api/labels?series=0&from=300&to=320").unwrap()["spans"].clone();
         assert_eq!(spans[1], json!({ "first": 304, "last": 305, "label": "anomaly" }), "{spans}");
-        drop(desk);
+        drop(server);
         (folder, state)
     };
     let (whole, state) = run("whole", false);
     let (restarted, _) = run("restarted", true);
-    assert_eq!(state["questions"], 36, "free labels are no questions");
+    assert_eq!(state["questions"], 36, "labels that nobody asked for are no questions");
     assert_same(&whole, &restarted);
     // They are in what was learned, and in the checkpoint.
     let history = fs::read_to_string(whole.join("history.jsonl")).unwrap();
@@ -355,26 +356,26 @@ fn a_session_that_is_done_takes_more_questions_and_other_answers() {
     let data = data();
     let expert = Expert { data: &data, error_rate: 0.0 };
     let source = data_folder();
-    let desk = Desk::start(&folder, &[source.to_str().unwrap(), "--config", config.to_str().unwrap()]);
-    expert.work(&desk, "ada", |_, _| {}).unwrap();
-    let first = desk.wait(|state| state["phase"] == "done");
-    desk.post("/api/budget", &json!({ "questions": 20 })).unwrap();
-    desk.wait(|state| state["phase"] == "asking");
-    expert.work(&desk, "ada", |_, _| {}).unwrap();
-    let second = desk.wait(|state| state["phase"] == "done");
+    let server = Server::start(&folder, &[source.to_str().unwrap(), "--config", config.to_str().unwrap()]);
+    expert.work(&server, "ada", |_, _| {}).unwrap();
+    let first = server.wait(|state| state["phase"] == "done");
+    server.post("/api/budget", &json!({ "questions": 20 })).unwrap();
+    server.wait(|state| state["phase"] == "asking");
+    expert.work(&server, "ada", |_, _| {}).unwrap();
+    let second = server.wait(|state| state["phase"] == "done");
     assert_eq!((&second["questions"], &second["budget"]), (&json!(20), &json!(20)));
     assert_ne!(first["model"], second["model"]);
 
-    let body = json!({ "who": "ada", "question": 0, "said": { "kind": "unsure" }, "seconds": 1, "again": false });
-    desk.post("/api/answer", &body).unwrap();
-    let third = desk.wait(|state| state["phase"] == "done" && state["model"] != second["model"]);
+    let body = json!({ "who": "ada", "question": 0, "annotation": { "kind": "unsure" }, "seconds": 1, "again": false });
+    server.post("/api/answer", &body).unwrap();
+    let third = server.wait(|state| state["phase"] == "done" && state["model"] != second["model"]);
     assert_eq!(third["questions"], 20);
-    drop(desk);
+    drop(server);
     // The detector is there already, and the same.
-    let desk = Desk::start(&folder, &[]);
-    let again = desk.wait(|state| state["phase"] == "done");
+    let server = Server::start(&folder, &[]);
+    let again = server.wait(|state| state["phase"] == "done");
     assert_eq!((&again["model"], &again["questions"]), (&third["model"], &json!(20)));
-    drop(desk);
+    drop(server);
     let mut export = Command::new(env!("CARGO_BIN_EXE_rlad"));
     let out = export.args(["labels", "export"]).arg(&folder).args(["--format", "trainset"]).output().unwrap();
     assert!(
@@ -389,16 +390,20 @@ fn data_are_browsed_and_labelled_without_a_session() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("labels");
     let source = data_folder();
-    let desk = Desk::start(&folder, &[source.to_str().unwrap(), "--browse"]);
-    assert_eq!(desk.get("/api/session").unwrap()["mode"], "browse");
+    let server = Server::start(&folder, &[source.to_str().unwrap(), "--browse"]);
+    assert_eq!(server.get("/api/session").unwrap()["mode"], "browse");
     let spans = json!([{ "first": 5, "last": 6, "label": "anomaly" }]);
-    desk.post("/api/labels", &json!({ "who": "ada", "source": "free", "series": 1, "spans": spans, "seconds": 1 }))
+    server
+        .post(
+            "/api/labels",
+            &json!({ "who": "ada", "source": "unprompted", "series": 1, "spans": spans, "seconds": 1 }),
+        )
         .unwrap();
     let other = Command::new(env!("CARGO_BIN_EXE_rlad")).arg("label").arg(&folder).arg("--browse").output().unwrap();
     assert!(String::from_utf8_lossy(&other.stderr).contains("by another program"));
-    drop(desk);
-    let desk = Desk::start(&folder, &["--browse"]);
-    assert_eq!(desk.get("/api/labels?series=1&from=0&to=50").unwrap()["spans"][0]["last"], 6);
+    drop(server);
+    let server = Server::start(&folder, &["--browse"]);
+    assert_eq!(server.get("/api/labels?series=1&from=0&to=50").unwrap()["spans"][0]["last"], 6);
 }
 
 #[cfg(unix)]
@@ -408,11 +413,11 @@ fn control_c_ends_it_cleanly() {
     let config = small_config(dir.path(), 60);
     let folder = dir.path().join("s");
     let source = data_folder();
-    let mut desk = Desk::start(&folder, &[source.to_str().unwrap(), "--config", config.to_str().unwrap()]);
-    desk.wait(|state| state["phase"] == "asking");
-    let pid = desk.child.id().to_string();
+    let mut server = Server::start(&folder, &[source.to_str().unwrap(), "--config", config.to_str().unwrap()]);
+    server.wait(|state| state["phase"] == "asking");
+    let pid = server.child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let begun = Instant::now();
-    assert_eq!(desk.child.wait().unwrap().code(), Some(0));
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
     assert!(begun.elapsed() < Duration::from_secs(10));
 }

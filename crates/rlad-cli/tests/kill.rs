@@ -51,14 +51,14 @@ fn end(child: Child) {
 /// The answers in a session's log, in order of entry: question, point, answer.
 fn answers(folder: &Path) -> Vec<(i64, i64, String)> {
     let log = rusqlite::Connection::open(folder.join("labels.sqlite")).unwrap();
-    let mut rows = log.prepare("SELECT question, point, said FROM entries ORDER BY entry").unwrap();
+    let mut rows = log.prepare("SELECT question, point, annotation FROM entries ORDER BY entry").unwrap();
     rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap().map(Result::unwrap).collect()
 }
 
 fn killed_and_resumed(dir: &Path, config: &Path, undisturbed: &Path, pauses: impl Iterator<Item = Duration>) -> usize {
     let folder = dir.join("killed");
     let mut n_kills = 0;
-    let mut standing = Vec::new();
+    let mut known = Vec::new();
     for pause in pauses {
         let mut child = rlad(&folder, config, folder.join("config.toml").exists());
         sleep(pause);
@@ -67,8 +67,8 @@ fn killed_and_resumed(dir: &Path, config: &Path, undisturbed: &Path, pauses: imp
         child.wait().unwrap();
         if folder.join("labels.sqlite").exists() {
             let now = fs::metadata(folder.join("config.toml")).map(|_| answers(&folder)).unwrap_or_default();
-            assert!(now.starts_with(&standing), "an answer that was in the log has gone");
-            standing = now;
+            assert!(now.starts_with(&known), "an answer that was in the log has gone");
+            known = now;
         }
     }
     end(rlad(&folder, config, folder.join("config.toml").exists()));

@@ -1,17 +1,20 @@
-//! What experts do. Each action is on disk before it is confirmed.
+//! Actions of experts. Each action is on disk before it is confirmed.
 
+use rlad::Span;
+use rlad::data::Annotation;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::api_error::Refusal;
-use super::{Desk, State};
-use crate::log::{Act, AnswerLog, Asked, Entry, PlainSpan, Said, SaidLabel, SaidSpan, Saying, Source, times};
+use super::api_error::ApiError;
+use super::server::{LabellingServer, State};
+use super::source::DataSource;
+use crate::log::{Annotated, AnnotationSource, AnswerLog, AnsweredQuestion, Entry, LogAction, LoggedAnnotation, times};
 
 /// The longest name of an expert, and of a client's key.
 const MAX_NAME: usize = 100;
 /// The longest comment.
 const MAX_COMMENT: usize = 10_000;
-/// The most spans that are said at once.
+/// The most spans of a request.
 const MAX_SPANS: usize = 100_000;
 /// No answer took longer.
 const MAX_SECONDS: f64 = 86_400.0;
@@ -24,8 +27,8 @@ pub(crate) struct AnswerRequest {
     pub(crate) who: String,
     /// The question's number.
     pub(crate) question: u64,
-    /// What they say.
-    pub(crate) said: Said,
+    /// Their answer.
+    pub(crate) annotation: Annotated,
     /// A remark.
     #[serde(default)]
     pub(crate) comment: Option<String>,
@@ -40,21 +43,21 @@ pub(crate) struct AnswerRequest {
     pub(crate) key: Option<String>,
 }
 
-/// Labels that nobody asked for: of one series, or of several stretches at once.
+/// Labels that nobody asked for: of one series, or of several at once.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LabelRequest {
     /// The expert.
     pub(crate) who: String,
-    /// `free` or `similar`.
-    pub(crate) source: Source,
+    /// `unprompted` or `similar`.
+    pub(crate) source: AnnotationSource,
     /// The series.
     #[serde(default)]
     pub(crate) series: Option<usize>,
-    /// What is painted.
+    /// The painted runs of points.
     #[serde(default)]
-    pub(crate) spans: Vec<FreeLabel>,
-    /// Several of these.
+    pub(crate) spans: Vec<Span<Annotation>>,
+    /// Labels of several series.
     #[serde(default)]
     pub(crate) items: Option<Vec<LabelItem>>,
     /// A remark.
@@ -74,49 +77,11 @@ pub(crate) struct LabelRequest {
 pub(crate) struct LabelItem {
     /// The series.
     pub(crate) series: usize,
-    /// What is painted.
-    pub(crate) spans: Vec<FreeLabel>,
+    /// The painted runs of points.
+    pub(crate) spans: Vec<Span<Annotation>>,
 }
 
-/// A run of points that is labelled without a question.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct FreeLabel {
-    first: usize,
-    last: usize,
-    label: FreeName,
-}
-
-/// What a run of points may be called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum FreeName {
-    Anomaly,
-    Normal,
-    Unknown,
-    Expected,
-}
-
-impl FreeLabel {
-    /// A run of points with a label; `None` is an expected event.
-    pub(crate) const fn new(first: usize, last: usize, label: Option<rlad::Label>) -> Self {
-        let label = match label {
-            Some(rlad::Label::Anomaly) => FreeName::Anomaly,
-            Some(rlad::Label::Normal) => FreeName::Normal,
-            None => FreeName::Expected,
-        };
-        Self { first, last, label }
-    }
-}
-
-impl Entry {
-    /// Whether it answers a question.
-    pub(crate) fn is_answer(&self) -> bool {
-        matches!(&self.act, Act::Said(saying) if saying.asked.is_some())
-    }
-}
-
-/// What is the same in every entry of a request.
+/// The part of a request that each of its entries has.
 struct Request<'a> {
     who: &'a str,
     seconds: f64,
@@ -124,51 +89,51 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
-    fn check(&self, comment: Option<&String>) -> Result<(), Refusal> {
+    fn check(&self, comment: Option<&String>) -> Result<(), ApiError> {
         if self.who.trim().is_empty() || self.who.chars().count() > MAX_NAME {
-            return Err(Refusal::wrong(format!("`who` must be a name of 1 to {MAX_NAME} characters")));
+            return Err(ApiError::bad_request(format!("`who` must be a name of 1 to {MAX_NAME} characters")));
         }
         if self.key.is_some_and(|key| key.is_empty() || key.len() > MAX_NAME) {
-            return Err(Refusal::wrong(format!("`key` must have 1 to {MAX_NAME} characters")));
+            return Err(ApiError::bad_request(format!("`key` must have 1 to {MAX_NAME} characters")));
         }
         if comment.is_some_and(|comment| comment.len() > MAX_COMMENT) {
-            return Err(Refusal::wrong(format!("a comment may have {MAX_COMMENT} bytes")));
+            return Err(ApiError::bad_request(format!("a comment may have {MAX_COMMENT} bytes")));
         }
         Ok(())
     }
 
-    fn entry(&self, state: &State, act: Act) -> Entry {
+    fn entry(&self, state: &State, action: LogAction) -> Entry {
         Entry {
             who: self.who.to_owned(),
             time: jiff::Timestamp::now(),
             taught: state.taught,
             seconds: if self.seconds.is_finite() { self.seconds.clamp(0.0, MAX_SECONDS) } else { 0.0 },
             client: self.key.cloned(),
-            act,
+            action,
         }
     }
 }
 
-impl Desk {
+impl LabellingServer {
     /// Takes an answer in.
     ///
     /// # Errors
     /// If it does not fit, or cannot be written.
-    pub(crate) fn answer(&self, request: &AnswerRequest) -> Result<Value, Refusal> {
+    pub(crate) fn answer(&self, request: &AnswerRequest) -> Result<Value, ApiError> {
         let by = Request { who: &request.who, seconds: request.seconds, key: request.key.as_ref() };
         by.check(request.comment.as_ref())?;
         let written = self.write(by.key, |state| {
-            let asked = state
+            let question = state
                 .questions
                 .get(&request.question)
-                .ok_or_else(|| Refusal::missing(format!("there is no question {}", request.question)))?;
-            let query = &asked.query;
+                .ok_or_else(|| ApiError::not_found(format!("there is no question {}", request.question)))?;
+            let query = &question.query;
             let series = &self.data.series[query.series];
-            let saying = Saying {
-                source: Source::Question,
-                times: times(&request.said, series, query.point),
-                asked: Some(Asked {
-                    question: query.id,
+            let logged = LoggedAnnotation {
+                source: AnnotationSource::Question,
+                times: times(&request.annotation, series, query.point),
+                question: Some(AnsweredQuestion {
+                    id: query.id,
                     round: query.round,
                     point: query.point,
                     reason: query.reason,
@@ -181,19 +146,19 @@ impl Desk {
                     again: request.again,
                 }),
                 series: series.name().to_owned(),
-                said: request.said.clone(),
+                annotation: request.annotation.clone(),
                 comment: request.comment.clone().filter(|comment| !comment.is_empty()),
                 step: None,
             };
-            self.reading().answer(&saying, &(query, asked.shown.clone()))?;
-            Ok(vec![by.entry(state, Act::Said(Box::new(saying)))])
+            self.reading().answer(&logged, &(query, question.shown.clone()))?;
+            Ok(vec![by.entry(state, LogAction::Annotate(Box::new(logged)))])
         })?;
         let mut state = self.lock();
         Self::release(&mut state, by.who, request.question);
-        let next = self.deal(&mut state, by.who).map(|(id, again)| self.question_json(&state, id, again));
-        let asked = state.questions.get(&request.question);
-        let score = asked.map(|asked| asked.query.score).filter(|score| score.is_finite());
-        let of_round = asked.is_some_and(|asked| asked.query.round == state.round);
+        let next = self.assign(&mut state, by.who).map(|(id, again)| self.question_json(&state, id, again));
+        let question = state.questions.get(&request.question);
+        let score = question.map(|question| question.query.score).filter(|score| score.is_finite());
+        let of_round = question.is_some_and(|question| question.query.round == state.round);
         let threshold = state.detector.as_ref().map(|(_, threshold)| *threshold).filter(|_| of_round);
         Ok(json!({
             "entry": written[0],
@@ -208,14 +173,14 @@ impl Desk {
     ///
     /// # Errors
     /// If they do not fit, or cannot be written.
-    pub(crate) fn label(&self, request: &LabelRequest) -> Result<Value, Refusal> {
-        if !matches!(request.source, Source::Free | Source::Similar) {
-            return Err(Refusal::wrong("`source` must be `free` or `similar`"));
+    pub(crate) fn label(&self, request: &LabelRequest) -> Result<Value, ApiError> {
+        if !matches!(request.source, AnnotationSource::Unprompted | AnnotationSource::Similar) {
+            return Err(ApiError::bad_request("`source` must be `unprompted` or `similar`"));
         }
         let items = match (&request.items, request.series) {
             (Some(items), None) if request.spans.is_empty() => items.clone(),
             (None, Some(series)) => vec![LabelItem { series, spans: request.spans.clone() }],
-            _ => return Err(Refusal::wrong("expected either `series` and `spans`, or `items` of them")),
+            _ => return Err(ApiError::bad_request("expected either `series` and `spans`, or `items` of them")),
         };
         let entries = self.label_all(
             &request.who,
@@ -235,40 +200,46 @@ impl Desk {
     pub(crate) fn label_all(
         &self,
         who: &str,
-        source: Source,
+        source: AnnotationSource,
         items: &[LabelItem],
         comment: Option<&String>,
         seconds: f64,
         key: Option<&String>,
-    ) -> Result<Vec<i64>, Refusal> {
+    ) -> Result<Vec<i64>, ApiError> {
         let by = Request { who, seconds, key };
         by.check(comment)?;
         let n_spans: usize = items.iter().map(|item| item.spans.len()).sum();
         if items.iter().any(|item| item.spans.is_empty()) || n_spans == 0 {
-            return Err(Refusal::wrong("expected at least one span of each series"));
+            return Err(ApiError::bad_request("expected at least one span of each series"));
         }
-        if n_spans > MAX_SPANS && source != Source::Import {
-            return Err(Refusal::wrong(format!("at most {MAX_SPANS} spans may be painted at once, found {n_spans}")));
+        if n_spans > MAX_SPANS && source != AnnotationSource::Import {
+            return Err(ApiError::bad_request(format!(
+                "at most {MAX_SPANS} spans may be painted at once, found {n_spans}"
+            )));
         }
         let written = self.write(by.key, |state| {
             let mut entries = Vec::with_capacity(items.len());
             for item in items {
-                for said in self.said_of(item)? {
-                    let series = &self.data.series[item.series];
-                    let saying = Saying {
-                        source,
-                        asked: None,
-                        series: series.name().to_owned(),
-                        times: times(&said, series, 0),
-                        said,
-                        comment: comment.cloned().filter(|comment| !comment.is_empty()),
-                        step: None,
-                    };
-                    let mut entry = by.entry(state, Act::Said(Box::new(saying)));
-                    // A key is of the first of the entries.
-                    entry.client = entry.client.filter(|_| entries.is_empty());
-                    entries.push(entry);
+                let series = self.series(item.series)?;
+                let n = series.len();
+                if let Some(span) = item.spans.iter().find(|span| span.first > span.last || span.last >= n) {
+                    let found = format!("{}..={}", span.first, span.last);
+                    return Err(ApiError::bad_request(format!("a span must lie in 0..{n}, found {found}")));
                 }
+                let annotation = Annotated::Spans { spans: item.spans.clone() };
+                let logged = LoggedAnnotation {
+                    source,
+                    question: None,
+                    series: series.name().to_owned(),
+                    times: times(&annotation, series, 0),
+                    annotation,
+                    comment: comment.cloned().filter(|comment| !comment.is_empty()),
+                    step: None,
+                };
+                let mut entry = by.entry(state, LogAction::Annotate(Box::new(logged)));
+                // A key is of the first of the entries.
+                entry.client = entry.client.filter(|_| entries.is_empty());
+                entries.push(entry);
             }
             Ok(entries)
         })?;
@@ -279,34 +250,35 @@ impl Desk {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub(crate) fn step(&self, who: &str, back: bool, key: Option<&String>) -> Result<Value, Refusal> {
+    pub(crate) fn step(&self, who: &str, back: bool, key: Option<&String>) -> Result<Value, ApiError> {
         let by = Request { who, seconds: 0.0, key };
         by.check(None)?;
         let written = self.write(key, |state| {
-            let step = if back { state.standing.next_undo(who) } else { state.standing.next_redo(who) };
-            let act = |target| if back { Act::Undo { target } } else { Act::Redo { target } };
-            Ok(step.map(|target| by.entry(state, act(target))).into_iter().collect())
+            let step = if back { state.annotations.next_undo(who) } else { state.annotations.next_redo(who) };
+            let action_on = |target| if back { LogAction::Undo { target } } else { LogAction::Redo { target } };
+            Ok(step.map(|target| by.entry(state, action_on(target))).into_iter().collect())
         })?;
         let mut state = self.lock();
-        let entry = written.first().and_then(|number| state.standing.entry(*number));
-        let Some(Act::Undo { target } | Act::Redo { target }) = entry.map(|entry| &entry.act) else {
+        let entry = written.first().and_then(|number| state.annotations.entry(*number));
+        let Some(LogAction::Undo { target } | LogAction::Redo { target }) = entry.map(|entry| &entry.action) else {
             return Ok(json!({ "entry": null }));
         };
-        let Some(Act::Said(saying)) = state.standing.entry(*target).map(|entry| entry.act.clone()) else {
+        let Some(LogAction::Annotate(logged)) = state.annotations.entry(*target).map(|entry| entry.action.clone())
+        else {
             return Ok(json!({ "entry": written[0] }));
         };
-        let question = saying.asked.as_ref().filter(|asked| state.questions.contains_key(&asked.question));
-        let question = question.map(|asked| {
+        let question = logged.question.as_ref().filter(|question| state.questions.contains_key(&question.id));
+        let question = question.map(|question| {
             if back {
-                self.hold(&mut state, who, asked.question);
+                self.hold(&mut state, who, question.id);
             }
-            self.answered_question_json(&state, asked.question, asked.again, who)
+            self.answered_question_json(&state, question.id, question.again, who)
         });
         Ok(json!({
             "entry": written[0],
-            "what": if saying.asked.is_some() { "answer" } else { "label" },
+            "what": if logged.question.is_some() { "answer" } else { "label" },
             "question": question.transpose()?,
-            "series": self.data.index.get(&saying.series),
+            "series": self.data.index.get(&logged.series),
         }))
     }
 
@@ -314,20 +286,22 @@ impl Desk {
     ///
     /// # Errors
     /// If nobody is asked, it is no more, or it cannot be written.
-    pub(crate) fn raise_budget(&self, questions: usize) -> Result<Value, Refusal> {
+    pub(crate) fn raise_budget(&self, questions: usize) -> Result<Value, ApiError> {
         if self.settings.browses {
-            return Err(Refusal::conflict("nobody is asked here", "open the session without `--browse`"));
+            return Err(ApiError::conflict("nobody is asked here", "open the session without `--browse`"));
         }
-        let mut recorded = self.recorded.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut source = self.source.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let budget = self.lock().budget;
         if questions < budget || questions > 10_000_000 {
-            return Err(Refusal::wrong(format!("`questions` must be in {budget}..=10000000, found {questions}")));
+            return Err(ApiError::bad_request(format!(
+                "`questions` must be in {budget}..=10000000, found {questions}"
+            )));
         }
-        let raised = super::Recorded { questions: Some(questions), ..recorded.clone() };
+        let raised = DataSource { questions: Some(questions), ..source.clone() };
         raised.write(&self.folder)?;
-        *recorded = raised;
+        *source = raised;
         self.lock().budget = questions;
-        self.tell();
+        self.notify();
         Ok(json!({ "budget": questions }))
     }
 
@@ -335,8 +309,8 @@ impl Desk {
     fn write(
         &self,
         key: Option<&String>,
-        make: impl FnOnce(&State) -> Result<Vec<Entry>, Refusal>,
-    ) -> Result<Vec<i64>, Refusal> {
+        make: impl FnOnce(&State) -> Result<Vec<Entry>, ApiError>,
+    ) -> Result<Vec<i64>, ApiError> {
         let mut log = self.lock_log();
         if let Some(number) = key.map(|key| log.of_client(key)).transpose()?.flatten() {
             return Ok(self.step_of(number));
@@ -348,21 +322,21 @@ impl Desk {
         self.append(&mut log, entries)
     }
 
-    fn append(&self, log: &mut AnswerLog, mut entries: Vec<Entry>) -> Result<Vec<i64>, Refusal> {
+    fn append(&self, log: &mut AnswerLog, mut entries: Vec<Entry>) -> Result<Vec<i64>, ApiError> {
         let numbers = log.append_all(&entries)?;
         let mut state = self.lock();
         let first = numbers[0];
         for (number, entry) in numbers.iter().zip(entries.drain(..)) {
             let mut entry = entry;
-            if let Act::Said(saying) = &mut entry.act
+            if let LogAction::Annotate(logged) = &mut entry.action
                 && *number != first
             {
-                saying.step = Some(first);
+                logged.step = Some(first);
             }
             state.add(*number, entry);
         }
         drop(state);
-        self.tell();
+        self.notify();
         Ok(numbers)
     }
 
@@ -370,37 +344,12 @@ impl Desk {
     fn step_of(&self, number: i64) -> Vec<i64> {
         let state = self.lock();
         let of_step = |(other, entry): (i64, &Entry)| {
-            let is_of = matches!(&entry.act, Act::Said(saying) if saying.step == Some(number));
+            let is_of = matches!(&entry.action, LogAction::Annotate(logged) if logged.step == Some(number));
             (other == number || is_of).then_some(other)
         };
         let mut entries: Vec<i64> =
-            state.standing.latest_first().take_while(|(other, _)| *other >= number).filter_map(of_step).collect();
+            state.annotations.latest_first().take_while(|(other, _)| *other >= number).filter_map(of_step).collect();
         entries.sort_unstable();
         entries
-    }
-
-    /// What labels of a series say: marks, and expected events.
-    fn said_of(&self, item: &LabelItem) -> Result<Vec<Said>, Refusal> {
-        let n = self.series(item.series)?.len();
-        if let Some(span) = item.spans.iter().find(|span| span.first > span.last || span.last >= n) {
-            let found = format!("{}..={}", span.first, span.last);
-            return Err(Refusal::wrong(format!("a span must lie in 0..{n}, found {found}")));
-        }
-        let mut said = Vec::new();
-        // Spans of a kind stay together, in their order: what was painted last stands.
-        for run in item.spans.chunk_by(|a, b| (a.label == FreeName::Expected) == (b.label == FreeName::Expected)) {
-            said.push(if run[0].label == FreeName::Expected {
-                Said::Expected { spans: run.iter().map(|of| PlainSpan { first: of.first, last: of.last }).collect() }
-            } else {
-                let label = |name| match name {
-                    FreeName::Anomaly => SaidLabel::Anomaly,
-                    FreeName::Normal => SaidLabel::Normal,
-                    FreeName::Unknown | FreeName::Expected => SaidLabel::Unknown,
-                };
-                let span = |of: &FreeLabel| SaidSpan { first: of.first, last: of.last, label: label(of.label) };
-                Said::Spans { spans: run.iter().map(span).collect() }
-            });
-        }
-        Ok(said)
     }
 }

@@ -1,8 +1,8 @@
-//! Who is asked what: each question of one expert at a time, and some of them once more.
+//! The assignment of questions: each question of one expert at a time, and some of them once more.
 
 use std::time::{Duration, Instant};
 
-use super::{Desk, Phase, State};
+use super::server::{LabellingServer, Lease, Phase, State};
 
 /// How long a question is one expert's own.
 const LEASE: Duration = Duration::from_secs(120);
@@ -11,18 +11,10 @@ const AWAY: Duration = Duration::from_secs(30 * 60);
 /// The answers that an expert gives before the same question comes again.
 const BETWEEN: usize = 10;
 
-/// A question that somebody works on.
-#[derive(Clone, Debug)]
-pub(super) struct Lease {
-    who: String,
-    until: Instant,
-    again: bool,
-}
-
-impl Desk {
+impl LabellingServer {
     /// The next question for an expert: the one that they had, one to be asked once more, or the first that nobody has
     /// answered. With it, whether it is asked once more.
-    pub(super) fn deal(&self, state: &mut State, who: &str) -> Option<(u64, bool)> {
+    pub(super) fn assign(&self, state: &mut State, who: &str) -> Option<(u64, bool)> {
         let now = Instant::now();
         state.last_seen.insert(who.to_owned(), now);
         state.leases.retain(|_, lease| lease.until > now);
@@ -60,11 +52,11 @@ impl Desk {
         let others_are_there =
             state.last_seen.iter().any(|(other, seen)| other != who && now.duration_since(*seen) < AWAY);
         let n_before = |entry: i64| {
-            let later = state.standing.latest_first().take_while(|(number, _)| *number > entry);
+            let later = state.annotations.latest_first().take_while(|(number, _)| *number > entry);
             later.filter(|(_, entry)| entry.who == who && entry.is_answer()).take(BETWEEN).count()
         };
         state.questions.keys().copied().find(|&id| {
-            let mut answers = state.standing.answers_to(id);
+            let mut answers = state.annotations.answers_to(id);
             let (Some((entry, by, _)), None) = (answers.next(), answers.next()) else { return false };
             let is_chosen = draw(self.settings.seed, id) < self.settings.experts.reask_fraction;
             is_chosen

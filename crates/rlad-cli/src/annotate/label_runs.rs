@@ -1,119 +1,103 @@
-//! What every series is labelled as, for people to look at, and how often experts agree.
+//! The present labels of every series, and how often experts agree, worked out from the log.
 
-use rlad::Answer;
-use rlad::active::{Agreement, Opinion, agreements, resolve};
+use std::ops::Range;
+use std::sync::Arc;
+
+use rlad::active::{Opinion, agreements, resolve};
 use rlad::config::{AnswerKind, Conflict};
+use rlad::data::Annotation;
+use rlad::{Answer, Span};
 
-use super::runs::{Mark, Runs};
-use super::{Desk, State};
-use crate::log::{Said, SaidLabel, Saying, allowed};
+use super::runs::{LabelRuns, Runs};
+use super::server::{LabellingServer, State};
+use crate::log::{Annotated, LoggedAnnotation, allowed};
 
-/// What stands at one time.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Marks {
-    /// Of each series.
-    pub(crate) series: Vec<Runs>,
-    /// The points with a mark.
-    pub(crate) n_points: usize,
-    /// Those of them that are anomalies.
-    pub(crate) n_anomalies: usize,
-    /// How often an expert says the same twice.
-    pub(crate) within: Agreement,
-    /// How often two experts say the same.
-    pub(crate) between: Agreement,
-}
-
-type Paint = (usize, usize, Option<Mark>);
-
-impl Desk {
-    /// What stands; worked out anew where something was said since.
-    pub(super) fn marks(&self, state: &mut State) -> std::sync::Arc<Marks> {
-        if let Some(marks) = &state.marks {
-            return std::sync::Arc::clone(marks);
-        }
-        let marks = std::sync::Arc::new(self.work_out_marks(state));
-        state.marks = Some(std::sync::Arc::clone(&marks));
-        marks
+impl LabellingServer {
+    /// The present labels.
+    pub(crate) fn current_labels(&self) -> Arc<LabelRuns> {
+        let mut state = self.lock();
+        self.label_runs(&mut state)
     }
 
-    fn work_out_marks(&self, state: &State) -> Marks {
-        let mut marks = Marks { series: vec![Runs::default(); self.data.series.len()], ..Marks::default() };
+    /// The present labels; worked out anew where something was logged since.
+    pub(super) fn label_runs(&self, state: &mut State) -> Arc<LabelRuns> {
+        if let Some(label_runs) = &state.label_runs {
+            return Arc::clone(label_runs);
+        }
+        let label_runs = Arc::new(self.work_out_label_runs(state));
+        state.label_runs = Some(Arc::clone(&label_runs));
+        label_runs
+    }
+
+    fn work_out_label_runs(&self, state: &State) -> LabelRuns {
+        let mut all = LabelRuns { series: vec![Runs::default(); self.data.series.len()], ..LabelRuns::default() };
         // (order, series, what is painted), in the order in which a round learns from it.
-        let mut painted: Vec<(i64, usize, Vec<Paint>)> = Vec::new();
-        for asked in state.questions.values() {
-            let shown = (&asked.query, asked.shown.clone());
-            let Ok((opinions, last)) = self.reading().opinions(&state.standing, &shown) else { continue };
+        let mut painted: Vec<(i64, usize, Vec<Span<Annotation>>)> = Vec::new();
+        for question in state.questions.values() {
+            let shown = (&question.query, question.shown.clone());
+            let Ok((opinions, last)) = self.reading().opinions(&state.annotations, &shown) else { continue };
             let opinions: Vec<Opinion<'_>> = opinions.iter().map(|(who, answer)| Opinion { who, answer }).collect();
-            let point = asked.query.point;
+            let point = question.query.point;
             let (within, between) = agreements(&opinions, point);
-            for (sum, of) in [(&mut marks.within, within), (&mut marks.between, between)] {
+            for (sum, of) in [(&mut all.within, within), (&mut all.between, between)] {
                 sum.same += of.same;
                 sum.asked += of.asked;
             }
             let Some(answer) = resolve(&opinions, point, self.settings.experts.conflict) else { continue };
             let alone = opinions.iter().all(|opinion| opinion.who == opinions[0].who);
-            let latest = state.standing.answers_to(asked.query.id).last();
+            let latest = state.annotations.answers_to(question.query.id).last();
             let of = match latest {
-                Some((.., saying)) if alone || self.settings.experts.conflict == Conflict::Latest => {
-                    let allowed = allowed(point, asked.shown.clone(), self.settings.kind);
-                    paint_of(saying, point, &allowed, self.settings.kind)
+                Some((.., logged)) if alone || self.settings.experts.conflict == Conflict::Latest => {
+                    let allowed = allowed(point, question.shown.clone(), self.settings.kind);
+                    spans_of(logged, point, &allowed, self.settings.kind)
                 }
-                _ => paint_of_answer(&answer, point),
+                _ => spans_of_answer(&answer, point),
             };
-            painted.push((last, asked.query.series, of));
+            painted.push((last, question.query.series, of));
         }
-        for (number, _, saying) in state.standing.sayings().filter(|(_, _, saying)| saying.asked.is_none()) {
-            if let Some(&series) = self.data.index.get(&saying.series) {
-                let spans = saying.said.spans().into_iter();
-                painted.push((
-                    number,
-                    series,
-                    spans.map(|(first, last, label)| (first, last, mark_of(label))).collect(),
-                ));
+        for (number, _, logged) in state.annotations.iter().filter(|(_, _, logged)| logged.question.is_none()) {
+            if let Some(&series) = self.data.index.get(&logged.series) {
+                painted.push((number, series, logged.annotation.spans().to_vec()));
             }
         }
         painted.sort_by_key(|(number, ..)| *number);
-        for (_, series, paints) in painted {
+        for (_, series, spans) in painted {
             let end = self.data.series[series].len() - 1;
-            for (first, last, mark) in paints {
-                marks.series[series].paint(first, last.min(end), mark);
+            for span in spans {
+                all.series[series].paint(Span { last: span.last.min(end), ..span });
             }
         }
-        for runs in &marks.series {
+        for runs in &all.series {
             let (points, anomalies) = runs.counts();
-            marks.n_points += points;
-            marks.n_anomalies += anomalies;
+            all.n_points += points;
+            all.n_anomalies += anomalies;
         }
-        marks
+        all
     }
 }
 
-/// The mark of a label; that of an expected event where there is none.
-const fn mark_of(label: Option<SaidLabel>) -> Option<Mark> {
-    match label {
-        None => Some(Mark::Expected),
-        Some(SaidLabel::Normal) => Some(Mark::Normal),
-        Some(SaidLabel::Anomaly) => Some(Mark::Anomaly),
-        Some(SaidLabel::Unknown) => None,
-    }
-}
-
-fn paint_of(saying: &Saying, point: usize, allowed: &std::ops::Range<usize>, kind: AnswerKind) -> Vec<Paint> {
-    let spans = saying.said.spans().into_iter().map(|(first, last, label)| (first, last, mark_of(label)));
-    match saying.said {
-        Said::Unsure | Said::Skip => vec![(point, point, None)],
-        Said::Expected { .. } if kind == AnswerKind::Range => {
-            std::iter::once((allowed.start, allowed.end - 1, Some(Mark::Normal))).chain(spans).collect()
+fn spans_of(
+    logged: &LoggedAnnotation,
+    point: usize,
+    allowed: &Range<usize>,
+    kind: AnswerKind,
+) -> Vec<Span<Annotation>> {
+    let spans = logged.annotation.spans().iter().copied();
+    match logged.annotation {
+        Annotated::Unsure | Annotated::Skip => vec![Span { first: point, last: point, label: Annotation::Unknown }],
+        // Around an expected event all that is shown is normal.
+        Annotated::Spans { .. } if kind == AnswerKind::Range && logged.annotation.has_expected() => {
+            let around = Span { first: allowed.start, last: allowed.end - 1, label: Annotation::Normal };
+            std::iter::once(around).chain(spans).collect()
         }
-        _ => spans.collect(),
+        Annotated::Spans { .. } => spans.collect(),
     }
 }
 
-fn paint_of_answer(answer: &Answer, point: usize) -> Vec<Paint> {
+fn spans_of_answer(answer: &Answer, point: usize) -> Vec<Span<Annotation>> {
+    let span = |span: &Span| Span { first: span.first, last: span.last, label: span.label.into() };
     match answer {
-        Answer::Unsure | Answer::Skip => vec![(point, point, None)],
-        Answer::Spans(spans) => {
-            spans.iter().map(|span| (span.first, span.last, mark_of(Some(SaidLabel::from(span.label))))).collect()
-        }
+        Answer::Unsure | Answer::Skip => vec![Span { first: point, last: point, label: Annotation::Unknown }],
+        Answer::Spans(spans) => spans.iter().map(span).collect(),
     }
 }

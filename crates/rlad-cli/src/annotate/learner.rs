@@ -9,22 +9,22 @@ use rlad::data::{DataSet, Part, events};
 use rlad::{Detector, Model, Query, Session};
 use serde_json::{Value, json};
 
-use super::{AskedQuestion, Desk, Phase, State};
+use super::server::{LabellingServer, Phase, ShownQuestion, State};
 use crate::evaluation::Check;
 use crate::folder::{self, Folder};
-use crate::log::Act;
+use crate::log::LogAction;
 use crate::training::{Trained, rounds_before};
 
-/// Once the budget is spent, what is said still is learned from when nothing more was said for so long.
+/// Once the budget is spent, an annotation is learned from when no other came for so long.
 const QUIET: Duration = Duration::from_secs(5);
-/// The most series and points of each on which two detectors are compared, and the most events that are told.
+/// The most series and points of each on which two detectors are compared, and the most events that are listed.
 const COMPARED_SERIES: usize = 12;
 const COMPARED_POINTS: usize = 20_000;
 const MAX_EVENTS: usize = 50;
-/// The views of a longer series take too long for a comparison that nobody waits for.
+/// The features of a longer series take too long for a comparison that nobody waits for.
 const MAX_COMPARED_LENGTH: usize = 2_000_000;
 
-/// What learns.
+/// The learner of a session.
 #[derive(Debug)]
 pub(crate) struct Learner {
     session: Session,
@@ -38,7 +38,7 @@ pub(crate) struct Learner {
     has_finished: bool,
 }
 
-/// What is to be done next.
+/// The next step of the learner.
 enum Next {
     /// The program ends.
     Stop,
@@ -66,49 +66,49 @@ impl Learner {
     /// to, if it came to its end.
     ///
     /// # Errors
-    /// Those of learning and of writing. The desk says so, too.
-    pub(crate) fn run(mut self, desk: &Arc<Desk>) -> anyhow::Result<Option<Trained>> {
+    /// Those of learning and of writing. The server's state tells them, too.
+    pub(crate) fn run(mut self, server: &Arc<LabellingServer>) -> anyhow::Result<Option<Trained>> {
         let begun = Instant::now();
-        let end = self.turns(desk, begun);
+        let end = self.turns(server, begun);
         if let Err(error) = &end {
-            let mut state = desk.lock();
+            let mut state = server.lock();
             state.phase = Phase::Failed;
             state.message = Some(format!("{error:#}"));
             drop(state);
-            desk.tell();
+            server.notify();
         }
         end
     }
 
-    fn turns(&mut self, desk: &Arc<Desk>, begun: Instant) -> anyhow::Result<Option<Trained>> {
+    fn turns(&mut self, server: &Arc<LabellingServer>, begun: Instant) -> anyhow::Result<Option<Trained>> {
         if self.session.round() > 0 {
             self.detector = Some(Arc::new(self.session.detector()));
         }
         {
-            let mut state = desk.lock();
+            let mut state = server.lock();
             state.history.clone_from(&self.history);
             for (query, _) in self.session.answered() {
-                let asked = AskedQuestion { query: query.clone(), shown: desk.shown(query) };
-                state.questions.insert(query.id, asked);
+                let question = ShownQuestion { query: query.clone(), shown: server.shown(query) };
+                state.questions.insert(query.id, question);
             }
         }
         loop {
-            self.allow_more(desk)?;
+            self.allow_more(server)?;
             let pending = self.session.query().to_vec();
-            self.publish(desk, &pending);
-            match self.wait(desk, &pending)? {
+            self.publish(server, &pending);
+            match self.wait(server, &pending)? {
                 Next::Stop => {
-                    self.leave(desk, &pending)?;
+                    self.leave(server, &pending)?;
                     return Ok(None);
                 }
                 Next::AskMore => self.has_finished = false,
                 Next::Teach(feedback) => {
-                    self.teach(desk, &feedback)?;
+                    self.teach(server, &feedback)?;
                     self.has_finished = false;
-                    self.compare(desk, &pending);
+                    self.compare(server, &pending);
                 }
                 Next::Finish => {
-                    let trained = self.finish(desk, begun)?;
+                    let trained = self.finish(server, begun)?;
                     self.has_finished = true;
                     if self.ends {
                         return Ok(trained);
@@ -119,33 +119,33 @@ impl Learner {
     }
 
     /// Takes a raised budget over, where no answer of the round was given yet: its questions depend on the budget.
-    fn allow_more(&mut self, desk: &Desk) -> anyhow::Result<()> {
+    fn allow_more(&mut self, server: &LabellingServer) -> anyhow::Result<()> {
         let round = self.session.round();
         let budget = {
-            let state = desk.lock();
-            let is_of_round = |entry: &crate::log::Entry| match &entry.act {
-                Act::Said(saying) => saying.asked.as_ref().is_some_and(|asked| asked.round >= round),
+            let state = server.lock();
+            let is_of_round = |entry: &crate::log::Entry| match &entry.action {
+                LogAction::Annotate(logged) => logged.question.as_ref().is_some_and(|question| question.round >= round),
                 _ => false,
             };
-            let is_begun = state.standing.latest_first().any(|(_, entry)| is_of_round(entry));
+            let is_begun = state.annotations.latest_first().any(|(_, entry)| is_of_round(entry));
             if is_begun { self.session.config().questions } else { state.budget }
         };
         if budget > self.session.config().questions {
             self.session.set_questions(budget);
             // What is on disk tells a resumed session how many questions the round asks.
-            let _files = desk.files.lock().unwrap_or_else(PoisonError::into_inner);
+            let _files = server.files.lock().unwrap_or_else(PoisonError::into_inner);
             self.folder.write_config(self.session.config())?;
         }
         Ok(())
     }
 
-    fn publish(&self, desk: &Desk, pending: &[Query]) {
-        let mut state = desk.lock();
+    fn publish(&self, server: &LabellingServer, pending: &[Query]) {
+        let mut state = server.lock();
         state.round = self.session.round();
         state.pending = pending.iter().map(|query| query.id).collect();
         for query in pending {
-            let asked = AskedQuestion { query: query.clone(), shown: desk.shown(query) };
-            state.questions.insert(query.id, asked);
+            let question = ShownQuestion { query: query.clone(), shown: server.shown(query) };
+            state.questions.insert(query.id, question);
         }
         state.detector = self.detector.as_ref().map(|model| (model.hash().to_owned(), model.threshold()));
         state.settled = self.session.has_settled();
@@ -154,15 +154,15 @@ impl Learner {
             state.phase = Phase::Asking;
         }
         drop(state);
-        desk.tell();
+        server.notify();
     }
 
     /// Waits until there is something to do.
-    fn wait(&self, desk: &Desk, pending: &[Query]) -> anyhow::Result<Next> {
+    fn wait(&self, server: &LabellingServer, pending: &[Query]) -> anyhow::Result<Next> {
         loop {
             // Nothing is being written while the log is held, so that a round learns from all entries that carry its number.
-            let log = desk.lock_log();
-            let mut state = desk.lock();
+            let log = server.lock_log();
+            let mut state = server.lock();
             if state.stops {
                 return Ok(Next::Stop);
             }
@@ -174,10 +174,10 @@ impl Learner {
             if is_late || all_answered || (has_news && quiet_in.is_zero() && !self.ends) {
                 state.taught = state.taught.max(round + 1);
                 state.phase = Phase::Learning;
-                let feedback = self.feedback(desk, &state, pending)?;
+                let feedback = self.feedback(server, &state, pending)?;
                 drop(state);
                 drop(log);
-                desk.tell();
+                server.notify();
                 return Ok(Next::Teach(feedback));
             }
             drop(log);
@@ -187,22 +187,22 @@ impl Learner {
             if pending.is_empty() && !self.has_finished && (!has_news || self.ends) {
                 state.phase = Phase::Finishing;
                 drop(state);
-                desk.tell();
+                server.notify();
                 return Ok(Next::Finish);
             }
             let wait = if has_news { quiet_in.max(Duration::from_millis(10)) } else { Duration::from_secs(3600) };
-            drop(desk.turn.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner));
+            drop(server.turn.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner));
         }
     }
 
-    /// What the round learns from.
-    fn feedback(&self, desk: &Desk, state: &State, pending: &[Query]) -> anyhow::Result<Vec<Feedback>> {
-        let standing = state.standing.until(self.session.round());
+    /// The feedback that the round learns from.
+    fn feedback(&self, server: &LabellingServer, state: &State, pending: &[Query]) -> anyhow::Result<Vec<Feedback>> {
+        let annotations = state.annotations.until(self.session.round());
         let queries = self.session.answered().iter().map(|(query, _)| query).chain(pending);
-        desk.reading().feedback(&standing, queries.map(|query| (query, self.session.shown(query))))
+        server.reading().feedback(&annotations, queries.map(|query| (query, self.session.shown(query))))
     }
 
-    fn teach(&mut self, desk: &Desk, feedback: &[Feedback]) -> anyhow::Result<()> {
+    fn teach(&mut self, server: &LabellingServer, feedback: &[Feedback]) -> anyhow::Result<()> {
         let summary = self.session.teach_all(feedback)?;
         let mut line = serde_json::to_value(&summary)?;
         if let Some((part, data)) = &self.check {
@@ -210,14 +210,14 @@ impl Learner {
         }
         self.history.push(line);
         let checkpoint = self.session.checkpoint();
-        let _files = desk.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let _files = server.files.lock().unwrap_or_else(PoisonError::into_inner);
         // A line of a round that the checkpoint does not know is written anew.
         self.folder.write_history(&self.history)?;
         self.folder.write_checkpoint(&checkpoint)
     }
 
-    /// Says what a round changed, in the background: the events of the series that were asked about that appeared or went.
-    fn compare(&mut self, desk: &Arc<Desk>, pending: &[Query]) {
+    /// Works out what a round changed, in the background: the events of the series that were asked about that appeared or went.
+    fn compare(&mut self, server: &Arc<LabellingServer>, pending: &[Query]) {
         let after = Arc::new(self.session.detector());
         let before = self.detector.replace(Arc::clone(&after));
         let Some(before) = before else { return };
@@ -227,65 +227,65 @@ impl Learner {
                 asked.push((query.series, query.point));
             }
         }
-        asked.retain(|(series, _)| desk.data.series[*series].len() <= MAX_COMPARED_LENGTH);
+        asked.retain(|(series, _)| server.data.series[*series].len() <= MAX_COMPARED_LENGTH);
         asked.truncate(COMPARED_SERIES);
-        let (desk, round) = (Arc::clone(desk), self.session.round());
+        let (server, round) = (Arc::clone(server), self.session.round());
         std::thread::spawn(move || {
             let mut changed = Vec::new();
             for (index, point) in asked {
-                if desk.lock().round > round || desk.lock().stops {
+                if server.lock().round > round || server.lock().stops {
                     return;
                 }
-                changed.extend(desk.changes_of(index, point, &before, &after));
+                changed.extend(server.changes_of(index, point, &before, &after));
             }
             changed.truncate(MAX_EVENTS);
-            let mut state = desk.lock();
+            let mut state = server.lock();
             if state.round <= round {
                 state.changed = Some(json!({ "round": round - 1, "events": changed }));
                 drop(state);
-                desk.tell();
+                server.notify();
             }
         });
     }
 
-    fn finish(&self, desk: &Desk, begun: Instant) -> anyhow::Result<Option<Trained>> {
+    fn finish(&self, server: &LabellingServer, begun: Instant) -> anyhow::Result<Option<Trained>> {
         let written = if self.ends || self.has_finished { None } else { self.written_model() };
         let hash = match written {
             Some(hash) => hash,
             None => {
                 let model = self.session.finish()?;
                 {
-                    let _files = desk.files.lock().unwrap_or_else(PoisonError::into_inner);
+                    let _files = server.files.lock().unwrap_or_else(PoisonError::into_inner);
                     self.folder.write_model(model.to_bytes())?;
                 }
                 let hash = model.hash().to_owned();
                 if self.ends {
-                    self.say_done(desk, hash);
+                    self.publish_done(server, hash);
                     return Ok(Some(self.trained(model, begun)?));
                 }
                 hash
             }
         };
-        self.say_done(desk, hash);
+        self.publish_done(server, hash);
         Ok(None)
     }
 
     /// Writes the detector as it stands where the program ends amid a round.
-    fn leave(&self, desk: &Desk, pending: &[Query]) -> anyhow::Result<()> {
+    fn leave(&self, server: &LabellingServer, pending: &[Query]) -> anyhow::Result<()> {
         if let (Some(detector), false) = (&self.detector, pending.is_empty()) {
-            let _files = desk.files.lock().unwrap_or_else(PoisonError::into_inner);
+            let _files = server.files.lock().unwrap_or_else(PoisonError::into_inner);
             self.folder.write_model(detector.to_bytes())?;
         }
         Ok(())
     }
 
-    fn say_done(&self, desk: &Desk, hash: String) {
-        let mut state = desk.lock();
+    fn publish_done(&self, server: &LabellingServer, hash: String) {
+        let mut state = server.lock();
         state.phase = Phase::Done;
         state.model = Some(hash);
         state.settled = self.session.has_settled();
         drop(state);
-        desk.tell();
+        server.notify();
     }
 
     /// The hash of the detector in the folder, where it was made from the last checkpoint.
@@ -309,11 +309,11 @@ impl Learner {
 impl State {
     /// The round that learns from the last entry.
     fn latest_taught(&self) -> Option<usize> {
-        self.standing.latest_first().next().map(|(_, entry)| entry.taught)
+        self.annotations.latest_first().next().map(|(_, entry)| entry.taught)
     }
 }
 
-impl Desk {
+impl LabellingServer {
     /// The events near a point that one of two detectors finds and the other does not.
     fn changes_of(&self, index: usize, point: usize, before: &Model, after: &Model) -> Vec<Value> {
         let series = &self.data.series[index];

@@ -89,7 +89,7 @@ const fn join(a: Extent, b: Extent) -> Extent {
 
 /// Some points of a series in buckets.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Tiles {
+pub(crate) struct Overview {
     /// The points of a bucket.
     pub(crate) step: usize,
     /// The first point of each bucket.
@@ -102,19 +102,19 @@ pub(crate) struct Tiles {
 
 /// At most `n` buckets of some points, all of one size but for the last. `pyramid` is asked for where there is more than one
 /// point a bucket.
-pub(crate) fn tiles<'a>(
+pub(crate) fn overview<'a>(
     series: &Series,
     pyramid: impl FnOnce() -> &'a Pyramid,
     points: Range<usize>,
     n: usize,
-) -> Tiles {
+) -> Overview {
     let step = points.len().div_ceil(n.max(1)).max(1);
     let first: Vec<usize> = points.clone().step_by(step).collect();
     let channels = 0..series.n_channels();
     if step == 1 {
         let low: Vec<Vec<f64>> =
             channels.map(|channel| first.iter().map(|point| series.row(*point)[channel]).collect()).collect();
-        return Tiles { step, first, high: low.clone(), low };
+        return Overview { step, first, high: low.clone(), low };
     }
     let pyramid = pyramid();
     let (mut low, mut high) = (Vec::new(), Vec::new());
@@ -124,7 +124,7 @@ pub(crate) fn tiles<'a>(
         low.push(of_low);
         high.push(of_high);
     }
-    Tiles { step, first, low, high }
+    Overview { step, first, low, high }
 }
 
 #[cfg(test)]
@@ -166,12 +166,12 @@ mod tests {
     fn buckets_cover_the_points_and_are_raw_where_they_can_be() {
         let series = series(1_000, 2);
         let pyramid = Pyramid::new(&series);
-        let raw = tiles(&series, || panic!("not needed"), 10..30, 100);
+        let raw = overview(&series, || panic!("not needed"), 10..30, 100);
         assert_eq!((raw.step, raw.first.clone()), (1, (10..30).collect()));
         assert!(same(raw.low[1][3], series.row(13)[1]) && same(raw.high[1][3], series.row(13)[1]));
-        let wide = tiles(&series, || &pyramid, 5..1_000, 100);
+        let wide = overview(&series, || &pyramid, 5..1_000, 100);
         assert_eq!((wide.step, wide.first.len(), wide.low.len(), wide.low[0].len()), (10, 100, 2, 100));
-        assert!(tiles(&series, || &pyramid, 7..7, 100).first.is_empty());
+        assert!(overview(&series, || &pyramid, 7..7, 100).first.is_empty());
     }
 
     /// A series of ten million points: it opens in well under a second.
@@ -182,7 +182,7 @@ mod tests {
         let pyramid = Pyramid::new(&series);
         let built = begun.elapsed();
         let begun = Instant::now();
-        let whole = tiles(&series, || &pyramid, 0..series.len(), 4_000);
+        let whole = overview(&series, || &pyramid, 0..series.len(), 4_000);
         let cut = begun.elapsed();
         assert_eq!(whole.first.len(), 4_000);
         let _ = std::io::Write::write_fmt(

@@ -1,4 +1,4 @@
-//! What is shown around a question: the data, other series, what was labelled, and what was said.
+//! JSON reads of what is shown around a question: the data, other series, labels and answers.
 
 use std::ops::Range;
 
@@ -6,11 +6,10 @@ use rlad::Series;
 use rlad::data::NANOS_PER_SECOND;
 use serde_json::{Value, json};
 
-use super::api_error::Refusal;
-use super::overview::tiles;
-use super::runs::Run;
-use super::{Desk, Marks};
-use crate::log::Act;
+use super::api_error::ApiError;
+use super::overview::overview;
+use super::server::LabellingServer;
+use crate::log::{LogAction, bounds};
 
 /// The most buckets of a request.
 const MAX_BUCKETS: usize = 4_000;
@@ -30,12 +29,12 @@ const MAX_PAGE: usize = 1_000;
 
 /// Some points of a series.
 #[derive(Clone, Copy, Debug, serde::Deserialize)]
-pub(crate) struct Stretch {
+pub(crate) struct SeriesRange {
     /// The series.
     pub(crate) series: usize,
     /// The first point.
     pub(crate) from: usize,
-    /// The point behind the last one.
+    /// The point after the last one.
     pub(crate) to: usize,
 }
 
@@ -50,49 +49,49 @@ pub(crate) enum Order {
     Labelled,
 }
 
-impl Desk {
+impl LabellingServer {
     /// A series by its index.
-    pub(super) fn series(&self, index: usize) -> Result<&Series, Refusal> {
+    pub(super) fn series(&self, index: usize) -> Result<&Series, ApiError> {
         let n = self.data.series.len();
-        self.data.series.get(index).ok_or_else(|| Refusal::missing(format!("there are {n} series, none is {index}")))
+        self.data.series.get(index).ok_or_else(|| ApiError::not_found(format!("there are {n} series, none is {index}")))
     }
 
-    /// The points of a stretch, as far as the series goes.
-    fn points(&self, stretch: Stretch, at_most: usize) -> Result<(&Series, Range<usize>), Refusal> {
-        let series = self.series(stretch.series)?;
-        let points = stretch.from..stretch.to.min(series.len());
+    /// The points of a range, as far as the series goes.
+    fn points(&self, range: SeriesRange, at_most: usize) -> Result<(&Series, Range<usize>), ApiError> {
+        let series = self.series(range.series)?;
+        let points = range.from..range.to.min(series.len());
         if points.start >= points.end {
-            return Err(Refusal::wrong(format!("`from..to` must hold a point of 0..{}", series.len())));
+            return Err(ApiError::bad_request(format!("`from..to` must hold a point of 0..{}", series.len())));
         }
         if points.len() > at_most {
-            return Err(Refusal::wrong(format!("`from..to` may hold {at_most} points, found {}", points.len())));
+            return Err(ApiError::bad_request(format!("`from..to` may hold {at_most} points, found {}", points.len())));
         }
         Ok((series, points))
     }
 
-    /// A stretch in at most `n` buckets.
-    pub(crate) fn tiles_json(&self, stretch: Stretch, n: usize) -> Result<Value, Refusal> {
-        let (series, points) = self.points(stretch, usize::MAX)?;
+    /// A range in at most `n` buckets.
+    pub(crate) fn tiles_json(&self, range: SeriesRange, n: usize) -> Result<Value, ApiError> {
+        let (series, points) = self.points(range, usize::MAX)?;
         if n == 0 || n > MAX_BUCKETS {
-            return Err(Refusal::wrong(format!("`n` must be in 1..={MAX_BUCKETS}, found {n}")));
+            return Err(ApiError::bad_request(format!("`n` must be in 1..={MAX_BUCKETS}, found {n}")));
         }
-        let tiles = tiles(series, || self.data.pyramid(stretch.series), points.clone(), n);
-        let times: Vec<i64> = tiles.first.iter().map(|point| self.millis(stretch.series, *point)).collect();
+        let tile = overview(series, || self.data.pyramid(range.series), points.clone(), n);
+        let times: Vec<i64> = tile.first.iter().map(|point| self.millis(range.series, *point)).collect();
         Ok(json!({
             "from": points.start,
             "to": points.end,
-            "step": tiles.step,
+            "step": tile.step,
             "times": times,
-            "low": tiles.low,
-            "high": tiles.high,
+            "low": tile.low,
+            "high": tile.high,
         }))
     }
 
     /// The values at the same clock times a while before.
-    pub(crate) fn before_json(&self, stretch: Stretch, lag_s: i64) -> Result<Value, Refusal> {
-        let (series, points) = self.points(stretch, MAX_POINTS)?;
+    pub(crate) fn before_json(&self, range: SeriesRange, lag_s: i64) -> Result<Value, ApiError> {
+        let (series, points) = self.points(range, MAX_POINTS)?;
         let lag = lag_s.checked_mul(NANOS_PER_SECOND).filter(|lag| *lag > 0);
-        let lag = lag.ok_or_else(|| Refusal::wrong("`lag_s` must be a number of seconds above 0"))?;
+        let lag = lag.ok_or_else(|| ApiError::bad_request("`lag_s` must be a number of seconds above 0"))?;
         let clock = series.clock();
         let timestamps = series.timestamps();
         let mut values = vec![vec![None; points.len()]; series.n_channels()];
@@ -114,8 +113,8 @@ impl Desk {
     }
 
     /// Other series at the same time, those with the most similar names first.
-    pub(crate) fn siblings_json(&self, stretch: Stretch, limit: usize) -> Result<Value, Refusal> {
-        let (series, points) = self.points(stretch, usize::MAX)?;
+    pub(crate) fn siblings_json(&self, range: SeriesRange, limit: usize) -> Result<Value, ApiError> {
+        let (series, points) = self.points(range, usize::MAX)?;
         let timestamps = series.timestamps();
         let (from, to) = (timestamps[points.start], timestamps[points.end - 1]);
         let shared = |name: &str| name.bytes().zip(series.name().bytes()).take_while(|(a, b)| a == b).count();
@@ -124,7 +123,7 @@ impl Desk {
             .series
             .iter()
             .enumerate()
-            .filter(|(index, other)| *index != stretch.series && other.clock().has_days == series.clock().has_days)
+            .filter(|(index, other)| *index != range.series && other.clock().has_days == series.clock().has_days)
             .filter_map(|(index, other)| {
                 let begin = other.timestamps().partition_point(|timestamp| *timestamp < from);
                 let end = other.timestamps().partition_point(|timestamp| *timestamp <= to);
@@ -137,9 +136,9 @@ impl Desk {
             .take(limit.min(MAX_SIBLINGS))
             .map(|(index, points)| {
                 let other = &self.data.series[index];
-                let tiles = tiles(other, || self.data.pyramid(index), points, SIBLING_BUCKETS);
-                let times: Vec<i64> = tiles.first.iter().map(|point| self.millis(index, *point)).collect();
-                let (low, high) = (tiles.low.first(), tiles.high.first());
+                let tile = overview(other, || self.data.pyramid(index), points, SIBLING_BUCKETS);
+                let times: Vec<i64> = tile.first.iter().map(|point| self.millis(index, *point)).collect();
+                let (low, high) = (tile.low.first(), tile.high.first());
                 json!({ "series": index, "name": other.name(), "times": times, "low": low, "high": high })
             })
             .collect();
@@ -147,37 +146,37 @@ impl Desk {
     }
 
     /// Points one by one.
-    pub(crate) fn rows_json(&self, stretch: Stretch) -> Result<Value, Refusal> {
-        let (series, points) = self.points(stretch, MAX_ROWS)?;
-        let marks = self.present_marks();
+    pub(crate) fn rows_json(&self, range: SeriesRange) -> Result<Value, ApiError> {
+        let (series, points) = self.points(range, MAX_ROWS)?;
+        let label_runs = self.current_labels();
         let row = |point: usize| {
             json!({
                 "point": point,
-                "time": self.time(stretch.series, point),
+                "time": self.time(range.series, point),
                 "values": series.row(point),
-                "label": marks.series[stretch.series].get(point),
+                "label": label_runs.series[range.series].get(point),
             })
         };
         Ok(json!({ "channels": series.channels(), "rows": points.map(row).collect::<Vec<_>>() }))
     }
 
-    /// What stands of a stretch.
-    pub(crate) fn labels_json(&self, stretch: Stretch) -> Result<Value, Refusal> {
-        let (_, points) = self.points(stretch, usize::MAX)?;
-        let marks = self.present_marks();
-        let runs: Vec<Run> = marks.series[stretch.series].within(points.start, points.end).take(MAX_RUNS).collect();
+    /// The present labels of a range.
+    pub(crate) fn labels_json(&self, range: SeriesRange) -> Result<Value, ApiError> {
+        let (_, points) = self.points(range, usize::MAX)?;
+        let label_runs = self.current_labels();
+        let runs: Vec<_> = label_runs.series[range.series].within(points.start, points.end).take(MAX_RUNS).collect();
         Ok(json!({ "spans": runs }))
     }
 
     /// Series whose names hold a text.
     pub(crate) fn series_json(&self, search: &str, offset: usize, limit: usize, order: Order) -> Value {
-        let marks = self.present_marks();
+        let label_runs = self.current_labels();
         let words: Vec<String> = search.to_lowercase().split_whitespace().map(str::to_owned).collect();
         let names = self.data.small_names.iter().enumerate();
         let mut found: Vec<usize> =
             names.filter(|(_, name)| words.iter().all(|word| name.contains(word))).map(|(index, _)| index).collect();
         if order == Order::Labelled {
-            found.sort_by_cached_key(|index| std::cmp::Reverse(marks.series[*index].counts().0));
+            found.sort_by_cached_key(|index| std::cmp::Reverse(label_runs.series[*index].counts().0));
         }
         let series: Vec<Value> = found
             .iter()
@@ -185,7 +184,7 @@ impl Desk {
             .take(limit.min(MAX_PAGE))
             .map(|&index| {
                 let series = &self.data.series[index];
-                let (n_labelled, n_anomalous) = marks.series[index].counts();
+                let (n_labelled, n_anomalous) = label_runs.series[index].counts();
                 json!({
                     "index": index,
                     "name": series.name(),
@@ -201,19 +200,19 @@ impl Desk {
     }
 
     /// The unlabelled windows that are most like the one that ends at a point.
-    pub(crate) fn similar_json(&self, index: usize, point: usize, n: usize) -> Result<Value, Refusal> {
+    pub(crate) fn similar_json(&self, index: usize, point: usize, n: usize) -> Result<Value, ApiError> {
         let n_points = self.series(index)?.len();
         if point >= n_points {
-            return Err(Refusal::wrong(format!("`point` must be in 0..{n_points}, found {point}")));
+            return Err(ApiError::bad_request(format!("`point` must be in 0..{n_points}, found {point}")));
         }
         let Some(similar) = &self.similar else {
-            return Err(Refusal::conflict(
-                "windows are compared by what a session sees of them, and there is none",
+            return Err(ApiError::conflict(
+                "windows are compared by the features of a session, and there is none",
                 "begin a session: open the data without `--browse`",
             ));
         };
-        let marks = self.present_marks();
-        let is_open = |series: usize, point: usize| marks.series[series].get(point).is_none();
+        let label_runs = self.current_labels();
+        let is_open = |series: usize, point: usize| label_runs.series[series].get(point).is_none();
         let nearest = similar.nearest(index, point, n.min(MAX_SIMILAR), is_open);
         let windows: Vec<Value> = nearest
             .into_iter()
@@ -237,47 +236,39 @@ impl Desk {
         Ok(json!({ "windows": windows }))
     }
 
-    /// What was said, the last first: by one expert or by all, before an entry.
+    /// Annotations, the last first: by one expert or by all, before an entry.
     pub(crate) fn answers_json(&self, who: Option<&str>, before: Option<i64>, limit: usize) -> Value {
         let state = self.lock();
         let answers: Vec<Value> = state
-            .standing
+            .annotations
             .latest_first()
             .filter(|(number, entry)| {
                 before.is_none_or(|before| *number < before) && who.is_none_or(|who| entry.who == who)
             })
             .filter_map(|(number, entry)| {
-                let Act::Said(saying) = &entry.act else { return None };
-                let index = *self.data.index.get(&saying.series)?;
+                let LogAction::Annotate(logged) = &entry.action else { return None };
+                let index = *self.data.index.get(&logged.series)?;
                 let series = &self.data.series[index];
-                let spans = saying.said.spans();
-                let point = saying.asked.as_ref().map_or(0, |asked| asked.point);
-                let first = spans.iter().map(|span| span.0).min().unwrap_or(point).min(series.len() - 1);
-                let last = spans.iter().map(|span| span.1).max().unwrap_or(point).min(series.len() - 1);
+                let point = logged.question.as_ref().map_or(0, |question| question.point);
+                let (first, last) = bounds(&logged.annotation, series, point);
                 Some(json!({
                     "entry": number,
                     "who": entry.who,
                     "time": entry.time.to_string(),
-                    "question": saying.asked.as_ref().map(|asked| asked.question),
-                    "source": saying.source,
-                    "series": { "index": index, "name": saying.series },
+                    "question": logged.question.as_ref().map(|question| question.id),
+                    "source": logged.source,
+                    "series": { "index": index, "name": logged.series },
                     "first": first,
                     "last": last,
                     "from": self.time(index, first),
                     "to": self.time(index, last),
-                    "said": saying.said,
-                    "comment": saying.comment,
-                    "standing": state.is_last_word(number),
+                    "annotation": logged.annotation,
+                    "comment": logged.comment,
+                    "current": state.is_latest(number),
                 }))
             })
             .take(limit.min(MAX_PAGE))
             .collect();
         json!({ "answers": answers })
-    }
-
-    /// What stands at present.
-    pub(crate) fn present_marks(&self) -> std::sync::Arc<Marks> {
-        let mut state = self.lock();
-        self.marks(&mut state)
     }
 }

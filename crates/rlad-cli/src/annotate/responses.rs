@@ -1,14 +1,14 @@
-//! What is told of the session, its state and its questions.
+//! JSON responses: the session, its state and its questions.
 
 use rlad::config::AnswerKind;
 use rlad::data::TimeFormat;
 use serde_json::{Value, json};
 
-use super::api_error::Refusal;
-use super::{Desk, State};
+use super::api_error::ApiError;
+use super::server::{LabellingServer, State};
 
-impl Desk {
-    /// What does not change.
+impl LabellingServer {
+    /// The facts of the session, which do not change.
     pub(crate) fn session_json(&self) -> Value {
         let settings = &self.settings;
         let first = self.data.series.first();
@@ -30,13 +30,13 @@ impl Desk {
         })
     }
 
-    /// What changes.
+    /// The state of the session.
     pub(crate) fn state_json(&self) -> Value {
         let mut state = self.lock();
-        let marks = self.marks(&mut state);
+        let label_runs = self.label_runs(&mut state);
         let answered = |id: &&u64| state.is_answered(**id);
         let experts: Vec<Value> = {
-            let mut names = state.standing.experts();
+            let mut names = state.annotations.experts();
             state.last_seen.keys().for_each(|who| _ = names.entry(who).or_default());
             let seen = |who: &str| state.last_seen.get(who).map(|seen| seen.elapsed().as_secs());
             let expert = |(who, answers)| json!({ "name": who, "answers": answers, "last_seen_s": seen(who) });
@@ -50,13 +50,13 @@ impl Desk {
             "round_answered": state.pending.iter().filter(answered).count(),
             "questions": state.questions.keys().filter(answered).count(),
             "budget": state.budget,
-            "labelled_points": marks.n_points,
-            "labelled_anomalies": marks.n_anomalies,
+            "labelled_points": label_runs.n_points,
+            "labelled_anomalies": label_runs.n_anomalies,
             "experts": experts,
             "rounds": state.history.iter().map(round_json).collect::<Vec<_>>(),
             "settled": state.settled,
             "changed": state.changed,
-            "experts_agreement": { "within": marks.within, "between": marks.between },
+            "experts_agreement": { "within": label_runs.within, "between": label_runs.between },
             "model": state.model,
         })
     }
@@ -65,28 +65,28 @@ impl Desk {
     ///
     /// # Errors
     /// If the name is none.
-    pub(crate) fn next(&self, who: &str) -> Result<Value, Refusal> {
+    pub(crate) fn next(&self, who: &str) -> Result<Value, ApiError> {
         if who.trim().is_empty() || who.chars().count() > 100 {
-            return Err(Refusal::wrong("`who` must be a name of 1 to 100 characters"));
+            return Err(ApiError::bad_request("`who` must be a name of 1 to 100 characters"));
         }
         let mut state = self.lock();
-        let dealt = self.deal(&mut state, who);
-        Ok(json!({ "question": dealt.map(|(id, again)| self.question_json(&state, id, again)) }))
+        let assigned = self.assign(&mut state, who);
+        Ok(json!({ "question": assigned.map(|(id, again)| self.question_json(&state, id, again)) }))
     }
 
-    /// A question with the answer of an expert that stands.
+    /// A question with the present answer of an expert.
     ///
     /// # Errors
     /// If there is none.
-    pub(crate) fn question(&self, id: u64, who: &str) -> Result<Value, Refusal> {
+    pub(crate) fn question(&self, id: u64, who: &str) -> Result<Value, ApiError> {
         let state = self.lock();
         if !state.questions.contains_key(&id) {
-            return Err(Refusal::missing(format!("there is no question {id}")));
+            return Err(ApiError::not_found(format!("there is no question {id}")));
         }
         Ok(json!({ "question": self.answered_question_json(&state, id, false, who)? }))
     }
 
-    /// A question as an expert sees it, with their standing answer.
+    /// A question as an expert sees it, with their present answer.
     ///
     /// # Errors
     /// If the answer cannot be written as JSON.
@@ -96,19 +96,19 @@ impl Desk {
         id: u64,
         again: bool,
         who: &str,
-    ) -> Result<Value, Refusal> {
+    ) -> Result<Value, ApiError> {
         let mut question = self.question_json(state, id, again);
-        if let Some((.., saying)) = state.standing.answers_to(id).filter(|(_, by, _)| *by == who).last() {
-            question["answer"] = serde_json::to_value(&saying.said).map_err(anyhow::Error::from)?;
-            question["comment"] = json!(saying.comment);
+        if let Some((.., logged)) = state.annotations.answers_to(id).filter(|(_, by, _)| *by == who).last() {
+            question["answer"] = serde_json::to_value(&logged.annotation).map_err(anyhow::Error::from)?;
+            question["comment"] = json!(logged.comment);
         }
         Ok(question)
     }
 
     /// A question as an expert sees it, without anybody's answer and without the score.
     pub(super) fn question_json(&self, state: &State, id: u64, again: bool) -> Value {
-        let Some(asked) = state.questions.get(&id) else { return Value::Null };
-        let query = &asked.query;
+        let Some(question) = state.questions.get(&id) else { return Value::Null };
+        let query = &question.query;
         let series = &self.data.series[query.series];
         json!({
             "id": id,
@@ -118,7 +118,7 @@ impl Desk {
             "series": { "index": query.series, "name": series.name(), "n_points": series.len() },
             "point": query.point,
             "time": self.time(query.series, query.point),
-            "shown": { "first": asked.shown.start, "last": asked.shown.end - 1 },
+            "shown": { "first": question.shown.start, "last": question.shown.end - 1 },
             "kind": match self.settings.kind { AnswerKind::Point => "point", AnswerKind::Range => "range" },
             "number": id + 1,
             "budget": state.budget,

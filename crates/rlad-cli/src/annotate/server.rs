@@ -1,146 +1,345 @@
-//! The page's server: the routes of `docs/desk.md`, for people on this machine, or for those who have the secret.
+//! The state that everybody at the labelling server shares.
 
-mod gate;
-mod routes;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-use std::time::Duration;
+use rlad::active::SimilarWindows;
+use rlad::config::{AnswerKind, ExpertsConfig};
+use rlad::data::Part;
+use rlad::{Query, Series};
+use serde_json::Value;
+use tokio::sync::watch;
 
-use anyhow::Context;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::sync::Semaphore;
+use super::overview::Pyramid;
+use super::runs::LabelRuns;
+use super::source::DataSource;
+use crate::advice::Advice;
+use crate::log::{AnnotationState, AnswerLog, AnsweredQuestion, Entry, LogAction, Reading, index_of, times};
 
-use self::gate::{Gate, random_text};
-use super::Desk;
-
-#[cfg(test)]
-pub(super) use self::{gate::Gate as TestGate, routes::router as test_router};
-
-/// The connections that are open at once.
-const MAX_CONNECTIONS: usize = 256;
-/// How long a client may take for the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Where the page is, and for whom.
-#[derive(Clone, Debug)]
-pub(crate) struct Options {
-    /// The address; port 0 takes a free one.
-    pub(crate) bind: SocketAddr,
-    /// What a browser must know; made where it is needed and not given.
-    pub(crate) secret: Option<String>,
-}
-
-/// A server that listens, and answers nobody yet.
+/// The data of a session, with what is made of them to be shown.
 #[derive(Debug)]
-pub(crate) struct Bound {
-    listener: std::net::TcpListener,
-    address: SocketAddr,
-    secret: Option<String>,
+pub(crate) struct Data {
+    /// The series.
+    pub(crate) series: Vec<Series>,
+    /// The index of each by its name.
+    pub(super) index: BTreeMap<String, usize>,
+    /// Their names in small letters, to be searched.
+    pub(super) small_names: Vec<String>,
+    /// Made when a series is first looked at from afar.
+    pyramids: Vec<OnceLock<Pyramid>>,
 }
 
-impl Bound {
-    /// Listens at an address.
-    ///
-    /// # Errors
-    /// If the address cannot be had.
-    pub(crate) fn open(options: &Options) -> anyhow::Result<Self> {
-        let failed = || format!("cannot listen at `{}`", options.bind);
-        let listener = std::net::TcpListener::bind(options.bind).with_context(failed)?;
-        listener.set_nonblocking(true).with_context(failed)?;
-        let address = listener.local_addr().with_context(failed)?;
-        let secret = match &options.secret {
-            Some(secret) => Some(secret.clone()),
-            None if address.ip().is_loopback() => None,
-            None => Some(random_text()?),
-        };
-        Ok(Self { listener, address, secret })
-    }
-
-    /// What to open in a browser.
-    pub(crate) fn url(&self) -> String {
-        let ip = match self.address.ip() {
-            ip if !ip.is_unspecified() => ip,
-            IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
-            IpAddr::V6(_) => IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
-        };
-        let base = format!("http://{}/", SocketAddr::new(ip, self.address.port()));
-        match &self.secret {
-            Some(secret) => format!("{base}?secret={secret}"),
-            None => base,
+impl Data {
+    /// The data of these series.
+    pub(crate) fn new(series: Vec<Series>) -> Self {
+        Self {
+            index: index_of(&series),
+            small_names: series.iter().map(|series| series.name().to_lowercase()).collect(),
+            pyramids: series.iter().map(|_| OnceLock::new()).collect(),
+            series,
         }
     }
+
+    pub(super) fn pyramid(&self, series: usize) -> &Pyramid {
+        self.pyramids[series].get_or_init(|| Pyramid::new(&self.series[series]))
+    }
 }
 
-/// Serves the desk until `end` says so, or the user ends the program.
+/// Facts that do not change while the labelling server is open.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// The name of the session.
+    pub(crate) name: String,
+    /// The expert who gives no other name.
+    pub(crate) who: String,
+    /// The preset of its settings; nothing where nobody is asked.
+    pub(crate) preset: Option<String>,
+    /// The query strategy.
+    pub(crate) strategy: Option<String>,
+    /// The seed.
+    pub(crate) seed: u64,
+    /// Whether an answer labels one point or a range.
+    pub(crate) kind: AnswerKind,
+    /// The points that are shown with a question.
+    pub(crate) shown: usize,
+    /// The part of each series that is asked about.
+    pub(crate) part: Part,
+    /// How the answers of people are used.
+    pub(crate) experts: ExpertsConfig,
+    /// Whether data are looked at and labelled, and nobody is asked.
+    pub(crate) browses: bool,
+}
+
+/// The session when its labelling server is opened.
+#[derive(Debug, Default)]
+pub(crate) struct SessionStart {
+    /// What finds similar windows, where there is a session.
+    pub(crate) similar: Option<SimilarWindows>,
+    /// The round that is next.
+    pub(crate) round: usize,
+    /// The questions in all.
+    pub(crate) budget: usize,
+}
+
+/// The phase of the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Phase {
+    /// The first questions are chosen.
+    Preparing,
+    /// Questions wait for answers.
+    Asking,
+    /// The answers of a round are learned from.
+    Learning,
+    /// The detector is made.
+    Finishing,
+    /// The budget is spent and the detector written.
+    Done,
+    /// The learner cannot go on.
+    Failed,
+}
+
+/// A question with the points that are shown with it.
+#[derive(Clone, Debug)]
+pub(super) struct ShownQuestion {
+    pub(super) query: Query,
+    pub(super) shown: Range<usize>,
+}
+
+/// A question that somebody works on.
+#[derive(Clone, Debug)]
+pub(super) struct Lease {
+    pub(super) who: String,
+    pub(super) until: Instant,
+    pub(super) again: bool,
+}
+
+/// The part of the server that changes.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) annotations: AnnotationState,
+    /// Grows with each entry.
+    pub(super) n_entries: u64,
+    /// The round that learns from the next entry.
+    pub(super) taught: usize,
+    /// Every question that was asked so far, by its number.
+    pub(super) questions: BTreeMap<u64, ShownQuestion>,
+    /// The questions of the round.
+    pub(super) pending: Vec<u64>,
+    pub(super) round: usize,
+    pub(super) phase: Phase,
+    pub(super) message: Option<String>,
+    pub(super) budget: usize,
+    /// The hash and the threshold of the detector that asks.
+    pub(super) detector: Option<(String, f64)>,
+    /// The hash of the detector that was written.
+    pub(super) model: Option<String>,
+    pub(super) history: Vec<Value>,
+    pub(super) changed: Option<Value>,
+    pub(super) settled: bool,
+    pub(super) leases: BTreeMap<u64, Lease>,
+    pub(super) last_seen: BTreeMap<String, Instant>,
+    pub(super) last_entry: Instant,
+    pub(super) label_runs: Option<std::sync::Arc<LabelRuns>>,
+    /// The program ends.
+    pub(super) stops: bool,
+}
+
+/// The labelling server of one session.
 ///
-/// # Errors
-/// If the server cannot be started.
-pub(crate) fn serve(bound: Bound, desk: &Arc<Desk>, end: tokio::sync::oneshot::Receiver<()>) -> anyhow::Result<()> {
-    let gate = Gate::new(bound.address, bound.secret)?;
-    let router = routes::router(Arc::clone(desk), gate);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .max_blocking_threads(16)
-        .enable_all()
-        .build()
-        .context("cannot start the server")?;
-    runtime.block_on(async move {
-        let listener = tokio::net::TcpListener::from_std(bound.listener).context("cannot start the server")?;
-        tokio::select! {
-            () = accept(listener, router) => {}
-            () = ended() => {}
-            _ = end => {
-                // What was just asked for is still told.
-                tokio::time::sleep(Duration::from_millis(300)).await;
+/// It has two locks: the log's is held while an entry is written, the state's only for moments, and never the other way round.
+#[derive(Debug)]
+pub(crate) struct LabellingServer {
+    /// The data.
+    pub(crate) data: Data,
+    /// What does not change.
+    pub(crate) settings: Settings,
+    /// The session's folder.
+    pub(super) folder: PathBuf,
+    pub(super) source: Mutex<DataSource>,
+    pub(super) similar: Option<SimilarWindows>,
+    pub(super) log: Mutex<AnswerLog>,
+    state: Mutex<State>,
+    /// Notified whenever the state changes.
+    pub(super) turn: Condvar,
+    /// Held while files of the session are replaced.
+    pub(super) files: Mutex<()>,
+    version: watch::Sender<u64>,
+}
+
+impl LabellingServer {
+    /// A labelling server on data, with the entries of its log.
+    pub(crate) fn new(
+        folder: PathBuf,
+        data: Data,
+        settings: Settings,
+        source: DataSource,
+        log: AnswerLog,
+        begun: SessionStart,
+    ) -> anyhow::Result<Self> {
+        let SessionStart { similar, round, budget } = begun;
+        let entries = log.entries()?;
+        check_times(&data, &entries)?;
+        let taught = entries.iter().map(|(_, entry)| entry.taught).max().unwrap_or(0).max(round);
+        let state = State {
+            n_entries: entries.len() as u64,
+            annotations: AnnotationState::of(entries),
+            taught,
+            questions: BTreeMap::new(),
+            pending: Vec::new(),
+            round,
+            phase: if settings.browses { Phase::Done } else { Phase::Preparing },
+            message: None,
+            budget: source.questions.unwrap_or(0).max(budget),
+            detector: None,
+            model: None,
+            history: Vec::new(),
+            changed: None,
+            settled: false,
+            leases: BTreeMap::new(),
+            last_seen: BTreeMap::new(),
+            last_entry: Instant::now(),
+            label_runs: None,
+            stops: false,
+        };
+        let server = Self {
+            folder,
+            data,
+            settings,
+            source: Mutex::new(source),
+            similar,
+            log: Mutex::new(log),
+            state: Mutex::new(state),
+            turn: Condvar::new(),
+            files: Mutex::new(()),
+            version: watch::Sender::new(0),
+        };
+        if server.settings.browses {
+            server.remember_questions();
+        }
+        Ok(server)
+    }
+
+    /// Knows the questions that were answered from the log, where no session tells them.
+    fn remember_questions(&self) {
+        let mut state = self.lock();
+        let mut questions = BTreeMap::new();
+        for (_, _, logged) in state.annotations.iter() {
+            let (Some(question), Some(&series)) = (&logged.question, self.data.index.get(&logged.series)) else {
+                continue;
+            };
+            let AnsweredQuestion { id, round, point, reason, score, .. } = *question;
+            if point < self.data.series[series].len() {
+                let query = Query { id, round, series, point, reason, score };
+                questions.insert(id, ShownQuestion { shown: self.shown(&query), query });
             }
         }
-        anyhow::Ok(())
-    })?;
-    runtime.shutdown_timeout(Duration::from_millis(200));
+        state.questions = questions;
+    }
+
+    /// Ends the learner's work where it stands: what was answered is in the log. Returns whether it ends at once: it waits for
+    /// answers, or has ended.
+    pub(crate) fn stop(&self) -> bool {
+        let mut state = self.lock();
+        state.stops = true;
+        let ends = !matches!(state.phase, Phase::Preparing | Phase::Learning | Phase::Finishing);
+        drop(state);
+        self.notify();
+        ends
+    }
+
+    /// Waits until no file of the session is being replaced, and lets none be replaced after that. The program must end then.
+    pub(crate) fn seal(&self) {
+        std::mem::forget(self.files.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The number of the state's last change, to wait for the next one.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that panics leaves the state half changed: entries are added whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn lock_log(&self) -> MutexGuard<'_, AnswerLog> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells everybody who waits that the state has changed.
+    pub(super) fn notify(&self) {
+        self.version.send_modify(|version| *version += 1);
+        self.turn.notify_all();
+    }
+
+    pub(super) fn reading(&self) -> Reading<'_> {
+        Reading {
+            series: &self.data.series,
+            index: &self.data.index,
+            kind: self.settings.kind,
+            experts: &self.settings.experts,
+        }
+    }
+
+    /// The points that are shown with a question.
+    pub(super) fn shown(&self, query: &Query) -> Range<usize> {
+        let series = &self.data.series[query.series];
+        series.shown(query.point, self.settings.shown, &series.part(self.settings.part))
+    }
+}
+
+/// Refuses data other than those that labels were painted on: the points would be others.
+fn check_times(data: &Data, entries: &[(i64, Entry)]) -> anyhow::Result<()> {
+    for (number, entry) in entries {
+        let LogAction::Annotate(logged) = &entry.action else { continue };
+        // An answer's question tells itself whether it fits.
+        if logged.question.is_some() {
+            continue;
+        }
+        let series = data.index.get(&logged.series).map(|index| &data.series[*index]);
+        let fits = series.is_some_and(|series| {
+            let is_within = logged.annotation.spans().iter().all(|span| span.last < series.len());
+            is_within && times(&logged.annotation, series, 0) == logged.times
+        });
+        if !fits {
+            return Err(Advice::error(
+                format!(
+                    "the data have changed: entry {number} of the log labels points of `{}` that are not there any more, or are others",
+                    logged.series
+                ),
+                "open the data that the labels were painted on, or begin in another folder".to_owned(),
+            ));
+        }
+    }
     Ok(())
 }
 
-/// The user's wish to end the program.
-async fn ended() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-            let _ = interrupt.await;
-            return;
-        };
-        tokio::select! {
-            _ = interrupt => {}
-            _ = terminate.recv() => {}
-        }
+impl State {
+    pub(super) fn add(&mut self, number: i64, entry: Entry) {
+        self.last_seen.insert(entry.who.clone(), Instant::now());
+        self.annotations.add(number, entry);
+        self.n_entries += 1;
+        self.last_entry = Instant::now();
+        self.label_runs = None;
     }
-    #[cfg(not(unix))]
-    let _ = interrupt.await;
-}
 
-async fn accept(listener: tokio::net::TcpListener, router: axum::Router) {
-    let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    loop {
-        let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
-            // Out of files, perhaps: others may close theirs.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
+    /// Whether an annotation was not taken back, and the same expert did not answer the question otherwise since.
+    pub(super) fn is_latest(&self, number: i64) -> bool {
+        let Some(Entry { who, action: LogAction::Annotate(logged), .. }) = self.annotations.entry(number) else {
+            return false;
         };
-        let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
-        tokio::spawn(async move {
-            // A client that goes away is no error of ours.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_TIMEOUT)
-                .max_buf_size(64 * 1024)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-            drop(permit);
-        });
+        let later = logged
+            .question
+            .as_ref()
+            .and_then(|question| self.annotations.answers_to(question.id).filter(|(_, by, _)| by == who).last());
+        self.annotations.is_current(number) && later.is_none_or(|(last, ..)| last == number)
+    }
+
+    pub(super) fn is_answered(&self, question: u64) -> bool {
+        self.annotations.answers_to(question).next().is_some()
     }
 }

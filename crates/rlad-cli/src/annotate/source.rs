@@ -1,4 +1,4 @@
-//! What a session's folder records of its data, so that nobody has to name them again.
+//! The data source of a session: a file of its folder, so that nobody has to name the data again.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ const DATA: &str = "data.json";
 /// Where the data of a session lie, and how their columns are found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Recorded {
+pub(crate) struct DataSource {
     /// The files and folders.
     pub(crate) paths: Vec<PathBuf>,
     /// The column that names the series, where it was named.
@@ -33,13 +33,13 @@ pub(crate) struct Recorded {
     /// The time between two points, in nanoseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) step_ns: Option<i64>,
-    /// The questions in all that were allowed at the desk, and take effect with the next round.
+    /// The questions in all that were allowed at the labelling server, and take effect with the next round.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) questions: Option<usize>,
 }
 
-impl Recorded {
-    /// The record of data that were named on the command line. Paths are made absolute.
+impl DataSource {
+    /// The source that was named on the command line. Paths are made absolute.
     pub(crate) fn new(paths: &[PathBuf], form: &DataArgs) -> Self {
         Self {
             paths: paths.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).collect(),
@@ -52,7 +52,7 @@ impl Recorded {
         }
     }
 
-    /// The record in a folder, if there is one.
+    /// The source that a folder names, if it names one.
     ///
     /// # Errors
     /// If it cannot be read or holds something else.
@@ -90,15 +90,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_survives_its_folder() {
+    fn a_source_survives_its_folder() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(Recorded::read(folder.path()).unwrap(), None);
+        assert_eq!(DataSource::read(folder.path()).unwrap(), None);
         let form = DataArgs { value_columns: vec!["cpu".into()], step_ns: Some(7), ..Default::default() };
-        let recorded = Recorded::new(&["a.csv".into()], &form);
-        assert!(recorded.paths[0].is_absolute());
-        recorded.write(folder.path()).unwrap();
-        assert_eq!(Recorded::read(folder.path()).unwrap(), Some(recorded));
+        let source = DataSource::new(&["a.csv".into()], &form);
+        assert!(source.paths[0].is_absolute());
+        source.write(folder.path()).unwrap();
+        assert_eq!(DataSource::read(folder.path()).unwrap(), Some(source));
         std::fs::write(folder.path().join(DATA), "{").unwrap();
-        assert!(Recorded::read(folder.path()).is_err());
+        assert!(DataSource::read(folder.path()).is_err());
     }
 }

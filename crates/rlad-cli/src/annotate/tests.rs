@@ -1,28 +1,32 @@
-//! Every route and its refusals, without a browser, a socket or a learner.
+//! Every route and its errors, without a browser, a socket or a learner.
 
-mod server;
+mod http;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use rlad::Query;
 use rlad::active::Reason;
-use rlad::data::TimeFormat;
+use rlad::config::{AnswerKind, ExpertsConfig};
+use rlad::data::{Part, TimeFormat};
+use rlad::{Query, Series};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use super::server::{Phase, ShownQuestion};
 use super::*;
-use crate::annotate::server::{TestGate as Gate, test_router as router};
+use crate::annotate::http::{TestGate as Gate, test_router as router};
+use crate::log::AnswerLog;
 
 const HOST: &str = "127.0.0.1:8080";
 
-/// A desk with two series of 600 points at a step of a minute, one of them with two days before it, and a short one.
-struct Room {
+/// A labelling server with two series of 600 points at a step of a minute, one of them with two days before it, and a short one.
+struct Fixture {
     folder: tempfile::TempDir,
-    desk: Arc<Desk>,
+    server: Arc<LabellingServer>,
     router: Router,
     token: String,
 }
@@ -52,40 +56,40 @@ fn settings(browses: bool) -> Settings {
     }
 }
 
-fn desk(folder: &Path, settings: Settings, n_questions: u64) -> Arc<Desk> {
+fn server(folder: &Path, settings: Settings, n_questions: u64) -> Arc<LabellingServer> {
     let log = AnswerLog::open(&folder.join("labels.sqlite")).unwrap();
     let data = Data::new(series());
-    let desk = Desk::new(
+    let server = LabellingServer::new(
         folder.to_owned(),
         data,
         settings,
-        Recorded::default(),
+        DataSource::default(),
         log,
-        Begun { budget: 500, ..Begun::default() },
+        SessionStart { budget: 500, ..SessionStart::default() },
     )
     .unwrap();
     {
-        let mut state = desk.lock();
+        let mut state = server.lock();
         for id in 0..n_questions {
             let (series, point) = ((id % 2) as usize, 20 + 2 * id as usize);
             let query = Query { id, round: 0, series, point, reason: Reason::Highest, score: 0.5 };
-            let shown = desk.shown(&query);
-            state.questions.insert(id, AskedQuestion { query, shown });
+            let shown = server.shown(&query);
+            state.questions.insert(id, ShownQuestion { query, shown });
             state.pending.push(id);
         }
         state.phase = Phase::Asking;
     }
-    Arc::new(desk)
+    Arc::new(server)
 }
 
-impl Room {
+impl Fixture {
     fn new(settings: Settings, n_questions: u64, secret: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let desk = desk(folder.path(), settings, n_questions);
+        let server = server(folder.path(), settings, n_questions);
         let address = if secret.is_some() { "0.0.0.0:8080" } else { HOST };
         let gate = Gate::new(address.parse().unwrap(), secret.map(str::to_owned)).unwrap();
         let token = gate.token.clone();
-        Self { router: router(Arc::clone(&desk), gate), desk, folder, token }
+        Self { router: router(Arc::clone(&server), gate), server, folder, token }
     }
 
     fn usual() -> Self {
@@ -135,20 +139,20 @@ impl Room {
     }
 
     fn answer(&self, who: &str, question: u64, label: &str) -> Value {
-        let shown = self.desk.lock().questions[&question].shown.clone();
-        let said =
+        let shown = self.server.lock().questions[&question].shown.clone();
+        let annotation =
             json!({ "kind": "spans", "spans": [{ "first": shown.start, "last": shown.end - 1, "label": label }] });
         self.write(
             "/api/answer",
-            &json!({ "who": who, "question": question, "said": said, "seconds": 1.5, "again": false }),
+            &json!({ "who": who, "question": question, "annotation": annotation, "seconds": 1.5, "again": false }),
         )
     }
 }
 
 #[test]
-fn what_the_session_is_and_where_it_stands() {
-    let room = Room::usual();
-    let session = room.read("/api/session");
+fn the_session_and_its_state() {
+    let fixture = Fixture::usual();
+    let session = fixture.read("/api/session");
     for (key, value) in [
         ("name", json!("s")),
         ("mode", json!("session")),
@@ -162,8 +166,8 @@ fn what_the_session_is_and_where_it_stands() {
     ] {
         assert_eq!(session[key], value, "{key}");
     }
-    room.answer("ada", 0, "anomaly");
-    let state = room.read("/api/state");
+    fixture.answer("ada", 0, "anomaly");
+    let state = fixture.read("/api/state");
     assert_eq!(
         (&state["phase"], &state["round_questions"], &state["round_answered"]),
         (&json!("asking"), &json!(10), &json!(1))
@@ -175,8 +179,8 @@ fn what_the_session_is_and_where_it_stands() {
 
 #[test]
 fn questions_come_one_by_one_and_hide_the_score_until_they_are_answered() {
-    let room = Room::usual();
-    let next = room.write("/api/next", &json!({ "who": "ada" }))["question"].clone();
+    let fixture = Fixture::usual();
+    let next = fixture.write("/api/next", &json!({ "who": "ada" }))["question"].clone();
     assert_eq!(
         (&next["id"], &next["number"], &next["kind"], &next["again"]),
         (&json!(0), &json!(1), &json!("range"), &json!(false))
@@ -185,75 +189,75 @@ fn questions_come_one_by_one_and_hide_the_score_until_they_are_answered() {
     assert_eq!((&next["time"], &next["step_ns"]), (&json!("1970-01-01T20:00:00Z"), &json!(3_600_000_000_000_i64)));
     assert!(next.get("score").is_none() && next["answer"].is_null());
     assert_eq!(
-        room.write("/api/next", &json!({ "who": "ada" }))["question"]["id"],
+        fixture.write("/api/next", &json!({ "who": "ada" }))["question"]["id"],
         json!(0),
         "after a reload the same one"
     );
-    let answered = room.answer("ada", 0, "normal");
+    let answered = fixture.answer("ada", 0, "normal");
     assert_eq!((&answered["entry"], &answered["score"], &answered["next"]["id"]), (&json!(1), &json!(0.5), &json!(1)));
-    let past = room.read("/api/question/0?who=ada")["question"].clone();
+    let past = fixture.read("/api/question/0?who=ada")["question"].clone();
     assert_eq!(past["answer"]["spans"][0]["label"], json!("normal"));
-    assert!(room.read("/api/question/0?who=eve")["question"]["answer"].is_null(), "others' answers are not shown");
+    assert!(fixture.read("/api/question/0?who=eve")["question"]["answer"].is_null(), "others' answers are not shown");
     for id in 1..10 {
-        room.answer("ada", id, "normal");
+        fixture.answer("ada", id, "normal");
     }
-    assert_eq!(room.write("/api/next", &json!({ "who": "ada" })), json!({ "question": null }));
+    assert_eq!(fixture.write("/api/next", &json!({ "who": "ada" })), json!({ "question": null }));
 }
 
 #[test]
 fn an_answer_that_is_sent_twice_is_one_entry() {
-    let room = Room::usual();
-    let body = json!({ "who": "ada", "question": 3, "said": { "kind": "unsure" }, "seconds": 1, "key": "k1", "comment": "odd" });
-    let first = room.write("/api/answer", &body);
-    let second = room.write("/api/answer", &body);
+    let fixture = Fixture::usual();
+    let body = json!({ "who": "ada", "question": 3, "annotation": { "kind": "unsure" }, "seconds": 1, "key": "k1", "comment": "odd" });
+    let first = fixture.write("/api/answer", &body);
+    let second = fixture.write("/api/answer", &body);
     assert_eq!(first["entry"], second["entry"]);
     let labels = json!({ "who": "ada", "source": "similar", "key": "k2", "seconds": 1,
         "items": [{ "series": 0, "spans": [{ "first": 1, "last": 2, "label": "normal" }] },
                   { "series": 1, "spans": [{ "first": 1, "last": 2, "label": "normal" }] }] });
-    assert_eq!(room.write("/api/labels", &labels)["entries"], json!([2, 3]));
-    assert_eq!(room.write("/api/labels", &labels)["entries"], json!([2, 3]));
+    assert_eq!(fixture.write("/api/labels", &labels)["entries"], json!([2, 3]));
+    assert_eq!(fixture.write("/api/labels", &labels)["entries"], json!([2, 3]));
     let undo = json!({ "who": "ada", "key": "k3" });
-    assert_eq!(room.write("/api/undo", &undo)["entry"], json!(4));
-    assert_eq!(room.write("/api/undo", &undo)["entry"], json!(4));
-    let answers = room.read("/api/answers")["answers"].clone();
-    let standing: Vec<&Value> = answers.as_array().unwrap().iter().map(|answer| &answer["standing"]).collect();
-    assert_eq!(standing, [false, false, true], "what was said at once is taken back at once");
+    assert_eq!(fixture.write("/api/undo", &undo)["entry"], json!(4));
+    assert_eq!(fixture.write("/api/undo", &undo)["entry"], json!(4));
+    let answers = fixture.read("/api/answers")["answers"].clone();
+    let current: Vec<&Value> = answers.as_array().unwrap().iter().map(|answer| &answer["current"]).collect();
+    assert_eq!(current, [false, false, true], "the annotations of one request are taken back together");
     assert_eq!(answers[2]["comment"], json!("odd"));
 }
 
 #[test]
 fn undo_and_redo_over_a_hundred_steps_survive_a_restart() {
-    let mut room = Room::new(settings(false), 130, None);
+    let mut fixture = Fixture::new(settings(false), 130, None);
     for id in 0..120 {
-        room.answer("ada", id, if id % 3 == 0 { "anomaly" } else { "normal" });
+        fixture.answer("ada", id, if id % 3 == 0 { "anomaly" } else { "normal" });
     }
-    let before = room.read("/api/labels?series=0&from=0&to=600");
+    let before = fixture.read("/api/labels?series=0&from=0&to=600");
     let mut steps = 0;
     loop {
-        let reply = room.write("/api/undo", &json!({ "who": "ada" }));
+        let reply = fixture.write("/api/undo", &json!({ "who": "ada" }));
         if reply["entry"].is_null() {
             break;
         }
         steps += 1;
         assert_eq!((&reply["what"], &reply["question"]["id"]), (&json!("answer"), &json!(120 - steps)));
         if steps == 60 {
-            room.desk = desk(room.folder.path(), settings(false), 130);
+            fixture.server = server(fixture.folder.path(), settings(false), 130);
             let gate = Gate::new(HOST.parse().unwrap(), None).unwrap();
-            room.token.clone_from(&gate.token);
-            room.router = router(Arc::clone(&room.desk), gate);
+            fixture.token.clone_from(&gate.token);
+            fixture.router = router(Arc::clone(&fixture.server), gate);
         }
     }
     assert_eq!(steps, 120);
-    assert_eq!(room.read("/api/labels?series=0&from=0&to=600"), json!({ "spans": [] }));
+    assert_eq!(fixture.read("/api/labels?series=0&from=0&to=600"), json!({ "spans": [] }));
     for step in 0..120 {
-        assert_eq!(room.write("/api/redo", &json!({ "who": "ada" }))["question"]["id"], json!(step));
+        assert_eq!(fixture.write("/api/redo", &json!({ "who": "ada" }))["question"]["id"], json!(step));
     }
-    assert_eq!(room.write("/api/redo", &json!({ "who": "ada" })), json!({ "entry": null }));
-    assert_eq!(room.read("/api/labels?series=0&from=0&to=600"), before);
-    room.write("/api/undo", &json!({ "who": "ada" }));
-    room.answer("ada", 125, "normal");
+    assert_eq!(fixture.write("/api/redo", &json!({ "who": "ada" })), json!({ "entry": null }));
+    assert_eq!(fixture.read("/api/labels?series=0&from=0&to=600"), before);
+    fixture.write("/api/undo", &json!({ "who": "ada" }));
+    fixture.answer("ada", 125, "normal");
     assert_eq!(
-        room.write("/api/redo", &json!({ "who": "ada" })),
+        fixture.write("/api/redo", &json!({ "who": "ada" })),
         json!({ "entry": null }),
         "a new answer ends what could come back"
     );
@@ -262,81 +266,81 @@ fn undo_and_redo_over_a_hundred_steps_survive_a_restart() {
 #[test]
 fn two_experts_never_work_on_the_same_question_unless_it_is_asked_once_more() {
     let experts = ExpertsConfig { reask_fraction: 1.0, ..ExpertsConfig::default() };
-    let room = Room::new(Settings { experts, ..settings(false) }, 6, None);
-    let next = |who: &str| room.write("/api/next", &json!({ "who": who }))["question"].clone();
+    let fixture = Fixture::new(Settings { experts, ..settings(false) }, 6, None);
+    let next = |who: &str| fixture.write("/api/next", &json!({ "who": who }))["question"].clone();
     assert_eq!((next("ada")["id"].clone(), next("eve")["id"].clone()), (json!(0), json!(1)));
     assert_eq!((next("ada")["id"].clone(), next("eve")["id"].clone()), (json!(0), json!(1)));
-    room.answer("ada", 0, "anomaly");
-    room.answer("eve", 1, "normal");
+    fixture.answer("ada", 0, "anomaly");
+    fixture.answer("eve", 1, "normal");
     // Each is asked what the other one has answered.
     let (of_ada, of_eve) = (next("ada"), next("eve"));
     let mut asked =
         vec![(of_ada["id"].clone(), of_ada["again"].clone()), (of_eve["id"].clone(), of_eve["again"].clone())];
     asked.sort_by_key(|(id, _)| id.as_u64());
     assert!(asked.contains(&(json!(0), json!(true))) || asked.contains(&(json!(1), json!(true))), "{asked:?}");
-    room.answer("eve", 0, "normal");
-    room.answer("ada", 1, "normal");
-    let agreement = room.read("/api/state")["experts_agreement"].clone();
+    fixture.answer("eve", 0, "normal");
+    fixture.answer("ada", 1, "normal");
+    let agreement = fixture.read("/api/state")["experts_agreement"].clone();
     assert_eq!((&agreement["between"], &agreement["within"]["asked"]), (&json!({ "same": 1, "asked": 2 }), &json!(0)));
-    let spans = room.read("/api/labels?series=0&from=0&to=600")["spans"].clone();
-    assert_eq!(spans[0]["label"], json!("normal"), "the latest answer stands");
+    let spans = fixture.read("/api/labels?series=0&from=0&to=600")["spans"].clone();
+    assert_eq!(spans[0]["label"], json!("normal"), "the latest answer holds");
 }
 
 #[test]
 fn labels_are_painted_merged_and_taken_away() {
-    let room = Room::usual();
+    let fixture = Fixture::usual();
     let paint = |spans: Value| {
-        room.write(
+        fixture.write(
             "/api/labels",
-            &json!({ "who": "ada", "source": "free", "series": 2, "spans": spans, "seconds": 2.0, "comment": null }),
+            &json!({ "who": "ada", "source": "unprompted", "series": 2, "spans": spans, "seconds": 2.0, "comment": null }),
         )
     };
     paint(json!([{ "first": 3, "last": 9, "label": "normal" }, { "first": 10, "last": 12, "label": "normal" }]));
     paint(json!([{ "first": 5, "last": 6, "label": "anomaly" }, { "first": 20, "last": 22, "label": "expected" }]));
     paint(json!([{ "first": 11, "last": 20, "label": "unknown" }]));
-    let spans = room.read("/api/labels?series=2&from=0&to=50")["spans"].clone();
+    let spans = fixture.read("/api/labels?series=2&from=0&to=50")["spans"].clone();
     let expected = json!([
         { "first": 3, "last": 4, "label": "normal" }, { "first": 5, "last": 6, "label": "anomaly" },
         { "first": 7, "last": 10, "label": "normal" }, { "first": 21, "last": 22, "label": "expected" },
     ]);
     assert_eq!(spans, expected);
-    let listed = room.read("/api/series?order=labelled&limit=1")["series"][0].clone();
+    let listed = fixture.read("/api/series?order=labelled&limit=1")["series"][0].clone();
     assert_eq!(
         (&listed["name"], &listed["n_labelled"], &listed["n_anomalous"]),
         (&json!("web"), &json!(10), &json!(2))
     );
-    let rows = room.read("/api/rows?series=2&from=4&to=6");
+    let rows = fixture.read("/api/rows?series=2&from=4&to=6");
     assert_eq!((&rows["rows"][0]["label"], &rows["rows"][1]["label"]), (&json!("normal"), &json!("anomaly")));
     assert_eq!(rows["rows"][0]["values"], json!([8.0, 9.0]));
-    assert_eq!(room.write("/api/undo", &json!({ "who": "ada" }))["what"], json!("label"));
+    assert_eq!(fixture.write("/api/undo", &json!({ "who": "ada" }))["what"], json!("label"));
 }
 
 #[test]
 fn data_are_shown_in_tiles_with_what_was_before_and_beside() {
-    let room = Room::usual();
-    let raw = room.read("/api/tiles?series=0&from=2&to=5&n=100");
+    let fixture = Fixture::usual();
+    let raw = fixture.read("/api/tiles?series=0&from=2&to=5&n=100");
     assert_eq!(
         (&raw["step"], &raw["low"], &raw["times"]),
         (&json!(1), &json!([[4.0, 6.0, 8.0], [5.0, null, 9.0]]), &json!([7_200_000, 10_800_000, 14_400_000]))
     );
-    let wide = room.read("/api/tiles?series=0&from=0&to=600&n=2");
+    let wide = fixture.read("/api/tiles?series=0&from=0&to=600&n=2");
     assert_eq!(
         (&wide["step"], &wide["low"][0], &wide["high"][0]),
         (&json!(300), &json!([0.0, 600.0]), &json!([598.0, 1198.0]))
     );
-    let before = room.read("/api/before?series=0&from=23&to=26&lag_s=86400");
+    let before = fixture.read("/api/before?series=0&from=23&to=26&lag_s=86400");
     assert_eq!(before["values"], json!([[null, 0.0, 2.0], [null, 1.0, 3.0]]));
-    let siblings = room.read("/api/siblings?series=0&from=30&to=40")["siblings"].clone();
+    let siblings = fixture.read("/api/siblings?series=0&from=30&to=40")["siblings"].clone();
     assert_eq!((&siblings[0]["name"], &siblings[1]["name"]), (&json!("db/Memory"), &json!("web")));
     assert_eq!(siblings[0]["low"].as_array().unwrap().len(), 10);
-    let found = room.read("/api/series?search=mem");
+    let found = fixture.read("/api/series?search=mem");
     assert_eq!((&found["total"], &found["series"][0]["index"]), (&json!(1), &json!(1)));
-    assert_eq!(room.read("/api/series?offset=2")["series"][0]["name"], json!("web"));
+    assert_eq!(fixture.read("/api/series?offset=2")["series"][0]["name"], json!("web"));
 }
 
 #[test]
-fn what_cannot_be_done_is_refused() {
-    let room = Room::usual();
+fn a_request_that_cannot_be_done_is_refused() {
+    let fixture = Fixture::usual();
     for (path, status) in [
         ("/api/nothing", 404),
         ("/etc/passwd", 404),
@@ -357,62 +361,62 @@ fn what_cannot_be_done_is_refused() {
         ("/api/similar?series=0&point=5", 409),
         ("/api/series?order=size", 400),
     ] {
-        let (found, body) = room.get(path);
+        let (found, body) = fixture.get(path);
         assert_eq!(found, status, "{path}: {body}");
         assert!(body["error"].as_str().is_some_and(|error| !error.is_empty()), "{path}: {body}");
     }
     let skip = json!({ "kind": "skip" });
     let long = "x".repeat(101);
     for (path, body, status) in [
-        ("/api/answer", json!({ "who": "ada", "question": 99, "said": skip, "seconds": 1 }), 404),
-        ("/api/answer", json!({ "who": "", "question": 0, "said": skip, "seconds": 1 }), 400),
-        ("/api/answer", json!({ "who": long, "question": 0, "said": skip, "seconds": 1 }), 400),
-        ("/api/answer", json!({ "who": "ada", "question": 0, "said": { "kind": "perhaps" } }), 400),
-        ("/api/answer", json!({ "who": "ada", "question": 0, "said": { "kind": "spans", "spans": [] } }), 400),
+        ("/api/answer", json!({ "who": "ada", "question": 99, "annotation": skip, "seconds": 1 }), 404),
+        ("/api/answer", json!({ "who": "", "question": 0, "annotation": skip, "seconds": 1 }), 400),
+        ("/api/answer", json!({ "who": long, "question": 0, "annotation": skip, "seconds": 1 }), 400),
+        ("/api/answer", json!({ "who": "ada", "question": 0, "annotation": { "kind": "perhaps" } }), 400),
+        ("/api/answer", json!({ "who": "ada", "question": 0, "annotation": { "kind": "spans", "spans": [] } }), 400),
         (
             "/api/answer",
-            json!({ "who": "ada", "question": 0, "said": { "kind": "spans", "spans": [{ "first": 0, "last": 9, "label": "normal" }] } }),
+            json!({ "who": "ada", "question": 0, "annotation": { "kind": "spans", "spans": [{ "first": 0, "last": 9, "label": "normal" }] } }),
             400,
         ),
         (
             "/api/answer",
-            json!({ "who": "ada", "question": 0, "said": { "kind": "expected", "spans": [{ "first": 23, "last": 24 }] } }),
+            json!({ "who": "ada", "question": 0, "annotation": { "kind": "spans", "spans": [{ "first": 23, "last": 24, "label": "expected" }] } }),
             400,
         ),
         (
             "/api/labels",
-            json!({ "who": "ada", "source": "free", "series": 9, "spans": [{ "first": 0, "last": 0, "label": "normal" }] }),
+            json!({ "who": "ada", "source": "unprompted", "series": 9, "spans": [{ "first": 0, "last": 0, "label": "normal" }] }),
             404,
         ),
         (
             "/api/labels",
-            json!({ "who": "ada", "source": "free", "series": 2, "spans": [{ "first": 0, "last": 50, "label": "normal" }] }),
+            json!({ "who": "ada", "source": "unprompted", "series": 2, "spans": [{ "first": 0, "last": 50, "label": "normal" }] }),
             400,
         ),
-        ("/api/labels", json!({ "who": "ada", "source": "free", "series": 2, "spans": [] }), 400),
+        ("/api/labels", json!({ "who": "ada", "source": "unprompted", "series": 2, "spans": [] }), 400),
         (
             "/api/labels",
             json!({ "who": "ada", "source": "question", "series": 2, "spans": [{ "first": 0, "last": 0, "label": "normal" }] }),
             400,
         ),
-        ("/api/labels", json!({ "who": "ada", "source": "free" }), 400),
+        ("/api/labels", json!({ "who": "ada", "source": "unprompted" }), 400),
         ("/api/budget", json!({ "questions": 3 }), 400),
         ("/api/next", json!({}), 400),
         ("/api/next", json!([]), 400),
     ] {
-        let (found, reply) = room.post(path, &body);
+        let (found, reply) = fixture.post(path, &body);
         assert_eq!(found, status, "{path} {body}: {reply}");
     }
-    assert_eq!(room.read("/api/answers"), json!({ "answers": [] }), "nothing was written");
-    assert_eq!(room.write("/api/undo", &json!({ "who": "ada" })), json!({ "entry": null }));
+    assert_eq!(fixture.read("/api/answers"), json!({ "answers": [] }), "nothing was written");
+    assert_eq!(fixture.write("/api/undo", &json!({ "who": "ada" })), json!({ "entry": null }));
 }
 
 #[test]
 fn a_raised_budget_is_kept() {
-    let room = Room::usual();
-    assert_eq!(room.write("/api/budget", &json!({ "questions": 700 })), json!({ "budget": 700 }));
-    assert_eq!(Recorded::read(room.folder.path()).unwrap().unwrap().questions, Some(700));
-    let browsing = Room::new(settings(true), 0, None);
+    let fixture = Fixture::usual();
+    assert_eq!(fixture.write("/api/budget", &json!({ "questions": 700 })), json!({ "budget": 700 }));
+    assert_eq!(DataSource::read(fixture.folder.path()).unwrap().unwrap().questions, Some(700));
+    let browsing = Fixture::new(settings(true), 0, None);
     assert_eq!(browsing.post("/api/budget", &json!({ "questions": 700 })).0, 409);
     assert_eq!(browsing.read("/api/session")["mode"], json!("browse"));
 }
@@ -426,25 +430,32 @@ fn ten_thousand_series_are_listed_and_searched() {
     };
     let data = Data::new((0..10_000).map(one).collect());
     let log = AnswerLog::open(&folder.path().join("labels.sqlite")).unwrap();
-    let desk =
-        Desk::new(folder.path().into(), data, settings(true), Recorded::default(), log, Begun::default()).unwrap();
+    let server = LabellingServer::new(
+        folder.path().into(),
+        data,
+        settings(true),
+        DataSource::default(),
+        log,
+        SessionStart::default(),
+    )
+    .unwrap();
     let begun = Instant::now();
-    let found = desk.series_json("cpu 0999", 5, 100, reads::Order::Labelled);
+    let found = server.series_json("cpu 0999", 5, 100, reads::Order::Labelled);
     let took = begun.elapsed();
     assert_eq!((&found["total"], &found["series"][0]["name"]), (&json!(11), &json!("host-09994/cpu")));
     let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("10,000 series searched in {took:?}\n"));
 }
 
 #[test]
-fn what_is_exported_is_imported_again() {
-    let room = Room::usual();
-    room.answer("ada", 0, "anomaly");
-    room.write("/api/labels", &json!({ "who": "ada", "source": "free", "series": 1, "spans": [{ "first": 3, "last": 9, "label": "normal" }], "seconds": 2.0 }));
+fn exported_labels_are_imported_again() {
+    let fixture = Fixture::usual();
+    fixture.answer("ada", 0, "anomaly");
+    fixture.write("/api/labels", &json!({ "who": "ada", "source": "unprompted", "series": 1, "spans": [{ "first": 3, "last": 9, "label": "normal" }], "seconds": 2.0 }));
     for format in ["trainset", "nab", "tsb-ad", "label-studio"] {
-        let (status, headers, file) = room.ask(Method::GET, &format!("/api/export?format={format}"), &[], "");
+        let (status, headers, file) = fixture.ask(Method::GET, &format!("/api/export?format={format}"), &[], "");
         assert_eq!(status, StatusCode::OK, "{format}: {file}");
         assert!(headers["content-disposition"].to_str().unwrap().starts_with("attachment; filename="));
-        let other = Room::usual();
+        let other = Fixture::usual();
         let headers = [("x-rlad-token", other.token.as_str()), ("content-type", "text/plain")];
         let (status, _, reply) =
             other.ask(Method::POST, &format!("/api/import?format={format}&who=eve"), &headers, &file);
@@ -455,30 +466,33 @@ fn what_is_exported_is_imported_again() {
         }
         assert_eq!(status, StatusCode::OK, "{format}: {reply}");
         assert_eq!(reply["unknown_series"], json!([]), "{format}");
-        let anomalies = |room: &Room| room.read("/api/labels?series=0&from=0&to=600")["spans"].clone();
-        assert_eq!(anomalies(&other), anomalies(&room), "{format}");
+        let anomalies = |fixture: &Fixture| fixture.read("/api/labels?series=0&from=0&to=600")["spans"].clone();
+        assert_eq!(anomalies(&other), anomalies(&fixture), "{format}");
         assert_eq!(other.write("/api/undo", &json!({ "who": "eve" }))["what"], json!("label"));
         assert_eq!(anomalies(&other), json!([]), "an import is one step");
     }
-    assert_eq!(room.get("/api/export?format=xml").0, 400);
-    assert_eq!(room.ask(Method::POST, "/api/import?format=nab", &[("x-rlad-token", &room.token)], "{").0.as_u16(), 400);
+    assert_eq!(fixture.get("/api/export?format=xml").0, 400);
+    assert_eq!(
+        fixture.ask(Method::POST, "/api/import?format=nab", &[("x-rlad-token", &fixture.token)], "{").0.as_u16(),
+        400
+    );
 }
 
 #[test]
-fn states_are_told_as_they_change() {
+fn states_are_sent_as_they_change() {
     use futures_util::StreamExt;
-    let room = Room::usual();
+    let fixture = Fixture::usual();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let request = Request::builder().uri("/api/events").header("host", HOST).body(Body::empty()).unwrap();
     runtime.block_on(async {
-        let reply = room.router.clone().oneshot(request).await.unwrap();
+        let reply = fixture.router.clone().oneshot(request).await.unwrap();
         assert_eq!(reply.headers()["content-type"], "text/event-stream");
         let mut stream = reply.into_body().into_data_stream();
         let mut next = async || String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap();
         let first = next().await;
         assert!(first.starts_with("event: state\ndata: {") && first.contains("\"round_answered\":0"), "{first}");
-        let answer = json!({ "who": "ada", "question": 0, "said": { "kind": "unsure" } });
-        room.desk.answer(&serde_json::from_value(answer).unwrap()).unwrap();
+        let answer = json!({ "who": "ada", "question": 0, "annotation": { "kind": "unsure" } });
+        fixture.server.answer(&serde_json::from_value(answer).unwrap()).unwrap();
         let second = next().await;
         assert!(second.contains("\"round_answered\":1"), "{second}");
     });

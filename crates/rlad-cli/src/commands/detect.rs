@@ -344,16 +344,16 @@ fn questions(folder: &Path) -> anyhow::Result<HashMap<String, Vec<ReportQuestion
     let mut questions: HashMap<String, Vec<ReportQuestion>> = HashMap::new();
     let path = folder.join(folder::LABELS);
     if path.exists() {
-        let standing = AnnotationState::of(AnswerLog::open(&path)?.entries()?);
-        for id in standing.questions() {
-            let Some((_, _, saying)) = standing.answers_to(id).last() else { continue };
-            let Some(asked) = &saying.asked else { continue };
-            questions.entry(saying.series.clone()).or_default().push(ReportQuestion {
+        let annotations = AnnotationState::of(AnswerLog::open(&path)?.entries()?);
+        for id in annotations.questions() {
+            let Some((_, _, logged)) = annotations.answers_to(id).last() else { continue };
+            let Some(asked) = &logged.question else { continue };
+            questions.entry(logged.series.clone()).or_default().push(ReportQuestion {
                 id,
                 round: asked.round,
                 point: asked.point,
                 reason: asked.reason,
-                answer: saying.said.as_answer(),
+                answer: logged.annotation.as_answer(),
             });
         }
     }

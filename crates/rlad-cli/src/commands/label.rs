@@ -12,7 +12,9 @@ use rlad::{Config, Series, Session};
 use serde_json::json;
 
 use crate::advice::Advice;
-use crate::annotate::{Begun, Bound, Data, Desk, Learner, Options, Recorded, Settings, at_terminal, serve};
+use crate::annotate::{
+    Bound, Data, DataSource, LabellingServer, Learner, Options, SessionStart, Settings, at_terminal, serve,
+};
 use crate::args::{LabelArgs, PageArgs, TrainArgs};
 use crate::expert::user_name;
 use crate::folder::{self, Folder};
@@ -37,16 +39,16 @@ pub(crate) fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
             "go on with it by `rlad train … --resume`, or name another folder".to_owned(),
         ));
     }
-    let recorded = recorded(args)?;
+    let mut source = data_source(args)?;
     if args.browse {
-        return browse(args, recorded);
+        return browse(args, source);
     }
     let opened = if Folder::has_session(path) { Some(open(args)?) } else { None };
     let config = match &opened {
         Some((_, config)) => config.clone(),
         None => args.settings.config()?,
     };
-    let series = read(&recorded)?.series;
+    let series = read(&source)?.series;
     let session = match &opened {
         Some((folder, config)) => resume(folder, config, &series, None)?,
         None => Session::new(config, &series[..])?,
@@ -55,21 +57,20 @@ pub(crate) fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
         Some((folder, _)) => folder,
         None => Folder::create(path, session.config())?,
     };
-    let mut recorded = recorded;
     if let Some(n) = args.settings.questions.n_questions {
-        recorded.questions = Some(n.get().max(recorded.questions.unwrap_or(0)));
+        source.questions = Some(n.get().max(source.questions.unwrap_or(0)));
     }
-    let (desk, learner) = begin(session, folder, series, None, recorded, false, &args.page)?;
+    let (server, learner) = begin(session, folder, series, None, source, false, &args.page)?;
     if args.terminal {
         let who = who(&args.page);
-        let at_desk = Arc::clone(&desk);
-        let thread = std::thread::spawn(move || learner.run(&at_desk));
-        at_terminal(&desk, &who)?;
-        wait_for_end(&desk, thread)?;
+        let for_learner = Arc::clone(&server);
+        let thread = std::thread::spawn(move || learner.run(&for_learner));
+        at_terminal(&server, &who)?;
+        wait_for_end(&server, thread)?;
     } else {
-        at_page(&desk, Some(learner), false, &args.page, args.json)?;
+        at_page(&server, Some(learner), false, &args.page, args.json)?;
     }
-    say_what_is_there(path, &desk, args.json)?;
+    print_summary(path, &server, args.json)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -82,23 +83,23 @@ pub(crate) fn train(
 ) -> anyhow::Result<Option<Trained>> {
     let check = args.check_part.map(|part| (part, data.clone()));
     let path = args.session.clone();
-    let recorded = match Recorded::read(&path)? {
-        Some(recorded) => Recorded { questions: recorded.questions, ..Recorded::new(&args.data, &args.settings.form) },
-        None => Recorded::new(&args.data, &args.settings.form),
+    let source = match DataSource::read(&path)? {
+        Some(source) => DataSource { questions: source.questions, ..DataSource::new(&args.data, &args.settings.form) },
+        None => DataSource::new(&args.data, &args.settings.form),
     };
-    let (desk, learner) = begin(session, folder, data.series, check, recorded, true, &args.page)?;
-    let trained = at_page(&desk, Some(learner), true, &args.page, args.json)?;
+    let (server, learner) = begin(session, folder, data.series, check, source, true, &args.page)?;
+    let trained = at_page(&server, Some(learner), true, &args.page, args.json)?;
     if trained.is_none() {
-        say_what_is_there(&path, &desk, args.json)?;
+        print_summary(&path, &server, args.json)?;
     }
     Ok(trained)
 }
 
 /// Data to be looked at and labelled.
-fn browse(args: &LabelArgs, recorded: Recorded) -> anyhow::Result<ExitCode> {
+fn browse(args: &LabelArgs, source: DataSource) -> anyhow::Result<ExitCode> {
     let _lock = locked(&args.session)?;
-    let desk = looking_at(&args.session, recorded, who(&args.page))?;
-    at_page(&Arc::new(desk), None, false, &args.page, args.json)?;
+    let server = without_learner(&args.session, source, who(&args.page))?;
+    at_page(&Arc::new(server), None, false, &args.page, args.json)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -108,51 +109,61 @@ pub(crate) fn locked(path: &Path) -> anyhow::Result<std::fs::File> {
     folder::lock_for(path, "the session", "being trained")
 }
 
-/// The desk of the session in a folder, without its learner. `who` labels at it; else the user.
-pub(crate) fn desk_to_look_at(path: &Path, who: Option<&str>) -> anyhow::Result<Desk> {
-    let recorded = Recorded::read(path)?.ok_or_else(|| {
+/// The labelling server of the session in a folder, without its learner. `who` labels; the user where it is not given.
+pub(crate) fn server_without_learner(path: &Path, who: Option<&str>) -> anyhow::Result<LabellingServer> {
+    let source = DataSource::read(path)?.ok_or_else(|| {
         Advice::error(
             format!("`{}` does not say where its data are", path.display()),
             format!("name the data once: `rlad label {} DATA…`", path.display()),
         )
     })?;
-    looking_at(path, recorded, who.map_or_else(user_name, str::to_owned))
+    without_learner(path, source, who.map_or_else(user_name, str::to_owned))
 }
 
-fn looking_at(path: &Path, recorded: Recorded, who: String) -> anyhow::Result<Desk> {
-    let series = read(&recorded)?.series;
+fn without_learner(path: &Path, source: DataSource, who: String) -> anyhow::Result<LabellingServer> {
+    let series = read(&source)?.series;
     let config = if Folder::has_session(path) { Some(folder::config_of(path)?) } else { None };
-    // What is said here is learned from by the round that is next.
+    // The round that is next learns from what is labelled here.
     let round = folder::read_history(path)?.len();
-    recorded.write(path)?;
+    source.write(path)?;
     let log = AnswerLog::open(&path.join(folder::LABELS))?;
     let settings = settings(path, config.as_ref(), who, true);
-    Desk::new(path.to_owned(), Data::new(series), settings, recorded, log, Begun { round, ..Begun::default() })
+    LabellingServer::new(
+        path.to_owned(),
+        Data::new(series),
+        settings,
+        source,
+        log,
+        SessionStart { round, ..SessionStart::default() },
+    )
 }
 
-/// The desk of a session, and what learns for it.
+/// The labelling server of a session, and its learner.
 fn begin(
     session: Session,
     folder: Folder,
     series: Vec<Series>,
     check: Option<(rlad::data::Part, DataSet)>,
-    recorded: Recorded,
+    source: DataSource,
     ends: bool,
     page: &PageArgs,
-) -> anyhow::Result<(Arc<Desk>, Learner)> {
+) -> anyhow::Result<(Arc<LabellingServer>, Learner)> {
     let path = folder.path().to_owned();
-    recorded.write(&path)?;
+    source.write(&path)?;
     let log = AnswerLog::open(&path.join(folder::LABELS))?;
     let settings = settings(&path, Some(session.config()), who(page), false);
-    let begun =
-        Begun { similar: Some(session.similar_windows()), round: session.round(), budget: session.config().questions };
-    let desk = Desk::new(path, Data::new(series), settings, recorded, log, begun)?;
-    Ok((Arc::new(desk), Learner::new(session, folder, check, ends)?))
+    let begun = SessionStart {
+        similar: Some(session.similar_windows()),
+        round: session.round(),
+        budget: session.config().questions,
+    };
+    let server = LabellingServer::new(path, Data::new(series), settings, source, log, begun)?;
+    Ok((Arc::new(server), Learner::new(session, folder, check, ends)?))
 }
 
 /// Shows the page until the user ends the program, or the training ends where `ends`.
 fn at_page(
-    desk: &Arc<Desk>,
+    server: &Arc<LabellingServer>,
     learner: Option<Learner>,
     ends: bool,
     page: &PageArgs,
@@ -161,7 +172,7 @@ fn at_page(
     let bound = Bound::open(&Options { bind: page.bind, secret: page.secret.clone() })?;
     let url = bound.url();
     // There is nobody to tell if stderr is closed.
-    let _ = writeln!(io::stderr(), "the desk is at {url}\nCtrl-C ends it; every answer is kept");
+    let _ = writeln!(io::stderr(), "the labelling page is at {url}\nCtrl-C ends it; every answer is kept");
     if json {
         print(&json!({ "url": url }).to_string())?;
         io::stdout().flush()?;
@@ -169,20 +180,20 @@ fn at_page(
     let (done, end) = tokio::sync::oneshot::channel();
     let mut done = Some(done);
     let thread = learner.map(|learner| {
-        let desk = Arc::clone(desk);
+        let server = Arc::clone(server);
         let done = if ends { done.take() } else { None };
         std::thread::spawn(move || {
-            let end = learner.run(&desk);
+            let end = learner.run(&server);
             drop(done);
             end
         })
     });
-    serve(bound, desk, end)?;
+    serve(bound, server, end)?;
     drop(done);
     match thread {
-        Some(thread) => wait_for_end(desk, thread),
+        Some(thread) => wait_for_end(server, thread),
         None => {
-            desk.stop();
+            server.stop();
             Ok(None)
         }
     }
@@ -190,16 +201,16 @@ fn at_page(
 
 /// Ends the learner, or leaves it where it stands: a session can be stopped between any two files that it writes.
 fn wait_for_end(
-    desk: &Desk,
+    server: &LabellingServer,
     thread: std::thread::JoinHandle<anyhow::Result<Option<Trained>>>,
 ) -> anyhow::Result<Option<Trained>> {
-    let is_waiting = desk.stop();
+    let is_waiting = server.stop();
     let begun = Instant::now();
     while is_waiting && !thread.is_finished() && begun.elapsed() < LAST_WAIT {
         std::thread::sleep(Duration::from_millis(20));
     }
     if !thread.is_finished() {
-        desk.seal();
+        server.seal();
         return Ok(None);
     }
     match thread.join() {
@@ -208,10 +219,10 @@ fn wait_for_end(
     }
 }
 
-fn say_what_is_there(path: &Path, desk: &Desk, json: bool) -> anyhow::Result<()> {
-    let state = desk.state_json();
+fn print_summary(path: &Path, server: &LabellingServer, json: bool) -> anyhow::Result<()> {
+    let state = server.state_json();
     let of = |name: &str| state[name].as_u64().unwrap_or(0);
-    let told = format!(
+    let summary = format!(
         "{} of {} questions answered, {} points labelled ({} anomalous); go on with `rlad label {}`",
         of("questions"),
         of("budget"),
@@ -219,7 +230,7 @@ fn say_what_is_there(path: &Path, desk: &Desk, json: bool) -> anyhow::Result<()>
         of("labelled_anomalies"),
         path.display()
     );
-    if json { Ok(_ = writeln!(io::stderr(), "{told}")) } else { print(&told) }
+    if json { Ok(_ = writeln!(io::stderr(), "{summary}")) } else { print(&summary) }
 }
 
 fn settings(path: &Path, config: Option<&Config>, who: String, browses: bool) -> Settings {
@@ -252,12 +263,12 @@ fn open(args: &LabelArgs) -> anyhow::Result<(Folder, Config)> {
     Folder::open(&args.session)
 }
 
-/// Where the data are: as named, or as they were when the session was begun.
-fn recorded(args: &LabelArgs) -> anyhow::Result<Recorded> {
-    let known = Recorded::read(&args.session)?;
+/// The data source: as named, or that of the session when it was begun.
+fn data_source(args: &LabelArgs) -> anyhow::Result<DataSource> {
+    let known = DataSource::read(&args.session)?;
     if !args.data.is_empty() {
         let questions = known.and_then(|known| known.questions);
-        return Ok(Recorded { questions, ..Recorded::new(&args.data, &args.settings.form) });
+        return Ok(DataSource { questions, ..DataSource::new(&args.data, &args.settings.form) });
     }
     known.ok_or_else(|| {
         let dir = args.session.display();
@@ -270,8 +281,8 @@ fn recorded(args: &LabelArgs) -> anyhow::Result<Recorded> {
     })
 }
 
-fn read(recorded: &Recorded) -> anyhow::Result<DataSet> {
-    let data = rlad::read(&recorded.paths, &recorded.options())?;
+fn read(source: &DataSource) -> anyhow::Result<DataSet> {
+    let data = rlad::read(&source.paths, &source.options())?;
     print_notes(&data.notes);
     Ok(data)
 }

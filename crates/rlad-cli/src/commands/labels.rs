@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use rlad::Error;
 
 use crate::args::{LabelsAction, LabelsArgs};
-use crate::commands::label::{desk_to_look_at, locked};
+use crate::commands::label::{locked, server_without_learner};
 use crate::output::print;
 
 /// Runs the command.
@@ -19,7 +19,7 @@ pub(crate) fn run(args: &LabelsArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn export(session: &Path, format: &str, out: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let exported = desk_to_look_at(session, None)?.export(format)?;
+    let exported = server_without_learner(session, None)?.export(format)?;
     match out {
         Some(path) => rlad::data::write_file(path, exported.text.as_bytes())?,
         None => io::stdout().lock().write_all(exported.text.as_bytes())?,
@@ -30,14 +30,14 @@ fn export(session: &Path, format: &str, out: Option<&Path>) -> anyhow::Result<Ex
 fn import(session: &Path, file: &Path, format: &str, who: Option<&str>) -> anyhow::Result<ExitCode> {
     let bytes = std::fs::read(file).map_err(|source| Error::Read { path: file.to_owned(), source })?;
     let _lock = locked(session)?;
-    let desk = desk_to_look_at(session, who)?;
-    let imported = desk.import(&desk.settings.who, format, &file.to_string_lossy(), &bytes)?;
+    let server = server_without_learner(session, who)?;
+    let imported = server.import(&server.settings.who, format, &file.to_string_lossy(), &bytes)?;
     print(&format!("{} spans of {} taken in", imported["spans"], file.display()))?;
     for name in imported["unknown_series"].as_array().into_iter().flatten().filter_map(|name| name.as_str()) {
         let _ = writeln!(io::stderr(), "note: the session has no series `{name}`");
     }
     if let Some(n) = imported["uncovered"].as_u64().filter(|n| *n > 0) {
-        let _ = writeln!(io::stderr(), "note: {n} stretches lie where their series has no point");
+        let _ = writeln!(io::stderr(), "note: {n} spans lie where their series has no point");
     }
     Ok(ExitCode::SUCCESS)
 }

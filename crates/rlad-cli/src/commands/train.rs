@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use rlad::{Detector, Session};
 use serde_json::{Value, json};
 
-use crate::annotate::Recorded;
+use crate::annotate::DataSource;
 use crate::args::{OracleArg, TrainArgs};
 use crate::commands::{label, train_method};
 use crate::evaluation::{Check, strict_line};
@@ -60,8 +60,8 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     }
     let mut oracle = oracle(&args.expert, &data, session.config().seed)?;
     let folder = folder(session.config())?;
-    if Recorded::read(&args.session)?.is_none() {
-        Recorded::new(&args.data, &args.settings.form).write(&args.session)?;
+    if DataSource::read(&args.session)?.is_none() {
+        DataSource::new(&args.data, &args.settings.form).write(&args.session)?;
     }
     let check = args.check_part.map(|part| Check { part, data: &data });
     let training =

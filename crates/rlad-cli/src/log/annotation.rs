@@ -1,208 +1,150 @@
-//! What a person says: of a question, or of points that nobody asked about.
+//! An annotation: the label of each run of points that a person gave, or that they gave none.
 
 use std::ops::Range;
 
 use rlad::config::{AnswerKind, ExpectedEvents};
+use rlad::data::Annotation;
 use rlad::{Answer, Label, Series, Span};
 use serde::{Deserialize, Serialize};
 
-/// What a person says. In JSON an object with `kind`.
+/// The annotation of some points, of a question or without one. In JSON an object with `kind`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub(crate) enum Said {
-    /// What these points are.
+pub(crate) enum Annotated {
+    /// Labels of these points.
     Spans {
         /// At least one.
-        spans: Vec<SaidSpan>,
+        spans: Vec<Span<Annotation>>,
     },
     /// The expert cannot tell.
     Unsure,
     /// The expert does not want to say.
     Skip,
-    /// These points are unusual but wanted; the rest of what is shown is normal.
-    Expected {
-        /// At least one.
-        spans: Vec<PlainSpan>,
-    },
 }
 
-/// A run of points with what they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SaidSpan {
-    /// The first point.
-    pub(crate) first: usize,
-    /// The last point.
-    pub(crate) last: usize,
-    /// What they are.
-    pub(crate) label: SaidLabel,
-}
-
-/// A run of points.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PlainSpan {
-    /// The first point.
-    pub(crate) first: usize,
-    /// The last point.
-    pub(crate) last: usize,
-}
-
-/// What a person calls a point.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum SaidLabel {
-    /// As it should be.
-    Normal,
-    /// Not as it should be.
-    Anomaly,
-    /// Nothing is known of it: takes a label away.
-    Unknown,
-}
-
-impl SaidLabel {
-    /// The label to learn; `None` takes one away.
-    pub(crate) const fn label(self) -> Option<Label> {
-        match self {
-            Self::Normal => Some(Label::Normal),
-            Self::Anomaly => Some(Label::Anomaly),
-            Self::Unknown => None,
-        }
-    }
-}
-
-impl From<Label> for SaidLabel {
-    fn from(label: Label) -> Self {
-        match label {
-            Label::Normal => Self::Normal,
-            Label::Anomaly => Self::Anomaly,
-        }
-    }
-}
-
-impl From<&Answer> for Said {
+impl From<&Answer> for Annotated {
     fn from(answer: &Answer) -> Self {
+        let span = |span: &Span| Span { first: span.first, last: span.last, label: span.label.into() };
         match answer {
-            Answer::Spans(spans) => Self::Spans {
-                spans: spans
-                    .iter()
-                    .map(|span| SaidSpan { first: span.first, last: span.last, label: span.label.into() })
-                    .collect(),
-            },
+            Answer::Spans(spans) => Self::Spans { spans: spans.iter().map(span).collect() },
             Answer::Unsure => Self::Unsure,
             Answer::Skip => Self::Skip,
         }
     }
 }
 
-impl Said {
-    /// The runs of points that it is about, with the label of each; an expected event has none.
-    pub(crate) fn spans(&self) -> Vec<(usize, usize, Option<SaidLabel>)> {
+impl Annotated {
+    /// The annotation of some points as an expected event.
+    pub(crate) fn expected(first: usize, last: usize) -> Self {
+        Self::Spans { spans: vec![Span { first, last, label: Annotation::Expected }] }
+    }
+
+    /// The runs of points that it labels.
+    pub(crate) fn spans(&self) -> &[Span<Annotation>] {
         match self {
-            Self::Spans { spans } => spans.iter().map(|span| (span.first, span.last, Some(span.label))).collect(),
-            Self::Expected { spans } => spans.iter().map(|span| (span.first, span.last, None)).collect(),
-            Self::Unsure | Self::Skip => Vec::new(),
+            Self::Spans { spans } => spans,
+            Self::Unsure | Self::Skip => &[],
         }
     }
 
-    /// The answer that it is to a question about `point`, of which the points `allowed` may be labelled; `expected` is what an
-    /// expected event teaches.
+    /// Whether an expected event is among its labels.
+    pub(crate) fn has_expected(&self) -> bool {
+        self.spans().iter().any(|span| span.label == Annotation::Expected)
+    }
+
+    /// The answer that it is to a question of which the points `allowed` may be labelled; `expected` is what an expected event
+    /// teaches. Of an answer with an expected event, the points that have no label are normal.
     ///
     /// # Errors
-    /// What is wrong with it, as a clause.
+    /// [`rlad::Error::Answer`] where it does not fit the question.
     pub(crate) fn answer(
         &self,
         question: u64,
-        point: usize,
         allowed: &Range<usize>,
         expected: ExpectedEvents,
     ) -> Result<Answer, rlad::Error> {
-        let wrong = |problem: &str| rlad::Error::Answer { question, problem: problem.to_owned() };
-        let answer = match self {
-            Self::Unsure => Answer::Unsure,
-            Self::Skip => Answer::Skip,
-            Self::Spans { spans } => {
-                let span = |span: &SaidSpan| {
-                    let label = span.label.label().ok_or_else(|| {
-                        wrong("calls points unknown; take the answer back, or say `unsure` or `skip`")
-                    })?;
-                    Ok(Span { first: span.first, last: span.last, label })
-                };
-                Answer::Spans(spans.iter().map(span).collect::<Result<_, rlad::Error>>()?)
-            }
-            Self::Expected { spans } => {
-                let spans = around(spans, allowed, Label::Anomaly);
-                Answer::Spans(spans).check(question, allowed)?;
-                return Ok(match expected {
-                    ExpectedEvents::Unsure => Answer::Unsure,
-                    ExpectedEvents::Anomaly => Answer::Spans(around(self.plain(), allowed, Label::Anomaly)),
-                    ExpectedEvents::Normal if allowed.contains(&point) => {
-                        Answer::Spans(vec![Span { first: allowed.start, last: allowed.end - 1, label: Label::Normal }])
-                    }
-                    ExpectedEvents::Normal => Answer::Unsure,
-                });
-            }
+        let spans = match self {
+            Self::Unsure => return Ok(Answer::Unsure),
+            Self::Skip => return Ok(Answer::Skip),
+            Self::Spans { spans } => spans,
         };
-        answer.check(question, allowed)?;
-        Ok(answer)
+        if spans.iter().any(|span| span.label == Annotation::Unknown) {
+            let problem = "calls points unknown; take the answer back, or say `unsure` or `skip`".to_owned();
+            return Err(rlad::Error::Answer { question, problem });
+        }
+        let labelled =
+            |rule: ExpectedEvents| spans.iter().filter_map(|span| taught(*span, rule)).collect::<Vec<Span>>();
+        // Any label stands for an expected event where only its place is looked at.
+        Answer::Spans(labelled(ExpectedEvents::Normal)).check(question, allowed)?;
+        Ok(match (self.has_expected(), expected) {
+            (false, _) => Answer::Spans(labelled(expected)),
+            (true, ExpectedEvents::Unsure) => Answer::Unsure,
+            (true, ExpectedEvents::Normal | ExpectedEvents::Anomaly) => {
+                Answer::Spans(filled(labelled(expected), allowed))
+            }
+        })
     }
 
     /// The labels that it is where nobody asked; `expected` is what an expected event teaches.
-    pub(crate) fn free(&self, expected: ExpectedEvents) -> Vec<Span<Option<Label>>> {
-        let taught = match expected {
-            ExpectedEvents::Normal => Some(Label::Normal),
-            ExpectedEvents::Anomaly => Some(Label::Anomaly),
-            ExpectedEvents::Unsure => None,
-        };
-        self.spans()
-            .into_iter()
-            .map(|(first, last, label)| Span { first, last, label: label.map_or(taught, SaidLabel::label) })
-            .collect()
+    pub(crate) fn unprompted(&self, expected: ExpectedEvents) -> Vec<Span<Option<Label>>> {
+        let label = |span: &Span<Annotation>| taught(*span, expected).map(|span| span.label);
+        self.spans().iter().map(|span| Span { first: span.first, last: span.last, label: label(span) }).collect()
     }
 
-    /// The answer as it was said, for people to look at: an expected event is normal, and what is unknown is left out.
+    /// The answer for people to look at: an expected event is normal, and what is unknown is left out.
     pub(crate) fn as_answer(&self) -> Answer {
         match self {
             Self::Unsure => Answer::Unsure,
             Self::Skip => Answer::Skip,
-            Self::Spans { .. } | Self::Expected { .. } => {
-                let spans = self.free(ExpectedEvents::Normal).into_iter();
-                let span =
-                    |span: Span<Option<Label>>| Some(Span { first: span.first, last: span.last, label: span.label? });
-                Answer::Spans(spans.filter_map(span).collect())
+            Self::Spans { spans } => {
+                Answer::Spans(spans.iter().filter_map(|span| taught(*span, ExpectedEvents::Normal)).collect())
             }
-        }
-    }
-
-    fn plain(&self) -> &[PlainSpan] {
-        match self {
-            Self::Expected { spans } => spans,
-            _ => &[],
         }
     }
 }
 
-/// Spans with a label, and what lies around and between them within `allowed` as normal.
-fn around(spans: &[PlainSpan], allowed: &Range<usize>, label: Label) -> Vec<Span> {
-    let mut sorted = spans.to_vec();
-    sorted.sort_by_key(|span| span.first);
-    let (mut all, mut next) = (Vec::with_capacity(2 * spans.len() + 1), allowed.start);
-    for PlainSpan { first, last } in sorted {
-        if next < first {
-            all.push(Span { first: next, last: first - 1, label: Label::Normal });
+/// The span with the label that is learned, where it has one.
+fn taught(span: Span<Annotation>, expected: ExpectedEvents) -> Option<Span> {
+    let label = match (span.label, expected) {
+        (Annotation::Normal, _) | (Annotation::Expected, ExpectedEvents::Normal) => Label::Normal,
+        (Annotation::Anomaly, _) | (Annotation::Expected, ExpectedEvents::Anomaly) => Label::Anomaly,
+        (Annotation::Unknown, _) | (Annotation::Expected, ExpectedEvents::Unsure) => return None,
+    };
+    Some(Span { first: span.first, last: span.last, label })
+}
+
+/// Spans that do not overlap, rising, with all else within `allowed` as normal; normal points in a row are one span.
+fn filled(mut spans: Vec<Span>, allowed: &Range<usize>) -> Vec<Span> {
+    spans.sort_by_key(|span| span.first);
+    let (mut all, mut next) = (Vec::<Span>::with_capacity(2 * spans.len() + 1), allowed.start);
+    let mut add = |first: usize, last: usize, label: Label| match all.last_mut() {
+        Some(before) if (before.label, label) == (Label::Normal, Label::Normal) => before.last = last,
+        _ => all.push(Span { first, last, label }),
+    };
+    for span in spans {
+        if next < span.first {
+            add(next, span.first - 1, Label::Normal);
         }
-        all.push(Span { first, last, label });
-        next = last.saturating_add(1);
+        add(span.first, span.last, span.label);
+        next = span.last + 1;
     }
-    if !spans.is_empty() && next < allowed.end {
-        all.push(Span { first: next, last: allowed.end - 1, label: Label::Normal });
+    if next < allowed.end {
+        add(next, allowed.end - 1, Label::Normal);
     }
     all
 }
 
-/// The timestamps of the first and the last point that something was said about: of `point` where no span was.
-pub(crate) fn times(said: &Said, series: &Series, point: usize) -> (i64, i64) {
-    let spans = said.spans();
-    let first = spans.iter().map(|span| span.0).min().unwrap_or(point).min(series.len() - 1);
-    let last = spans.iter().map(|span| span.1).max().unwrap_or(point).min(series.len() - 1);
+/// The first and the last point that is labelled, as far as the series goes: twice `point` where none is.
+pub(crate) fn bounds(annotation: &Annotated, series: &Series, point: usize) -> (usize, usize) {
+    let spans = annotation.spans();
+    let first = spans.iter().map(|span| span.first).min().unwrap_or(point).min(series.len() - 1);
+    let last = spans.iter().map(|span| span.last).max().unwrap_or(point).min(series.len() - 1);
+    (first, last)
+}
+
+/// The timestamps of the first and the last point that is labelled: of `point` where none is.
+pub(crate) fn times(annotation: &Annotated, series: &Series, point: usize) -> (i64, i64) {
+    let (first, last) = bounds(annotation, series, point);
     (series.timestamps()[first], series.timestamps()[last])
 }
 
@@ -218,7 +160,7 @@ pub(crate) const fn allowed(point: usize, shown: Range<usize>, kind: AnswerKind)
 mod tests {
     use super::*;
 
-    fn parsed(json: &str) -> Said {
+    fn parsed(json: &str) -> Annotated {
         serde_json::from_str(json).unwrap()
     }
 
@@ -227,39 +169,52 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_survives_json() {
+    fn an_annotation_survives_json() {
         for json in [
             r#"{"kind":"spans","spans":[{"first":1,"last":2,"label":"anomaly"}]}"#,
+            r#"{"kind":"spans","spans":[{"first":1,"last":2,"label":"expected"}]}"#,
             r#"{"kind":"unsure"}"#,
             r#"{"kind":"skip"}"#,
-            r#"{"kind":"expected","spans":[{"first":1,"last":2}]}"#,
         ] {
             assert_eq!(serde_json::to_string(&parsed(json)).unwrap(), json);
         }
-        assert!(serde_json::from_str::<Said>(r#"{"kind":"perhaps"}"#).is_err());
+        assert!(serde_json::from_str::<Annotated>(r#"{"kind":"perhaps"}"#).is_err());
     }
 
     #[test]
     fn an_expected_event_teaches_by_the_rule() {
-        let said = parsed(r#"{"kind":"expected","spans":[{"first":4,"last":5}]}"#);
-        let of = |rule| said.answer(0, 5, &(2..9), rule).unwrap();
+        let expected = Annotated::expected(4, 5);
+        let of = |rule| expected.answer(0, &(2..9), rule).unwrap();
         assert_eq!(of(ExpectedEvents::Normal), Answer::Spans(vec![span(2, 8, Label::Normal)]));
         let around = vec![span(2, 3, Label::Normal), span(4, 5, Label::Anomaly), span(6, 8, Label::Normal)];
         assert_eq!(of(ExpectedEvents::Anomaly), Answer::Spans(around));
         assert_eq!(of(ExpectedEvents::Unsure), Answer::Unsure);
-        assert_eq!(said.free(ExpectedEvents::Normal)[0].label, Some(Label::Normal));
-        assert!(said.answer(0, 5, &(5..9), ExpectedEvents::Normal).is_err(), "it begins before what is shown");
+        let labels = [ExpectedEvents::Normal, ExpectedEvents::Anomaly, ExpectedEvents::Unsure]
+            .map(|rule| expected.unprompted(rule)[0].label);
+        assert_eq!(labels, [Some(Label::Normal), Some(Label::Anomaly), None]);
+        assert!(expected.answer(0, &(5..9), ExpectedEvents::Normal).is_err(), "it begins before what is shown");
+    }
+
+    #[test]
+    fn an_expected_event_may_stand_beside_an_anomaly() {
+        let mixed = parsed(
+            r#"{"kind":"spans","spans":[{"first":7,"last":7,"label":"anomaly"},{"first":4,"last":5,"label":"expected"}]}"#,
+        );
+        let of = |rule| mixed.answer(0, &(2..9), rule).unwrap();
+        let normal = vec![span(2, 6, Label::Normal), span(7, 7, Label::Anomaly), span(8, 8, Label::Normal)];
+        assert_eq!(of(ExpectedEvents::Normal), Answer::Spans(normal));
+        assert_eq!(of(ExpectedEvents::Unsure), Answer::Unsure);
     }
 
     #[test]
     fn answers_that_label_nothing_or_take_away_are_refused() {
         for json in [
             r#"{"kind":"spans","spans":[]}"#,
-            r#"{"kind":"expected","spans":[]}"#,
             r#"{"kind":"spans","spans":[{"first":5,"last":5,"label":"unknown"}]}"#,
             r#"{"kind":"spans","spans":[{"first":5,"last":4,"label":"normal"}]}"#,
+            r#"{"kind":"spans","spans":[{"first":4,"last":5,"label":"expected"},{"first":5,"last":5,"label":"anomaly"}]}"#,
         ] {
-            assert!(parsed(json).answer(0, 5, &(2..9), ExpectedEvents::Normal).is_err(), "{json}");
+            assert!(parsed(json).answer(0, &(2..9), ExpectedEvents::Normal).is_err(), "{json}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What a log teaches: of each question the answer that its experts' come to, and the labels that nobody asked for, in the order
-//! in which they were said.
+//! Feedback of a log: of each question the answer that its experts' come to, and the annotations that nobody asked for, in the
+//! order in which they were made.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,9 +9,10 @@ use rlad::config::{AnswerKind, ExpertsConfig};
 use rlad::{Answer, Query, Series};
 
 use super::annotation::allowed;
-use super::{AnnotationState, Saying};
+use super::entry::LoggedAnnotation;
+use super::state::AnnotationState;
 
-/// What answers are read with.
+/// The context in which answers are read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading<'a> {
     /// The data.
@@ -33,74 +34,78 @@ pub(crate) fn index_of(series: &[Series]) -> BTreeMap<String, usize> {
 pub(crate) type Shown<'a> = (&'a Query, Range<usize>);
 
 impl Reading<'_> {
-    /// The answer that an expert's words are.
+    /// The answer that an annotation is.
     ///
     /// # Errors
     /// [`rlad::Error::Answer`] where they do not fit the question.
-    pub(crate) fn answer(&self, saying: &Saying, (query, shown): &Shown<'_>) -> Result<Answer, rlad::Error> {
+    pub(crate) fn answer(&self, logged: &LoggedAnnotation, (query, shown): &Shown<'_>) -> Result<Answer, rlad::Error> {
         let allowed = allowed(query.point, shown.clone(), self.kind);
-        saying.said.answer(query.id, query.point, &allowed, self.experts.expected)
+        logged.annotation.answer(query.id, &allowed, self.experts.expected)
     }
 
-    /// The answers to a question that stand, in order, with the number of the last entry among them.
+    /// The answers to a question that hold, in order, with the number of the last entry among them.
     pub(crate) fn opinions<'s>(
         &self,
-        standing: &'s AnnotationState,
+        annotations: &'s AnnotationState,
         shown: &Shown<'_>,
     ) -> anyhow::Result<(Vec<(&'s str, Answer)>, i64)> {
         let (mut opinions, mut last) = (Vec::new(), 0);
-        for (number, who, saying) in standing.answers_to(shown.0.id) {
-            self.check(saying, shown.0)?;
-            opinions.push((who, self.answer(saying, shown)?));
+        for (number, who, logged) in annotations.answers_to(shown.0.id) {
+            self.check(logged, shown.0)?;
+            opinions.push((who, self.answer(logged, shown)?));
             last = number;
         }
         Ok((opinions, last))
     }
 
-    /// The answer that those to a question come to; `None` where none stands.
+    /// The answer that those to a question come to; `None` where there is none.
     pub(crate) fn resolved(
         &self,
-        standing: &AnnotationState,
+        annotations: &AnnotationState,
         shown: &Shown<'_>,
     ) -> anyhow::Result<Option<(i64, Answer)>> {
-        let (opinions, last) = self.opinions(standing, shown)?;
+        let (opinions, last) = self.opinions(annotations, shown)?;
         let opinions: Vec<Opinion<'_>> = opinions.iter().map(|(who, answer)| Opinion { who, answer }).collect();
         Ok(resolve(&opinions, shown.0.point, self.experts.conflict).map(|answer| (last, answer)))
     }
 
-    /// All that stands of what was said of some questions and without a question.
+    /// Feedback on some questions, and without a question.
     pub(crate) fn feedback<'q>(
         &self,
-        standing: &AnnotationState,
+        annotations: &AnnotationState,
         questions: impl Iterator<Item = Shown<'q>>,
     ) -> anyhow::Result<Vec<Feedback>> {
-        let mut said: Vec<(i64, Feedback)> = Vec::new();
+        let mut feedback: Vec<(i64, Feedback)> = Vec::new();
         for shown in questions {
-            if let Some((last, answer)) = self.resolved(standing, &shown)? {
-                said.push((last, Feedback::Answer { question: shown.0.id, answer }));
+            if let Some((last, answer)) = self.resolved(annotations, &shown)? {
+                feedback.push((last, Feedback::Answer { question: shown.0.id, answer }));
             }
         }
-        for (number, _, saying) in standing.sayings().filter(|(_, _, saying)| saying.asked.is_none()) {
-            let Some(&series) = self.index.get(&saying.series) else { continue };
-            said.push((number, Feedback::Unprompted { series, spans: saying.said.free(self.experts.expected) }));
+        for (number, _, logged) in annotations.iter().filter(|(_, _, logged)| logged.question.is_none()) {
+            let Some(&series) = self.index.get(&logged.series) else { continue };
+            feedback.push((
+                number,
+                Feedback::Unprompted { series, spans: logged.annotation.unprompted(self.experts.expected) },
+            ));
         }
-        said.sort_by_key(|(number, _)| *number);
-        Ok(said.into_iter().map(|(_, item)| item).collect())
+        feedback.sort_by_key(|(number, _)| *number);
+        Ok(feedback.into_iter().map(|(_, item)| item).collect())
     }
 
     /// Refuses an answer of the log that is to another question than the session's of the same number.
-    fn check(&self, saying: &Saying, query: &Query) -> anyhow::Result<()> {
+    fn check(&self, logged: &LoggedAnnotation, query: &Query) -> anyhow::Result<()> {
         let name = self.series[query.series].name();
-        let fits = saying.series == name && saying.asked.as_ref().is_some_and(|asked| asked.point == query.point);
+        let fits =
+            logged.series == name && logged.question.as_ref().is_some_and(|question| question.point == query.point);
         if fits {
             return Ok(());
         }
-        let point = saying.asked.as_ref().map_or(0, |asked| asked.point);
+        let point = logged.question.as_ref().map_or(0, |question| question.point);
         Err(crate::advice::Advice::error(
             format!(
                 "the answer log does not fit the session: question {} is about point {} of `{name}`, but the log has an answer about \
                  point {point} of `{}`",
-                query.id, query.point, saying.series
+                query.id, query.point, logged.series
             ),
             "the data, the settings or the program have changed; begin a new session in another folder".to_owned(),
         ))

@@ -1,14 +1,15 @@
-//! What stands of a log: which answers and labels were not taken back, and what each expert can take back or bring back next.
+//! The state of a log's annotations: which of them were not taken back, and which step each expert can take back or bring back
+//! next.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Act, Entry, Saying};
+use super::entry::{Entry, LogAction, LoggedAnnotation};
 
-/// What stands, worked out from the entries in their order.
+/// Which annotations hold, worked out from the entries in their order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AnnotationState {
     entries: BTreeMap<i64, Entry>,
-    standing: BTreeSet<i64>,
+    current: BTreeSet<i64>,
     /// Of each question, the entries that answer it.
     of_question: BTreeMap<u64, Vec<i64>>,
     /// Of each step, its entries: those that were posted at once.
@@ -16,7 +17,7 @@ pub(crate) struct AnnotationState {
     experts: BTreeMap<String, History>,
 }
 
-/// What one expert did, in steps.
+/// The steps of one expert.
 #[derive(Clone, Debug, Default)]
 struct History {
     done: Vec<i64>,
@@ -24,14 +25,14 @@ struct History {
 }
 
 impl AnnotationState {
-    /// What stands of entries.
+    /// The state after some entries.
     pub(crate) fn of(entries: impl IntoIterator<Item = (i64, Entry)>) -> Self {
-        let mut standing = Self::default();
-        entries.into_iter().for_each(|(number, entry)| standing.add(number, entry));
-        standing
+        let mut state = Self::default();
+        entries.into_iter().for_each(|(number, entry)| state.add(number, entry));
+        state
     }
 
-    /// What stands of those entries that a round learns from.
+    /// The state after those entries that a round learns from.
     pub(crate) fn until(&self, round: usize) -> Self {
         let entries = self.entries.iter().filter(|(_, entry)| entry.taught <= round);
         Self::of(entries.map(|(number, entry)| (*number, entry.clone())))
@@ -39,13 +40,13 @@ impl AnnotationState {
 
     /// Takes in the next entry.
     pub(crate) fn add(&mut self, number: i64, entry: Entry) {
-        match &entry.act {
-            Act::Said(saying) => {
-                if let Some(about) = &saying.asked {
-                    self.of_question.entry(about.question).or_default().push(number);
+        match &entry.action {
+            LogAction::Annotate(logged) => {
+                if let Some(question) = &logged.question {
+                    self.of_question.entry(question.id).or_default().push(number);
                 }
-                self.standing.insert(number);
-                let step = saying.step.unwrap_or(number);
+                self.current.insert(number);
+                let step = logged.step.unwrap_or(number);
                 self.steps.entry(step).or_default().push(number);
                 if step == number {
                     let history = self.experts.entry(entry.who.clone()).or_default();
@@ -53,26 +54,26 @@ impl AnnotationState {
                     history.undone.clear();
                 }
             }
-            Act::Undo { target } => {
+            LogAction::Undo { target } => {
                 let history = self.experts.entry(entry.who.clone()).or_default();
                 history.done.retain(|step| step != target);
                 history.undone.push(*target);
                 for number in self.steps.get(target).into_iter().flatten() {
-                    self.standing.remove(number);
+                    self.current.remove(number);
                 }
             }
-            Act::Redo { target } => {
+            LogAction::Redo { target } => {
                 let history = self.experts.entry(entry.who.clone()).or_default();
                 history.undone.retain(|step| step != target);
                 history.done.push(*target);
-                self.standing.extend(self.steps.get(target).into_iter().flatten());
+                self.current.extend(self.steps.get(target).into_iter().flatten());
             }
-            Act::Withdraw { question } => {
+            LogAction::Withdraw { question } => {
                 let answers = self.of_question.get(question).cloned().unwrap_or_default();
                 for history in self.experts.values_mut() {
                     history.done.retain(|step| !answers.contains(step));
                 }
-                answers.iter().for_each(|number| _ = self.standing.remove(number));
+                answers.iter().for_each(|number| _ = self.current.remove(number));
             }
         }
         self.entries.insert(number, entry);
@@ -89,8 +90,8 @@ impl AnnotationState {
     }
 
     /// Whether an entry was not taken back.
-    pub(crate) fn stands(&self, entry: i64) -> bool {
-        self.standing.contains(&entry)
+    pub(crate) fn is_current(&self, entry: i64) -> bool {
+        self.current.contains(&entry)
     }
 
     /// An entry.
@@ -103,15 +104,15 @@ impl AnnotationState {
         self.entries.iter().rev().map(|(number, entry)| (*number, entry))
     }
 
-    /// What was said and stands, in order, with the number and the expert.
-    pub(crate) fn sayings(&self) -> impl Iterator<Item = (i64, &str, &Saying)> {
-        self.standing.iter().filter_map(|number| self.saying(*number))
+    /// The annotations that hold, in order, with the number of the entry and the expert.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (i64, &str, &LoggedAnnotation)> {
+        self.current.iter().filter_map(|number| self.annotation(*number))
     }
 
-    /// The answers to a question that stand, in order.
-    pub(crate) fn answers_to(&self, question: u64) -> impl Iterator<Item = (i64, &str, &Saying)> {
+    /// The answers to a question that hold, in order.
+    pub(crate) fn answers_to(&self, question: u64) -> impl Iterator<Item = (i64, &str, &LoggedAnnotation)> {
         let numbers = self.of_question.get(&question).into_iter().flatten();
-        numbers.filter(|number| self.stands(**number)).filter_map(|number| self.saying(*number))
+        numbers.filter(|number| self.is_current(**number)).filter_map(|number| self.annotation(*number))
     }
 
     /// The questions that were ever answered.
@@ -119,21 +120,21 @@ impl AnnotationState {
         self.of_question.keys().copied()
     }
 
-    /// The experts with the number of their answers that stand.
+    /// The experts with the number of their answers that hold.
     pub(crate) fn experts(&self) -> BTreeMap<&str, usize> {
         let mut experts: BTreeMap<&str, usize> = self.experts.keys().map(|who| (who.as_str(), 0)).collect();
-        for (_, who, saying) in self.sayings() {
-            if saying.asked.is_some() {
+        for (_, who, logged) in self.iter() {
+            if logged.question.is_some() {
                 *experts.entry(who).or_default() += 1;
             }
         }
         experts
     }
 
-    fn saying(&self, number: i64) -> Option<(i64, &str, &Saying)> {
+    fn annotation(&self, number: i64) -> Option<(i64, &str, &LoggedAnnotation)> {
         let entry = self.entries.get(&number)?;
-        match &entry.act {
-            Act::Said(saying) => Some((number, entry.who.as_str(), saying)),
+        match &entry.action {
+            LogAction::Annotate(logged) => Some((number, entry.who.as_str(), logged)),
             _ => None,
         }
     }

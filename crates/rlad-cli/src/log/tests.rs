@@ -1,22 +1,29 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 
+use std::path::Path;
+
+use rlad::Span;
+use rlad::active::Reason;
+use rlad::data::Annotation;
+use rusqlite::Connection;
+
 use super::*;
 
-fn at(who: &str, act: Act) -> Entry {
+fn at(who: &str, action: LogAction) -> Entry {
     Entry {
         who: who.into(),
         time: "2026-03-04T05:06:07.5Z".parse().unwrap(),
         taught: 2,
         seconds: 1.25,
         client: None,
-        act,
+        action,
     }
 }
 
-fn answer(question: u64, said: Said) -> Entry {
-    let asked = Asked {
-        question,
+fn answer(id: u64, annotation: Annotated) -> Entry {
+    let question = AnsweredQuestion {
+        id,
         round: 2,
         point: 17,
         reason: Reason::Strategy,
@@ -24,33 +31,33 @@ fn answer(question: u64, said: Said) -> Entry {
         model: Some("a1".into()),
         again: false,
     };
-    let saying = Saying {
-        source: Source::Question,
-        asked: Some(asked),
+    let logged = LoggedAnnotation {
+        source: AnnotationSource::Question,
+        question: Some(question),
         series: "cpu \"α\"".into(),
         times: (1_396_332_000_000_000_000, 1_396_332_060_000_000_000),
-        said,
+        annotation,
         comment: Some("'; DROP TABLE entries; --".into()),
         step: None,
     };
-    at("ada", Act::Said(Box::new(saying)))
+    at("ada", LogAction::Annotate(Box::new(logged)))
 }
 
-fn free(first: usize) -> Entry {
-    let saying = Saying {
-        source: Source::Free,
-        asked: None,
+fn unprompted(first: usize) -> Entry {
+    let logged = LoggedAnnotation {
+        source: AnnotationSource::Unprompted,
+        question: None,
         series: "cpu".into(),
         times: (0, 0),
-        said: spans(first, first + 1),
+        annotation: spans(first, first + 1),
         comment: None,
         step: None,
     };
-    at("ada", Act::Said(Box::new(saying)))
+    at("ada", LogAction::Annotate(Box::new(logged)))
 }
 
-fn spans(first: usize, last: usize) -> Said {
-    Said::Spans { spans: vec![SaidSpan { first, last, label: SaidLabel::Anomaly }] }
+fn spans(first: usize, last: usize) -> Annotated {
+    Annotated::Spans { spans: vec![Span { first, last, label: Annotation::Anomaly }] }
 }
 
 fn numbered(entries: &[Entry]) -> Vec<(i64, Entry)> {
@@ -58,20 +65,17 @@ fn numbered(entries: &[Entry]) -> Vec<(i64, Entry)> {
 }
 
 #[test]
-fn what_was_appended_is_there_after_reopening() {
+fn entries_that_were_appended_are_there_after_reopening() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("labels.sqlite");
     let given = [
         answer(0, spans(3, 5)),
-        answer(1, Said::Unsure),
-        free(4),
-        at("eve", Act::Undo { target: 3 }),
-        at("eve", Act::Redo { target: 3 }),
-        at("eve", Act::Withdraw { question: 1 }),
-        Entry {
-            client: Some("key".into()),
-            ..answer(2, Said::Expected { spans: vec![PlainSpan { first: 1, last: 2 }] })
-        },
+        answer(1, Annotated::Unsure),
+        unprompted(4),
+        at("eve", LogAction::Undo { target: 3 }),
+        at("eve", LogAction::Redo { target: 3 }),
+        at("eve", LogAction::Withdraw { question: 1 }),
+        Entry { client: Some("key".into()), ..answer(2, Annotated::expected(1, 2)) },
     ];
     let mut log = AnswerLog::open(&path).unwrap();
     assert_eq!(given.iter().map(|entry| log.append(entry).unwrap()).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7]);
@@ -82,71 +86,77 @@ fn what_was_appended_is_there_after_reopening() {
 }
 
 #[test]
-fn what_is_said_at_once_is_one_step_and_all_of_it_or_nothing_is_kept() {
+fn annotations_of_one_request_are_one_step_and_all_of_it_or_nothing_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let mut log = AnswerLog::open(&folder.path().join("labels.sqlite")).unwrap();
-    log.append(&free(0)).unwrap();
-    assert_eq!(log.append_all(&[free(1), free(2), free(3)]).unwrap(), [2, 3, 4]);
-    let double = Entry { client: Some("k".into()), ..free(9) };
+    log.append(&unprompted(0)).unwrap();
+    assert_eq!(log.append_all(&[unprompted(1), unprompted(2), unprompted(3)]).unwrap(), [2, 3, 4]);
+    let double = Entry { client: Some("k".into()), ..unprompted(9) };
     assert!(log.append_all(&[double.clone(), double]).is_err());
-    let standing = AnnotationState::of(log.entries().unwrap());
-    assert_eq!((standing.sayings().count(), standing.next_undo("ada")), (4, Some(2)));
-    log.append(&at("ada", Act::Undo { target: 2 })).unwrap();
-    let standing = AnnotationState::of(log.entries().unwrap());
-    assert_eq!(standing.sayings().map(|(number, ..)| number).collect::<Vec<_>>(), [1]);
-    assert_eq!((standing.next_undo("ada"), standing.next_redo("ada")), (Some(1), Some(2)));
+    let annotations = AnnotationState::of(log.entries().unwrap());
+    assert_eq!((annotations.iter().count(), annotations.next_undo("ada")), (4, Some(2)));
+    log.append(&at("ada", LogAction::Undo { target: 2 })).unwrap();
+    let annotations = AnnotationState::of(log.entries().unwrap());
+    assert_eq!(annotations.iter().map(|(number, ..)| number).collect::<Vec<_>>(), [1]);
+    assert_eq!((annotations.next_undo("ada"), annotations.next_redo("ada")), (Some(1), Some(2)));
 }
 
 #[test]
 fn a_score_that_is_no_number_survives() {
     let folder = tempfile::tempdir().unwrap();
     let mut log = AnswerLog::open(&folder.path().join("labels.sqlite")).unwrap();
-    let mut entry = answer(0, Said::Skip);
-    let Act::Said(saying) = &mut entry.act else { panic!("an answer") };
-    saying.asked.as_mut().unwrap().score = f64::NAN;
+    let mut entry = answer(0, Annotated::Skip);
+    let LogAction::Annotate(logged) = &mut entry.action else { panic!("an answer") };
+    logged.question.as_mut().unwrap().score = f64::NAN;
     log.append(&entry).unwrap();
-    let (_, Entry { act: Act::Said(saying), .. }) = &log.entries().unwrap()[0] else { panic!("an answer") };
-    assert!(saying.asked.as_ref().unwrap().score.is_nan());
+    let (_, Entry { action: LogAction::Annotate(logged), .. }) = &log.entries().unwrap()[0] else {
+        panic!("an answer")
+    };
+    assert!(logged.question.as_ref().unwrap().score.is_nan());
 }
 
 #[test]
 fn undo_and_redo_go_through_all_that_an_expert_did_and_touch_nobody_else() {
-    let mut standing = AnnotationState::default();
+    let mut annotations = AnnotationState::default();
     let mut n = 0;
-    let mut add = |standing: &mut AnnotationState, entry: Entry| {
+    let mut add = |annotations: &mut AnnotationState, entry: Entry| {
         n += 1;
-        standing.add(n, entry);
+        annotations.add(n, entry);
     };
     for question in 0..100 {
-        add(&mut standing, answer(question, Said::Skip));
+        add(&mut annotations, answer(question, Annotated::Skip));
     }
-    add(&mut standing, Entry { who: "eve".into(), ..free(3) });
+    add(&mut annotations, Entry { who: "eve".into(), ..unprompted(3) });
     for left in (0..100).rev() {
-        let target = standing.next_undo("ada").unwrap();
-        add(&mut standing, at("ada", Act::Undo { target }));
-        assert_eq!(standing.sayings().filter(|(_, who, _)| *who == "ada").count(), left);
+        let target = annotations.next_undo("ada").unwrap();
+        add(&mut annotations, at("ada", LogAction::Undo { target }));
+        assert_eq!(annotations.iter().filter(|(_, who, _)| *who == "ada").count(), left);
     }
-    assert_eq!((standing.next_undo("ada"), standing.next_undo("eve")), (None, Some(101)));
+    assert_eq!((annotations.next_undo("ada"), annotations.next_undo("eve")), (None, Some(101)));
     for _ in 0..60 {
-        let target = standing.next_redo("ada").unwrap();
-        add(&mut standing, at("ada", Act::Redo { target }));
+        let target = annotations.next_redo("ada").unwrap();
+        add(&mut annotations, at("ada", LogAction::Redo { target }));
     }
-    let questions =
-        |standing: &AnnotationState| (0..100).filter(|question| standing.answers_to(*question).count() == 1).count();
-    assert_eq!((questions(&standing), standing.answers_to(59).count()), (60, 1));
-    add(&mut standing, answer(60, Said::Unsure));
-    assert_eq!(standing.next_redo("ada"), None, "what is new ends what could be brought back");
-    add(&mut standing, answer(60, Said::Skip));
+    let questions = |annotations: &AnnotationState| {
+        (0..100).filter(|question| annotations.answers_to(*question).count() == 1).count()
+    };
+    assert_eq!((questions(&annotations), annotations.answers_to(59).count()), (60, 1));
+    add(&mut annotations, answer(60, Annotated::Unsure));
+    assert_eq!(annotations.next_redo("ada"), None, "a new annotation ends what could be brought back");
+    add(&mut annotations, answer(60, Annotated::Skip));
     assert_eq!(
-        standing.answers_to(60).map(|(.., saying)| &saying.said).collect::<Vec<_>>(),
-        [&Said::Unsure, &Said::Skip]
+        annotations.answers_to(60).map(|(.., logged)| &logged.annotation).collect::<Vec<_>>(),
+        [&Annotated::Unsure, &Annotated::Skip]
     );
-    let target = standing.next_undo("ada").unwrap();
-    add(&mut standing, at("ada", Act::Undo { target }));
-    assert_eq!(standing.answers_to(60).map(|(.., saying)| &saying.said).collect::<Vec<_>>(), [&Said::Unsure]);
-    add(&mut standing, at("ada", Act::Withdraw { question: 60 }));
-    assert_eq!(standing.answers_to(60).count(), 0);
-    assert_eq!(standing.experts()["ada"], 60);
+    let target = annotations.next_undo("ada").unwrap();
+    add(&mut annotations, at("ada", LogAction::Undo { target }));
+    assert_eq!(
+        annotations.answers_to(60).map(|(.., logged)| &logged.annotation).collect::<Vec<_>>(),
+        [&Annotated::Unsure]
+    );
+    add(&mut annotations, at("ada", LogAction::Withdraw { question: 60 }));
+    assert_eq!(annotations.answers_to(60).count(), 0);
+    assert_eq!(annotations.experts()["ada"], 60);
 }
 
 #[test]
@@ -154,77 +164,25 @@ fn rows_can_be_neither_changed_nor_removed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("labels.sqlite");
     let mut log = AnswerLog::open(&path).unwrap();
-    log.append(&answer(0, Said::Skip)).unwrap();
+    log.append(&answer(0, Annotated::Skip)).unwrap();
     let other = Connection::open(&path).unwrap();
     for item in ["UPDATE entries SET who = 'eve'", "DELETE FROM entries"] {
         let error = other.execute(item, []).unwrap_err();
         assert!(error.to_string().contains("append-only"), "{error}");
     }
-    let empty = "INSERT INTO entries (who, time, what, taught, seconds, again) VALUES ('eve', '', 'undo', 0, 0, 0)";
+    let empty = "INSERT INTO entries (who, time, action, taught, seconds, again) VALUES ('eve', '', 'undo', 0, 0, 0)";
     assert!(other.execute(empty, []).is_err(), "something is taken back");
     assert_eq!(log.entries().unwrap().len(), 1);
 }
 
 #[test]
-fn the_file_is_durable_and_says_what_it_is() {
+fn the_file_is_durable_and_tells_its_format() {
     let folder = tempfile::tempdir().unwrap();
     let log = AnswerLog::open(&folder.path().join("labels.sqlite")).unwrap();
     let number = |name| log.connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).unwrap();
-    assert_eq!((number("application_id"), number("user_version"), number("synchronous")), (0x726c_6164, 2, 2));
+    assert_eq!((number("application_id"), number("user_version"), number("synchronous")), (0x726c_6164, 1, 2));
     let mode: String = log.connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
-}
-
-/// What version 1 of the program wrote.
-const VERSION_1: &str = r#"
-CREATE TABLE answers (
-    entry     INTEGER PRIMARY KEY,
-    who       TEXT    NOT NULL,
-    time      TEXT    NOT NULL,
-    question  INTEGER NOT NULL,
-    round     INTEGER NOT NULL,
-    series    TEXT    NOT NULL,
-    point     INTEGER NOT NULL,
-    reason    TEXT    NOT NULL,
-    timestamp INTEGER NOT NULL,
-    answer    TEXT,
-    seconds   REAL    NOT NULL,
-    score     REAL,
-    undone    INTEGER NOT NULL CHECK (undone IN (0, 1) AND undone = (answer IS NULL))
-) STRICT;
-CREATE INDEX answers_of_question ON answers (question);
-CREATE TRIGGER answers_are_not_removed BEFORE DELETE ON answers
-    BEGIN SELECT RAISE(ABORT, 'the answer log is append-only'); END;
-INSERT INTO answers VALUES (1, 'ada', '2026-03-04T05:06:07.5Z', 0, 0, 's', 4, 'highest', 40, '{"spans":[{"first":3,"last":5,"label":"Anomaly"}]}', 1.5, 0.75, 0);
-INSERT INTO answers VALUES (2, 'ada', '2026-03-04T05:06:08Z', 1, 0, 's', 9, 'random', 90, '"unsure"', 2.0, NULL, 0);
-INSERT INTO answers VALUES (3, 'ada', '2026-03-04T05:06:09Z', 1, 0, 's', 9, 'random', 90, NULL, 0.5, NULL, 1);
-INSERT INTO answers VALUES (4, 'ada', '2026-03-04T05:06:10Z', 1, 0, 's', 9, 'random', 90, '"skip"', 1.0, NULL, 0);
-PRAGMA application_id = 1919705444;
-PRAGMA user_version = 1;
-"#;
-
-#[test]
-fn a_log_of_version_1_loses_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("labels.sqlite");
-    let text = VERSION_1.replace("\"Anomaly\"", "\"anomaly\"");
-    Connection::open(&path).unwrap().execute_batch(&text).unwrap();
-    for _ in 0..2 {
-        let log = AnswerLog::open(&path).unwrap();
-        let entries = log.entries().unwrap();
-        assert_eq!(entries.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3, 4]);
-        let (_, Entry { who, time, taught: 0, seconds, act: Act::Said(saying), .. }) = &entries[0] else {
-            panic!("{:?}", entries[0])
-        };
-        assert_eq!((who.as_str(), time.to_string().as_str(), *seconds), ("ada", "2026-03-04T05:06:07.5Z", 1.5));
-        assert_eq!((saying.series.as_str(), saying.times, &saying.said), ("s", (40, 40), &spans(3, 5)));
-        let asked = saying.asked.as_ref().unwrap();
-        assert_eq!((asked.question, asked.round, asked.point, asked.reason), (0, 0, 4, Reason::Highest));
-        assert!((asked.score - 0.75).abs() < 1e-12);
-        assert_eq!(entries[2].1.act, Act::Withdraw { question: 1 });
-        let standing = AnnotationState::of(entries);
-        assert_eq!(standing.sayings().map(|(number, ..)| number).collect::<Vec<_>>(), [1, 4]);
-    }
 }
 
 #[test]
@@ -245,9 +203,9 @@ fn foreign_files_are_refused_and_left_alone() {
     assert_eq!(refuse("other"), expected);
     drop(AnswerLog::open(&folder.path().join("later")).unwrap());
     let later = Connection::open(folder.path().join("later")).unwrap();
-    later.pragma_update(None, "user_version", 3).unwrap();
+    later.pragma_update(None, "user_version", 2).unwrap();
     drop(later);
-    assert_eq!(refuse("later"), "`/later` has format version 3, but this program reads version 2");
+    assert_eq!(refuse("later"), "`/later` has format version 2, but this program reads version 1");
     assert!(AnswerLog::open(&folder.path().join("no/such/folder")).is_err());
 }
 
@@ -256,9 +214,9 @@ fn a_row_that_cannot_be_read_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("labels.sqlite");
     let mut log = AnswerLog::open(&path).unwrap();
-    log.append(&answer(0, Said::Skip)).unwrap();
-    let row = "INSERT INTO entries (who, time, what, source, taught, series, first, last, said, seconds, again)
-        VALUES ('ada', '2026-03-04T05:06:07Z', 'said', 'free', 0, 's', 0, 0, '{\"kind\":\"perhaps\"}', 0, 0)";
+    log.append(&answer(0, Annotated::Skip)).unwrap();
+    let row = "INSERT INTO entries (who, time, action, source, taught, series, first, last, annotation, seconds, again)
+        VALUES ('ada', '2026-03-04T05:06:07Z', 'annotate', 'unprompted', 0, 's', 0, 0, '{\"kind\":\"perhaps\"}', 0, 0)";
     Connection::open(&path).unwrap().execute(row, []).unwrap();
     let error = format!("{:#}", log.entries().unwrap_err());
     assert!(error.contains("in its row 2: unknown variant `perhaps`"), "{error}");
@@ -274,15 +232,15 @@ fn several_connections_write_at_once() {
             scope.spawn(move || {
                 let mut log = AnswerLog::open(path).unwrap();
                 for question in 0..25 {
-                    log.append(&answer(100 * writer + question, Said::Skip)).unwrap();
+                    log.append(&answer(100 * writer + question, Annotated::Skip)).unwrap();
                 }
             });
         }
     });
-    let standing = AnnotationState::of(AnswerLog::open(&path).unwrap().entries().unwrap());
+    let annotations = AnnotationState::of(AnswerLog::open(&path).unwrap().entries().unwrap());
     let expected: Vec<u64> = (0..4).flat_map(|writer| (0..25).map(move |i| 100 * writer + i)).collect();
-    assert_eq!(standing.questions().collect::<Vec<_>>(), expected);
-    assert_eq!(standing.sayings().count(), 100);
+    assert_eq!(annotations.questions().collect::<Vec<_>>(), expected);
+    assert_eq!(annotations.iter().count(), 100);
 }
 
 /// Where the child of the test below writes.
@@ -329,6 +287,6 @@ fn a_killed_writer_loses_no_acknowledged_entry_and_has_none_twice() {
         assert_eq!(log.entries().unwrap().len(), questions.len());
         // One entry may be on disk that the child had no time to acknowledge.
         assert!(n_kept == acknowledged || n_kept == acknowledged + 1, "{n_kept} of {acknowledged}");
-        log.append(&answer(n_kept, Said::Skip)).unwrap();
+        log.append(&answer(n_kept, Annotated::Skip)).unwrap();
     }
 }

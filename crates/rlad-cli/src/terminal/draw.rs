@@ -1,4 +1,4 @@
-//! What the expert sees of a question.
+//! The picture of a question.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
 use rlad::Series;
 use rlad::data::{NANOS_PER_DAY, TimeFormat};
 
-use super::Question;
+use super::question::Question;
 use super::screen::Screen;
 
 /// The smallest terminal that is drawn on.
@@ -34,10 +34,10 @@ const PAINTED: Color = Color::Blue;
 
 const KEYS: &str = "a anomaly  n normal  u unsure  s skip  r range  z undo  [ ] zoom  ? help  q stop";
 
-const DESK_KEYS: &str = "a anomaly  n normal  e expected  u unsure  s skip  r range  z undo  y redo  b f back  c comment  [ ] zoom  ? help  q stop";
+const SESSION_KEYS: &str = "a anomaly  n normal  e expected  u unsure  s skip  r range  z undo  y redo  b f back  c comment  [ ] zoom  ? help  q stop";
 
-/// What the desk has besides.
-const DESK_HELP: &[(&str, &str)] = &[
+/// Keys of a labelling session.
+const SESSION_HELP: &[(&str, &str)] = &[
     ("e", "expected: unusual, but wanted"),
     ("y Z", "bring back what was taken back"),
     ("b f", "the answer before, the one after it"),
@@ -68,7 +68,7 @@ pub(super) fn question(frame: &mut Frame<'_>, question: &Question<'_>, screen: &
         frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), area);
         return;
     }
-    let keys = if screen.is_at_desk() { DESK_KEYS } else { KEYS };
+    let keys = if screen.is_in_session() { SESSION_KEYS } else { KEYS };
     let footer_height = if usize::from(area.width) >= keys.chars().count() { 1 } else { 2 };
     let [header, charts, times, context, status, footer] = Layout::vertical([
         Constraint::Length(2),
@@ -82,12 +82,12 @@ pub(super) fn question(frame: &mut Frame<'_>, question: &Question<'_>, screen: &
     draw_header(frame, header, question);
 
     let series = question.series;
-    let view = screen.view();
-    let axis = TimeAxis::new(series, &view);
+    let visible = screen.visible();
+    let axis = TimeAxis::new(series, &visible);
     let n_drawn = usize::from(charts.height / MIN_CHART_HEIGHT).clamp(1, series.n_channels());
     let areas = Layout::vertical(vec![Constraint::Fill(1); n_drawn]).split(charts);
     for (channel, &area) in areas.iter().enumerate() {
-        let chart = Chart { series, channel, points: view.clone(), axis, point: question.point, day_before: true };
+        let chart = Chart { series, channel, points: visible.clone(), axis, point: question.point, day_before: true };
         chart.draw(frame, area, screen.painted(), PAINTED);
     }
     draw_times(frame, times, series, &axis, question.point);
@@ -98,7 +98,7 @@ pub(super) fn question(frame: &mut Frame<'_>, question: &Question<'_>, screen: &
         footer,
     );
     if screen.help {
-        draw_help(frame, area, screen.is_at_desk());
+        draw_help(frame, area, screen.is_in_session());
     }
 }
 
@@ -172,8 +172,8 @@ fn draw_status(frame: &mut Frame<'_>, area: Rect, question: &Question<'_>, scree
     frame.render_widget(Paragraph::new(text).style(JUDGED), area);
 }
 
-fn draw_help(frame: &mut Frame<'_>, area: Rect, at_desk: bool) {
-    let more = if at_desk { DESK_HELP } else { &[] };
+fn draw_help(frame: &mut Frame<'_>, area: Rect, in_session: bool) {
+    let more = if in_session { SESSION_HELP } else { &[] };
     let lines: Vec<Line<'_>> = HELP
         .iter()
         .chain(more)

@@ -1,4 +1,4 @@
-//! What the keys do to a question: a state machine without a terminal.
+//! The keys of a question: a state machine without a terminal.
 
 use std::ops::Range;
 
@@ -7,18 +7,18 @@ use rlad::active::Reply;
 use rlad::config::AnswerKind;
 use rlad::{Answer, Label, Span};
 
-/// The view keeps at least this many points on each side of the judged one, where there are so many.
+/// The chart keeps at least this many points on each side of the judged one, where there are so many.
 const MIN_SIDE: usize = 5;
 /// The points that an arrow moves the end of a range by, with shift.
 const STRIDE: usize = 10;
 
-/// What an expert wants.
+/// The input of an expert.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
-    /// To say what every expert at a terminal can say.
+pub(crate) enum Input {
+    /// A reply that every expert at a terminal can give.
     Reply(Reply),
-    /// To say that these points, the first and the last, are an expected event.
-    Expected(usize, usize),
+    /// The first and the last point of an expected event.
+    ExpectedEvent(usize, usize),
     /// To bring back what was taken back last.
     Redo,
     /// To look at the answer before, or at the one after it.
@@ -28,7 +28,7 @@ pub(crate) enum Wish {
     Comment(String),
 }
 
-/// What is on the screen of one question besides the question.
+/// The state of the screen of one question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Screen {
     point: usize,
@@ -36,13 +36,13 @@ pub(super) struct Screen {
     kind: AnswerKind,
     zoom: u32,
     range: Option<PaintedRange>,
-    /// Whether the keys of the desk are there.
-    at_desk: bool,
+    /// Whether the keys of a labelling session are there.
+    in_session: bool,
     /// The remark that is being typed.
     pub(super) typed: Option<String>,
     /// Whether the keys are explained.
     pub(super) help: bool,
-    /// What the last key could not do.
+    /// The reason why the last key did nothing.
     pub(super) note: Option<&'static str>,
 }
 
@@ -64,21 +64,21 @@ impl Screen {
     /// If `point` is not shown.
     pub(super) fn new(point: usize, shown: Range<usize>, kind: AnswerKind) -> Self {
         assert!(shown.contains(&point), "the judged point is shown");
-        Self { point, shown, kind, zoom: 0, range: None, at_desk: false, typed: None, help: false, note: None }
+        Self { point, shown, kind, zoom: 0, range: None, in_session: false, typed: None, help: false, note: None }
     }
 
-    /// The same screen with the keys of the desk.
-    pub(super) fn at_desk(self) -> Self {
-        Self { at_desk: true, ..self }
+    /// The same screen with the keys of a labelling session.
+    pub(super) fn in_session(self) -> Self {
+        Self { in_session: true, ..self }
     }
 
-    /// Whether the keys of the desk are there.
-    pub(super) const fn is_at_desk(&self) -> bool {
-        self.at_desk
+    /// Whether the keys of a labelling session are there.
+    pub(super) const fn is_in_session(&self) -> bool {
+        self.in_session
     }
 
     /// The points that the chart shows: all that are shown, fewer when zoomed in; the painted range is always in it.
-    pub(super) fn view(&self) -> Range<usize> {
+    pub(super) fn visible(&self) -> Range<usize> {
         let before = self.point - self.shown.start;
         let after = self.shown.end - 1 - self.point;
         let first = self.point - side(before, self.zoom);
@@ -100,23 +100,23 @@ impl Screen {
         self.range.as_ref().is_some_and(|range| range.moving.is_some())
     }
 
-    /// Takes a key, and returns what the expert says once that is clear.
+    /// Takes a key, and returns the reply of the expert once that is clear.
     pub(super) fn press(&mut self, key: KeyEvent) -> Option<Reply> {
-        match self.wish(key)? {
-            Wish::Reply(reply) => Some(reply),
-            // Only the desk has these.
+        match self.input(key)? {
+            Input::Reply(reply) => Some(reply),
+            // Only a labelling session has these.
             _ => None,
         }
     }
 
-    /// Takes a key, and returns what the expert wants once that is clear.
-    pub(super) fn wish(&mut self, key: KeyEvent) -> Option<Wish> {
+    /// Takes a key, and returns the input of the expert once that is clear.
+    pub(super) fn input(&mut self, key: KeyEvent) -> Option<Input> {
         if key.kind == KeyEventKind::Release {
             return None;
         }
         self.note = None;
         if key.modifiers.contains(KeyModifiers::CONTROL) {
-            return (key.code == KeyCode::Char('c')).then_some(Wish::Reply(Reply::Stop));
+            return (key.code == KeyCode::Char('c')).then_some(Input::Reply(Reply::Stop));
         }
         if self.typed.is_some() {
             return self.type_on(key.code);
@@ -127,20 +127,20 @@ impl Screen {
         }
         let stride = if key.modifiers.contains(KeyModifiers::SHIFT) { STRIDE } else { 1 };
         match key.code {
-            KeyCode::Char('a' | '1') => return Some(Wish::Reply(self.answer(Label::Anomaly))),
-            KeyCode::Char('n' | '0') => return Some(Wish::Reply(self.answer(Label::Normal))),
-            KeyCode::Char('u') => return Some(Wish::Reply(Reply::Answer(Answer::Unsure))),
-            KeyCode::Char('s') => return Some(Wish::Reply(Reply::Answer(Answer::Skip))),
-            KeyCode::Char('z') => return Some(Wish::Reply(Reply::Undo)),
-            KeyCode::Char('q') => return Some(Wish::Reply(Reply::Stop)),
-            KeyCode::Char('e') if self.at_desk => {
+            KeyCode::Char('a' | '1') => return Some(Input::Reply(self.answer(Label::Anomaly))),
+            KeyCode::Char('n' | '0') => return Some(Input::Reply(self.answer(Label::Normal))),
+            KeyCode::Char('u') => return Some(Input::Reply(Reply::Answer(Answer::Unsure))),
+            KeyCode::Char('s') => return Some(Input::Reply(Reply::Answer(Answer::Skip))),
+            KeyCode::Char('z') => return Some(Input::Reply(Reply::Undo)),
+            KeyCode::Char('q') => return Some(Input::Reply(Reply::Stop)),
+            KeyCode::Char('e') if self.in_session => {
                 let (first, last) = self.painted().unwrap_or((self.point, self.point));
-                return Some(Wish::Expected(first, last));
+                return Some(Input::ExpectedEvent(first, last));
             }
-            KeyCode::Char('y' | 'Z') if self.at_desk => return Some(Wish::Redo),
-            KeyCode::Char('b') if self.at_desk => return Some(Wish::Back),
-            KeyCode::Char('f') if self.at_desk => return Some(Wish::Forward),
-            KeyCode::Char('c') if self.at_desk => self.typed = Some(String::new()),
+            KeyCode::Char('y' | 'Z') if self.in_session => return Some(Input::Redo),
+            KeyCode::Char('b') if self.in_session => return Some(Input::Back),
+            KeyCode::Char('f') if self.in_session => return Some(Input::Forward),
+            KeyCode::Char('c') if self.in_session => self.typed = Some(String::new()),
             KeyCode::Char('r') if self.kind == AnswerKind::Point => {
                 self.note = Some("this session asks about single points");
             }
@@ -159,12 +159,12 @@ impl Screen {
     }
 
     /// Takes a key into the remark that is being typed.
-    fn type_on(&mut self, code: KeyCode) -> Option<Wish> {
+    fn type_on(&mut self, code: KeyCode) -> Option<Input> {
         let typed = self.typed.as_mut()?;
         match code {
             KeyCode::Char(letter) => typed.push(letter),
             KeyCode::Backspace => _ = typed.pop(),
-            KeyCode::Enter => return self.typed.take().map(Wish::Comment),
+            KeyCode::Enter => return self.typed.take().map(Input::Comment),
             KeyCode::Esc => self.typed = None,
             _ => {}
         }
@@ -260,8 +260,8 @@ mod tests {
     /// An anomaly with normal points on both sides of it, as far as points are shown.
     fn anomaly(first: usize, last: usize) -> Option<Reply> {
         let around = [(100, first, Label::Normal), (first, last + 1, Label::Anomaly), (last + 1, 200, Label::Normal)];
-        let spans = around.into_iter().filter(|(first, behind, _)| first < behind);
-        let spans = spans.map(|(first, behind, label)| Span { first, last: behind - 1, label });
+        let spans = around.into_iter().filter(|(first, after, _)| first < after);
+        let spans = spans.map(|(first, after, label)| Span { first, last: after - 1, label });
         Some(Reply::Answer(Answer::Spans(spans.collect())))
     }
 
@@ -290,30 +290,30 @@ mod tests {
     }
 
     #[test]
-    fn the_desk_has_more_keys() {
-        let press = |screen: &mut Screen, key: char| screen.wish(KeyCode::Char(key).into());
-        let new = || Screen::new(150, 100..200, AnswerKind::Range).at_desk();
-        for (key, wish) in [
-            ('e', Wish::Expected(150, 150)),
-            ('y', Wish::Redo),
-            ('Z', Wish::Redo),
-            ('b', Wish::Back),
-            ('f', Wish::Forward),
-            ('u', Wish::Reply(Reply::Answer(Answer::Unsure))),
+    fn a_labelling_session_has_more_keys() {
+        let press = |screen: &mut Screen, key: char| screen.input(KeyCode::Char(key).into());
+        let new = || Screen::new(150, 100..200, AnswerKind::Range).in_session();
+        for (key, input) in [
+            ('e', Input::ExpectedEvent(150, 150)),
+            ('y', Input::Redo),
+            ('Z', Input::Redo),
+            ('b', Input::Back),
+            ('f', Input::Forward),
+            ('u', Input::Reply(Reply::Answer(Answer::Unsure))),
         ] {
-            assert_eq!(press(&mut new(), key), Some(wish), "{key}");
+            assert_eq!(press(&mut new(), key), Some(input), "{key}");
         }
         let mut screen = new();
         press(&mut screen, 'r');
-        screen.wish(KeyCode::Right.into());
-        assert_eq!(press(&mut screen, 'e'), Some(Wish::Expected(150, 151)));
+        screen.input(KeyCode::Right.into());
+        assert_eq!(press(&mut screen, 'e'), Some(Input::ExpectedEvent(150, 151)));
         for key in "cbad".chars() {
             assert_eq!(press(&mut screen, key), None, "letters are typed");
         }
-        screen.wish(KeyCode::Backspace.into());
-        assert_eq!(screen.wish(KeyCode::Enter.into()), Some(Wish::Comment("ba".to_owned())));
+        screen.input(KeyCode::Backspace.into());
+        assert_eq!(screen.input(KeyCode::Enter.into()), Some(Input::Comment("ba".to_owned())));
         press(&mut screen, 'c');
-        assert_eq!((screen.wish(KeyCode::Esc.into()), screen.typed), (None, None));
+        assert_eq!((screen.input(KeyCode::Esc.into()), screen.typed), (None, None));
         assert!(type_keys("e").0.note.is_some(), "elsewhere there is no such key");
     }
 
@@ -359,21 +359,21 @@ mod tests {
 
     #[test]
     fn zoom_halves_around_the_point_and_ends_at_a_few_points() {
-        let view = |keys: &str| type_keys(keys).0.view();
-        assert_eq!(view(""), 100..200);
-        assert_eq!(view("]"), 125..175);
-        assert_eq!(view("]]]]]]]]]"), 145..156);
-        assert_eq!(view("]]]]]]]]][[[[[[["), 100..200, "zoom is not stored beyond its end");
-        assert_eq!(view("[["), 100..200);
-        assert_eq!(view("]]]]r)))"), 145..181, "the view grows with the range");
+        let visible = |keys: &str| type_keys(keys).0.visible();
+        assert_eq!(visible(""), 100..200);
+        assert_eq!(visible("]"), 125..175);
+        assert_eq!(visible("]]]]]]]]]"), 145..156);
+        assert_eq!(visible("]]]]]]]]][[[[[[["), 100..200, "zoom is not stored beyond its end");
+        assert_eq!(visible("[["), 100..200);
+        assert_eq!(visible("]]]]r)))"), 145..181, "the chart grows with the range");
     }
 
     #[test]
     fn a_point_at_the_edge_can_be_zoomed() {
         let mut screen = Screen::new(9, 0..10, AnswerKind::Range);
         screen.press(KeyEvent::new(KeyCode::Char(']'), KeyModifiers::NONE));
-        assert_eq!(screen.view(), 4..10);
-        assert_eq!(Screen::new(0, 0..1, AnswerKind::Point).view(), 0..1);
+        assert_eq!(screen.visible(), 4..10);
+        assert_eq!(Screen::new(0, 0..1, AnswerKind::Point).visible(), 0..1);
     }
 
     #[test]

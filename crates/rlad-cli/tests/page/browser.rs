@@ -35,8 +35,8 @@ pub(crate) struct Browser {
     agent: ureq::Agent,
     session: String,
     folder: tempfile::TempDir,
-    /// What the driver says; it is kept open, as the driver ends where it can say nothing.
-    _said: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    /// The output of the driver; it is kept open, as the driver ends where it can write nothing.
+    _output: std::io::Lines<BufReader<std::process::ChildStdout>>,
 }
 
 impl Drop for Browser {
@@ -55,10 +55,10 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .expect("these tests need `chromium` and `chromedriver` (Debian: chromium, chromium-driver)");
-        let mut said = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let told = said.by_ref().map(Result::unwrap).find(|line| line.contains("successfully on port "));
-        let told = told.expect("the driver tells its port");
-        let port: u16 = told.rsplit("on port ").next().unwrap().trim_end_matches('.').parse().unwrap();
+        let mut output = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let line = output.by_ref().map(Result::unwrap).find(|line| line.contains("successfully on port "));
+        let line = line.expect("the driver tells its port");
+        let port: u16 = line.rsplit("on port ").next().unwrap().trim_end_matches('.').parse().unwrap();
         let config =
             ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(120)));
         let agent: ureq::Agent = config.build().into();
@@ -71,7 +71,7 @@ impl Browser {
         let wanted = json!({ "capabilities": { "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": options,
             "timeouts": { "script": 60_000, "pageLoad": 60_000, "implicit": 0 } } } });
         let mut browser =
-            Self { driver, agent, session: format!("http://127.0.0.1:{port}/session"), folder, _said: said };
+            Self { driver, agent, session: format!("http://127.0.0.1:{port}/session"), folder, _output: output };
         let id = browser.post("", &wanted)["sessionId"].as_str().unwrap().to_owned();
         browser.session = format!("{}/{id}", browser.session);
         browser

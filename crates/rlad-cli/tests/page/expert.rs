@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, ENTER, LEFT, RIGHT};
-use crate::server::{Desk, data_folder, spans};
+use crate::server::{Server, data_folder, spans};
 
 /// The `label` column of each series' file, in the order of the series.
 pub(crate) fn truth() -> Vec<Vec<bool>> {
@@ -28,7 +28,7 @@ pub(crate) struct Shown {
     /// The first and the last point in the window.
     pub(crate) first: usize,
     pub(crate) last: usize,
-    /// What stands as its answer.
+    /// Its present answer.
     pub(crate) answered: String,
     /// From the key press before it to its curves on the screen.
     pub(crate) key_ms: Option<f64>,
@@ -42,9 +42,9 @@ pub(crate) struct Expert {
 
 impl Expert {
     /// Opens the page and gives a name, by keys.
-    pub(crate) fn sit_down(desk: &Desk, who: &str) -> Self {
+    pub(crate) fn sit_down(server: &Server, who: &str) -> Self {
         let browser = Browser::start();
-        browser.open(&desk.url);
+        browser.open(&server.url);
         browser.wait("document.activeElement.id === 'who-name'");
         browser.write(who);
         browser.press(&[ENTER]);
@@ -153,13 +153,13 @@ impl Expert {
 
 /// The answer that a range of what is shown is an anomaly, and the rest normal.
 pub(crate) fn anomaly_in(question: &Shown, first: usize, last: usize) -> Value {
-    let mut said = Vec::new();
+    let mut labels = Vec::new();
     if question.first < first {
-        said.push((question.first, first - 1, "normal"));
+        labels.push((question.first, first - 1, "normal"));
     }
-    said.push((first, last, "anomaly"));
+    labels.push((first, last, "anomaly"));
     if last < question.last {
-        said.push((last + 1, question.last, "normal"));
+        labels.push((last + 1, question.last, "normal"));
     }
-    spans(&said)
+    spans(&labels)
 }

@@ -1,4 +1,4 @@
-//! Painting by mouse, free labels, and labels as files.
+//! Painting by mouse, labels that nobody asked for, and labels as files.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::browser::ENTER;
 use crate::expert::{Expert, anomaly_in};
-use crate::server::{Desk, config, data_folder, log, spans};
+use crate::server::{Server, config, data_folder, log, spans};
 use crate::turn;
 
 #[test]
@@ -17,9 +17,9 @@ fn a_range_painted_by_mouse_is_what_the_log_says() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path(), 60, 6, "range");
     let folder = dir.path().join("s");
-    let desk = Desk::begin(&folder, &config);
-    let mut ada = Expert::sit_down(&desk, "ada");
-    let mut said = Vec::new();
+    let server = Server::begin(&folder, &config);
+    let mut ada = Expert::sit_down(&server, "ada");
+    let mut given = Vec::new();
 
     let question = ada.next();
     let point = question.point;
@@ -30,7 +30,7 @@ fn a_range_painted_by_mouse_is_what_the_log_says() {
     assert_eq!(ada.painted(), format!("{}-{}", point - 3, point + 7));
     std::thread::sleep(Duration::from_millis(125));
     ada.browser.click("#answer-anomaly");
-    said.push(anomaly_in(&question, point - 3, point + 7));
+    given.push(anomaly_in(&question, point - 3, point + 7));
 
     // A range that is painted beside the judged point reaches to it.
     let question = ada.next();
@@ -39,7 +39,7 @@ fn a_range_painted_by_mouse_is_what_the_log_says() {
     assert_eq!(ada.painted(), format!("{}-{point}", point - 6));
     std::thread::sleep(Duration::from_millis(125));
     ada.browser.click("#answer-expected");
-    said.push(json!({ "kind": "expected", "spans": [{ "first": point - 6, "last": point }] }));
+    given.push(spans(&[(point - 6, point, "expected")]));
 
     // From edge to edge of what is shown, from right to left.
     let question = ada.next();
@@ -47,23 +47,23 @@ fn a_range_painted_by_mouse_is_what_the_log_says() {
     assert_eq!(ada.painted(), format!("{}-{}", question.first, question.last));
     std::thread::sleep(Duration::from_millis(125));
     ada.browser.click("#answer-normal");
-    said.push(spans(&[(question.first, question.last, "normal")]));
+    given.push(spans(&[(question.first, question.last, "normal")]));
 
     ada.next();
-    drop(desk);
-    assert_eq!(log(&folder).into_iter().map(|row| row.said).collect::<Vec<_>>(), said);
+    drop(server);
+    assert_eq!(log(&folder).into_iter().map(|row| row.annotation).collect::<Vec<_>>(), given);
 }
 
 #[test]
-fn a_series_that_is_found_by_search_is_labelled_freely() {
+fn a_series_that_is_found_by_search_is_labelled() {
     let Some(_turn) = turn() else { return };
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path(), 60, 6, "range");
     let folder = dir.path().join("s");
-    let desk = Desk::begin(&folder, &config);
-    let listed = desk.get("/api/series")["series"].clone();
+    let server = Server::begin(&folder, &config);
+    let listed = server.get("/api/series")["series"].clone();
     let (index, name) = (1, listed[1]["name"].as_str().unwrap().to_owned());
-    let mut ada = Expert::sit_down(&desk, "ada");
+    let mut ada = Expert::sit_down(&server, "ada");
     ada.next();
     ada.browser.press(&["l"]);
     ada.browser.wait("document.activeElement.id === 'series-search'");
@@ -72,7 +72,7 @@ fn a_series_that_is_found_by_search_is_labelled_freely() {
     ada.browser.press(&[ENTER]);
     let window = "document.getElementById('window').dataset";
     let is_open = format!(
-        "document.body.dataset.view === 'free' && document.getElementById('question').dataset.series === '{index}' && {window}.first"
+        "document.body.dataset.screen === 'label' && document.getElementById('question').dataset.series === '{index}' && {window}.first"
     );
     let first: usize = ada.browser.wait(&is_open).as_str().unwrap().parse().unwrap();
     // The focus goes from the field to the page, so that keys are keys.
@@ -87,7 +87,7 @@ fn a_series_that_is_found_by_search_is_labelled_freely() {
     paint(50, 52, "a");
     paint(80, 90, "e");
     paint(58, 70, "x");
-    let labels = desk.get(&format!("/api/labels?series={index}&from={}&to={}", first, first + 150))["spans"].clone();
+    let labels = server.get(&format!("/api/labels?series={index}&from={}&to={}", first, first + 150))["spans"].clone();
     let span =
         |from: usize, to: usize, label: &str| json!({ "first": first + from, "last": first + to, "label": label });
     let stands =
@@ -96,14 +96,14 @@ fn a_series_that_is_found_by_search_is_labelled_freely() {
     ada.browser.press(&["z"]);
     ada.confirmed();
     let spans_after =
-        desk.get(&format!("/api/labels?series={index}&from={}&to={}", first, first + 150))["spans"].clone();
+        server.get(&format!("/api/labels?series={index}&from={}&to={}", first, first + 150))["spans"].clone();
     assert_eq!(spans_after[2], span(53, 60, "normal"), "what was erased is there again");
-    drop(desk);
+    drop(server);
     let log = log(&folder);
-    assert_eq!(log.iter().filter(|row| row.source.as_deref() == Some("free")).count(), 4);
+    assert_eq!(log.iter().filter(|row| row.source.as_deref() == Some("unprompted")).count(), 4);
     let second = &log[1];
     assert_eq!((second.who.as_str(), second.series.as_deref()), ("ada", Some(name.as_str())));
-    assert_eq!(second.said, spans(&[(first + 50, first + 52, "anomaly")]));
+    assert_eq!(second.annotation, spans(&[(first + 50, first + 52, "anomaly")]));
 }
 
 /// The file that a link saves.
@@ -133,8 +133,8 @@ fn labels_go_out_of_one_page_and_into_another() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path(), 60, 6, "range");
     let folder = dir.path().join("s");
-    let desk = Desk::begin(&folder, &config);
-    let mut ada = Expert::sit_down(&desk, "ada");
+    let server = Server::begin(&folder, &config);
+    let mut ada = Expert::sit_down(&server, "ada");
     for i in 0..6 {
         let question = ada.next();
         if i % 2 == 0 {
@@ -143,12 +143,12 @@ fn labels_go_out_of_one_page_and_into_another() {
         ada.answer(if i % 2 == 0 { "a" } else { "n" });
     }
     ada.next();
-    let all = |desk: &Desk| {
-        let n_series = desk.get("/api/session")["n_series"].as_u64().unwrap();
-        let of = |series| desk.get(&format!("/api/labels?series={series}&from=0&to=1000000"))["spans"].clone();
+    let all = |server: &Server| {
+        let n_series = server.get("/api/session")["n_series"].as_u64().unwrap();
+        let of = |series| server.get(&format!("/api/labels?series={series}&from=0&to=1000000"))["spans"].clone();
         (0..n_series).map(of).collect::<Vec<_>>()
     };
-    let labels = all(&desk);
+    let labels = all(&server);
     ada.browser.press(&["."]);
     ada.browser.wait("document.getElementById('files').open");
     let formats = ["trainset", "nab", "tsb-ad", "label-studio"];
@@ -158,17 +158,17 @@ fn labels_go_out_of_one_page_and_into_another() {
     }
 
     let other = dir.path().join("other");
-    let second = Desk::start(&other, &[data_folder().to_str().unwrap(), "--browse"]);
+    let second = Server::start(&other, &[data_folder().to_str().unwrap(), "--browse"]);
     let eve = Expert::sit_down(&second, "eve");
     eve.browser.click("#files-open");
     for (format, file) in [("trainset", &files[0]), ("label-studio", &files[3])] {
         eve.browser.click(&format!("#import-format option[value={format}]"));
         eve.browser.choose_file("#import-file", file);
-        eve.browser.run("document.getElementById('import-said').textContent = ''", &[]);
+        eve.browser.run("document.getElementById('import-result').textContent = ''", &[]);
         eve.browser.click("#import-go");
         let told = eve
             .browser
-            .wait("document.getElementById('import-said').textContent.match(/taken in|expected|cannot/)?.input");
+            .wait("document.getElementById('import-result').textContent.match(/taken in|expected|cannot/)?.input");
         assert!(told.as_str().unwrap().contains("taken in"), "{format}: {told}");
         assert_eq!(all(&second), labels, "{format}");
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::browser::ESCAPE;
 use crate::expert::Expert;
-use crate::server::{Desk, config};
+use crate::server::{Server, config};
 use crate::turn;
 
 /// Serious and critical faults that axe-core finds, each with where. Its script is at the path in `RLAD_AXE`; without it
@@ -41,8 +41,8 @@ fn light_dark_and_phone_have_no_serious_fault_and_nothing_beside_the_screen() {
     }
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path(), 60, 6, "range");
-    let desk = Desk::begin(&dir.path().join("s"), &config);
-    let mut ada = Expert::sit_down(&desk, "ada");
+    let server = Server::begin(&dir.path().join("s"), &config);
+    let mut ada = Expert::sit_down(&server, "ada");
     ada.next();
     ada.answer("n");
     let question = ada.next();

@@ -61,20 +61,20 @@ pub(crate) fn assert_same(folder: &Path, other: &Path) {
 }
 
 /// The program with its page.
-pub(crate) struct Desk {
+pub(crate) struct Server {
     child: Child,
     pub(crate) url: String,
     agent: ureq::Agent,
 }
 
-impl Drop for Desk {
+impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-impl Desk {
+impl Server {
     /// Begins a session.
     pub(crate) fn begin(folder: &Path, config: &Path) -> Self {
         Self::start(folder, &[data_folder().to_str().unwrap(), "--config", config.to_str().unwrap()])
@@ -136,11 +136,11 @@ impl Desk {
 pub(crate) struct Row {
     pub(crate) entry: i64,
     pub(crate) who: String,
-    pub(crate) what: String,
+    pub(crate) action: String,
     pub(crate) source: Option<String>,
     pub(crate) question: Option<i64>,
     pub(crate) series: Option<String>,
-    pub(crate) said: Value,
+    pub(crate) annotation: Value,
     pub(crate) target: Option<i64>,
 }
 
@@ -148,25 +148,25 @@ pub(crate) struct Row {
 pub(crate) fn log(folder: &Path) -> Vec<Row> {
     let log = rusqlite::Connection::open(folder.join("labels.sqlite")).unwrap();
     let mut rows = log
-        .prepare("SELECT entry, who, what, source, question, series, said, target FROM entries ORDER BY entry")
+        .prepare("SELECT entry, who, action, source, question, series, annotation, target FROM entries ORDER BY entry")
         .unwrap();
     let row = |row: &rusqlite::Row<'_>| {
-        let said: Option<String> = row.get(6)?;
+        let annotation: Option<String> = row.get(6)?;
         Ok(Row {
             entry: row.get(0)?,
             who: row.get(1)?,
-            what: row.get(2)?,
+            action: row.get(2)?,
             source: row.get(3)?,
             question: row.get(4)?,
             series: row.get(5)?,
-            said: said.map_or(Value::Null, |said| serde_json::from_str(&said).unwrap()),
+            annotation: annotation.map_or(Value::Null, |text| serde_json::from_str(&text).unwrap()),
             target: row.get(7)?,
         })
     };
     rows.query_map([], row).unwrap().map(Result::unwrap).collect()
 }
 
-/// Spans as they are said: first, last, label.
+/// Spans as they are logged: first, last, label.
 pub(crate) fn spans(of: &[(usize, usize, &str)]) -> Value {
     let spans: Vec<Value> =
         of.iter().map(|(first, last, label)| json!({ "first": first, "last": last, "label": label })).collect();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::browser::ENTER;
 use crate::expert::{Expert, anomaly_in, truth};
-use crate::server::{Desk, assert_same, config, log, spans, train};
+use crate::server::{Server, assert_same, config, log, spans, train};
 use crate::turn;
 
 /// The key of the truth of a point.
@@ -24,8 +24,8 @@ fn a_session_by_keyboard_alone_comes_to_the_bytes_of_the_truth() {
     let (by_truth, by_page) = (dir.path().join("truth"), dir.path().join("page"));
     train(&by_truth, &config);
     let truth = truth();
-    let desk = Desk::begin(&by_page, &config);
-    let mut ada = Expert::sit_down(&desk, "ada");
+    let server = Server::begin(&by_page, &config);
+    let mut ada = Expert::sit_down(&server, "ada");
     let (mut within, mut across) = (Vec::new(), Vec::new());
     let mut n = 0;
     while let Some(question) = ada.look() {
@@ -36,14 +36,14 @@ fn a_session_by_keyboard_alone_comes_to_the_bytes_of_the_truth() {
         n += 1;
     }
     assert_eq!(n, 48);
-    assert_eq!(desk.wait("done")["questions"], 48);
-    drop(desk);
+    assert_eq!(server.wait("done")["questions"], 48);
+    drop(server);
     assert_same(&by_page, &by_truth);
-    assert!(log(&by_page).iter().all(|row| row.who == "ada" && row.what == "said"));
+    assert!(log(&by_page).iter().all(|row| row.who == "ada" && row.action == "annotate"));
     for (what, mut times) in [("within a round", within), ("with a round learned between", across)] {
         times.sort_by(f64::total_cmp);
-        let share = |percent: usize| times[(times.len() - 1) * percent / 100];
-        let (median, most) = (share(50), share(99));
+        let quantile = |percent: usize| times[(times.len() - 1) * percent / 100];
+        let (median, most) = (quantile(50), quantile(99));
         eprintln!(
             "key press to next question, {what}: median {median:.0} ms, 99th percentile {most:.0} ms, of {}",
             times.len()
@@ -58,9 +58,9 @@ fn ranges_painted_by_keys_are_in_the_log_and_teach_what_a_script_teaches() {
     let config = config(dir.path(), 24, 6, "range");
     let (by_page, by_script) = (dir.path().join("page"), dir.path().join("script"));
     let truth = truth();
-    let desk = Desk::begin(&by_page, &config);
-    let mut ada = Expert::sit_down(&desk, "ada");
-    let mut said: BTreeMap<i64, Value> = BTreeMap::new();
+    let server = Server::begin(&by_page, &config);
+    let mut ada = Expert::sit_down(&server, "ada");
+    let mut given: BTreeMap<i64, Value> = BTreeMap::new();
     let mut n_painted = 0;
     while let Some(question) = ada.look() {
         let labels = &truth[question.series];
@@ -70,31 +70,32 @@ fn ranges_painted_by_keys_are_in_the_log_and_teach_what_a_script_teaches() {
             let last = (question.point..=question.last).take_while(is_in).last().unwrap();
             ada.paint(&question, first, last);
             ada.answer("1");
-            said.insert(question.id, anomaly_in(&question, first, last));
+            given.insert(question.id, anomaly_in(&question, first, last));
             n_painted += usize::from(first < last);
         } else {
             ada.answer("0");
-            said.insert(question.id, spans(&[(question.first, question.last, "normal")]));
+            given.insert(question.id, spans(&[(question.first, question.last, "normal")]));
         }
     }
     assert!(n_painted > 0, "a range of several points is among them");
-    desk.wait("done");
-    drop(desk);
-    let logged: BTreeMap<i64, Value> = log(&by_page).into_iter().map(|row| (row.question.unwrap(), row.said)).collect();
-    assert_eq!(logged, said);
+    server.wait("done");
+    drop(server);
+    let logged: BTreeMap<i64, Value> =
+        log(&by_page).into_iter().map(|row| (row.question.unwrap(), row.annotation)).collect();
+    assert_eq!(logged, given);
 
-    let desk = Desk::begin(&by_script, &config);
+    let server = Server::begin(&by_script, &config);
     for phase in std::iter::repeat_n("asking", 24) {
         let next = std::iter::repeat_with(|| {
             std::thread::sleep(std::time::Duration::from_millis(5));
-            desk.post("/api/next", &json!({ "who": "ada" }))["question"].clone()
+            server.post("/api/next", &json!({ "who": "ada" }))["question"].clone()
         });
         let question = next.take(4000).find(|question| !question.is_null()).expect(phase);
         let id = question["id"].as_i64().unwrap();
-        desk.post("/api/answer", &json!({ "who": "ada", "question": id, "said": said[&id], "seconds": 1 }));
+        server.post("/api/answer", &json!({ "who": "ada", "question": id, "annotation": given[&id], "seconds": 1 }));
     }
-    desk.wait("done");
-    drop(desk);
+    server.wait("done");
+    drop(server);
     assert_same(&by_page, &by_script);
 }
 
@@ -108,8 +109,8 @@ fn a_hundred_answers_are_taken_back_and_brought_back_by_keys() {
     let (by_truth, by_page) = (dir.path().join("truth"), dir.path().join("page"));
     train(&by_truth, &config);
     let truth = truth();
-    let desk = Desk::begin(&by_page, &config);
-    let mut ada = Expert::sit_down(&desk, "ada");
+    let server = Server::begin(&by_page, &config);
+    let mut ada = Expert::sit_down(&server, "ada");
     let mut asked = Vec::new();
     for _ in 0..N {
         let question = ada.next();
@@ -117,19 +118,19 @@ fn a_hundred_answers_are_taken_back_and_brought_back_by_keys() {
         asked.push(question);
     }
     ada.next();
-    let standing = || {
-        let answers = desk.get("/api/answers?who=ada&limit=1000");
-        let standing = answers["answers"].as_array().unwrap().iter().filter(|answer| answer["standing"] == true);
-        standing.map(|answer| answer["question"].as_i64().unwrap()).collect::<Vec<_>>()
+    let current = || {
+        let answers = server.get("/api/answers?who=ada&limit=1000");
+        let current = answers["answers"].as_array().unwrap().iter().filter(|answer| answer["current"] == true);
+        current.map(|answer| answer["question"].as_i64().unwrap()).collect::<Vec<_>>()
     };
     let all: Vec<i64> = asked.iter().rev().map(|question| question.id).collect();
-    assert_eq!(standing(), all);
+    assert_eq!(current(), all);
     for question in asked.iter().rev() {
         ada.browser.press(&["z"]);
         let shown = ada.next();
         assert_eq!((shown.id, shown.answered.as_str()), (question.id, ""));
     }
-    assert!(standing().is_empty());
+    assert!(current().is_empty());
     ada.browser.press(&["z"]);
     ada.browser.wait("document.getElementById('toast').textContent === 'There is nothing to take back.'");
     for (i, question) in asked.iter().enumerate() {
@@ -138,20 +139,20 @@ fn a_hundred_answers_are_taken_back_and_brought_back_by_keys() {
         let answered = if truth[question.series][question.point] { "anomaly" } else { "normal" };
         assert_eq!((shown.id, shown.answered.as_str()), (question.id, answered), "after {i} that were brought back");
     }
-    assert_eq!(standing(), all);
+    assert_eq!(current(), all);
     ada.browser.press(&[ENTER]);
     while let Some(question) = ada.look() {
         ada.answer(key(truth[question.series][question.point]));
     }
-    desk.wait("done");
-    drop(desk);
-    // The log grows only: what was said, then its rows from the last to the first, then from the first to the last.
+    server.wait("done");
+    drop(server);
+    // The log grows only: the annotations, then their rows from the last to the first, then from the first to the last.
     let log = log(&by_page);
-    let of = |what: &str| log.iter().filter(|row| row.what == what).collect::<Vec<_>>();
-    assert_eq!((of("said").len(), of("undo").len(), of("redo").len()), (112, N, N));
-    let said: Vec<Option<i64>> = of("said")[..N].iter().map(|row| Some(row.entry)).collect();
-    assert_eq!(of("undo").iter().rev().map(|row| row.target).collect::<Vec<_>>(), said);
-    assert_eq!(of("redo").iter().map(|row| row.target).collect::<Vec<_>>(), said);
+    let of = |what: &str| log.iter().filter(|row| row.action == what).collect::<Vec<_>>();
+    assert_eq!((of("annotate").len(), of("undo").len(), of("redo").len()), (112, N, N));
+    let annotated: Vec<Option<i64>> = of("annotate")[..N].iter().map(|row| Some(row.entry)).collect();
+    assert_eq!(of("undo").iter().rev().map(|row| row.target).collect::<Vec<_>>(), annotated);
+    assert_eq!(of("redo").iter().map(|row| row.target).collect::<Vec<_>>(), annotated);
     assert_same(&by_page, &by_truth);
 }
 
@@ -161,9 +162,9 @@ fn a_reload_and_a_restart_in_the_middle_lose_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path(), 60, 6, "range");
     let folder = dir.path().join("s");
-    let desk = Desk::begin(&folder, &config);
-    let address = desk.address();
-    let mut ada = Expert::sit_down(&desk, "ada");
+    let server = Server::begin(&folder, &config);
+    let address = server.address();
+    let mut ada = Expert::sit_down(&server, "ada");
     for _ in 0..4 {
         ada.next();
         ada.answer("n");
@@ -178,11 +179,11 @@ fn a_reload_and_a_restart_in_the_middle_lose_nothing() {
     ada.browser.wait(&format!("{progress} === '4 of 60'"));
 
     // The program dies; what is answered meanwhile waits in the browser, and goes to the next run of the program once.
-    drop(desk);
+    drop(server);
     ada.browser.wait("document.getElementById('connection').dataset.state === 'gone'");
     ada.answer("a");
     ada.browser.wait("document.getElementById('unsent').dataset.count === '1'");
-    let desk = Desk::start(&folder, &["--bind", &address]);
+    let server = Server::start(&folder, &["--bind", &address]);
     let next = ada.next();
     assert_ne!(next.id, before.id);
     // What was taken back and what is redone is known after a reload, too.
@@ -194,12 +195,12 @@ fn a_reload_and_a_restart_in_the_middle_lose_nothing() {
     ada.browser.press(&["y"]);
     let again = ada.next();
     assert_eq!((again.id, again.answered.as_str()), (before.id, "anomaly"));
-    drop(desk);
+    drop(server);
     let log = log(&folder);
     let of_question: Vec<&str> =
-        log.iter().filter(|row| row.question == Some(before.id)).map(|row| row.what.as_str()).collect();
-    assert_eq!(of_question.iter().filter(|what| **what == "said").count(), 1, "{log:?}");
-    assert_eq!(log.iter().filter(|row| row.what == "said").count(), 5);
+        log.iter().filter(|row| row.question == Some(before.id)).map(|row| row.action.as_str()).collect();
+    assert_eq!(of_question.iter().filter(|what| **what == "annotate").count(), 1, "{log:?}");
+    assert_eq!(log.iter().filter(|row| row.action == "annotate").count(), 5);
 }
 
 #[test]
@@ -210,12 +211,12 @@ fn two_experts_at_two_pages_never_get_the_same_question() {
     let (by_truth, folder) = (dir.path().join("truth"), dir.path().join("two"));
     train(&by_truth, &config);
     let truth = truth();
-    let desk = Desk::begin(&folder, &config);
+    let server = Server::begin(&folder, &config);
     let asked: Vec<Vec<i64>> = std::thread::scope(|scope| {
         let at_work = ["ada", "eve"].map(|who| {
-            let (desk, truth) = (&desk, &truth);
+            let (server, truth) = (&server, &truth);
             scope.spawn(move || {
-                let mut expert = Expert::sit_down(desk, who);
+                let mut expert = Expert::sit_down(server, who);
                 let mut asked = Vec::new();
                 while let Some(question) = expert.look() {
                     asked.push(question.id);
@@ -226,8 +227,8 @@ fn two_experts_at_two_pages_never_get_the_same_question() {
         });
         at_work.into_iter().map(|one| one.join().unwrap()).collect()
     });
-    desk.wait("done");
-    drop(desk);
+    server.wait("done");
+    drop(server);
     let all: BTreeSet<i64> = asked.iter().flatten().copied().collect();
     assert_eq!(all.len(), asked[0].len() + asked[1].len(), "{asked:?}");
     assert_eq!(all, (0..36).collect());

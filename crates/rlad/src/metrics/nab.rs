@@ -11,7 +11,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::Points;
+use super::points::Points;
 
 /// How NAB's score is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ pub struct NabBest {
     pub score: f64,
 }
 
-/// What a right alarm, a wrong alarm and a missed window weigh.
+/// The weights of a right alarm, a wrong alarm and a missed window.
 #[derive(Clone, Copy, Debug)]
 struct Profile {
     hit: f64,
@@ -81,14 +81,14 @@ struct Place {
     is_alarm: bool,
     /// The window that it lies in, counted over all series.
     window: Option<usize>,
-    /// What an alarm there is worth before weighting: positive in a window, negative outside.
+    /// The worth of an alarm there before weighting: positive in a window, negative outside.
     worth: f64,
 }
 
 /// The scores over all series; `None` without windows.
-pub(super) fn nab(judged: &[Points<'_>], options: NabOptions) -> Option<Nab> {
+pub(super) fn nab(scored: &[Points<'_>], options: NabOptions) -> Option<Nab> {
     let (mut places, mut n_windows) = (Vec::new(), 0);
-    for points in judged {
+    for points in scored {
         n_windows += add_places(points, options, n_windows, &mut places);
     }
     if n_windows == 0 {

@@ -3,7 +3,7 @@
 //! For each buffer length ℓ, each point has a weight: 1 in a segment, `sqrt(1 - d / ℓ)` at distance d ≤ ℓ / 2 from one (the
 //! sum of these, at most 1, near several), 0 elsewhere. With the alarms at a threshold, `TP` is the sum of their weights;
 //! `P = |segments| + B / 2`, where B is the part of `TP` outside of the segments; recall is `min(TP / P, 1)` times the
-//! share of buffered segments with an alarm (buffers that meet are one); precision is `TP / alarms`; the rate of false
+//! fraction of buffered segments with an alarm (buffers that meet are one); precision is `TP / alarms`; the rate of false
 //! alarms `(alarms - TP) / (n - P)`. The areas under the curves over 250 thresholds are averaged over ℓ.
 //!
 //! Only points near a segment change with ℓ, and what is needed of each threshold is what it adds to the one above. So each
@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use super::Points;
+use super::points::Points;
 use crate::data::label::Label;
 
 /// The number of thresholds, evenly spread over the ranks of the points, the highest and the lowest score included.

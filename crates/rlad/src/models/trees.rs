@@ -2,7 +2,7 @@
 //!
 //! Fitted Q iteration (Ernst, Geurts and Wehenkel 2005) fits trees to `r + γ max_a Q(s', a)`. Here the action does not move
 //! the series, so the second term is the same for both actions, and what decides, `Q(anomaly) − Q(normal)`, is the expected
-//! difference of the rewards: the probability of an anomaly, which one fit gives (`docs/algorithm.md`).
+//! difference of the rewards: the probability of an anomaly, which one fit gives (`docs/src/algorithm.md`).
 
 mod bins;
 mod config;

@@ -6,6 +6,7 @@ use rlad::config::AnswerKind;
 use rlad::data::NANOS_PER_SECOND;
 
 use super::*;
+use crate::terminal::Question;
 
 const FIVE_MINUTES: i64 = 300 * NANOS_PER_SECOND;
 /// 2014-04-01 00:00:00.

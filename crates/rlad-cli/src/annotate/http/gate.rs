@@ -1,4 +1,4 @@
-//! Who may ask: nobody but the page that this server has given out, read by somebody who has the secret where one is needed.
+//! Access: nobody but the page that this server has given out, read by somebody who has the secret where one is needed.
 //!
 //! - **Another site's page** in the same browser can neither read (its origin differs, and nothing allows it) nor write (it does
 //!   not know the token, and its `Origin` is not ours).
@@ -10,9 +10,9 @@ use std::net::{IpAddr, SocketAddr};
 use anyhow::Context;
 use axum::http::{HeaderMap, Method, Uri, header};
 
-use super::super::api_error::Refusal;
+use super::super::api_error::ApiError;
 
-/// What requests are checked by.
+/// The checks of each request.
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {
     address: SocketAddr,
@@ -28,27 +28,27 @@ impl Gate {
     }
 
     /// Lets a request pass, or refuses it.
-    pub(crate) fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
         let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let host = text(header::HOST).unwrap_or_default();
         if !self.is_own(host) {
             let hint = "open the address that the program printed";
-            return Err(Refusal::with(403, "the request names another host than this server", Some(hint)));
+            return Err(ApiError::with(403, "the request names another host than this server", Some(hint)));
         }
         let own = format!("http://{host}");
         if headers.contains_key(header::ORIGIN) && text(header::ORIGIN) != Some(own.as_str()) {
-            return Err(Refusal::with(403, "the request comes from another site's page", None));
+            return Err(ApiError::with(403, "the request comes from another site's page", None));
         }
         let is_page = method == Method::GET && uri.path() == "/";
         let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
         if !is_page && site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
-            return Err(Refusal::with(403, "the request comes from another site's page", None));
+            return Err(ApiError::with(403, "the request comes from another site's page", None));
         }
         if let Some(secret) = &self.secret {
             let known = cookie(headers, &self.cookie()).is_some_and(|value| same(&value, secret));
             if !(known || is_page && self.knows(uri)) {
                 let hint = "open the address that the program printed, with its secret";
-                return Err(Refusal::with(401, "this page is for those who have its secret", Some(hint)));
+                return Err(ApiError::with(401, "this page is for those who have its secret", Some(hint)));
             }
         }
         if method == Method::GET || method == Method::HEAD {
@@ -58,7 +58,7 @@ impl Gate {
         if token.is_some_and(|token| same(token, &self.token)) {
             return Ok(());
         }
-        Err(Refusal::with(403, "the request lacks the page's token", Some("load the page again")))
+        Err(ApiError::with(403, "the request lacks the page's token", Some("load the page again")))
     }
 
     /// Whether the address of the page carries the secret.

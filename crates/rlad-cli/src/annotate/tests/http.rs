@@ -4,11 +4,11 @@ use super::*;
 
 #[test]
 fn only_the_page_of_this_server_may_ask() {
-    let room = Room::usual();
-    let token = room.token.as_str();
+    let fixture = Fixture::usual();
+    let token = fixture.token.as_str();
     let json_type = ("content-type", "application/json");
     let status = |method: Method, path: &str, headers: &[(&str, &str)], body: &str| {
-        room.ask(method, path, headers, body).0.as_u16()
+        fixture.ask(method, path, headers, body).0.as_u16()
     };
     let post = |headers: &[(&str, &str)]| status(Method::POST, "/api/next", headers, r#"{"who":"ada"}"#);
     let own = format!("http://{HOST}");
@@ -34,7 +34,7 @@ fn only_the_page_of_this_server_may_ask() {
     );
     let large = format!(r#"{{"who":"{}"}}"#, "x".repeat(9 << 20));
     assert_eq!(status(Method::POST, "/api/next", &[("x-rlad-token", token), json_type], &large), 413);
-    let (_, headers, page) = room.ask(Method::GET, "/", &[], "");
+    let (_, headers, page) = fixture.ask(Method::GET, "/", &[], "");
     assert!(page.contains(token));
     let policy = headers["content-security-policy"].to_str().unwrap();
     assert!(policy.starts_with("default-src 'none'; script-src 'self'") && policy.contains("frame-ancestors 'none'"));
@@ -43,12 +43,12 @@ fn only_the_page_of_this_server_may_ask() {
 
 #[test]
 fn off_loopback_the_secret_is_needed() {
-    let room = Room::new(settings(false), 3, Some("abcdefgh"));
-    let status = |path: &str, headers: &[(&str, &str)]| room.ask(Method::GET, path, headers, "").0.as_u16();
+    let fixture = Fixture::new(settings(false), 3, Some("abcdefgh"));
+    let status = |path: &str, headers: &[(&str, &str)]| fixture.ask(Method::GET, path, headers, "").0.as_u16();
     for path in ["/", "/api/state", "/assets/page.css", "/?secret=abcdefgi", "/api/state?secret=abcdefgh"] {
         assert_eq!(status(path, &[]), 401, "{path}");
     }
-    let (found, headers, _) = room.ask(Method::GET, "/?secret=abcdefgh", &[("host", "10.1.2.3:8080")], "");
+    let (found, headers, _) = fixture.ask(Method::GET, "/?secret=abcdefgh", &[("host", "10.1.2.3:8080")], "");
     assert_eq!((found.as_u16(), headers["location"].to_str().unwrap()), (303, "/"));
     let cookie = headers["set-cookie"].to_str().unwrap();
     assert_eq!(cookie, "rlad_8080=abcdefgh; HttpOnly; SameSite=Strict; Path=/");
@@ -59,9 +59,9 @@ fn off_loopback_the_secret_is_needed() {
 
 #[test]
 fn assets_are_cached_by_their_content() {
-    let room = Room::usual();
-    let (found, headers, _) = room.ask(Method::GET, "/assets/page.css", &[], "");
+    let fixture = Fixture::usual();
+    let (found, headers, _) = fixture.ask(Method::GET, "/assets/page.css", &[], "");
     assert_eq!((found.as_u16(), headers["content-type"].to_str().unwrap()), (200, "text/css; charset=utf-8"));
     let tag = headers["etag"].to_str().unwrap();
-    assert_eq!(room.ask(Method::GET, "/assets/page.css", &[("if-none-match", tag)], "").0.as_u16(), 304);
+    assert_eq!(fixture.ask(Method::GET, "/assets/page.css", &[("if-none-match", tag)], "").0.as_u16(), 304);
 }
