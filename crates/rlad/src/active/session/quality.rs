@@ -158,8 +158,8 @@ impl Session {
             let own: Vec<&(PoolPoint, Label)> =
                 labelled.iter().filter(|(at, _)| fold(*at, n_members) == member).collect();
             let points: Vec<PoolPoint> = own.iter().map(|(at, _)| *at).collect();
-            for (judged, (_, label)) in self.agent.predictions_of(member, &self.pool, &points).into_iter().zip(own) {
-                match (judged.score(self.config.agent.surprisal) > threshold, *label == Label::Anomaly) {
+            for (prediction, (_, label)) in self.agent.predictions_of(member, &self.pool, &points).into_iter().zip(own) {
+                match (prediction.score(self.config.agent.surprisal) > threshold, *label == Label::Anomaly) {
                     (true, true) => sums.0[0] += 1.0,
                     (true, false) => sums.0[1] += 1.0,
                     (false, true) => sums.0[2] += 1.0,
@@ -208,7 +208,7 @@ impl Session {
             ThresholdMethod::Own => 0.0,
             ThresholdMethod::Calibrated => self.threshold(&points, &predictions, worth, SLACK),
         };
-        let alarms = means(&predictions).into_iter().map(|judged| judged.score(worth) > threshold).collect();
+        let alarms = means(&predictions).into_iter().map(|prediction| prediction.score(worth) > threshold).collect();
         PoolPredictions { threshold, alarms, p_wrong: self.p_wrong() }
     }
 

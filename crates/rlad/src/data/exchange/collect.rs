@@ -37,9 +37,9 @@ impl<'a> Collected<'a> {
     pub(super) fn stretch(&mut self, series: usize, [from, to]: [i64; 2], label: Annotation, texts: [&str; 2]) {
         let timestamps = self.series[series].timestamps();
         let first = timestamps.partition_point(|&timestamp| timestamp < from);
-        let behind = timestamps.partition_point(|&timestamp| timestamp <= to);
-        if first < behind {
-            self.paint(series, Span { first, last: behind - 1, label });
+        let after = timestamps.partition_point(|&timestamp| timestamp <= to);
+        if first < after {
+            self.paint(series, Span { first, last: after - 1, label });
         } else {
             let [from, to] = texts.map(str::to_owned);
             self.uncovered.push(Uncovered { series: self.series[series].name().to_owned(), from, to, label });
@@ -49,7 +49,7 @@ impl<'a> Collected<'a> {
     /// A row labels the point of a series at a timestamp. `text` is the timestamp as the file has it.
     pub(super) fn row_at(&mut self, series: usize, timestamp: i64, label: Annotation, text: &str) {
         let timestamps = self.series[series].timestamps();
-        // It is usually the point behind that of the row before.
+        // It is usually the point after that of the row before.
         let next = match self.run {
             Run::Points(of, span) if of == series => Some(span.last + 1),
             _ => None,

@@ -50,7 +50,7 @@ struct Csv<'a, R> {
     delimiter: u8,
     names: Vec<String>,
     roles: Roles,
-    /// The byte behind the header.
+    /// The byte after the header.
     first_byte: u64,
 }
 
@@ -132,7 +132,7 @@ impl<'a, R: Read + Seek> Csv<'a, R> {
         Ok(listing)
     }
 
-    /// Calls `each` with the rows in a piece of the file and the bytes at which they begin. The byte behind the last.
+    /// Calls `each` with the rows in a piece of the file and the bytes at which they begin. The byte after the last.
     fn each_row(
         &mut self,
         first_row: usize,

@@ -116,7 +116,7 @@ impl Pick<'_> {
         self.names.contains(name)
     }
 
-    /// The rows to read, from 0; the last may lie behind the end of the file.
+    /// The rows to read, from 0; the last may lie after the end of the file.
     pub(super) fn rows(&self) -> impl Iterator<Item = Range<usize>> {
         self.runs.iter().map(|run| run.start * BLOCK..run.end * BLOCK)
     }

@@ -57,7 +57,7 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
-    /// Notes one case behind those before, named as it shall stand in the sentence.
+    /// Notes one case after those before, named as it shall stand in the sentence.
     pub(crate) fn add(&mut self, note: Note, case: String) {
         let cases = self.notes.entry(note).or_default();
         cases.insert((cases.len(), 0), case);
