@@ -51,10 +51,10 @@ impl Spans {
 pub(super) fn labels(spans: &[Span<Annotation>]) -> impl FnMut(usize) -> Option<Annotation> + '_ {
     let mut rest = spans;
     move |point| {
-        while let [span, behind @ ..] = rest
+        while let [span, after @ ..] = rest
             && span.last < point
         {
-            rest = behind;
+            rest = after;
         }
         rest.first().filter(|span| span.first <= point).map(|span| span.label)
     }

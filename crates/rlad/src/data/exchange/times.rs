@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(read(&civil, "1592250751951.5"), Ok(at + 500_000));
         assert_eq!(read(&civil, "1592250751.951"), Ok(at));
         let early = series(TimeFormat::Milliseconds, vec![0, 60_000_000, 120_000_000]);
-        assert_eq!(read(&early, "60"), Ok(60_000_000), "60 s would be behind the series");
+        assert_eq!(read(&early, "60"), Ok(60_000_000), "60 s would be after the series");
         let index = series(TimeFormat::Index, vec![0, 1, 2, 3]);
         assert_eq!(read(&index, "1.5"), Ok(2));
         assert_eq!(of_number(&index, &"1.5".parse().unwrap(), None, End::To), Ok(1));

@@ -50,7 +50,7 @@ struct Csv<'a, R> {
     delimiter: u8,
     names: Vec<String>,
     roles: Roles,
-    /// The byte behind the header.
+    /// The byte after the header.
     first_byte: u64,
 }
 
@@ -132,7 +132,7 @@ impl<'a, R: Read + Seek> Csv<'a, R> {
         Ok(listing)
     }
 
-    /// Calls `each` with the rows in a piece of the file and the bytes at which they begin. The byte behind the last.
+    /// Calls `each` with the rows in a piece of the file and the bytes at which they begin. The byte after the last.
     fn each_row(
         &mut self,
         first_row: usize,
@@ -278,7 +278,7 @@ pub(crate) fn delimiter(text: &[u8]) -> u8 {
     counts.into_iter().reduce(|best, other| if other.1 > best.1 { other } else { best }).expect("three of them").0
 }
 
-/// What each column holds, by its first cell that is not missing.
+/// The kind of each column, by its first cell that is not missing.
 fn kinds<R: Read>(path: &Path, reader: &mut Reader<R>, n_columns: usize) -> Result<Vec<Kind>> {
     let mut kinds = vec![Kind::Blank; n_columns];
     let mut record = ByteRecord::new();
