@@ -1,24 +1,42 @@
-//! The arrows between the program's modules: one way, no cycle, and in the order that `ARCHITECTURE.md` prints.
+//! The arrows between the modules of the library and of the program: one way, no cycle, and in the order that `ARCHITECTURE.md` prints.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The heading in `ARCHITECTURE.md` under which the order stands, in a fenced block.
-const HEADING: &str = "## The program, in reading order";
+/// A crate, by its folder below `crates`, and the heading in `ARCHITECTURE.md` under which its order stands, in a fenced block.
+struct Crate {
+    folder: &'static str,
+    heading: &'static str,
+    /// Arrows that there are, so that a test which finds none fails.
+    known: [(&'static str, &'static str); 2],
+}
+
+const CRATES: [Crate; 2] = [
+    Crate {
+        folder: "rlad",
+        heading: "## The library, in reading order",
+        known: [("active", "detect"), ("features", "models")],
+    },
+    Crate {
+        folder: "rlad-cli",
+        heading: "## The program, in reading order",
+        known: [("commands", "annotate"), ("folder", "advice")],
+    },
+];
 
 /// A module, as the names from the crate's root to it.
 type Module = Vec<String>;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// Every module with the text of its file, without its unit tests.
-fn modules() -> BTreeMap<Module, String> {
+fn modules(of: &Crate) -> BTreeMap<Module, String> {
     let mut modules = BTreeMap::new();
-    let mut folders = vec![(root().join("src"), Module::new())];
+    let mut folders = vec![(root().join("crates").join(of.folder).join("src"), Module::new())];
     while let Some((folder, module)) = folders.pop() {
         for entry in std::fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
@@ -30,7 +48,10 @@ fn modules() -> BTreeMap<Module, String> {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
                 let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-                modules.insert(if name == "main" { Module::new() } else { of }, lines.collect::<Vec<_>>().join("\n"));
+                modules.insert(
+                    if ["main", "lib"].contains(&&*name) { Module::new() } else { of },
+                    lines.collect::<Vec<_>>().join("\n"),
+                );
             }
         }
     }
@@ -82,14 +103,18 @@ fn used(module: &Module, text: &str, modules: &BTreeMap<Module, String>) -> BTre
     };
     // A path ends in an item: the module is its longest part that is one.
     let module_of = |path: Module| {
-        (0..=path.len()).rev().map(|n| path[..n].to_vec()).find(|module| modules.contains_key(module)).unwrap_or_default()
+        (0..=path.len())
+            .rev()
+            .map(|n| path[..n].to_vec())
+            .find(|module| modules.contains_key(module))
+            .unwrap_or_default()
     };
     written.into_iter().map(absolute).map(module_of).collect()
 }
 
 /// The arrows between modules of one folder, by the folder: a folder and its parts are one, as seen from outside.
-fn arrows() -> BTreeMap<Module, BTreeMap<String, BTreeSet<String>>> {
-    let modules = modules();
+fn arrows(of: &Crate) -> BTreeMap<Module, BTreeMap<String, BTreeSet<String>>> {
+    let modules = modules(of);
     let mut arrows: BTreeMap<Module, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     for (from, text) in &modules {
         for to in used(from, text, &modules) {
@@ -105,7 +130,7 @@ fn arrows() -> BTreeMap<Module, BTreeMap<String, BTreeSet<String>>> {
 
 #[test]
 fn no_module_uses_one_that_uses_it() {
-    for (folder, arrows) in arrows() {
+    for (folder, arrows) in CRATES.iter().flat_map(arrows) {
         let mut left = arrows;
         // Modules that use none of those that are left go; a cycle stays.
         loop {
@@ -122,24 +147,30 @@ fn no_module_uses_one_that_uses_it() {
 
 #[test]
 fn arrows_are_as_the_architecture_prints() {
-    let text = std::fs::read_to_string(root().join("../../ARCHITECTURE.md")).unwrap();
-    let (_, after) = text.split_once(HEADING).unwrap();
-    let block = after.split("```").nth(1).unwrap();
-    // The first line of the block is its language.
-    let lines: Vec<&str> = block.lines().skip(1).collect();
-    let place: BTreeMap<&str, usize> =
-        lines.iter().enumerate().flat_map(|(at, line)| line.split_whitespace().map(move |name| (name, at))).collect();
-    let top: BTreeSet<String> =
-        modules().into_keys().filter(|module| module.len() == 1).map(|module| module[0].clone()).collect();
-    let printed: BTreeSet<String> = place.keys().map(|name| (*name).to_owned()).collect();
-    assert_eq!(printed, top, "the order names each module of the program once");
-    let arrows = arrows();
-    let of_program = &arrows[&Module::new()];
-    assert!(of_program["commands"].contains("annotate") && of_program["folder"].contains("advice"), "arrows are found");
-    for (user, used) in of_program {
-        for used in used {
-            let is_above = place[used.as_str()] < place[user.as_str()];
-            assert!(is_above, "`{user}` uses `{used}`, which is not on a line above it");
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    for of in &CRATES {
+        let (_, after) = text.split_once(of.heading).unwrap();
+        // The first line of the block is its language.
+        let lines: Vec<&str> = after.split("```").nth(1).unwrap().lines().skip(1).collect();
+        let place: BTreeMap<&str, usize> = lines
+            .iter()
+            .enumerate()
+            .flat_map(|(at, line)| line.split_whitespace().map(move |name| (name, at)))
+            .collect();
+        let top: BTreeSet<String> =
+            modules(of).into_keys().filter(|module| module.len() == 1).map(|module| module[0].clone()).collect();
+        let printed: BTreeSet<String> = place.keys().map(|name| (*name).to_owned()).collect();
+        assert_eq!(printed, top, "the order names each module of `{}` once", of.folder);
+        let arrows = arrows(of);
+        let of_crate = &arrows[&Module::new()];
+        for (user, used) in of.known {
+            assert!(of_crate[user].contains(used), "the arrow from `{user}` to `{used}` is found");
+        }
+        for (user, used) in of_crate {
+            for used in used {
+                let is_above = place[used.as_str()] < place[user.as_str()];
+                assert!(is_above, "`{user}` uses `{used}`, which is not on a line above it");
+            }
         }
     }
 }

@@ -7,6 +7,8 @@
 //! This one knows a rule of thumb: more than 20 is an anomaly, between 15 and 20 it is not sure, and it stops after 50 answers. A person
 //! at a terminal, a ticket system or a table of incidents would answer in the same place.
 
+#![expect(clippy::print_stdout, reason = "an example prints")]
+
 use rlad::active::{Question, Reply};
 use rlad::config::AnswerKind;
 use rlad::data::TimeFormat;

@@ -7,6 +7,8 @@
 //!
 //! Without a file it makes a series of its own. The expert answers from the labels of the data; `custom_oracle` shows one of your own.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example prints")]
+
 use std::path::PathBuf;
 
 use rlad::data::{DataSet, NANOS_PER_SECOND, ReadOptions, TimeFormat, Truth};

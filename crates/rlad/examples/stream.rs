@@ -4,6 +4,8 @@
 //! cargo run --release --example stream
 //! ```
 
+#![expect(clippy::print_stdout, reason = "an example prints")]
+
 use std::sync::Arc;
 
 use rlad::data::{NANOS_PER_SECOND, TimeFormat, Truth};

@@ -88,3 +88,12 @@ pub mod internals {
     pub use crate::models::qnet::{Adam, Batch, QNetwork, QNetworkShape, Regularisation};
     pub use crate::models::tensor_file::Tensor;
 }
+
+/// The code in the README and in the book's page *Library* compiles.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../../docs/src/library.md")]
+    mod library {}
+}

@@ -214,7 +214,24 @@ fn affiliation_of(of_series: impl Iterator<Item = Fractions>) -> Quality {
     of_series.sum::<Fractions>().quality()
 }
 
-/// Computes every metric that the options ask for.
+/// Every metric that the options ask for.
+///
+/// [`join`] makes the scored series of a scores file and a data set; here they are at hand.
+///
+/// ```
+/// use rlad::Label::{Anomaly, Normal};
+/// use rlad::metrics::{EvaluateOptions, ScoredSeries, evaluate};
+///
+/// let truth = [Normal, Normal, Anomaly, Anomaly, Normal].map(Some);
+/// let scored = ScoredSeries::new(&truth, &[0.1, 0.9, 0.2, 0.8, 0.3], 0.5)?;
+/// let evaluation = evaluate(&[scored], &EvaluateOptions::default());
+/// // Two alarms, one of them right; one of two anomalous points found.
+/// assert_eq!(evaluation.strict.precision, Some(0.5));
+/// assert_eq!(evaluation.strict.recall, Some(0.5));
+/// // Found one point after the event began, so with a delay all of it counts.
+/// assert_eq!(evaluation.delay.quality.recall, Some(1.0));
+/// # Ok::<(), rlad::Error>(())
+/// ```
 #[must_use]
 pub fn evaluate(scored: &[ScoredSeries<'_>], options: &EvaluateOptions) -> Evaluation {
     let scored: Vec<Points<'_>> = scored.par_iter().map(Points::new).collect();

@@ -10,7 +10,6 @@ use std::error::Error;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::Arc;
 use std::time::Instant;
 
 use rand::SeedableRng;

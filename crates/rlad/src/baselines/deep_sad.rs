@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::fitted::WindowDetector;
 use super::network::{Activation, Layer, Network, Pass};
 use super::scoring::score_ends;
 use super::training::{batches, bound, check, check_finite, check_training, gather};
+use super::window_detector::WindowDetector;
 use super::windows::{Arrays, Corpus, Scaled};
 use crate::data::label::Label;
 use crate::error::{Error, Result};
@@ -311,11 +311,11 @@ mod tests {
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
-    use super::super::network::tests::{
-        assert_floats_near, assert_near, bad_series, corpus, fill, floats, numbers, reference, sine_with_an_odd_period,
-        stored,
-    };
     use super::*;
+    use crate::baselines::reference::{
+        assert_floats_near, assert_near, bad_series, corpus, fill, floats, numbers, of_networks,
+        sine_with_an_odd_period, stored,
+    };
 
     fn quick() -> DeepSadConfig {
         DeepSadConfig { n_pretraining_epochs: 5, n_epochs: 10, ..DeepSadConfig::default() }
@@ -323,10 +323,10 @@ mod tests {
 
     #[test]
     fn the_centre_the_losses_gradients_and_scores_are_pytorchs() {
-        let case = &reference()["deep_sad"];
+        let case = &of_networks()["deep_sad"];
         let config = DeepSadConfig { hidden: vec![16, 8], n_outputs: 4, ..DeepSadConfig::default() };
         let mut network = Network::new(config.layers(25), &mut ChaCha8Rng::seed_from_u64(1));
-        fill([&mut network]);
+        fill([network.weights_mut()]);
         let mut trainer = Trainer::new(network, &config);
         let rows = floats(&case["rows"]);
         let label = |y| match y {

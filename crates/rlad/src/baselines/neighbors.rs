@@ -4,10 +4,10 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::classic::{check_n_steps, draw_windows};
-use super::fitted::WindowDetector;
+use super::sample::{check_n_steps, sample_windows};
 use super::scoring::score_ends;
 use super::training::check;
+use super::window_detector::WindowDetector;
 use super::windows::{Arrays, Corpus, Scaled, array};
 use crate::error::Result;
 use crate::models::nearest::{Neighbor, Search};
@@ -53,9 +53,7 @@ impl NearestNeighborsConfig {
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) for the first setting outside of its range.
     pub fn validate(&self) -> Result<()> {
-        check_n_steps(self.n_steps)?;
-        check(self.n_neighbors >= 1, "n_neighbors", "at least 1", self.n_neighbors)?;
-        check((1..=1_000_000).contains(&self.n_windows), "n_windows", "in 1..=1000000", self.n_windows)
+        check_neighborhood(self.n_steps, self.n_neighbors, self.n_windows)
     }
 }
 
@@ -85,7 +83,7 @@ impl NearestNeighbors {
     /// [`Error::Setting`](crate::Error::Setting) and [`Error::Empty`](crate::Error::Empty).
     pub(crate) fn fit(corpus: &Corpus, config: &NearestNeighborsConfig, seed: u64) -> Result<Self> {
         config.validate()?;
-        let windows = draw_windows(corpus, config.n_steps, config.n_windows, seed)?;
+        let windows = sample_windows(corpus, config.n_steps, config.n_windows, seed)?;
         Ok(Self::of_windows(windows, config.n_steps * corpus.n_channels(), config.clone()))
     }
 
@@ -156,9 +154,7 @@ impl LocalOutlierFactorConfig {
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) for the first setting outside of its range.
     pub fn validate(&self) -> Result<()> {
-        check_n_steps(self.n_steps)?;
-        check(self.n_neighbors >= 1, "n_neighbors", "at least 1", self.n_neighbors)?;
-        check((1..=1_000_000).contains(&self.n_windows), "n_windows", "in 1..=1000000", self.n_windows)
+        check_neighborhood(self.n_steps, self.n_neighbors, self.n_windows)
     }
 }
 
@@ -196,7 +192,7 @@ impl LocalOutlierFactor {
     /// [`Error::Setting`](crate::Error::Setting) and [`Error::Empty`](crate::Error::Empty).
     pub(crate) fn fit(corpus: &Corpus, config: &LocalOutlierFactorConfig, seed: u64) -> Result<Self> {
         config.validate()?;
-        let windows = draw_windows(corpus, config.n_steps, config.n_windows, seed)?;
+        let windows = sample_windows(corpus, config.n_steps, config.n_windows, seed)?;
         Ok(Self::of_windows(windows, config.n_steps * corpus.n_channels(), config.clone()))
     }
 
@@ -257,6 +253,13 @@ impl WindowDetector for LocalOutlierFactor {
         self.densities = array(arrays, "densities", self.n_windows)?;
         Ok(())
     }
+}
+
+/// Checks the settings that both detectors have.
+fn check_neighborhood(n_steps: usize, n_neighbors: usize, n_windows: usize) -> Result<()> {
+    check_n_steps(n_steps)?;
+    check(n_neighbors >= 1, "n_neighbors", "at least 1", n_neighbors)?;
+    check((1..=1_000_000).contains(&n_windows), "n_windows", "in 1..=1000000", n_windows)
 }
 
 /// The local reachability density of a window from its nearest ones and the `d_k` of all reference windows.

@@ -2,7 +2,7 @@
 
 mod batch_norm;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod units;
 
 use rand::{Rng, RngExt};

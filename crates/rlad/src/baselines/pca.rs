@@ -3,10 +3,10 @@
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use serde::{Deserialize, Serialize};
 
-use super::classic::{check_n_steps, draw_windows};
-use super::fitted::WindowDetector;
+use super::sample::{check_n_steps, sample_windows};
 use super::scoring::score_ends;
 use super::training::check;
+use super::window_detector::WindowDetector;
 use super::windows::{Arrays, Corpus, Scaled, array};
 use crate::error::Result;
 use crate::models::matrix::{Matrix, multiply};
@@ -94,7 +94,7 @@ impl Pca {
     /// [`Error::Setting`](crate::Error::Setting) and [`Error::Empty`](crate::Error::Empty).
     pub(crate) fn fit(corpus: &Corpus, config: &PcaConfig, seed: u64) -> Result<Self> {
         config.validate()?;
-        let windows = draw_windows(corpus, config.n_steps, config.n_windows, seed)?;
+        let windows = sample_windows(corpus, config.n_steps, config.n_windows, seed)?;
         Ok(Self::of_windows(&windows, config.n_steps * corpus.n_channels(), config.clone()))
     }
 

@@ -5,11 +5,11 @@ mod examples;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::fitted::WindowDetector;
 use super::network::{Activation, Layer, Network, Pass};
 use super::saliency::{N_ADDED, Saliency, extended};
 use super::scoring::score_ends;
 use super::training::{bound, check, check_finite, check_training};
+use super::window_detector::WindowDetector;
 use super::windows::{Arrays, Corpus, Scaled};
 use crate::error::{Error, Result};
 use crate::models::optimiser::Momentum;
@@ -277,10 +277,11 @@ mod tests {
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
-    use super::super::network::tests::{
-        assert_floats_near, assert_near, bad_series, corpus, fill, floats, numbers, reference, stored,
-    };
     use super::*;
+    use crate::baselines::reference::{
+        assert_floats_near, assert_near, bad_series, corpus, fill, floats, numbers, of_networks,
+        sine_with_an_odd_period, stored,
+    };
 
     fn small() -> SrCnnConfig {
         SrCnnConfig { n_steps: 32, stride: 1, n_epochs: 10, learning_rate: 1e-5, ..SrCnnConfig::default() }
@@ -288,9 +289,9 @@ mod tests {
 
     #[test]
     fn outputs_loss_and_gradient_are_pytorchs() {
-        let case = &reference()["sr_cnn"];
+        let case = &of_networks()["sr_cnn"];
         let mut network = Network::new(layers(16), &mut ChaCha8Rng::seed_from_u64(1));
-        fill([&mut network]);
+        fill([network.weights_mut()]);
         assert_eq!(network.weights().len() as u64, case["n_parameters"].as_u64().unwrap());
         let mut trainer = Trainer::new(network, &small());
         trainer.network.forward(&floats(&case["inputs"]), &mut trainer.pass);
@@ -306,7 +307,7 @@ mod tests {
 
     #[test]
     fn saliency_and_extrapolation_are_numpys_and_the_sources() {
-        let case = &reference()["sr_cnn"];
+        let case = &of_networks()["sr_cnn"];
         let mut values = numbers(&case["window"]);
         normalise(&mut values);
         let values = extended(&values);
@@ -357,7 +358,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_scores_and_so_does_a_stored_model() {
-        let (series, _) = super::super::network::tests::sine_with_an_odd_period(500);
+        let (series, _) = sine_with_an_odd_period(500);
         let config = SrCnnConfig { n_epochs: 1, max_windows: 100, ..small() };
         let fit = |seed| SrCnn::fit(&corpus(series.clone(), 300), &config, seed).unwrap();
         let (fitted, scores) = (fit(1), fit(1).score(&series));

@@ -3,7 +3,7 @@
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use super::DagmmConfig;
+use super::config::DagmmConfig;
 use super::mixture::{Mixture, Samples};
 use crate::baselines::autoencoder;
 use crate::baselines::network::{Activation, Layer, Network, Pass};

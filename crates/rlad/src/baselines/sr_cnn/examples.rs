@@ -2,7 +2,7 @@
 
 use rand::{Rng, RngExt};
 
-use super::super::saliency::Saliency;
+use crate::baselines::saliency::Saliency;
 
 /// Windows are brought to `[0, TOP]`.
 const TOP: f64 = 3.0;

@@ -1,6 +1,8 @@
-use super::*;
 use proptest::prelude::*;
 use serde_json::Value;
+
+use super::tree::{EULER_GAMMA, draw_split, goes_right, sample_without_replacement};
+use super::*;
 
 fn reference() -> Value {
     serde_json::from_str(include_str!("../../../tests/reference/iforest.json")).unwrap()

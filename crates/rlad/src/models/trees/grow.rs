@@ -1,8 +1,8 @@
 //! One tree: from all rows in one leaf to the leaves that gain most.
 
-use super::Node;
 use super::bins::{Bins, MAX_BINS};
 use super::config::TreesConfig;
+use super::node::Node;
 
 /// The derivatives of the loss at one row, or their sums over rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
