@@ -44,8 +44,8 @@ impl std::str::FromStr for Source {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let known = Self::ALL.into_iter().find(|source| source.to_string() == text);
-        known.ok_or_else(|| Error::setting("source", "one of `nab`, `kpi`, `yahoo-s5`, `tsb-ad`", format!("`{text}`")))
+        let named = Self::ALL.into_iter().find(|source| source.to_string() == text);
+        named.ok_or_else(|| Error::setting("source", "one of `nab`, `kpi`, `yahoo-s5`, `tsb-ad`", format!("`{text}`")))
     }
 }
 

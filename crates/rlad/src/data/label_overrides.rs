@@ -1,4 +1,4 @@
-//! What experts said of points, kept with the detector that learned from it: where it scores the same points again, their word stands.
+//! Experts' labels of points, kept with the detector that learned from it: where it scores the same points again, their word stands.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -51,15 +51,15 @@ impl LabelOverrides {
     pub(crate) fn of(&self, series: &Series) -> Vec<(usize, Label)> {
         let Some(runs) = self.0.get(series.name()) else { return Vec::new() };
         let by_first: HashMap<u64, &LabelRun> = runs.iter().map(|run| (run.first, run)).collect();
-        let mut known = Vec::new();
+        let mut found = Vec::new();
         for first in 0..series.len() {
             let Some(run) = by_first.get(&point_hash(series, first)) else { continue };
             let end = first.saturating_add(run.n_points);
             if end <= series.len() && point_hash(series, end - 1) == run.last {
-                known.extend((first..end).map(|point| (point, run.label)));
+                found.extend((first..end).map(|point| (point, run.label)));
             }
         }
-        known
+        found
     }
 }
 

@@ -1,9 +1,9 @@
-//! What is gathered while a file of labels is read.
+//! The labels that are gathered while a file of them is read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::series_labels::{Imported, SeriesLabels, Uncovered};
 use super::spans::Spans;
-use super::{Imported, SeriesLabels, Uncovered};
 use crate::data::label::{Annotation, Span};
 use crate::data::series::Series;
 
@@ -14,12 +14,13 @@ pub(super) struct Collected<'a> {
     spans: BTreeMap<usize, Spans>,
     unknown: BTreeSet<String>,
     uncovered: Vec<Uncovered>,
-    /// What the last rows said, where rows are read one by one.
-    run: Run,
+    /// The run that the last rows are of, where rows are read one by one.
+    run: RowRun,
 }
 
+/// Rows that follow each other.
 #[derive(Debug)]
-enum Run {
+enum RowRun {
     /// Nothing that the next row could go on with.
     None,
     /// Points of this series.
@@ -30,16 +31,16 @@ enum Run {
 
 impl<'a> Collected<'a> {
     pub(super) const fn new(series: &'a [Series]) -> Self {
-        Self { series, spans: BTreeMap::new(), unknown: BTreeSet::new(), uncovered: Vec::new(), run: Run::None }
+        Self { series, spans: BTreeMap::new(), unknown: BTreeSet::new(), uncovered: Vec::new(), run: RowRun::None }
     }
 
     /// Labels the points of a series within two timestamps, both included. `texts` are the two as the file has them.
     pub(super) fn stretch(&mut self, series: usize, [from, to]: [i64; 2], label: Annotation, texts: [&str; 2]) {
         let timestamps = self.series[series].timestamps();
         let first = timestamps.partition_point(|&timestamp| timestamp < from);
-        let after = timestamps.partition_point(|&timestamp| timestamp <= to);
-        if first < after {
-            self.paint(series, Span { first, last: after - 1, label });
+        let end = timestamps.partition_point(|&timestamp| timestamp <= to);
+        if first < end {
+            self.paint(series, Span { first, last: end - 1, label });
         } else {
             let [from, to] = texts.map(str::to_owned);
             self.uncovered.push(Uncovered { series: self.series[series].name().to_owned(), from, to, label });
@@ -51,7 +52,7 @@ impl<'a> Collected<'a> {
         let timestamps = self.series[series].timestamps();
         // It is usually the point after that of the row before.
         let next = match self.run {
-            Run::Points(of, span) if of == series => Some(span.last + 1),
+            RowRun::Points(of, span) if of == series => Some(span.last + 1),
             _ => None,
         };
         let next = next.filter(|&point| timestamps.get(point) == Some(&timestamp));
@@ -64,12 +65,14 @@ impl<'a> Collected<'a> {
     /// A row is of a point and says its label, or that it has none.
     pub(super) fn row(&mut self, series: usize, point: usize, label: Option<Annotation>) {
         match (&mut self.run, label) {
-            (Run::Points(of, span), Some(label)) if *of == series && span.label == label && span.last + 1 == point => {
+            (RowRun::Points(of, span), Some(label))
+                if *of == series && span.label == label && span.last + 1 == point =>
+            {
                 span.last = point;
             }
             (_, Some(label)) => {
                 self.end_run();
-                self.run = Run::Points(series, Span { first: point, last: point, label });
+                self.run = RowRun::Points(series, Span { first: point, last: point, label });
             }
             (_, None) => self.end_run(),
         }
@@ -77,7 +80,7 @@ impl<'a> Collected<'a> {
 
     /// A row labels no point; rows of one label that follow each other are told as one stretch.
     fn row_between_points(&mut self, series: usize, label: Annotation, text: &str) {
-        if matches!(self.run, Run::Between(of) if of == series)
+        if matches!(self.run, RowRun::Between(of) if of == series)
             && let Some(last) = self.uncovered.last_mut()
             && last.label == label
         {
@@ -85,14 +88,14 @@ impl<'a> Collected<'a> {
             return;
         }
         self.end_run();
-        self.run = Run::Between(series);
+        self.run = RowRun::Between(series);
         let (from, to) = (text.to_owned(), text.to_owned());
         self.uncovered.push(Uncovered { series: self.series[series].name().to_owned(), from, to, label });
     }
 
     /// The next row begins anew.
     pub(super) fn end_run(&mut self) {
-        if let Run::Points(series, span) = std::mem::replace(&mut self.run, Run::None) {
+        if let RowRun::Points(series, span) = std::mem::replace(&mut self.run, RowRun::None) {
             self.paint(series, span);
         }
     }

@@ -14,17 +14,18 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::collect::Collected;
+use super::format::{LabelFormat, annotation_of_word};
 use super::names::Names;
+use super::series_labels::{Imported, LabelledSeries};
 use super::times::{self, End, Unit};
-use super::{Imported, LabelFormat, Member, annotation_of_word};
 use crate::data::label::{Annotation, Span};
 use crate::data::read::shorten;
 use crate::data::series::Series;
 use crate::error::{Error, Result};
 
-pub(super) fn write(members: &[Member<'_>], out: &mut impl Write) -> std::io::Result<()> {
+pub(super) fn write(labelled: &[LabelledSeries<'_>], out: &mut impl Write) -> std::io::Result<()> {
     let mut separator = "[";
-    for (series, spans) in members {
+    for (series, spans) in labelled {
         let unit = Unit::of(series);
         let name = serde_json::to_string(series.name())?;
         write!(out, "{separator}\n{{\"data\": {{\"series\": {name}, \"time_unit\": \"{}\", \"ts\": {{", unit.name())?;
@@ -47,7 +48,7 @@ pub(super) fn write(members: &[Member<'_>], out: &mut impl Write) -> std::io::Re
         }
         out.write_all(b"]}")?;
     }
-    out.write_all(if members.is_empty() { b"[]\n" } else { b"\n]\n" })
+    out.write_all(if labelled.is_empty() { b"[]\n" } else { b"\n]\n" })
 }
 
 fn result(
@@ -99,7 +100,7 @@ struct Task {
     #[serde(default)]
     data: Texts,
     annotations: Option<Vec<StudioAnnotation>>,
-    /// What versions before 1.0 call the annotations.
+    /// The annotations, as versions before 1.0 call them.
     completions: Option<Vec<StudioAnnotation>>,
     file_upload: Option<String>,
 }
@@ -276,9 +277,9 @@ fn read_region(
     place: &str,
 ) -> Result<()> {
     let labels = value.timeserieslabels.as_deref().unwrap_or_default();
-    let mut known: Vec<Annotation> = labels.iter().filter_map(|label| annotation_of_word(label)).collect();
-    known.dedup();
-    let [label] = known[..] else {
+    let mut annotations: Vec<Annotation> = labels.iter().filter_map(|label| annotation_of_word(label)).collect();
+    annotations.dedup();
+    let [label] = annotations[..] else {
         let found: Vec<String> = labels.iter().map(|label| format!("`{}`", shorten(label))).collect();
         let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
         let expected = "one of the labels `anomaly`, `normal` and `expected`";

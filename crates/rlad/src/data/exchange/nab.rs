@@ -15,24 +15,25 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::collect::Collected;
+use super::format::{LabelFormat, annotation_of_word};
 use super::names::Names;
+use super::series_labels::{Imported, LabelledSeries};
 use super::times::{self, End};
-use super::{Imported, LabelFormat, Member, annotation_of_word};
 use crate::data::label::Annotation;
 use crate::data::read::{Trouble, civil, shorten};
 use crate::data::series::{NANOS_PER_SECOND, Series};
 use crate::error::{Error, Result};
 
-/// How a key begins that keeps what NAB's form cannot say.
+/// The beginning of a key that keeps what NAB's form cannot say.
 const KEPT: &str = "rlad ";
 
-pub(super) fn write(members: &[Member<'_>], out: &mut impl Write) -> std::io::Result<()> {
+pub(super) fn write(labelled: &[LabelledSeries<'_>], out: &mut impl Write) -> std::io::Result<()> {
     let mut is_first = true;
     let mut key = |out: &mut dyn Write, key: &str| {
         let separator = if std::mem::replace(&mut is_first, false) { "{\n" } else { ",\n" };
         write!(out, "{separator}    {}: [", serde_json::to_string(key)?)
     };
-    for (series, spans) in members {
+    for (series, spans) in labelled {
         let file = format!("{}.csv", series.name());
         key(out, &file)?;
         let anomalies = || spans.iter().filter(|span| span.label == Annotation::Anomaly);
@@ -48,7 +49,7 @@ pub(super) fn write(members: &[Member<'_>], out: &mut impl Write) -> std::io::Re
             out.write_all(b"]")?;
         }
     }
-    out.write_all(if members.is_empty() { b"{}\n" } else { b"\n}\n" })
+    out.write_all(if labelled.is_empty() { b"{}\n" } else { b"\n}\n" })
 }
 
 /// A time as NAB writes it, with six digits of the second's fraction; nine where they are needed.
@@ -124,7 +125,7 @@ fn at(key: &str, number: Option<usize>) -> String {
     format!("$[\"{}\"]{number}", shorten(key))
 }
 
-/// What a key keeps.
+/// The spans that a key keeps.
 #[derive(Debug)]
 struct Kept<'a> {
     label: Annotation,

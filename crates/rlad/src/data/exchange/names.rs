@@ -31,7 +31,7 @@ impl<'a> Names<'a> {
     }
 
     /// The series of each file, of which several may be given as they are written in a list: those of [`Names::of_file`], and
-    /// for the others the one series of which more or fewer folders are known, unless another file is that series.
+    /// for the others the one series of which more or fewer folders are named, unless another file is that series.
     pub(super) fn of_files(&self, paths: &[&str]) -> Vec<Option<usize>> {
         let mut found: Vec<Option<usize>> = paths.iter().map(|path| self.of_file(path)).collect();
         let similar: Vec<Option<usize>> = (0..paths.len())
@@ -65,8 +65,8 @@ fn is_tail(tail: &str, path: &str) -> bool {
 }
 
 fn without_extension(path: &str) -> &str {
-    let known = [".csv", ".tsv", ".txt", ".parquet", ".pq"];
-    known.iter().find_map(|extension| path.strip_suffix(extension)).unwrap_or(path)
+    let extensions = [".csv", ".tsv", ".txt", ".parquet", ".pq"];
+    extensions.iter().find_map(|extension| path.strip_suffix(extension)).unwrap_or(path)
 }
 
 #[cfg(test)]

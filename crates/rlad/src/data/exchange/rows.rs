@@ -5,7 +5,7 @@ use std::path::Path;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 
-use super::{LabelFormat, annotation_of_word};
+use super::format::{LabelFormat, annotation_of_word};
 use crate::data::label::Annotation;
 use crate::data::label::Label;
 use crate::data::read::{delimiter, label_of_text, shorten};

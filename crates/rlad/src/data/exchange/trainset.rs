@@ -10,19 +10,21 @@ use std::io::Write;
 use std::path::Path;
 
 use super::collect::Collected;
+use super::format::LabelFormat;
 use super::names::Names;
 use super::rows::Rows;
+use super::series_labels::{Imported, LabelledSeries};
+use super::spans;
 use super::times::{self, End};
-use super::{Imported, LabelFormat, Member, spans};
 use crate::data::label::Annotation;
 use crate::data::read::civil;
 use crate::data::series::{NANOS_PER_SECOND, Series};
 use crate::error::Result;
 
-pub(super) fn write(members: &[Member<'_>], out: &mut impl Write) -> std::io::Result<()> {
+pub(super) fn write(labelled: &[LabelledSeries<'_>], out: &mut impl Write) -> std::io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record(["series", "timestamp", "value", "label"])?;
-    for (series, spans) in members {
+    for (series, spans) in labelled {
         let mut label = spans::labels(spans);
         let mut shown = 0.0;
         for point in 0..series.len() {

@@ -13,25 +13,27 @@ use std::io::Write;
 use std::path::Path;
 
 use super::collect::Collected;
+use super::format::LabelFormat;
 use super::names::Names;
 use super::rows::Rows;
-use super::{Imported, LabelFormat, Member, spans};
+use super::series_labels::{Imported, LabelledSeries};
+use super::spans;
 use crate::data::label::Annotation;
 use crate::data::read::number_of;
 use crate::data::series::Series;
 use crate::data::write::number;
 use crate::error::Result;
 
-/// What stands for an expected event. It is rounded and cut off to 0 everywhere.
+/// The number that stands for an expected event. It is rounded and cut off to 0 everywhere.
 const EXPECTED_EVENT: &str = "0.25";
 
-pub(super) fn write(members: &[Member<'_>], with_names: bool, out: &mut impl Write) -> std::io::Result<()> {
+pub(super) fn write(labelled: &[LabelledSeries<'_>], with_names: bool, out: &mut impl Write) -> std::io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
-    let n_channels = members.iter().map(|(series, _)| series.n_channels()).max().unwrap_or(1);
+    let n_channels = labelled.iter().map(|(series, _)| series.n_channels()).max().unwrap_or(1);
     let header =
-        with_names.then(|| "series".to_owned()).into_iter().chain(channels(members)).chain(["Label".to_owned()]);
+        with_names.then(|| "series".to_owned()).into_iter().chain(channels(labelled)).chain(["Label".to_owned()]);
     writer.write_record(header)?;
-    for (series, spans) in members {
+    for (series, spans) in labelled {
         let mut label = spans::labels(spans);
         for point in 0..series.len() {
             if with_names {
@@ -55,13 +57,13 @@ pub(super) fn write(members: &[Member<'_>], with_names: bool, out: &mut impl Wri
 
 /// The names of the columns of values: as TSB-AD has them where there is one channel, the channels' own where all series have
 /// the same, and `Data 1`, `Data 2` and so on where they differ or a name would be taken for another column.
-fn channels(members: &[Member<'_>]) -> Vec<String> {
-    let n_channels = members.iter().map(|(series, _)| series.n_channels()).max().unwrap_or(1);
+fn channels(labelled: &[LabelledSeries<'_>]) -> Vec<String> {
+    let n_channels = labelled.iter().map(|(series, _)| series.n_channels()).max().unwrap_or(1);
     if n_channels == 1 {
         return vec!["Data".to_owned()];
     }
-    let first = members[0].0.channels();
-    let same = members.iter().all(|(series, _)| series.channels() == first);
+    let first = labelled[0].0.channels();
+    let same = labelled.iter().all(|(series, _)| series.channels() == first);
     let mut seen = BTreeSet::from(["series".to_owned(), "label".to_owned()]);
     if same && first.iter().all(|name| seen.insert(name.to_lowercase())) {
         return first.to_vec();

@@ -123,7 +123,7 @@ impl Catalogue {
         data
     }
 
-    /// What was repaired or left out in the files and in the series that were read, a few sentences for people: when every
+    /// Notes on what was repaired or left out in the files and in the series that were read, a few sentences for people: when every
     /// series was read, those of [`read`](crate::data::read()).
     #[must_use]
     pub fn notes(&self) -> Vec<String> {

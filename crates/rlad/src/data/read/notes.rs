@@ -1,4 +1,4 @@
-//! What was repaired or left out while reading, in a bounded number of sentences.
+//! Notes on repairs and on what was left out while reading, in a bounded number of sentences.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub(crate) enum Note {
 }
 
 impl Note {
-    /// What a sentence says of its cases.
+    /// The beginning of the sentence on its cases.
     const fn text(self) -> &'static str {
         match self {
             Self::OtherFile => "not read, because its name ends in neither `.csv` nor `.parquet`",
@@ -120,7 +120,7 @@ impl Notes {
     }
 }
 
-/// A share as a percentage that is 0 or 100 only where it is.
+/// A fraction as a percentage that is 0 or 100 only where it is.
 fn percent(part: usize, whole: usize) -> String {
     let percent = 100.0 * part as f64 / whole as f64;
     if percent < 0.1 { "below 0.1 %".to_owned() } else { format!("{percent:.1} %") }
