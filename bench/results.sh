@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts the tables of suites into docs/results.md: bench/results.sh FOLDER…, each the --out of a `rlad bench`.
+# Puts the tables of suites into docs/src/results.md: bench/results.sh FOLDER…, each the --out of a `rlad bench`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 {
@@ -9,4 +9,4 @@ cd "$(dirname "$0")/.."
         sed 's/^#/##/' "$folder/results.md"
         echo
     done
-} > docs/results.md
+} > docs/src/results.md

@@ -1,4 +1,4 @@
-"""Ranks PyOD's detectors on the training part alone: fitted on its first 80 %, judged on samples of its last 20 %.
+"""Ranks PyOD's detectors on the training part alone: fitted on its first 80 %, measured on samples of its last 20 %.
 
     python bench/peers/choose_pyod.py --data kpi.parquet --train ..0.8 [--seed S]
 
@@ -37,14 +37,14 @@ def main():
         for one in series:
             windows = Windows(one)
             points = np.sort(rng.permutation(one.present(one.train))[: pyod_best.SAMPLE])
-            judged = np.sort(rng.permutation(one.learnable(one.test))[: pyod_best.SAMPLE])
+            measured = np.sort(rng.permutation(one.learnable(one.test))[: pyod_best.SAMPLE])
             try:
                 detector = pyod_best.fit(name, windows.at(points), args.seed)
             except ValueError as error:
                 print(f"{name:8} fails: {error}", flush=True)
                 break
-            scores.append(pyod_best.score(detector, windows, judged))
-            labels.append(one.labels[judged])
+            scores.append(pyod_best.score(detector, windows, measured))
+            labels.append(one.labels[measured])
         if len(scores) < len(series):
             continue
         scores, labels = np.concatenate(scores), np.concatenate(labels)

@@ -31,7 +31,7 @@ N_FOLDS = 5
 N_FOLDS_ALL = 3
 PER_ROUND = 50
 N_EXTREMES = 5
-MAX_SERIES_SHARE = 0.2
+MAX_SERIES_FRACTION = 0.2
 MIN_DISTANCE = 40
 # The points of each series that are ranked in a round and counted for the threshold.
 POOL = 5_000
@@ -57,7 +57,7 @@ def main():
 
 
 def train(settings, n_trees, rows, labels, weights, seed):
-    """The chance of an anomaly for each of some rows, as a function."""
+    """The probability of an anomaly for each of some rows, as a function."""
     if len(np.unique(labels)) < 2:
         constant = float(labels[0]) if len(labels) else 0.0
         return lambda rows: np.full(len(rows), constant)
@@ -227,7 +227,7 @@ class Session:
             counts = np.array([len(one.train) for one in self.series])
             which = self.rng.choice(len(self.series), 20 * n, p=counts / counts.sum())
             candidates = [(k, self.series[k].train.start + int(self.rng.integers(counts[k]))) for k in which]
-            share = n
+            most = n
         else:
             rows, labels, _ = self.examples()
             model = train(FEW, N_TREES_FEW, rows, labels, None, self.args.seed)
@@ -236,13 +236,13 @@ class Session:
             which = np.repeat(np.arange(len(drawn)), [len(at) for at in drawn])
             points = np.concatenate(drawn)
             candidates = [(int(which[i]), int(points[i])) for i in np.argsort(margin, kind="stable")]
-            share = max(round(n * MAX_SERIES_SHARE), -(-n // len(self.series)), 1)
+            most = max(round(n * MAX_SERIES_FRACTION), -(-n // len(self.series)), 1)
         taken, of_series = [], np.zeros(len(self.series), dtype=int)
         for which, point in candidates:
             if len(taken) == n:
                 break
             is_open = not (self.labelled[which][point] or self.series[which].is_missing[point])
-            if is_open and of_series[which] < share and self.spread(which, [point], 1):
+            if is_open and of_series[which] < most and self.spread(which, [point], 1):
                 of_series[which] += 1
                 taken.append((which, point))
         return taken

@@ -1,6 +1,6 @@
 """LinkedIn's Luminol by itself, with its own threshold: a bitmap detector, on short series its default detector.
 
-Luminol judges a series as a whole: the levels of its values, its windows, which reach ahead, and its threshold, a fifth of the
+Luminol scores a series as a whole: the levels of its values, its windows, which reach ahead, and its threshold, a fifth of the
 highest score, are made of all values up to the end of the test part. It reads no label.
 """
 
@@ -22,12 +22,12 @@ def main():
     args = protocol.arguments(__doc__).parse_args()
     series = protocol.read(args, with_features=False)
     start = time.perf_counter()
-    judged = [judge(one) for one in series]
+    evaluated = [evaluate(one) for one in series]
     versions = {"luminol": importlib.metadata.version("luminol"), "numpy": np.__version__, "pyarrow": pyarrow.__version__}
     results = protocol.Results(args.out, series, **versions)
     results.add(
-        [scores for scores, _ in judged],
-        [threshold for _, threshold in judged],
+        [scores for scores, _ in evaluated],
+        [threshold for _, threshold in evaluated],
         "luminol",
         questions=0,
         labelled_points=0,
@@ -38,7 +38,7 @@ def main():
     results.finish()
 
 
-def judge(one):
+def evaluate(one):
     """The scores of the test points of a series, the highest of its channels, and Luminol's threshold, which is 1."""
     scores = np.full((len(one.values), one.values.shape[1]), np.nan)
     for channel, values in enumerate(one.values[: one.test.stop].T):

@@ -30,9 +30,9 @@ def main():
     rng = np.random.default_rng(args.seed)
     rows_of = [Windows(one).at if one.features is None else one.features.__getitem__ for one in series]
     training = [one.present(one.train) for one in series]
-    # Trees of this many rows each need no more rows to draw from; each series gives its share.
-    share = min(N_TREES * SAMPLE_SIZE / max(sum(map(len, training)), 1), 1.0)
-    sample = [rows(points[rng.random(len(points)) < share]) for rows, points in zip(rows_of, training)]
+    # Trees of this many rows each need no more rows to draw from; each series gives its fraction.
+    fraction = min(N_TREES * SAMPLE_SIZE / max(sum(map(len, training)), 1), 1.0)
+    sample = [rows(points[rng.random(len(points)) < fraction]) for rows, points in zip(rows_of, training)]
     forest = IsolationForest(n_estimators=N_TREES, max_samples=SAMPLE_SIZE, random_state=args.seed, n_jobs=2)
     forest.fit(np.concatenate(sample))
     scores = np.concatenate([score(forest, rows, points) for rows, points in zip(rows_of, training)])

@@ -12,28 +12,28 @@ def best_f1(scores, labels):
     return _halfway(scores, f1)
 
 
-def contamination(scores, share):
-    """The score that this share of the points exceeds."""
-    return float(np.quantile(scores, 1 - share))
+def contamination(scores, fraction):
+    """The score that this fraction of the points exceeds."""
+    return float(np.quantile(scores, 1 - fraction))
 
 
-def calibrated(scores, labels, pool, weights, least_chance=0.0):
+def calibrated(scores, labels, pool, weights, least_probability=0.0):
     """The threshold with the best F1 to be expected over the training points, where labels are those of chosen questions.
 
-    How a question was chosen bends the share of anomalies among the labels, but hardly the chance of an anomaly given the
-    score. That chance is learned from labelled points (isotonic regression on `scores` by models that never saw the
+    How a question was chosen bends the fraction of anomalies among the labels, but hardly the probability of an anomaly given the
+    score. That probability is learned from labelled points (isotonic regression on `scores` by models that never saw the
     `labels`), the number of points with a score is counted over `pool`, each standing for `weights` points. No alarm is
-    given where the chance is below `least_chance`. None where all labels are of one kind.
+    given where the probability is below `least_probability`. None where all labels are of one kind.
     """
     if len(np.unique(labels)) < 2:
         return None
-    chance = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(scores, labels)
+    isotonic = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(scores, labels)
     order = np.argsort(-pool, kind="stable")
     pool, weights = pool[order], weights[order]
-    share = chance.predict(pool)
-    found = np.cumsum(weights * share)
+    probability = isotonic.predict(pool)
+    found = np.cumsum(weights * probability)
     f1 = 2 * found / (np.cumsum(weights) + found[-1])
-    f1[share < least_chance] = -1
+    f1[probability < least_probability] = -1
     return _halfway(pool, f1)[0]
 
 

@@ -58,8 +58,8 @@ def last_day(times, values, at, step):
 
 
 def own_spread(root_spread, root_of_all, days):
-    share = 1 / min(days, 7)
-    return ((1 - share) * root_spread + share * root_of_all) ** 2
+    weight = 1 / min(days, 7)
+    return ((1 - weight) * root_spread + weight * root_of_all) ** 2
 
 
 def seasons(times, values, steps, step, memory):

@@ -41,7 +41,7 @@ def normalised(score, cost, n_windows):
     return 100 * (score - null) / (perfect - null)
 
 
-def judge(files, thresholds, probation=0.15):
+def evaluate(files, thresholds, probation=0.15):
     """Under each profile: the optimiser's choice, and the score at each of the given thresholds (alarm where score >= it)."""
     n_windows = sum(len(windows) for _, _, windows in files.values())
     out = {}
@@ -89,9 +89,9 @@ def main():
     for detector in ["twitterADVec", "ARTime", "relativeEntropy"]:
         files = published(detector)
         thresholds = sorted({s for _, scores, _ in files.values() for s in scores if s > 0})
-        judged = judge(files, [thresholds[0], thresholds[len(thresholds) // 2]])
+        evaluated = evaluate(files, [thresholds[0], thresholds[len(thresholds) // 2]])
         cases.append({
-            "detector": detector, "profiles": judged, "published": final[detector],
+            "detector": detector, "profiles": evaluated, "published": final[detector],
             "files": [
                 {
                     "points": len(scores), "windows": segments(timestamps, windows),
@@ -116,7 +116,7 @@ def main():
             files[f"x/{number}.csv"] = (list(range(n)), scores.tolist(), windows)
         cases.append({
             "detector": f"random, {n_files} of {length}", "probation": probation > 0,
-            "profiles": judge(files, [0.3, 0.9], probation),
+            "profiles": evaluate(files, [0.3, 0.9], probation),
             "files": [
                 {"points": len(s), "windows": [[a, b + 1] for a, b in w], "scores": [[i, x] for i, x in enumerate(s) if x]}
                 for _, s, w in files.values()
@@ -131,7 +131,7 @@ def main():
     path = Path(__file__).parents[2] / "crates/rlad/tests/reference/metrics_nab.json"
     path.write_text(json.dumps(out) + "\n")
     for case in cases:
-        best = {profile: judged["best"] for profile, judged in case["profiles"].items()}
+        best = {profile: evaluated["best"] for profile, evaluated in case["profiles"].items()}
         print(case["detector"], best, case.get("published"))
 
 

@@ -3,7 +3,7 @@
 `python metrics_tsb_ad.py TSB-AD` (a checkout of github.com/TheDatumOrg/TSB-AD at the commit that the file records; its
 `TSB_AD/evaluation` needs numpy and scikit-learn) writes `crates/rlad/tests/reference/metrics_tsb_ad.json`.
 
-Truth is written as 0 and 1, one character a point. Every series is judged alone by TSB-AD's own functions; what is pooled
+Truth is written as 0 and 1, one character a point. Every series is evaluated alone by TSB-AD's own functions; what is pooled
 over the series of a case is the mean over all ranges (all segments, for affiliation), or over series for the volumes.
 """
 
@@ -35,7 +35,7 @@ def quality(precisions, recalls):
     return {"precision": p, "recall": r, "f1": f1(p, r)}
 
 
-def judge(truth, scores, threshold, buffer):
+def evaluate(truth, scores, threshold, buffer):
     """What TSB-AD says of one series, and what pooling needs: (range precision, recall), affiliation lists, volumes."""
     grader = basic_metricor()
     alarms = (scores > threshold).astype(int)
@@ -84,12 +84,12 @@ for buffer, sizes, longest_segment, longest_rest, decimals, shift, lag, threshol
         truth, scores = series(rng, n, longest_segment, longest_rest, decimals, shift, lag)
         if scores.min() > threshold:  # TSB-AD takes a series of nothing but alarms as none: leave one point out
             scores[n // 3] = -100.0
-        one.append((truth, scores, judge(truth, scores, threshold, buffer)))
-    precisions, recalls = zip(*(judged.pop("affiliation_parts") for _, _, judged in one))
-    judged = [judged for _, _, judged in one]
-    n_runs, n_segments = sum(j["n_runs"] for j in judged), sum(j["n_segments"] for j in judged)
-    range_p = sum((j["range"]["precision"] or 0) * j["n_runs"] for j in judged) / n_runs if n_runs else None
-    range_r = sum(j["range"]["recall"] * j["n_segments"] for j in judged) / n_segments
+        one.append((truth, scores, evaluate(truth, scores, threshold, buffer)))
+    precisions, recalls = zip(*(evaluated.pop("affiliation_parts") for _, _, evaluated in one))
+    evaluated = [evaluated for _, _, evaluated in one]
+    n_runs, n_segments = sum(j["n_runs"] for j in evaluated), sum(j["n_segments"] for j in evaluated)
+    range_p = sum((j["range"]["precision"] or 0) * j["n_runs"] for j in evaluated) / n_runs if n_runs else None
+    range_r = sum(j["range"]["recall"] * j["n_segments"] for j in evaluated) / n_segments
     cases.append({
         "buffer": buffer, "threshold": threshold,
         "series": [
@@ -99,12 +99,12 @@ for buffer, sizes, longest_segment, longest_rest, decimals, shift, lag, threshol
             "range": {"precision": range_p, "recall": range_r, "f1": f1(range_p, range_r)},
             "affiliation": quality(sum(precisions, []), sum(recalls, [])),
             "auc_roc": float(roc_auc_score(np.concatenate([s[0] for s in one]), np.concatenate([s[1] for s in one]))),
-            "vus_pr": {"value": float(np.mean([j["vus_pr"] for j in judged])), "buffer": buffer},
-            "vus_roc": {"value": float(np.mean([j["vus_roc"] for j in judged])), "buffer": buffer},
+            "vus_pr": {"value": float(np.mean([j["vus_pr"] for j in evaluated])), "buffer": buffer},
+            "vus_roc": {"value": float(np.mean([j["vus_roc"] for j in evaluated])), "buffer": buffer},
             "per_series_mean": {
-                "series": len(judged),
-                "range_f1": float(np.mean([j["range"]["f1"] for j in judged])),
-                "affiliation_f1": float(np.mean([j["affiliation"]["f1"] for j in judged])),
+                "series": len(evaluated),
+                "range_f1": float(np.mean([j["range"]["f1"] for j in evaluated])),
+                "affiliation_f1": float(np.mean([j["affiliation"]["f1"] for j in evaluated])),
             },
         },
     })

@@ -1,6 +1,6 @@
 """Our metrics beside TSB-AD's, scikit-learn's and NAB's own code: the largest difference and the ratio of times.
 
-    cargo build --release --workspace --example judge
+    cargo build --release -p rlad-bench
     python bench/speed/metrics.py --tsb-ad TSB-AD --kpi kpi.parquet [--series 29] [--nab NAB]
 
 `TSB-AD` and `NAB` are checkouts of github.com/TheDatumOrg/TSB-AD and github.com/numenta/NAB. The input is the last fifth of
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Ours:
-    """The example program `judge` with its input, one evaluation a line."""
+    """The driver `rlad-bench-metrics` with its input, one evaluation a line."""
 
     def __init__(self, series, threads):
         self.file = tempfile.NamedTemporaryFile(suffix=".f64")
@@ -38,7 +38,7 @@ class Ours:
             np.concatenate([[len(truth), threshold], truth, scores]).astype("<f8").tofile(self.file)
         self.file.flush()
         self.process = subprocess.Popen(
-            [ROOT / "target/release/examples/judge", self.file.name], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [ROOT / "target/release/rlad-bench-metrics", self.file.name], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             text=True, env={**os.environ, "RAYON_NUM_THREADS": str(threads)},
         )
 

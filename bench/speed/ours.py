@@ -1,4 +1,4 @@
-"""The example program `speed` as a function, and times of functions."""
+"""The driver `rlad-bench-speed` as a function, and times of functions."""
 
 import json
 import os
@@ -17,7 +17,7 @@ class Ours:
 
     def __init__(self, threads):
         self.process = subprocess.Popen(
-            [ROOT / "target/release/examples/speed"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            [ROOT / "target/release/rlad-bench-speed"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env={**os.environ, "RAYON_NUM_THREADS": str(threads)},
         )
 
@@ -69,5 +69,5 @@ def interleaved(runs, repeats):
 
 
 def spread(seconds):
-    """The half of the distance between the extremes, as a share of the median."""
+    """The half of the distance between the extremes, as a fraction of the median."""
     return (max(seconds) - min(seconds)) / 2 / statistics.median(seconds)

@@ -14,12 +14,12 @@ import numpy as np
 
 from ours import ROOT, Files
 
-PROGRAM = ROOT / "target/release/examples/speed"
+PROGRAM = ROOT / "target/release/rlad-bench-speed"
 PROCESSORS = {
     "this processor": [], "this processor, again": [], "x86-64 without AVX": ["qemu-x86_64", "-cpu", "Nehalem"],
     "x86-64 with AVX2 and FMA": ["qemu-x86_64", "-cpu", "Haswell"],
 }
-# The largest difference that is allowed, as a share of the largest number.
+# The largest difference that is allowed, as a fraction of the largest number.
 TOLERANCE = {"Q-values": 1e-5, "losses of 20 steps": 1e-4, "features": 1e-6, "spreading": 1e-9}
 TOLERANCE |= {"forest, as rows": 1e-6, "forest, of series": 1e-6}
 

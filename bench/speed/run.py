@@ -1,10 +1,10 @@
 """Ours and the peers side by side: python bench/speed/run.py --kpi kpi.parquet [--only PART…] [--out speed.md]
 
-    cargo build --release --workspace --examples --bins
+    cargo build --release --workspace --bins
     pip install -r bench/speed/requirements.txt
 
 Both sides run in turn on the same input in the same session, and must have computed the same: `checked` says how near. Times are medians
-of wall-clock seconds; ± is half of the distance between ours' extremes. The share of the peak is that of the best large matrix product
+of wall-clock seconds; ± is half of the distance between ours' extremes. The fraction of the peak is that of the best large matrix product
 in the same session (PyTorch's), counting matrix products only. `metrics.py` has the rows of the metrics.
 """
 
@@ -22,7 +22,7 @@ def seconds(value):
 
 
 def table(rows):
-    lines = ["| work | threads | ours | peer | peer's | ratio | share of peak | |", "|---|---:|---:|---|---:|---:|---:|---|"]
+    lines = ["| work | threads | ours | peer | peer's | ratio | fraction of peak | |", "|---|---:|---:|---|---:|---:|---:|---|"]
     for row in rows:
         ours = seconds(row["ours"]) + (f" ± {row['spread']:.0%}" if "spread" in row else "")
         theirs, ratio = ("", "")

@@ -21,7 +21,7 @@ def training(kpi, model, threads, questions):
     of = rounds["seconds"]
     return [
         {"work": "from the start to the first question", "threads": threads, "ours": statistics.median(first), "spread": spread(first),
-         "note": "reading, features, tails, the warm-up's questions"},
+         "note": "reading, features, surprisal, the warm-up's questions"},
         {"work": f"a round of 50 questions, {questions:,} in all", "threads": threads, "ours": statistics.median(of),
          "note": f"first {of[0]:.2f} s, last {of[-1]:.2f} s; the last networks, once at the end: {rounds['finish']:.0f} s"},
     ]

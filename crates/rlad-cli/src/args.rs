@@ -46,7 +46,7 @@ pub(crate) enum Command {
     /// Write a session's labels in the form of another tool, or take such a file in
     #[command(after_help = LABELS_EXAMPLES)]
     Labels(LabelsArgs),
-    /// Run detectors side by side on labelled data, and make tables of what they come to
+    /// Run detectors side by side on labelled data, and make tables of their results
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArgs),
     /// One run of a suite
@@ -122,7 +122,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Method::NAMES),
         conflicts_with_all = ["preset", "config", "per_round", "strategy"])]
     pub(crate) method: Option<String>,
-    /// Set one of the method's settings (docs/methods.md); repeat it for several
+    /// Set one of the method's settings (docs/src/methods.md); repeat it for several
     #[arg(long = "set", value_name = "KEY=VALUE", requires = "method")]
     pub(crate) method_settings: Vec<String>,
     /// Print the result as JSON
@@ -194,7 +194,7 @@ pub(crate) struct QuestionArgs {
     /// How the points to ask about are ranked [default: margin]
     #[arg(long, value_name = "NAME", value_parser = named::<QueryStrategy>(STRATEGIES))]
     pub(crate) strategy: Option<QueryStrategy>,
-    /// What an answer labels: the point that was asked about, or any of the points shown around it
+    /// Points that an answer labels: the one that was asked about, or any of those shown around it
     /// [default: point with the preset `paper`, else range]
     #[arg(long, value_name = "FORM", value_parser = named::<AnswerKind>(&["point", "range"]))]
     pub(crate) answers: Option<AnswerKind>,
@@ -218,7 +218,7 @@ pub(crate) struct DetectArgs {
     /// Exit with 1 if any point is anomalous
     #[arg(long)]
     pub(crate) check: bool,
-    /// Score labelled points too by what was learned, as for `rlad evaluate`; otherwise what experts said of a point stands
+    /// Score labelled points too, as for `rlad evaluate`; otherwise experts' labels stand in the place of their scores
     #[arg(long, conflicts_with = "name")]
     pub(crate) without_answers: bool,
     /// Worker threads [default: one a core]
@@ -239,7 +239,7 @@ pub(crate) struct MethodArgs {
     /// Score by a method that needs no model, fitted on these data
     #[arg(long = "method", value_name = "NAME", value_parser = PossibleValuesParser::new(Method::NAMES))]
     pub(crate) name: Option<String>,
-    /// Set one of the method's settings (docs/methods.md); repeat it for several
+    /// Set one of the method's settings (docs/src/methods.md); repeat it for several
     #[arg(long = "set", value_name = "KEY=VALUE", requires = "name")]
     pub(crate) settings: Vec<String>,
     /// Fit the method on this part of each series [default: all of it]

@@ -1,8 +1,8 @@
 //! Quality of a detector or of scores, and its tables for people.
 
+use rlad::Detector;
 use rlad::data::{DataSet, Part};
-use rlad::metrics::{EvaluateOptions, Evaluation, Quality, ScoredSeries};
-use rlad::{Detector, Series};
+use rlad::metrics::{EvaluateOptions, Evaluation, Quality, ScoredSeries, usual_delay};
 
 /// A part of labelled data on which quality is measured, and that is never learned from.
 #[derive(Clone, Copy, Debug)]
@@ -26,18 +26,12 @@ impl Check<'_> {
             .zip(&scores)
             .map(|((series, truth), scores)| {
                 let part = series.part(self.part);
-                let truth = &truth.labels()[part.clone()];
-                ScoredSeries { truth, scores: &scores[part], threshold: detector.threshold() }
+                ScoredSeries::new(&truth.labels()[part.clone()], &scores[part], detector.threshold())
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         let delay = usual_delay(known.iter().map(|(series, _)| *series));
         Ok(rlad::evaluate(&scored, &EvaluateOptions::quick(delay)))
     }
-}
-
-/// The delay that is usual for these series: 7 points, or 3 where every step is an hour or longer.
-pub(crate) fn usual_delay<'a>(series: impl Iterator<Item = &'a Series>) -> usize {
-    series.map(|series| series.clock().default_delay()).max().unwrap_or(7)
 }
 
 /// The metrics as rows for people, strict ones first.
@@ -62,11 +56,16 @@ pub(crate) fn table(evaluation: &Evaluation) -> String {
         format!("{} points, {} anomalous", evaluation.points, evaluation.anomalies),
         format!("{:<34}{:>10}{:>10}{:>10}", "", "precision", "recall", "F1"),
     ];
-    let share = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{share:.3}"));
+    let figure = |figure: Option<f64>| figure.map_or_else(|| "–".to_owned(), |figure| format!("{figure:.3}"));
     for (name, metric) in rows(evaluation) {
-        lines.push(format!("{name:<34}{:>10}{:>10}{:>10.3}", share(metric.precision), share(metric.recall), metric.f1));
+        lines.push(format!(
+            "{name:<34}{:>10}{:>10}{:>10.3}",
+            figure(metric.precision),
+            figure(metric.recall),
+            metric.f1
+        ));
     }
-    let area = |name: &str, area: Option<f64>| format!("{name:<34}{:>30}", share(area));
+    let area = |name: &str, area: Option<f64>| format!("{name:<34}{:>30}", figure(area));
     lines.push(area("area under precision-recall", evaluation.auc_pr));
     lines.push(area("area under ROC", evaluation.auc_roc));
     for (name, volume) in [("VUS-PR", evaluation.vus_pr), ("VUS-ROC", evaluation.vus_roc)] {
@@ -117,8 +116,8 @@ mod tests {
             .collect();
         let scores: Vec<f64> =
             "0010024320010000100030000102001000010".chars().map(|c| f64::from(c.to_digit(10).unwrap())).collect();
-        let one = ScoredSeries { truth: &truth, scores: &scores, threshold: 1.5 };
-        let other = ScoredSeries { truth: &truth[..20], scores: &scores[..20], threshold: 2.5 };
+        let one = ScoredSeries::new(&truth, &scores, 1.5).unwrap();
+        let other = ScoredSeries::new(&truth[..20], &scores[..20], 2.5).unwrap();
         insta::assert_snapshot!("table", table(&rlad::evaluate(&[one, other], &EvaluateOptions::default())));
         insta::assert_snapshot!("quick_table", table(&rlad::evaluate(&[one], &EvaluateOptions::quick(3))));
     }

@@ -9,6 +9,7 @@ mod commands;
 mod evaluation;
 mod expert;
 mod folder;
+mod hint;
 mod html;
 mod input;
 mod log;
@@ -29,7 +30,6 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 
-use crate::advice::Advice;
 use crate::args::{Cli, Command};
 
 /// Exit code of an error; clap's usage errors have it too.
@@ -82,17 +82,8 @@ fn write_manual(folder: &Path) -> anyhow::Result<ExitCode> {
 
 /// The text of an error for the user: its message and causes in one line, then advice on what may be done about it.
 fn describe(error: &anyhow::Error) -> String {
-    let mut text = format!("error: {error:#}\n");
-    let hint = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<Advice>() {
-        Some(advice) => Some(advice.hint().to_owned()),
-        None => cause.downcast_ref::<rlad::Error>()?.hint().map(str::to_owned),
-    };
-    if let Some(hint) = error.chain().find_map(hint) {
-        text.push_str("hint: ");
-        text.push_str(&hint);
-        text.push('\n');
-    }
-    text
+    let hint = hint::hint(error).map_or_else(String::new, |hint| format!("hint: {hint}\n"));
+    format!("error: {error:#}\n{hint}")
 }
 
 /// Whether the reader of stdout went away, as `head` does. Files are written through [`rlad::Error`], and a failure to

@@ -36,7 +36,7 @@ impl Progress {
         self.show_if_due();
     }
 
-    /// Sets what stands behind the bar, such as the loss or the questions used.
+    /// Sets the text after the bar, such as the loss or the questions used.
     pub(crate) fn set_message(&mut self, message: String) {
         self.bar.set_message(message);
         self.show_if_due();

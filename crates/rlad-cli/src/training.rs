@@ -117,7 +117,7 @@ impl Trained {
     }
 }
 
-/// The history of the rounds that a session has behind it.
+/// The history of a session's rounds so far.
 ///
 /// # Errors
 /// If it cannot be read.
@@ -134,7 +134,7 @@ fn teach(session: &mut Session, log: &SessionLog) -> anyhow::Result<RoundSummary
     Ok(session.teach_all(&feedback)?)
 }
 
-/// The figures of a round that stand behind the bar.
+/// The figures of a round that stand after the bar.
 fn told(summary: &RoundSummary) -> String {
     let expected = summary.expected.map_or_else(String::new, |expected| {
         let f1 = expected.f1;

@@ -232,7 +232,7 @@ fn with_script(script: &str, flags: &[&str]) -> tempfile::TempDir {
 #[cfg(unix)]
 #[test]
 fn whatever_a_script_does_is_a_row() {
-    // The flags of a script come last, and `--out DIR` is before them, behind `--budgets` where there are some.
+    // The flags of a script come last, and `--out DIR` is before them, after `--budgets` where there are some.
     let script = r#"
 while [ $# -gt 1 ]; do [ "$1" = --out ] && out=$2; shift; done
 run() { printf '{"budget": %s, "scores": "%s", "questions": 3, "labelled_points": 4, "fit_seconds": 1, "score_seconds": 1, "threshold_rule": "own"}' "$1" "$2"; }
@@ -277,7 +277,7 @@ esac
     let mut table = String::new();
     for record in reader.records() {
         let record = record.unwrap();
-        let error = if record[9].is_empty() { "judged" } else { &record[9] };
+        let error = if record[9].is_empty() { "measured" } else { &record[9] };
         writeln!(table, "{} {}: {error}", &record[0], &record[2]).unwrap();
     }
     insta::assert_snapshot!("scripts", table);

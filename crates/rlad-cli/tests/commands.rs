@@ -74,17 +74,17 @@ fn from_a_file_to_a_judged_detector() {
     assert!(report.contains("host") && report.contains("Content-Security-Policy"));
 
     let line = "evaluate scores.parquet --truth host.csv --part 0.8.. --model s --json";
-    let judged: serde_json::Value = serde_json::from_str(&stdout(&rlad(dir, line))).unwrap();
-    assert_eq!((judged["points"].as_u64(), judged["anomalies"].as_u64()), (Some(300), Some(5)), "{judged}");
-    assert_eq!(judged["questions"], json["questions"]);
-    assert_eq!(judged["strict"], json["check"]["strict"], "scored from a file as in training");
-    assert_eq!(judged["delay"]["k"].as_u64(), Some(3), "the step is an hour");
-    assert!(judged["strict"]["f1"].as_f64() > Some(0.8), "{judged}");
+    let evaluated: serde_json::Value = serde_json::from_str(&stdout(&rlad(dir, line))).unwrap();
+    assert_eq!((evaluated["points"].as_u64(), evaluated["anomalies"].as_u64()), (Some(300), Some(5)), "{evaluated}");
+    assert_eq!(evaluated["questions"], json["questions"]);
+    assert_eq!(evaluated["strict"], json["check"]["strict"], "scored from a file as in training");
+    assert_eq!(evaluated["delay"]["k"].as_u64(), Some(3), "the step is an hour");
+    assert!(evaluated["strict"]["f1"].as_f64() > Some(0.8), "{evaluated}");
 
     // CSV scores say the same.
     assert_eq!(rlad(dir, "detect s/model.safetensors host.csv --out scores.csv").status.code(), Some(0));
     let csv = rlad(dir, "evaluate scores.csv --truth host.csv --part 0.8.. --model s --json");
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&stdout(&csv)).unwrap(), judged);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&stdout(&csv)).unwrap(), evaluated);
 
     // More questions of the same session.
     let more = rlad(dir, "train host.csv --session s --resume --oracle truth --questions 30 --json");

@@ -6,7 +6,6 @@
 //! neighbours, PCA, the one-class SVM, the isolation forest) is fitted once for all series, on standardised values.
 
 mod autoencoder;
-mod classic;
 mod dagmm;
 mod deep_sad;
 mod esd;
@@ -19,12 +18,18 @@ mod neighbors;
 mod network;
 mod one_class_svm;
 mod pca;
+#[cfg(test)]
+mod reference;
 mod saliency;
+mod sample;
 mod scoring;
 mod spectral_residual;
 mod spot;
 mod sr_cnn;
+#[cfg(test)]
+mod tests;
 mod training;
+mod window_detector;
 mod windows;
 
 use std::collections::BTreeMap;
@@ -38,7 +43,7 @@ pub use self::autoencoder::{AutoencoderConfig, CodeUnits};
 pub use self::dagmm::DagmmConfig;
 pub use self::deep_sad::DeepSadConfig;
 pub use self::esd::EsdConfig;
-use self::fitted::{Fitted, WindowDetector};
+use self::fitted::Fitted;
 pub use self::forest::WindowForestConfig;
 pub use self::method::Method;
 pub use self::neighbors::{LocalOutlierFactorConfig, NearestNeighborsConfig, NeighborDistance};
@@ -48,6 +53,7 @@ use self::scoring::whole_chunks;
 pub use self::spectral_residual::SpectralResidualConfig;
 pub use self::spot::{SpotConfig, TailFit};
 pub use self::sr_cnn::SrCnnConfig;
+use self::window_detector::WindowDetector;
 use self::windows::{Corpus, Scaled, Standard};
 use crate::data::label::{Label, Labels};
 use crate::data::series::{Part, Series};
@@ -278,12 +284,6 @@ fn quantile(detector: &dyn WindowDetector, corpus: &Corpus, seed: u64) -> f64 {
         .collect();
     scores.sort_by(f64::total_cmp);
     let last = scores.len() - 1;
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share of a number of points"
-    )]
     let n_above = (CONTAMINATION * last as f64).round() as usize;
     scores[last - n_above]
 }

@@ -1,4 +1,4 @@
-//! What can go wrong, one variant per thing that a caller can do about it.
+//! Errors, one variant per thing that a caller can do about it.
 
 use std::path::{Path, PathBuf};
 
@@ -30,9 +30,9 @@ pub enum Error {
     Format {
         /// The file.
         path: PathBuf,
-        /// What it should be, with its article: "a Parquet file".
+        /// The form that it should have, with its article: "a Parquet file".
         expected: String,
-        /// What the reader of that form said, where it said something.
+        /// The words of the reader of that form, where it has any.
         source: Option<Cause>,
     },
     /// One cell cannot be understood.
@@ -44,7 +44,7 @@ pub enum Error {
         row: usize,
         /// The column's name.
         column: String,
-        /// What would have been right.
+        /// A description of the right value.
         expected: String,
         /// The cell as it stands in the file.
         found: String,
@@ -54,7 +54,7 @@ pub enum Error {
     Columns {
         /// The file.
         path: PathBuf,
-        /// What was looked for, as a clause: "no column named `cpu`".
+        /// The column that was looked for, as a clause: "no column named `cpu`".
         expected: String,
         /// The columns of the file.
         found: Vec<String>,
@@ -92,9 +92,9 @@ pub enum Error {
         path: PathBuf,
         /// The place, as a path from the root `$`.
         at: String,
-        /// What would have been right.
+        /// A description of the right value.
         expected: String,
-        /// What stands there, in backticks where it is text of the file.
+        /// The value there, in backticks where it is text of the file.
         found: String,
     },
     /// A file of labels is not of the form that was named, or does not fit the data.
@@ -104,9 +104,9 @@ pub enum Error {
         path: PathBuf,
         /// The name of the form.
         form: &'static str,
-        /// What is wrong, as a sentence about "it".
+        /// The problem, as a sentence about "it".
         problem: String,
-        /// What such a file is, or where to get it.
+        /// The form of such a file, or where to get it.
         hint: &'static str,
     },
     /// There is nothing to work on.
@@ -146,7 +146,7 @@ pub enum Error {
         found: usize,
     },
     /// A model or checkpoint was written by another version of the format.
-    #[error("`{}` has format version {found}, but this program reads version {expected}", path.display())]
+    #[error("`{}` has format version {found}, but version {expected} is read", path.display())]
     Version {
         /// The file.
         path: PathBuf,
@@ -170,9 +170,9 @@ pub enum Error {
     Tensor {
         /// Its name.
         name: String,
-        /// What it should have: "the shape [2, 64]".
+        /// The shape that it should have: "the shape [2, 64]".
         expected: String,
-        /// What it has, "none" where there is no such tensor.
+        /// The shape that it has, "none" where there is no such tensor.
         found: String,
     },
     /// The training of a network came to values that are not finite.
@@ -204,13 +204,13 @@ pub enum Error {
     Answer {
         /// The question's number.
         question: u64,
-        /// What is wrong, as a clause: "paints points that were not shown".
+        /// The problem, as a clause: "paints points that were not shown".
         problem: String,
     },
     /// Scores and truth have no point in common, or something that was asked for is not in the data.
     #[error("{what} is not in {place}")]
     NotFound {
-        /// What was looked for.
+        /// The thing that was looked for.
         what: String,
         /// Where.
         place: String,
@@ -269,15 +269,16 @@ impl Error {
         Self::Tensor { name: name.into(), expected: expected.into(), found: found.into() }
     }
 
-    /// What the user may do about it, where there is something to say.
+    /// Advice on what to do about it in terms of this library, where there is something to say. A program has its own words for flags
+    /// and commands.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Columns { .. } => {
-                "name the columns with `--time-column`, `--value-column`, `--series-column` and `--label-column`"
+                "name the columns in `ReadOptions::columns`: `time`, `values`, `series` and `label`"
             }
             Self::DuplicateTimestamp { .. } => {
-                "keep one of the two rows; if the file holds several series, name their column with `--series-column`"
+                "keep one of the two rows; if the file holds several series, name their column in `Columns::series`"
             }
             Self::Overlap { .. } => "name one of the two files only, or rename it if it holds another series",
             Self::Cell { expected, .. } if expected == "a number" => {
@@ -287,12 +288,10 @@ impl Error {
             Self::Json { .. } => "correct the value, or remove the entry that it belongs to",
             Self::LabelFile { hint, .. } => hint,
             Self::Empty { .. } => "data are `.csv` and `.parquet` files with at least one row under their header",
-            Self::Version { .. } => "train again with this program, or use the program that wrote the file",
-            Self::Damaged { .. } => {
-                "restore the file from a copy, or train again; a session's answers are safe in its `labels.sqlite`"
-            }
+            Self::Version { .. } => "train again, or use the version that wrote the file",
+            Self::Damaged { .. } => "restore the file from a copy, or train again",
             Self::Diverged { .. } => "lower its `learning_rate`",
-            Self::RoundDiverged { .. } => "set a smaller `agent.learning_rate` in the config; the answers are kept",
+            Self::RoundDiverged { .. } => "set a smaller `agent.learning_rate`, and teach the same answers again",
             Self::Shape { .. } => {
                 "sort the points by time and keep one of each; a point has one value a channel, and one label where there is a truth"
             }

@@ -32,6 +32,7 @@ pub(crate) mod surprisal;
 mod tests;
 mod trailing;
 pub(crate) mod tree_row;
+#[cfg(feature = "parquet")]
 pub(crate) mod write;
 
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,7 @@ pub use self::scale::Scale;
 use self::season::{Season, SlotComparison};
 use self::squash::{Finish, Measured};
 use self::trailing::{Line, Recent, Summary, TOGETHER};
+#[cfg(feature = "parquet")]
 pub use self::write::write_features;
 use crate::data::series::{Clock, Series};
 

@@ -11,44 +11,26 @@
 //! `docs/metrics.md` says what each metric is good for, and what it hides.
 
 mod affiliation;
+mod join;
 mod nab;
 mod official;
 mod point;
+mod points;
+mod quality;
 mod range;
 mod ranking;
 mod segment;
 mod volume;
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+pub use join::{Joined, JoinedSeries, join, usual_delay};
 pub use nab::{Nab, NabBest, NabOptions, NabScore};
-
-use crate::data::label::{Label, events};
-
-/// A series with its truth and its scores.
-#[derive(Clone, Copy, Debug)]
-pub struct ScoredSeries<'a> {
-    /// The true label of each point; `None` where it is unknown.
-    pub truth: &'a [Option<Label>],
-    /// The score of each point, higher is more anomalous; NaN where there is none.
-    pub scores: &'a [f64],
-    /// The score above which a point is an alarm.
-    pub threshold: f64,
-}
-
-/// Precision, recall and F1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Quality {
-    /// The share of what was predicted that is right, in `[0, 1]`; `None` where nothing was predicted.
-    pub precision: Option<f64>,
-    /// The share of what is anomalous that was found, in `[0, 1]`; `None` where nothing is.
-    pub recall: Option<f64>,
-    /// The harmonic mean of the two, in `[0, 1]`; 0 where either is undefined.
-    pub f1: f64,
-}
+use points::Points;
+pub use points::ScoredSeries;
+pub use quality::{BestQuality, Quality};
+use quality::{Counts, Fractions, mean};
 
 /// [`Quality`] after a delay of at most `k` points.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,18 +38,6 @@ pub struct DelayQuality {
     /// The largest delay in points: an alarm must fall within the first `k + 1` points of a segment.
     pub k: usize,
     /// The quality.
-    #[serde(flatten)]
-    pub quality: Quality,
-}
-
-/// [`Quality`] at the threshold at which F1 is highest: an **oracle** threshold, since only the truth tells it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct BestQuality {
-    /// The threshold, one for all series. Every score is tried as the lowest that is still an alarm, and of equally good ones
-    /// the highest is taken; the threshold is the next lower score that could change the counts, or the number next below
-    /// where there is none. `None` where there are no scores.
-    pub threshold: Option<f64>,
-    /// The quality at this threshold.
     #[serde(flatten)]
     pub quality: Quality,
 }
@@ -81,7 +51,7 @@ pub struct Best {
     pub delay: BestQuality,
 }
 
-/// What a threshold is best for, in [`best_threshold`].
+/// The figure that a threshold is best for, in [`best_threshold`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Goal {
     /// The highest F1 of [`Evaluation::strict`].
@@ -144,7 +114,7 @@ impl Default for EvaluateOptions {
 }
 
 impl EvaluateOptions {
-    /// All but the volumes and NAB's score: what is cheap enough to be computed after every round.
+    /// All but the volumes and NAB's score: the metrics that are cheap enough to be computed after every round.
     #[must_use]
     pub const fn quick(delay: usize) -> Self {
         Self { delay, vus_buffer: None, nab: None }
@@ -171,7 +141,7 @@ pub struct Evaluation {
     /// Source: Xu et al., *Unsupervised Anomaly Detection via Variational Auto-Encoder for Seasonal KPIs in Web
     /// Applications*, 2018.
     pub point_adjusted: Quality,
-    /// By events: precision is the share of runs of alarms that touch a true segment, recall the share of true segments that
+    /// By events: precision is the fraction of runs of alarms that touch a true segment, recall the fraction of true segments that
     /// are touched by an alarm, F1 their harmonic mean.
     ///
     /// Source: the overlap rule of Hundman et al., *Detecting Spacecraft Anomalies Using LSTMs and Nonparametric
@@ -179,7 +149,7 @@ pub struct Evaluation {
     /// only one is counted.
     pub event: Quality,
     /// By ranges: recall is the mean over true segments of `α E + (1 - α) ω / c`, precision the mean over runs of alarms of
-    /// `ω / c`. E is 1 where anything of the segment is found, ω the share of its points that is, and c the number of runs on
+    /// `ω / c`. E is 1 where anything of the segment is found, ω the fraction of its points that is, and c the number of runs on
     /// the other side that it overlaps, at least 1; α = .2. F1 is their harmonic mean.
     ///
     /// Source: Tatbul et al., *Precision and Recall for Time Series*, 2018, with flat bias, reciprocal cardinality and the α of
@@ -195,7 +165,7 @@ pub struct Evaluation {
     /// A point is the interval from it to the next. Alarms in series without anomalies count nowhere. Segments are pooled over
     /// all series. Source: Huet, Navarro and Rossi, *Local Evaluation of Time Series Anomaly Detection Algorithms*, 2022.
     pub affiliation: Quality,
-    /// What the paper's released code computes: misses and false alarms within 5 points of a hit are forgiven, from left to
+    /// The figures of the paper's released code: misses and false alarms within 5 points of a hit are forgiven, from left to
     /// right, each repaired miss counting as a hit for the next; then `P = (tp + 1) / (tp + fp + 1)` and
     /// `R = (tp + 1) / (tp + fn + 1)`; each of P, R and F1 is the mean over series, so that F1 is not the harmonic mean of
     /// the other two. For comparison with published numbers only: a detector that never alarms scores 1 on a series without
@@ -217,7 +187,7 @@ pub struct Evaluation {
     /// ℓ / 2 from a segment count in part, as the mean over ℓ from 0 to the buffer. `None` where it was not asked for, or no
     /// series has both anomalous and normal points.
     ///
-    /// A point at distance d from a segment weighs `sqrt(1 - d / ℓ)`; recall is scaled by the share of segments that are
+    /// A point at distance d from a segment weighs `sqrt(1 - d / ℓ)`; recall is scaled by the fraction of segments that are
     /// touched. Scores are ranked within each series, at 250 thresholds.
     /// Source: Paparrizos et al., *Volume Under the Surface*, 2022, as TSB-AD's `generate_curve` with `version="opt"`
     /// computes it.
@@ -233,85 +203,93 @@ pub struct Evaluation {
 }
 
 /// [`Evaluation::affiliation`] alone.
-///
-/// # Panics
-/// If a series has not one score for each true label.
 #[must_use]
-pub fn affiliation(judged: &[ScoredSeries<'_>]) -> Quality {
-    let of_series: Vec<Shares> = judged.par_iter().map(|one| affiliation::by_distance(&Points::new(one))).collect();
+pub fn affiliation(scored: &[ScoredSeries<'_>]) -> Quality {
+    let of_series: Vec<Fractions> = scored.par_iter().map(|one| affiliation::by_distance(&Points::new(one))).collect();
     affiliation_of(of_series.into_iter())
 }
 
 /// Segments are pooled over all series.
-fn affiliation_of(of_series: impl Iterator<Item = Shares>) -> Quality {
-    of_series.sum::<Shares>().quality()
+fn affiliation_of(of_series: impl Iterator<Item = Fractions>) -> Quality {
+    of_series.sum::<Fractions>().quality()
 }
 
-/// Computes every metric that the options ask for.
+/// Every metric that the options ask for.
 ///
-/// # Panics
-/// If a series has not one score for each true label.
+/// [`join`] makes the scored series of a scores file and a data set; here they are at hand.
+///
+/// ```
+/// use rlad::Label::{Anomaly, Normal};
+/// use rlad::metrics::{EvaluateOptions, ScoredSeries, evaluate};
+///
+/// let truth = [Normal, Normal, Anomaly, Anomaly, Normal].map(Some);
+/// let scored = ScoredSeries::new(&truth, &[0.1, 0.9, 0.2, 0.8, 0.3], 0.5)?;
+/// let evaluation = evaluate(&[scored], &EvaluateOptions::default());
+/// // Two alarms, one of them right; one of two anomalous points found.
+/// assert_eq!(evaluation.strict.precision, Some(0.5));
+/// assert_eq!(evaluation.strict.recall, Some(0.5));
+/// // Found one point after the event began, so with a delay all of it counts.
+/// assert_eq!(evaluation.delay.quality.recall, Some(1.0));
+/// # Ok::<(), rlad::Error>(())
+/// ```
 #[must_use]
-pub fn evaluate(judged: &[ScoredSeries<'_>], options: &EvaluateOptions) -> Evaluation {
-    let judged: Vec<Points<'_>> = judged.par_iter().map(Points::new).collect();
-    let judged = judged.as_slice();
-    let series: Vec<OfSeries> = judged.par_iter().map(|points| OfSeries::new(points, options)).collect();
-    let by_point = ranking::by_point(judged);
+pub fn evaluate(scored: &[ScoredSeries<'_>], options: &EvaluateOptions) -> Evaluation {
+    let scored: Vec<Points<'_>> = scored.par_iter().map(Points::new).collect();
+    let scored = scored.as_slice();
+    let series: Vec<OfSeries> = scored.par_iter().map(|points| OfSeries::new(points, options)).collect();
+    let by_point = ranking::by_point(scored);
     let volumes: Vec<volume::Volumes> = series.iter().filter_map(|series| series.volumes).collect();
     let volume = |of: fn(&volume::Volumes) -> f64| {
         let value = mean(&volumes.iter().map(of).collect::<Vec<_>>())?;
         Some(Volume { value, buffer: options.vus_buffer? })
     };
     Evaluation {
-        points: judged.iter().map(|points| points.known().count()).sum(),
-        anomalies: judged.iter().map(Points::n_anomalies).sum(),
+        points: scored.iter().map(|points| points.known().count()).sum(),
+        anomalies: scored.iter().map(Points::n_anomalies).sum(),
         strict: series.iter().map(|series| series.strict).sum::<Counts>().quality(),
         delay: DelayQuality {
             k: options.delay,
             quality: series.iter().map(|series| series.delay).sum::<Counts>().quality(),
         },
         point_adjusted: series.iter().map(|series| series.point_adjusted).sum::<Counts>().quality(),
-        event: series.iter().map(|series| series.event).sum::<Shares>().quality(),
-        range: series.iter().map(|series| series.range).sum::<Shares>().quality(),
+        event: series.iter().map(|series| series.event).sum::<Fractions>().quality(),
+        range: series.iter().map(|series| series.range).sum::<Fractions>().quality(),
         affiliation: affiliation_of(series.iter().map(|series| series.affiliation)),
-        official: official::official(judged),
+        official: official::official(scored),
         auc_pr: by_point.average_precision(),
         auc_roc: by_point.area_under_roc(),
         vus_pr: volume(|volumes| volumes.precision_recall),
         vus_roc: volume(|volumes| volumes.roc),
-        nab: options.nab.and_then(|options| nab::nab(judged, options)),
+        nab: options.nab.and_then(|options| nab::nab(scored, options)),
         per_series_mean: PerSeriesMean::new(&series),
-        best: Best { strict: by_point.best(), delay: ranking::by_segment(judged, options.delay).best() },
+        best: Best { strict: by_point.best(), delay: ranking::by_segment(scored, options.delay).best() },
     }
 }
 
-/// The threshold, one for all series, at which F1 is highest over the given labels; the thresholds of `judged` are not read.
+/// The threshold, one for all series, at which F1 is highest over the given labels; the thresholds of `scored` are not read.
 ///
 /// On **training** labels, it is how a method that gives only scores gets a threshold. The paper tunes such methods by a
 /// Bayesian search for the highest F1; this finds what that search approximates, exactly, with one sort of the scores:
 /// F1 changes only where the threshold passes a score, so that trying each score tries every threshold. On the labels that
-/// it is then judged by, it is an oracle threshold.
-///
-/// # Panics
-/// If a series has not one score for each true label.
+/// it is then scored by, it is an oracle threshold.
 #[must_use]
-pub fn best_threshold(judged: &[ScoredSeries<'_>], goal: Goal) -> BestQuality {
-    let judged: Vec<Points<'_>> = judged.par_iter().map(Points::new).collect();
+pub fn best_threshold(scored: &[ScoredSeries<'_>], goal: Goal) -> BestQuality {
+    let scored: Vec<Points<'_>> = scored.par_iter().map(Points::new).collect();
     match goal {
-        Goal::Strict => ranking::by_point(&judged).best(),
-        Goal::Delay { k } => ranking::by_segment(&judged, k).best(),
+        Goal::Strict => ranking::by_point(&scored).best(),
+        Goal::Delay { k } => ranking::by_segment(&scored, k).best(),
     }
 }
 
-/// What is computed for each series on its own.
+/// The metrics that are computed for each series on its own.
 #[derive(Debug)]
 struct OfSeries {
     strict: Counts,
     delay: Counts,
     point_adjusted: Counts,
-    event: Shares,
-    range: Shares,
-    affiliation: Shares,
+    event: Fractions,
+    range: Fractions,
+    affiliation: Fractions,
     auc_pr: Option<f64>,
     volumes: Option<volume::Volumes>,
 }
@@ -346,129 +324,6 @@ impl PerSeriesMean {
             auc_pr: mean(&series.iter().map(|(_, auc_pr)| *auc_pr).collect::<Vec<_>>())?,
         })
     }
-}
-
-/// The points of one series as the metrics see them.
-#[derive(Debug)]
-struct Points<'a> {
-    truth: &'a [Option<Label>],
-    scores: &'a [f64],
-    alarms: Vec<bool>,
-    /// The true segments: maximal runs of anomalous points.
-    segments: Vec<Range<usize>>,
-    /// The maximal runs of alarms at points of known truth.
-    alarm_runs: Vec<Range<usize>>,
-}
-
-impl<'a> Points<'a> {
-    fn new(judged: &ScoredSeries<'a>) -> Self {
-        let ScoredSeries { truth, scores, threshold } = *judged;
-        assert_eq!(truth.len(), scores.len(), "a series has one score for each true label");
-        let alarms: Vec<bool> = scores.iter().map(|score| *score > threshold).collect();
-        let known_alarms: Vec<bool> =
-            alarms.iter().zip(truth).map(|(alarm, label)| *alarm && label.is_some()).collect();
-        let segments = events(&truth.iter().map(|label| *label == Some(Label::Anomaly)).collect::<Vec<_>>());
-        Self { truth, scores, alarms, segments, alarm_runs: events(&known_alarms) }
-    }
-
-    /// The points of known truth.
-    fn known(&self) -> impl Iterator<Item = (usize, Label)> + '_ {
-        self.truth.iter().enumerate().filter_map(|(point, label)| label.map(|label| (point, label)))
-    }
-
-    fn n_anomalies(&self) -> usize {
-        self.segments.iter().map(ExactSizeIterator::len).sum()
-    }
-}
-
-/// Alarms that are right, alarms that are wrong, and anomalies that are missed.
-#[derive(Clone, Copy, Debug, Default)]
-struct Counts {
-    hits: usize,
-    false_alarms: usize,
-    misses: usize,
-}
-
-impl Counts {
-    fn quality(self) -> Quality {
-        let Self { hits, false_alarms, misses } = self;
-        Quality {
-            precision: share(hits, hits + false_alarms),
-            recall: share(hits, hits + misses),
-            f1: share(2 * hits, 2 * hits + false_alarms + misses).unwrap_or(0.0),
-        }
-    }
-}
-
-impl std::iter::Sum for Counts {
-    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
-        counts.fold(Self::default(), |a, b| Self {
-            hits: a.hits + b.hits,
-            false_alarms: a.false_alarms + b.false_alarms,
-            misses: a.misses + b.misses,
-        })
-    }
-}
-
-/// Precision and recall as means over parts of series, such as runs of alarms and segments.
-#[derive(Clone, Copy, Debug, Default)]
-struct Shares {
-    precision: Share,
-    recall: Share,
-}
-
-/// The sum of what each of `n` parts is worth, each in `[0, 1]`.
-#[derive(Clone, Copy, Debug, Default)]
-struct Share {
-    sum: f64,
-    n: usize,
-}
-
-impl Share {
-    fn add(&mut self, worth: f64) {
-        self.sum += worth;
-        self.n += 1;
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "counts of parts are far below 2^53")]
-    fn mean(self) -> Option<f64> {
-        (self.n > 0).then(|| self.sum / self.n as f64)
-    }
-}
-
-impl Shares {
-    fn quality(self) -> Quality {
-        let (precision, recall) = (self.precision.mean(), self.recall.mean());
-        let f1 = match (precision, recall) {
-            (Some(precision), Some(recall)) if precision + recall > 0.0 => {
-                2.0 * precision * recall / (precision + recall)
-            }
-            _ => 0.0,
-        };
-        Quality { precision, recall, f1 }
-    }
-}
-
-impl std::iter::Sum for Shares {
-    fn sum<I: Iterator<Item = Self>>(shares: I) -> Self {
-        let add = |a: Share, b: Share| Share { sum: a.sum + b.sum, n: a.n + b.n };
-        shares.fold(Self::default(), |a, b| Self {
-            precision: add(a.precision, b.precision),
-            recall: add(a.recall, b.recall),
-        })
-    }
-}
-
-/// A part of a whole; `None` of nothing.
-#[expect(clippy::cast_precision_loss, reason = "counts of points are far below 2^53")]
-fn share(part: usize, whole: usize) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
-}
-
-/// The mean; `None` of nothing.
-#[expect(clippy::cast_precision_loss, reason = "counts of series are far below 2^53")]
-fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 #[cfg(test)]

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+#[cfg(feature = "baselines")]
 use crate::baselines::{self, Baseline};
 use crate::detect::detector::Detector;
 use crate::detect::model::Model;
 use crate::error::Result;
+#[cfg(feature = "baselines")]
 use crate::models::tensor_file;
 
 /// A detector from a file.
@@ -13,7 +15,8 @@ use crate::models::tensor_file;
 pub enum Saved {
     /// The agent's.
     Model(Model),
-    /// A baseline.
+    /// A baseline; only with the feature `baselines`.
+    #[cfg(feature = "baselines")]
     Baseline(Baseline),
 }
 
@@ -23,11 +26,11 @@ impl Saved {
     /// # Errors
     /// Those of [`Model::from_bytes`].
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self> {
+        #[cfg(feature = "baselines")]
         if tensor_file::is(baselines::KIND, &bytes) {
-            Baseline::from_bytes(path, bytes).map(Self::Baseline)
-        } else {
-            Model::from_bytes(path, bytes).map(Self::Model)
+            return Baseline::from_bytes(path, bytes).map(Self::Baseline);
         }
+        Model::from_bytes(path, bytes).map(Self::Model)
     }
 
     /// The detector.
@@ -35,6 +38,7 @@ impl Saved {
     pub const fn detector(&self) -> &dyn Detector {
         match self {
             Self::Model(model) => model,
+            #[cfg(feature = "baselines")]
             Self::Baseline(baseline) => baseline,
         }
     }
@@ -44,6 +48,7 @@ impl Saved {
     pub fn without_answers(self) -> Self {
         match self {
             Self::Model(model) => Self::Model(model.without_answers()),
+            #[cfg(feature = "baselines")]
             baseline @ Self::Baseline(_) => baseline,
         }
     }
@@ -53,6 +58,7 @@ impl Saved {
     pub fn hash(&self) -> &str {
         match self {
             Self::Model(model) => model.hash(),
+            #[cfg(feature = "baselines")]
             Self::Baseline(baseline) => baseline.hash(),
         }
     }
@@ -62,6 +68,7 @@ impl Saved {
     pub fn seed(&self) -> u64 {
         match self {
             Self::Model(model) => model.config().seed,
+            #[cfg(feature = "baselines")]
             Self::Baseline(baseline) => baseline.seed(),
         }
     }
@@ -71,6 +78,7 @@ impl Saved {
     pub const fn n_questions(&self) -> usize {
         match self {
             Self::Model(model) => model.n_questions(),
+            #[cfg(feature = "baselines")]
             Self::Baseline(baseline) => baseline.n_questions(),
         }
     }
@@ -80,6 +88,7 @@ impl Saved {
     pub const fn n_labelled_points(&self) -> usize {
         match self {
             Self::Model(model) => model.n_labelled_points(),
+            #[cfg(feature = "baselines")]
             Self::Baseline(baseline) => baseline.n_labelled_points(),
         }
     }

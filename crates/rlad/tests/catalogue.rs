@@ -25,7 +25,6 @@ struct Row {
 }
 
 fn row(series: &str, time: i64) -> Row {
-    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     let value = (time % 7) as f64 + f64::from(series.as_bytes()[0]);
     Row { series: series.to_owned(), time, value, label: i8::from(time % 11 == 3) }
 }
@@ -70,8 +69,11 @@ fn names(data: &DataSet) -> Vec<&str> {
     data.series.iter().map(Series::name).collect()
 }
 
+/// A series whose values are zeros, and the bits of its values.
+type SeriesBits = (Series, Vec<u64>);
+
 /// Series and truths with the bits of the values, of which NaN equals itself.
-fn bits(data: &DataSet) -> Vec<((Series, Vec<u64>), Option<&Truth>)> {
+fn bits(data: &DataSet) -> Vec<(SeriesBits, Option<&Truth>)> {
     let with_bits = |series: &Series| {
         let (name, channels, timestamps) = (series.name(), series.channels().to_vec(), series.timestamps().to_vec());
         let zeros = vec![0.0; series.values().len()];

@@ -72,7 +72,6 @@ fn first_open(state: &State) -> Option<u64> {
 }
 
 /// A number in `[0, 1)` from the seed and a question's number alone, so that it is the same question after a restart.
-#[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
 fn draw(seed: u64, question: u64) -> f64 {
     let mut key = seed ^ question.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     key = (key ^ (key >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

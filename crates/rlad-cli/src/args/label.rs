@@ -1,4 +1,4 @@
-//! Flags of the labelling server: its page, the session that it opens, and labels out and in.
+//! The arguments of the labelling server: its page, its session, and labels out and in.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -61,7 +61,7 @@ pub(crate) struct LabelsArgs {
     pub(crate) action: LabelsAction,
 }
 
-/// The direction.
+/// The direction of labels.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LabelsAction {
     /// Write the labels that stand
@@ -69,7 +69,7 @@ pub(crate) enum LabelsAction {
         /// Folder of the session
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
         session: PathBuf,
-        /// Form of the file (docs/labels.md)
+        /// Form of the file (docs/src/label-exchange.md)
         #[arg(long, value_name = "NAME", value_parser = label_format())]
         format: LabelFormat,
         /// Where the labels go [default: stdout]
@@ -84,7 +84,7 @@ pub(crate) enum LabelsAction {
         /// File with labels
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: PathBuf,
-        /// Form of the file (docs/labels.md)
+        /// Form of the file (docs/src/label-exchange.md)
         #[arg(long, value_name = "NAME", value_parser = label_format())]
         format: LabelFormat,
         /// Name under which they are logged [default: the user's]

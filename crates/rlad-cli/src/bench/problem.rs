@@ -26,14 +26,14 @@ pub(crate) fn for_others(text: &str, here: &Path) -> String {
     while let Some(at) = rest.find('/') {
         let (before, path) = rest.split_at(at);
         told.push_str(before);
-        // Behind a letter it is a part of a relative path, or of `and/or`; `//` is in a web address.
+        // After a letter it is a part of a relative path, or of `and/or`; `//` is in a web address.
         let begins =
             !before.ends_with(|c: char| c.is_alphanumeric() || "._-~*)".contains(c)) && !path.starts_with("//");
         let end = path.find(|c: char| c.is_whitespace() || "'\"`,;:()<>[]{}".contains(c)).unwrap_or(path.len());
-        let (path, behind) = path.split_at(end.max(1));
+        let (path, after) = path.split_at(end.max(1));
         let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         told.push_str(if begins && !last.is_empty() { last } else { path });
-        rest = behind;
+        rest = after;
     }
     told.push_str(rest);
     match told.char_indices().nth(MAX_CHARS) {

@@ -110,9 +110,9 @@ mod tests {
     fn is_gone(pid: &str) -> bool {
         (0..50).any(|_| {
             std::thread::sleep(Duration::from_millis(20));
-            // The state stands behind the name, which is in parentheses.
+            // The state stands after the name, which is in parentheses.
             let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-            stat.rsplit_once(')').is_none_or(|(_, behind)| behind.trim_start().starts_with('Z'))
+            stat.rsplit_once(')').is_none_or(|(_, after)| after.trim_start().starts_with('Z'))
         })
     }
 

@@ -1,9 +1,7 @@
 //! Rows: the metrics of runs, and their mean and spread over seeds.
 
-use std::collections::HashMap;
-
-use rlad::data::{DataSet, SeriesScores};
-use rlad::metrics::{EvaluateOptions, NabOptions, ScoredSeries};
+use rlad::data::DataSet;
+use rlad::metrics::{EvaluateOptions, Joined, NabOptions, ScoredSeries, join};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -87,7 +85,7 @@ pub(crate) fn rows(
                 continue;
             }
         };
-        let mut metrics_at_own = metrics(suite, data, &scores, None, delay)?;
+        let mut metrics_at_own = metrics(suite, &scores.scored(), delay)?;
         if let Some(expected) = scored.expected {
             metrics_at_own["expected"] = serde_json::to_value(expected)?;
         }
@@ -101,7 +99,7 @@ pub(crate) fn rows(
             let best = Measured {
                 threshold_rule: "best F1 on training labels",
                 labelled_points: scored.labelled_points + validation.labelled_points,
-                metrics: metrics(suite, data, &scores, Some(validation.threshold), delay)?,
+                metrics: metrics(suite, &scores.at_threshold(validation.threshold), delay)?,
             };
             rows.push(row(budget, Some(scored), Ok(best)));
         }
@@ -133,7 +131,7 @@ struct Measured<'a> {
 ///
 /// # Errors
 /// In words, if there are none, or not of all series and points.
-fn scores(task: &Task, outcome: &Outcome, budget: Option<usize>, data: &DataSet) -> Result<Vec<SeriesScores>, String> {
+fn scores<'a>(task: &Task, outcome: &Outcome, budget: Option<usize>, data: &'a DataSet) -> Result<Joined<'a>, String> {
     let Some(scored) = outcome.results.iter().find(|scored| scored.budget == budget) else {
         return Err(match budget {
             Some(budget) => format!("it gave no scores after {budget} questions"),
@@ -142,52 +140,31 @@ fn scores(task: &Task, outcome: &Outcome, budget: Option<usize>, data: &DataSet)
     };
     let found = rlad::data::read_scores(&task.out.join(&scored.scores))
         .map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
-    let mut by_name: HashMap<String, SeriesScores> =
-        found.into_iter().map(|scores| (scores.series.clone(), scores)).collect();
-    let mut joined = Vec::with_capacity(data.series.len());
-    for series in &data.series {
-        let timestamps = &series.timestamps()[series.part(task.test)];
-        let name = series.name();
-        let Some(mut scores) = by_name.remove(name) else {
-            return Err(format!("`{}` lacks the series `{name}`", scored.scores));
-        };
-        if scores.timestamps != timestamps {
-            let at: HashMap<i64, f64> = scores.timestamps.iter().copied().zip(scores.scores.iter().copied()).collect();
-            let n_absent = timestamps.iter().filter(|time| !at.contains_key(time)).count();
-            if n_absent > 0 {
-                return Err(format!(
-                    "`{}` lacks {n_absent} of the {} points of the series `{name}`",
-                    scored.scores,
-                    timestamps.len()
-                ));
-            }
-            scores.scores = timestamps.iter().map(|time| at[time]).collect();
-            timestamps.clone_into(&mut scores.timestamps);
-        }
-        joined.push(scores);
+    let lacks = |name: &str| format!("`{}` lacks the series `{name}`", scored.scores);
+    if let Some(series) = data.series.iter().find(|series| found.iter().all(|scores| scores.series != series.name())) {
+        return Err(lacks(series.name()));
     }
-    Ok(joined)
+    let joined = join(&found, data, task.test).map_err(|error| error.to_string())?;
+    if let Some(name) = joined.without_scores.first() {
+        return Err(lacks(name));
+    }
+    match joined.series.iter().find(|one| one.n_unscored > 0) {
+        Some(one) => Err(format!(
+            "`{}` lacks {} of the {} points of the series `{}`",
+            scored.scores,
+            one.n_unscored,
+            one.scores.len(),
+            one.series.name()
+        )),
+        None => Ok(joined),
+    }
 }
 
-/// The metrics of scores on the test part, at their own threshold or another.
-fn metrics(
-    suite: &Suite,
-    data: &DataSet,
-    scores: &[SeriesScores],
-    threshold: Option<f64>,
-    delay: usize,
-) -> anyhow::Result<Value> {
-    let scored: Vec<ScoredSeries<'_>> = data
-        .iter()
-        .zip(scores)
-        .filter_map(|((series, truth), scores)| {
-            let truth = &truth?.labels()[series.part(suite.test)];
-            Some(ScoredSeries { truth, scores: &scores.scores, threshold: threshold.unwrap_or(scores.threshold) })
-        })
-        .collect();
+/// The metrics of scores of the test part.
+fn metrics(suite: &Suite, scored: &[ScoredSeries<'_>], delay: usize) -> anyhow::Result<Value> {
     let nab = Some(NabOptions { probation: suite.nab_probation });
     let options = EvaluateOptions { delay, nab, ..EvaluateOptions::default() };
-    Ok(serde_json::to_value(rlad::evaluate(&scored, &options))?)
+    Ok(serde_json::to_value(rlad::evaluate(scored, &options))?)
 }
 
 /// The rows of one detector, budget and threshold rule: one a seed.

@@ -10,7 +10,7 @@ use rlad::active::{Question, ask, random_questions};
 use rlad::baselines::Baseline;
 use rlad::config::AnswerKind;
 use rlad::data::{DataSet, Labels, Part, SeriesScores, Truth};
-use rlad::metrics::{Goal, ScoredSeries};
+use rlad::metrics::{Goal, ScoredSeries, join};
 use rlad::{Detector, Label, Query, Series, Session, TruthOracle};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -365,16 +365,10 @@ fn apply_labels(scores: &mut [SeriesScores], labels: &[Labels], series: &[Series
 
 /// The threshold with the best strict F1 on a part.
 fn validation(scores: &[SeriesScores], data: &DataSet, part: Part) -> Option<Validation> {
-    let scored: Vec<ScoredSeries<'_>> = data
-        .iter()
-        .zip(scores)
-        .filter_map(|((series, truth), scores)| {
-            let truth = &truth?.labels()[series.part(part)];
-            Some(ScoredSeries { truth, scores: &scores.scores, threshold: 0.0 })
-        })
-        .collect();
+    let joined = join(scores, data, part).ok()?;
+    let scored = joined.scored();
     let threshold = rlad::metrics::best_threshold(&scored, Goal::Strict).threshold?;
-    let labelled_points = scored.iter().flat_map(|scored| scored.truth).filter(|label| label.is_some()).count();
+    let labelled_points = scored.iter().flat_map(ScoredSeries::truth).filter(|label| label.is_some()).count();
     Some(Validation { threshold, labelled_points })
 }
 

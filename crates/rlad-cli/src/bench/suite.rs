@@ -42,7 +42,7 @@ pub(crate) struct Suite {
     pub(crate) validation: Option<Part>,
     /// The seeds of a detector that has none of its own.
     pub(crate) seeds: Vec<u64>,
-    /// The numbers of questions after which a detector that asks is judged.
+    /// The numbers of questions after which a detector that asks is measured.
     pub(crate) budgets: Vec<usize>,
     /// The largest delay of the delay metric [default: 7, or 3 where every step is an hour or longer].
     pub(crate) delay: Option<usize>,
@@ -94,7 +94,7 @@ pub(crate) struct RunEntry {
     /// measured was seen in training. At least 2. Questions and labels are means over the trainings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unseen_folds: Option<usize>,
-    /// Its printed F1 in the paper, whose protocol is another (docs/results.md).
+    /// Its printed F1 in the paper, whose protocol is another (docs/src/results.md).
     pub(crate) paper_f1: Option<f64>,
 }
 

@@ -105,7 +105,7 @@ pub(crate) fn markdown(suite: &Suite, rows: &[Row], head: &[String], command: &s
         "\nMade by `{command}`; one row by the same with `--only NAME`. ± is the sample deviation over seeds. –: \
          undefined, as precision is without an alarm; a mean is over the seeds that have it. *Oracle*: at the \
          best threshold on the test labels themselves, which nobody has in use. *Paper*: the F1 that the paper prints, by a \
-         protocol that is not comparable (docs/results.md).\n\n"
+         protocol that is not comparable (docs/src/results.md).\n\n"
     );
     let paper = suite.run.iter().any(|entry| entry.paper_f1.is_some());
     let mut heads = vec!["detector", "questions", "labels read", "threshold"];
@@ -227,7 +227,7 @@ fn table(text: &mut String, heads: &[&str], lines: impl Iterator<Item = Vec<Stri
     }
 }
 
-/// A share with three digits, its deviation behind it: `.563 ± .012`.
+/// A fraction with three digits, then its deviation: `.563 ± .012`.
 fn spread(value: Option<Spread>) -> String {
     match value {
         None => "–".to_owned(),

@@ -96,8 +96,8 @@ fn head() -> Vec<String> {
 
 /// The data of a page, read as a browser does: what stands between the script element's start and its first end.
 fn data_of(page: &str) -> Value {
-    let (_, behind) = page.split_once("<script type=\"application/json\" id=\"data\">").unwrap();
-    serde_json::from_str(behind.split_once("</script").unwrap().0).unwrap()
+    let (_, after) = page.split_once("<script type=\"application/json\" id=\"data\">").unwrap();
+    serde_json::from_str(after.split_once("</script").unwrap().0).unwrap()
 }
 
 #[test]

@@ -17,7 +17,6 @@ use crate::bench::run::{Machine, Outcome, Task, has_anomalies, run as run_task};
 use crate::bench::schedule::{PlannedRun, Prepared, file_hash, make, outcome, plan};
 use crate::bench::suite::{DetectorKind, RunEntry, Suite};
 use crate::bench::{page, table};
-use crate::evaluation::usual_delay;
 use crate::folder::lock_for;
 use crate::input::read;
 use crate::output::{print, print_notes};
@@ -178,7 +177,7 @@ fn prepare_features(suite: &Suite, data: &DataSet, args: &BenchArgs, data_hash: 
 
 /// The rows of all runs that were made.
 fn measure(suite: &Suite, planned: &[PlannedRun], prepared: &Prepared, data: &DataSet) -> anyhow::Result<Results> {
-    let delay = suite.delay.unwrap_or_else(|| usual_delay(data.series.iter()));
+    let delay = suite.delay.unwrap_or_else(|| rlad::metrics::usual_delay(&data.series));
     let here = std::env::current_dir().unwrap_or_default();
     let mut bar = Progress::new("measuring", planned.len() as u64);
     let mut results = Results { n_planned: planned.len(), outcomes: Vec::new(), n_failed: 0, rows: Vec::new() };

@@ -1,14 +1,12 @@
 //! `rlad evaluate`: measures scores against the truth.
 
-use std::collections::HashMap;
 use std::process::ExitCode;
 
-use rlad::data::SeriesScores;
-use rlad::metrics::{EvaluateOptions, NabOptions, ScoredSeries};
-use rlad::{Error, Label};
+use rlad::Error;
+use rlad::metrics::{EvaluateOptions, NabOptions, join};
 
 use crate::args::EvaluateArgs;
-use crate::evaluation::{table, usual_delay};
+use crate::evaluation::table;
 use crate::input::{open_saved, read};
 use crate::output::{print, print_notes};
 
@@ -16,41 +14,19 @@ use crate::output::{print, print_notes};
 pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     let scores = rlad::data::read_scores(&args.scores)?;
     let truth = read(&args.truth, &args.form)?;
-    let by_name: HashMap<&str, &SeriesScores> = scores.iter().map(|scores| (scores.series.as_str(), scores)).collect();
-    let part = args.form.part.unwrap_or_default();
-    // [series](truth, scores, threshold)
-    let mut joined: Vec<(Vec<Option<Label>>, Vec<f64>, f64)> = Vec::new();
-    let mut series = Vec::new();
-    let mut n_unscored = 0;
-    for (of_truth, labels) in truth.iter() {
-        let (Some(labels), Some(scores)) = (labels, by_name.get(of_truth.name())) else { continue };
-        let at: HashMap<i64, f64> = scores.timestamps.iter().copied().zip(scores.scores.iter().copied()).collect();
-        let points = of_truth.part(part);
-        let timestamps = &of_truth.timestamps()[points.clone()];
-        let found: Vec<f64> =
-            timestamps.iter().map(|timestamp| at.get(timestamp).copied().unwrap_or(f64::NAN)).collect();
-        n_unscored += timestamps.iter().filter(|timestamp| !at.contains_key(timestamp)).count();
-        if n_unscored < timestamps.len() || found.iter().any(|score| !score.is_nan()) {
-            joined.push((labels.labels()[points].to_vec(), found, scores.threshold));
-            series.push(of_truth);
+    let joined = join(&scores, &truth, args.form.part.unwrap_or_default()).map_err(|error| match error {
+        Error::NotFound { what, .. } => {
+            Error::NotFound { what, place: format!("`{}` and the truth", args.scores.display()) }
         }
-    }
-    if joined.is_empty() {
-        let what = "a series with labels and scores at the same timestamps".to_owned();
-        let place = format!("`{}` and the truth", args.scores.display());
-        return Err(Error::NotFound { what, place }.into());
-    }
-    if n_unscored > 0 {
-        print_notes(&[format!("{n_unscored} points have no row in the scores; they count as no alarm")]);
-    }
-    let scored_series: Vec<ScoredSeries<'_>> =
-        joined.iter().map(|(truth, scores, threshold)| ScoredSeries { truth, scores, threshold: *threshold }).collect();
+        error => error,
+    })?;
+    print_notes(&joined.notes());
     let options = EvaluateOptions {
-        delay: args.delay.unwrap_or_else(|| usual_delay(series.into_iter())),
+        delay: args.delay.unwrap_or_else(|| joined.usual_delay()),
         vus_buffer: Some(args.vus_buffer.into()),
         nab: Some(NabOptions { probation: args.nab_probation }),
     };
-    let evaluation = rlad::evaluate(&scored_series, &options);
+    let evaluation = rlad::evaluate(&joined.scored(), &options);
     let model = args.model.as_deref().map(open_saved).transpose()?;
     if let Some(model) =
         model.as_ref().filter(|model| scores.iter().any(|scores| !model.hash().starts_with(&scores.model)))

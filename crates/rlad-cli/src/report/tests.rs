@@ -45,8 +45,8 @@ fn report(series: Vec<ReportSeries<'_>>) -> Report<'_> {
 
 /// The data of a page, read as a browser does: what stands between the script element's start and its first end.
 fn data_of(page: &str) -> Value {
-    let (_, behind) = page.split_once("<script type=\"application/json\" id=\"data\">").unwrap();
-    serde_json::from_str(behind.split_once("</script").unwrap().0).unwrap()
+    let (_, after) = page.split_once("<script type=\"application/json\" id=\"data\">").unwrap();
+    serde_json::from_str(after.split_once("</script").unwrap().0).unwrap()
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn a_long_series_is_thinned_and_keeps_events_questions_and_gaps() {
         .map(|steps| (steps as f64 * told.unit / 6e4).round() as i64)
         .collect();
     for point in (123_390..123_516).chain(199_941..200_062).chain([299_999]) {
-        assert!(slots.contains(&(point + 1)), "{point}: slots behind the gap are one further");
+        assert!(slots.contains(&(point + 1)), "{point}: slots after the gap are one further");
     }
     assert_eq!(told.breaks.len(), 1);
     assert_eq!(told.values[0].iter().filter(|value| value.is_none()).count(), 1);

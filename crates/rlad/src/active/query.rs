@@ -194,12 +194,6 @@ pub(crate) fn take(
 }
 
 /// A share of `n`, rounded to the nearest.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share in [0, 1] of a number of questions"
-)]
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -361,7 +361,6 @@ impl Session {
         best_expected_f1(pool, f64::from(normal / (anomaly + normal)), slack).unwrap_or(0.0)
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a number of points")]
     fn weight_of(&self, series: usize) -> f64 {
         self.pool.series[series].training.len() as f64
     }

@@ -4,11 +4,11 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::fitted::WindowDetector;
 use super::gaussian::{Gaussian, Sums};
 use super::network::{Activation, Layer, Network, Pass};
 use super::scoring::score_covering;
 use super::training::{batches, check, check_finite, check_training, draw_windows, gather};
+use super::window_detector::WindowDetector;
 use super::windows::{Arrays, Corpus, Scaled};
 use crate::error::{Error, Result};
 use crate::models::optimiser::Moments;
@@ -129,12 +129,6 @@ impl Autoencoder {
         let mut rng = stream(seed, Purpose::Training, 0);
         let mut windows = draw_windows(corpus, config.n_steps, config.max_windows, &mut rng)?;
         windows.shuffle(&mut rng);
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_sign_loss,
-            clippy::cast_possible_truncation,
-            reason = "a share"
-        )]
         let n_kept = (config.gaussian_share * windows.len() as f64) as usize;
         let kept = if n_kept > 0 { windows.split_off(windows.len() - n_kept) } else { windows.clone() };
 
@@ -236,7 +230,6 @@ fn absolute_errors(network: &Network, rows: &[f32], pass: &mut Pass) -> Vec<f64>
     pass.outputs().iter().zip(rows).map(|(output, input)| (f64::from(*output) - f64::from(*input)).abs()).collect()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "the size of a window")]
 fn mean_square(errors: &[f64]) -> f64 {
     errors.iter().map(|error| error * error).sum::<f64>() / errors.len() as f64
 }
@@ -246,14 +239,15 @@ mod tests {
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
-    use super::super::network::staircase;
-    use super::super::network::tests::{
-        assert_floats_near, assert_near, bad_series, corpus, fill, numbers, reference, sine_with_an_odd_period, stored,
-    };
     use super::*;
+    use crate::baselines::network::staircase;
+    use crate::baselines::reference::{
+        assert_floats_near, assert_near, bad_series, corpus, fill, floats, numbers, of_networks,
+        sine_with_an_odd_period, stored,
+    };
 
     fn lcg_windows(n_windows: usize, n_steps: usize) -> Vec<f32> {
-        let values = super::super::network::tests::floats(&reference()["autoencoder"]["series"]);
+        let values = floats(&of_networks()["autoencoder"]["series"]);
         (0..n_windows).flat_map(|start| values[start..start + n_steps].to_vec()).collect()
     }
 
@@ -274,10 +268,10 @@ mod tests {
         let rows = lcg_windows(20, 30);
         for activation in [CodeUnits::Tanh, CodeUnits::Staircase] {
             let name = serde_json::to_value(activation).unwrap();
-            let case = &reference()["autoencoder"][name.as_str().unwrap()];
+            let case = &of_networks()["autoencoder"][name.as_str().unwrap()];
             let config = AutoencoderConfig { activation, ..AutoencoderConfig::default() };
             let mut trainer = Trainer::new(30, &config, &mut ChaCha8Rng::seed_from_u64(1));
-            fill([&mut trainer.network]);
+            fill([trainer.network.weights_mut()]);
             let mut losses = Vec::new();
             for step in 0..3 {
                 losses.push(absolute_errors(&trainer.network, &rows, &mut Pass::default()).iter().map(|e| e * e).sum());
@@ -299,7 +293,7 @@ mod tests {
 
     #[test]
     fn the_staircase_is_pytorchs() {
-        let case = &reference()["autoencoder"]["stairs"];
+        let case = &of_networks()["autoencoder"]["stairs"];
         let (values, slopes): (Vec<f64>, Vec<f64>) = numbers(&case["x"]).into_iter().map(staircase).unzip();
         assert_near("values", &values, &numbers(&case["values"]), 1e-14);
         assert_near("slopes", &slopes, &numbers(&case["slopes"]), 1e-12);

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::fitted::WindowDetector;
 use super::network::{Activation, Layer, Network, Pass};
 use super::scoring::score_ends;
 use super::training::{batches, bound, check, check_finite, check_training, gather};
+use super::window_detector::WindowDetector;
 use super::windows::{Arrays, Corpus, Scaled};
 use crate::data::label::Label;
 use crate::error::{Error, Result};
@@ -232,7 +232,6 @@ fn split(batch: &[Example], points: &mut Vec<(usize, usize)>, labels: &mut Vec<O
 }
 
 /// c: the mean of the outputs, with coordinates near 0 moved to ±.1, since a unit that is always 0 would be learned at once.
-#[expect(clippy::cast_precision_loss, reason = "a number of windows")]
 fn centre(sums: &[f64], n: usize) -> Vec<f64> {
     let away = |sum: &f64| {
         let mean = sum / n as f64;
@@ -269,7 +268,6 @@ impl Trainer {
     }
 
     /// Takes one step of an autoencoder down the gradient of the mean squared error.
-    #[expect(clippy::cast_precision_loss, reason = "the size of a batch")]
     fn step_towards_inputs(&mut self, rows: &[f32]) {
         self.network.forward_training(rows, &mut self.pass);
         let scale = 2.0 / rows.len() as f32;
@@ -279,7 +277,6 @@ impl Trainer {
     }
 
     /// Takes one step down the gradient of the loss of Deep SAD and returns the loss before it.
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "gradients are in `f32`")]
     fn step_towards_centre(&mut self, rows: &[f32], labels: &[Option<Label>], centre: &[f64], eta: f64) -> f64 {
         self.network.forward_training(rows, &mut self.pass);
         let n = labels.len() as f64;
@@ -314,11 +311,11 @@ mod tests {
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
-    use super::super::network::tests::{
-        assert_floats_near, assert_near, bad_series, corpus, fill, floats, numbers, reference, sine_with_an_odd_period,
-        stored,
-    };
     use super::*;
+    use crate::baselines::reference::{
+        assert_floats_near, assert_near, bad_series, corpus, fill, floats, numbers, of_networks,
+        sine_with_an_odd_period, stored,
+    };
 
     fn quick() -> DeepSadConfig {
         DeepSadConfig { n_pretraining_epochs: 5, n_epochs: 10, ..DeepSadConfig::default() }
@@ -326,10 +323,10 @@ mod tests {
 
     #[test]
     fn the_centre_the_losses_gradients_and_scores_are_pytorchs() {
-        let case = &reference()["deep_sad"];
+        let case = &of_networks()["deep_sad"];
         let config = DeepSadConfig { hidden: vec![16, 8], n_outputs: 4, ..DeepSadConfig::default() };
         let mut network = Network::new(config.layers(25), &mut ChaCha8Rng::seed_from_u64(1));
-        fill([&mut network]);
+        fill([network.weights_mut()]);
         let mut trainer = Trainer::new(network, &config);
         let rows = floats(&case["rows"]);
         let label = |y| match y {

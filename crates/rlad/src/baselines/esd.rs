@@ -268,14 +268,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-
-    fn reference() -> Value {
-        serde_json::from_str(include_str!("../../tests/reference/baselines_statistics.json")).unwrap()
-    }
-
-    fn numbers(values: &Value) -> Vec<f64> {
-        values.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
-    }
+    use crate::baselines::reference::{numbers, of_statistics};
 
     /// Rosner's example, as in the NIST/SEMATECH e-Handbook of Statistical Methods, section 1.3.5.17.3.
     const ROSNER: [f64; 54] = [
@@ -316,7 +309,7 @@ mod tests {
 
     #[test]
     fn the_season_is_that_of_statsmodels() {
-        let reference = reference();
+        let reference = of_statistics();
         let x = numbers(&reference["x"]);
         let period = reference["season"]["period"].as_u64().unwrap() as usize;
         let season = seasonal(&x, period);
@@ -328,7 +321,7 @@ mod tests {
 
     #[test]
     fn removals_are_those_of_a_test_that_starts_anew_each_time() {
-        let reference = reference();
+        let reference = of_statistics();
         let x = numbers(&reference["x"]);
         let profile = numbers(&reference["season"]["profile"]);
         let residuals: Vec<f64> = x.iter().enumerate().map(|(point, value)| value - profile[point % 24]).collect();

@@ -1,4 +1,4 @@
-//! What is learned of windows, whatever the method.
+//! The fitted methods that compare windows, one variant each.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,11 +11,12 @@ use super::neighbors::{LocalOutlierFactor, NearestNeighbors};
 use super::one_class_svm::OneClassSvm;
 use super::pca::Pca;
 use super::sr_cnn::SrCnn;
-use super::windows::{Arrays, Corpus, Scaled};
+use super::window_detector::WindowDetector;
+use super::windows::Corpus;
 use crate::data::label::Label;
 use crate::error::Result;
 
-/// What a method has learned.
+/// A fitted method.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Fitted {
@@ -30,24 +31,6 @@ pub(super) enum Fitted {
     IsolationForest(WindowForest),
     OneClassSvm(OneClassSvm),
     Pca(Pca),
-}
-
-/// What a method that compares windows has learned.
-pub(super) trait WindowDetector {
-    /// The points on which a score depends, its own included.
-    fn context(&self) -> usize;
-
-    /// The score of each point of a series; higher is more anomalous. Missing points have scores, too.
-    fn score(&self, series: &Scaled) -> Vec<f64>;
-
-    /// The arrays that are stored beside the record, which leaves them out.
-    fn arrays(&self) -> Vec<(&'static str, &[f32])>;
-
-    /// Takes stored arrays in.
-    ///
-    /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where one is missing, or has another length than the record says.
-    fn set_arrays(&mut self, arrays: &Arrays) -> Result<()>;
 }
 
 impl Fitted {
@@ -67,7 +50,7 @@ impl Fitted {
         })
     }
 
-    /// What was learned; `None` where there is nothing to learn.
+    /// The fitted detector; `None` where there is nothing to learn.
     pub(super) fn detector(&self) -> Option<&dyn WindowDetector> {
         Some(match self {
             Self::Nothing => return None,

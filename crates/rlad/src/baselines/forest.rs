@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::classic::{check_n_steps, draw_windows};
-use super::fitted::WindowDetector;
+use super::sample::{check_n_steps, sample_windows};
 use super::scoring::score_ends;
 use super::training::check;
+use super::window_detector::WindowDetector;
 use super::windows::{Arrays, Corpus, Scaled, array};
 use crate::error::Result;
 use crate::models::iforest::IsolationForest;
@@ -64,7 +64,7 @@ impl WindowForest {
     /// [`Error::Setting`](crate::Error::Setting) and [`Error::Empty`](crate::Error::Empty).
     pub(crate) fn fit(corpus: &Corpus, config: &WindowForestConfig, seed: u64) -> Result<Self> {
         config.validate()?;
-        let windows = draw_windows(corpus, config.n_steps, config.n_trees * config.sample_size, seed)?;
+        let windows = sample_windows(corpus, config.n_steps, config.n_trees * config.sample_size, seed)?;
         let n_dims = config.n_steps * corpus.n_channels();
         Ok(Self { config: config.clone(), seed, n_dims, n_windows: windows.len() / n_dims, windows })
     }

@@ -21,7 +21,6 @@ impl Gaussian {
         let mut covariance = DMatrix::from_row_slice(n, n, covariance);
         covariance.as_mut_slice().iter_mut().step_by(n + 1).for_each(|variance| *variance += jitter);
         let cholesky = covariance.cholesky()?;
-        #[expect(clippy::cast_precision_loss, reason = "a number of variables")]
         let log_determinant = n as f64 * std::f64::consts::TAU.ln() + cholesky.ln_determinant();
         let inverse = cholesky.inverse().as_slice().to_vec();
         let finite = log_determinant.is_finite() && inverse.iter().chain(&mean).all(|value| value.is_finite());

@@ -187,14 +187,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-
-    fn reference() -> Value {
-        serde_json::from_str(include_str!("../../tests/reference/baselines_statistics.json")).unwrap()
-    }
-
-    fn numbers(values: &Value) -> Vec<f64> {
-        values.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
-    }
+    use crate::baselines::reference::{numbers, of_statistics};
 
     /// Luminol by the name of a detector, which falls back in the same way where the bitmap is asked for by name.
     fn by_name(name: &str, values: &[f64]) -> LuminolScores {
@@ -227,7 +220,7 @@ mod tests {
 
     #[test]
     fn scores_and_thresholds_are_those_of_luminol() {
-        let reference = reference();
+        let reference = of_statistics();
         let x = numbers(&reference["x"]);
         for case in reference["luminol"].as_array().unwrap() {
             let [first, last] = ["first", "last"].map(|name| case[name].as_u64().unwrap() as usize);
@@ -237,7 +230,7 @@ mod tests {
 
     #[test]
     fn windows_of_long_series_have_200_points() {
-        let reference = reference();
+        let reference = of_statistics();
         let (x, h) = (numbers(&reference["x"]), numbers(&reference["h"]));
         let long: Vec<f64> =
             (0..20_000).map(|i| x[i % 3000] * (1.0 + 0.125 * (i / 3000) as f64) + 0.0625 * h[i * 7 % 3000]).collect();

@@ -4,10 +4,10 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::classic::{check_n_steps, draw_windows};
-use super::fitted::WindowDetector;
+use super::sample::{check_n_steps, sample_windows};
 use super::scoring::score_ends;
 use super::training::check;
+use super::window_detector::WindowDetector;
 use super::windows::{Arrays, Corpus, Scaled, array};
 use crate::error::Result;
 use crate::models::nearest::{Neighbor, Search};
@@ -53,9 +53,7 @@ impl NearestNeighborsConfig {
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) for the first setting outside of its range.
     pub fn validate(&self) -> Result<()> {
-        check_n_steps(self.n_steps)?;
-        check(self.n_neighbors >= 1, "n_neighbors", "at least 1", self.n_neighbors)?;
-        check((1..=1_000_000).contains(&self.n_windows), "n_windows", "in 1..=1000000", self.n_windows)
+        check_neighborhood(self.n_steps, self.n_neighbors, self.n_windows)
     }
 }
 
@@ -85,7 +83,7 @@ impl NearestNeighbors {
     /// [`Error::Setting`](crate::Error::Setting) and [`Error::Empty`](crate::Error::Empty).
     pub(crate) fn fit(corpus: &Corpus, config: &NearestNeighborsConfig, seed: u64) -> Result<Self> {
         config.validate()?;
-        let windows = draw_windows(corpus, config.n_steps, config.n_windows, seed)?;
+        let windows = sample_windows(corpus, config.n_steps, config.n_windows, seed)?;
         Ok(Self::of_windows(windows, config.n_steps * corpus.n_channels(), config.clone()))
     }
 
@@ -93,7 +91,6 @@ impl NearestNeighbors {
         Self { config, n_dims, n_windows: windows.len() / n_dims, windows }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a number of neighbours")]
     fn score_windows(&self, search: &Search<'_>, windows: &[f32]) -> Vec<f64> {
         let distance = |nearest: Vec<Neighbor>| match self.config.distance {
             NeighborDistance::Mean => mean(nearest.iter().map(|neighbor| neighbor.distance), nearest.len() as f64),
@@ -157,9 +154,7 @@ impl LocalOutlierFactorConfig {
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) for the first setting outside of its range.
     pub fn validate(&self) -> Result<()> {
-        check_n_steps(self.n_steps)?;
-        check(self.n_neighbors >= 1, "n_neighbors", "at least 1", self.n_neighbors)?;
-        check((1..=1_000_000).contains(&self.n_windows), "n_windows", "in 1..=1000000", self.n_windows)
+        check_neighborhood(self.n_steps, self.n_neighbors, self.n_windows)
     }
 }
 
@@ -197,11 +192,10 @@ impl LocalOutlierFactor {
     /// [`Error::Setting`](crate::Error::Setting) and [`Error::Empty`](crate::Error::Empty).
     pub(crate) fn fit(corpus: &Corpus, config: &LocalOutlierFactorConfig, seed: u64) -> Result<Self> {
         config.validate()?;
-        let windows = draw_windows(corpus, config.n_steps, config.n_windows, seed)?;
+        let windows = sample_windows(corpus, config.n_steps, config.n_windows, seed)?;
         Ok(Self::of_windows(windows, config.n_steps * corpus.n_channels(), config.clone()))
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "what is fitted is kept in `f32`")]
     fn of_windows(windows: Vec<f32>, n_dims: usize, config: LocalOutlierFactorConfig) -> Self {
         let search = Search::new(&windows, n_dims);
         let nearest: Vec<Vec<Neighbor>> = windows
@@ -215,7 +209,6 @@ impl LocalOutlierFactor {
         Self { config, n_dims, n_windows: nearest.len(), distances, densities, windows }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a number of neighbours")]
     fn score_windows(&self, search: &Search<'_>, windows: &[f32]) -> Vec<f64> {
         // No window has more neighbours than a reference window has others.
         let n_neighbors = self.config.n_neighbors.min(self.n_windows - 1);
@@ -262,8 +255,14 @@ impl WindowDetector for LocalOutlierFactor {
     }
 }
 
+/// Checks the settings that both detectors have.
+fn check_neighborhood(n_steps: usize, n_neighbors: usize, n_windows: usize) -> Result<()> {
+    check_n_steps(n_steps)?;
+    check(n_neighbors >= 1, "n_neighbors", "at least 1", n_neighbors)?;
+    check((1..=1_000_000).contains(&n_windows), "n_windows", "in 1..=1000000", n_windows)
+}
+
 /// The local reachability density of a window from its nearest ones and the `d_k` of all reference windows.
-#[expect(clippy::cast_precision_loss, reason = "a number of neighbours")]
 fn density(nearest: &[Neighbor], distances: &[f32]) -> f64 {
     let reach = nearest.iter().map(|neighbor| neighbor.distance.max(f64::from(distances[neighbor.at])));
     1.0 / (mean(reach, nearest.len() as f64) + LEAST_REACH)

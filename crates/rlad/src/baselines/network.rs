@@ -2,7 +2,7 @@
 
 mod batch_norm;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod units;
 
 use rand::{Rng, RngExt};
@@ -123,7 +123,6 @@ impl Network {
         let mut weights = Vec::new();
         let mut running = Vec::new();
         for layer in &layers {
-            #[expect(clippy::cast_precision_loss, reason = "a number of inputs is far below 2^24")]
             let limit = 1.0 / (layer.n_inputs as f32).sqrt();
             weights.extend((0..layer.n_weights()).map(|_| rng.random_range(-limit..=limit)));
             running.extend((0..layer.n_running()).map(|k| if k < layer.n_outputs { 0.0 } else { 1.0 }));

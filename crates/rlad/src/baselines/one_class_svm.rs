@@ -6,10 +6,10 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::classic::{check_n_steps, draw_windows};
-use super::fitted::WindowDetector;
+use super::sample::{check_n_steps, sample_windows};
 use super::scoring::score_ends;
 use super::training::check;
+use super::window_detector::WindowDetector;
 use super::windows::{Arrays, Corpus, Scaled, array};
 use crate::error::Result;
 use crate::models::matrix::{Matrix, multiply};
@@ -86,12 +86,10 @@ impl OneClassSvm {
     /// [`Error::Setting`](crate::Error::Setting) and [`Error::Empty`](crate::Error::Empty).
     pub(crate) fn fit(corpus: &Corpus, config: &OneClassSvmConfig, seed: u64) -> Result<Self> {
         config.validate()?;
-        let windows = draw_windows(corpus, config.n_steps, config.n_windows, seed)?;
+        let windows = sample_windows(corpus, config.n_steps, config.n_windows, seed)?;
         Ok(Self::of_windows(&windows, config.n_steps * corpus.n_channels(), config.clone()))
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a number of windows")]
-    #[expect(clippy::cast_possible_truncation, reason = "what is fitted is kept in `f32`")]
     fn of_windows(windows: &[f32], n_dims: usize, config: OneClassSvmConfig) -> Self {
         let n = windows.len() / n_dims;
         let gamma = scale(windows, n_dims);
@@ -150,7 +148,6 @@ impl WindowDetector for OneClassSvm {
 }
 
 /// γ: 1 over the number of values of a window and their variance, 1 where that is 0.
-#[expect(clippy::cast_precision_loss, reason = "a number of values")]
 fn scale(windows: &[f32], n_dims: usize) -> f64 {
     let n = windows.len() as f64;
     let mean = windows.iter().map(|value| f64::from(*value)).sum::<f64>() / n;
@@ -171,8 +168,6 @@ struct Kernel {
 }
 
 impl Kernel {
-    #[expect(clippy::cast_precision_loss, reason = "a number of windows")]
-    #[expect(clippy::cast_possible_truncation, reason = "the arithmetic of the baselines is in `f32`")]
     fn new(windows: &[f32], n_dims: usize, gamma: f64) -> Self {
         let n = windows.len() / n_dims;
         let mean =
@@ -295,7 +290,6 @@ fn add(gradients: &mut [f64], factor: f64, similarities: &[f32]) {
 
 /// ρ: the gradient of the windows on the surface, whose weights are between the bounds; where there are none, the middle of
 /// what the others allow.
-#[expect(clippy::cast_precision_loss, reason = "a number of windows")]
 fn offset(weights: &[f64], gradients: &[f64]) -> f64 {
     let with = |is_meant: fn(f64) -> bool| {
         weights.iter().zip(gradients).filter(move |(weight, _)| is_meant(**weight)).map(|(_, gradient)| *gradient)

@@ -3,10 +3,10 @@
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use serde::{Deserialize, Serialize};
 
-use super::classic::{check_n_steps, draw_windows};
-use super::fitted::WindowDetector;
+use super::sample::{check_n_steps, sample_windows};
 use super::scoring::score_ends;
 use super::training::check;
+use super::window_detector::WindowDetector;
 use super::windows::{Arrays, Corpus, Scaled, array};
 use crate::error::Result;
 use crate::models::matrix::{Matrix, multiply};
@@ -94,11 +94,10 @@ impl Pca {
     /// [`Error::Setting`](crate::Error::Setting) and [`Error::Empty`](crate::Error::Empty).
     pub(crate) fn fit(corpus: &Corpus, config: &PcaConfig, seed: u64) -> Result<Self> {
         config.validate()?;
-        let windows = draw_windows(corpus, config.n_steps, config.n_windows, seed)?;
+        let windows = sample_windows(corpus, config.n_steps, config.n_windows, seed)?;
         Ok(Self::of_windows(&windows, config.n_steps * corpus.n_channels(), config.clone()))
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "what is fitted is kept in `f32`")]
     fn of_windows(windows: &[f32], n_dims: usize, config: PcaConfig) -> Self {
         let (mean, covariance) = moments(windows, n_dims);
         let eigen = SymmetricEigen::new(covariance);
@@ -190,14 +189,12 @@ fn n_explaining(variances: impl Iterator<Item = f64> + Clone, share: f64) -> usi
     explained.take_while(|before| *before < wanted).count()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a number of values")]
 fn root_mean_square(values: &[f32]) -> f64 {
     let squares = values.iter().map(|value| f64::from(*value).powi(2));
     (squares.sum::<f64>() / values.len() as f64).sqrt()
 }
 
 /// The mean and the population covariance of windows, shape `[n, n_dims]`, n at least 1.
-#[expect(clippy::cast_precision_loss, reason = "a number of windows")]
 fn moments(windows: &[f32], n_dims: usize) -> (DVector<f64>, DMatrix<f64>) {
     let n = (windows.len() / n_dims) as f64;
     let mut mean = DVector::zeros(n_dims);

@@ -49,9 +49,7 @@ pub(crate) fn score_covering(series: &Scaled, n_steps: usize, score: impl Fn(&[f
     }
     for (point, score) in scores.iter_mut().enumerate() {
         let n_windows = (point + n_steps - 1).min(n_points - 1) - point.max(first) + 1;
-        #[expect(clippy::cast_precision_loss, reason = "at most the length of a window")]
-        let n_windows = n_windows as f64;
-        *score /= n_windows;
+        *score /= n_windows as f64;
     }
     scores
 }

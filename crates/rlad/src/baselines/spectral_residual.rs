@@ -102,17 +102,8 @@ fn is_constant(window: &[f64]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
-
-    fn reference() -> Value {
-        serde_json::from_str(include_str!("../../tests/reference/baselines_statistics.json")).unwrap()
-    }
-
-    fn numbers(values: &Value) -> Vec<f64> {
-        values.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
-    }
+    use crate::baselines::reference::{numbers, of_statistics};
 
     fn assert_close(got: &[f64], want: &[f64], what: &str) {
         assert_eq!(got.len(), want.len(), "{what}");
@@ -129,7 +120,7 @@ mod tests {
 
     #[test]
     fn saliencies_and_scores_are_those_of_the_published_program() {
-        let reference = reference();
+        let reference = of_statistics();
         let x = numbers(&reference["x"]);
         for case in reference["spectral_residual"].as_array().unwrap() {
             let [first, last] = ["first", "last"].map(|name| case[name].as_u64().unwrap() as usize);
@@ -144,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_point_is_scored_as_the_last_one_of_its_window() {
-        let reference = reference();
+        let reference = of_statistics();
         let x = numbers(&reference["x"]);
         for case in reference["last_scores"].as_array().unwrap() {
             let window = case["window"].as_u64().unwrap() as usize;

@@ -5,11 +5,11 @@ mod examples;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::fitted::WindowDetector;
 use super::network::{Activation, Layer, Network, Pass};
 use super::saliency::{N_ADDED, Saliency, extended};
 use super::scoring::score_ends;
 use super::training::{bound, check, check_finite, check_training};
+use super::window_detector::WindowDetector;
 use super::windows::{Arrays, Corpus, Scaled};
 use crate::error::{Error, Result};
 use crate::models::optimiser::Momentum;
@@ -229,7 +229,6 @@ fn channel_values(series: &Scaled, point: usize, n_steps: usize, channel: usize)
 }
 
 /// What the network sees of a saliency map.
-#[expect(clippy::cast_possible_truncation, reason = "the arithmetic of the networks is in `f32`")]
 fn inputs(map: &[f64]) -> impl Iterator<Item = f32> {
     map.iter().map(|saliency| (INPUT_SCALE * saliency) as f32)
 }
@@ -251,13 +250,11 @@ struct Trainer {
 impl Trainer {
     fn new(network: Network, config: &SrCnnConfig) -> Self {
         let momentum = Momentum::new(network.weights().len(), config.momentum);
-        #[expect(clippy::cast_precision_loss, reason = "the length of a window")]
         let weight = (config.n_steps / 100).max(1) as f64;
         Self { network, momentum, weight, pass: Pass::default(), d_outputs: Vec::new() }
     }
 
     /// Takes one step down the gradient of the sum of cross-entropies and returns the sum before it.
-    #[expect(clippy::cast_possible_truncation, reason = "the arithmetic of the networks is in `f32`")]
     fn step(&mut self, rows: &[f32], is_anomaly: &[bool], learning_rate: f32) -> f64 {
         self.network.forward_training(rows, &mut self.pass);
         let mut loss = 0.0;
@@ -280,10 +277,11 @@ mod tests {
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
-    use super::super::network::tests::{
-        assert_floats_near, assert_near, bad_series, corpus, fill, floats, numbers, reference, stored,
-    };
     use super::*;
+    use crate::baselines::reference::{
+        assert_floats_near, assert_near, bad_series, corpus, fill, floats, numbers, of_networks,
+        sine_with_an_odd_period, stored,
+    };
 
     fn small() -> SrCnnConfig {
         SrCnnConfig { n_steps: 32, stride: 1, n_epochs: 10, learning_rate: 1e-5, ..SrCnnConfig::default() }
@@ -291,9 +289,9 @@ mod tests {
 
     #[test]
     fn outputs_loss_and_gradient_are_pytorchs() {
-        let case = &reference()["sr_cnn"];
+        let case = &of_networks()["sr_cnn"];
         let mut network = Network::new(layers(16), &mut ChaCha8Rng::seed_from_u64(1));
-        fill([&mut network]);
+        fill([network.weights_mut()]);
         assert_eq!(network.weights().len() as u64, case["n_parameters"].as_u64().unwrap());
         let mut trainer = Trainer::new(network, &small());
         trainer.network.forward(&floats(&case["inputs"]), &mut trainer.pass);
@@ -309,7 +307,7 @@ mod tests {
 
     #[test]
     fn saliency_and_extrapolation_are_numpys_and_the_sources() {
-        let case = &reference()["sr_cnn"];
+        let case = &of_networks()["sr_cnn"];
         let mut values = numbers(&case["window"]);
         normalise(&mut values);
         let values = extended(&values);
@@ -360,7 +358,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_scores_and_so_does_a_stored_model() {
-        let (series, _) = super::super::network::tests::sine_with_an_odd_period(500);
+        let (series, _) = sine_with_an_odd_period(500);
         let config = SrCnnConfig { n_epochs: 1, max_windows: 100, ..small() };
         let fit = |seed| SrCnn::fit(&corpus(series.clone(), 300), &config, seed).unwrap();
         let (fitted, scores) = (fit(1), fit(1).score(&series));

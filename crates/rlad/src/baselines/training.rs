@@ -1,4 +1,4 @@
-//! What the training of the networks has in common: which windows are learned from, and in what order.
+//! The common part of the networks' training: the windows that are learned from, and their order.
 
 use std::slice::ChunksExact;
 

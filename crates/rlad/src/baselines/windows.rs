@@ -49,7 +49,6 @@ impl Standard {
             if values.is_empty() {
                 continue;
             }
-            #[expect(clippy::cast_precision_loss, reason = "a number of points")]
             let n = values.len() as f64;
             let sum = values.iter().sum::<f64>();
             // The sum of huge values may overflow where their mean does not.
@@ -74,7 +73,6 @@ pub(crate) struct Scaled {
 
 impl Scaled {
     /// A series in the units of `standard`.
-    #[expect(clippy::cast_possible_truncation, reason = "the arithmetic of the baselines is in `f32`")]
     pub(crate) fn new(series: &Series, standard: &Standard) -> Self {
         let n_channels = series.n_channels();
         let mut values = Vec::with_capacity(series.values().len());

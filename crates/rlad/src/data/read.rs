@@ -14,6 +14,7 @@ mod csv;
 mod files;
 mod listing;
 mod notes;
+#[cfg(feature = "parquet")]
 mod parquet;
 mod pieces;
 mod table;
@@ -202,6 +203,7 @@ pub(crate) fn read_table(path: &Path, wanted: &Wanted) -> Result<Table> {
 fn read_rows(path: &Path, wanted: &Wanted, pick: Option<&Pick<'_>>) -> Result<Table> {
     match form_of(path)? {
         Form::Csv => csv::read(path, wanted, pick),
+        #[cfg(feature = "parquet")]
         Form::Parquet => parquet::read(path, wanted, pick),
     }
 }

@@ -1,4 +1,4 @@
-//! The scores file: what a detector says of every point, in a form that people and programs read; and the events in it.
+//! The scores file: a detector's score of every point, in a form that people and programs read; and the events in it.
 
 mod writer;
 
@@ -50,13 +50,26 @@ pub struct Event {
 }
 
 impl SeriesScores {
+    /// Refuses other than one score a timestamp.
+    ///
+    /// # Errors
+    /// [`Error::Shape`].
+    pub(crate) fn check(&self) -> Result<()> {
+        let (n_scores, n_timestamps) = (self.scores.len(), self.timestamps.len());
+        if n_scores == n_timestamps {
+            return Ok(());
+        }
+        let what = format!("the scores of series `{}`", self.series);
+        Err(Error::shape(what, format!("{n_timestamps} scores, one a timestamp"), n_scores.to_string()))
+    }
+
     /// Whether each point is an anomaly. A point that is not scored never is.
     #[must_use]
     pub fn anomalies(&self) -> Vec<bool> {
         self.scores.iter().map(|&score| score > self.threshold).collect()
     }
 
-    /// The events in time order.
+    /// The events in time order; of points that have both a score and a timestamp.
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
         let event = |points: Range<usize>| {
@@ -74,7 +87,8 @@ impl SeriesScores {
                 peak_timestamp: self.timestamps[peak],
             }
         };
-        events(&self.anomalies()).into_iter().map(event).collect()
+        let n_points = self.scores.len().min(self.timestamps.len());
+        events(&self.anomalies()[..n_points]).into_iter().map(event).collect()
     }
 }
 

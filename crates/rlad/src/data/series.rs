@@ -205,12 +205,6 @@ impl Series {
 
     /// The part of the series' points between two fractions of its length, rounded to the nearest point.
     #[must_use]
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a fraction in [0, 1] of a length that fits in memory"
-    )]
     pub fn part(&self, part: Part) -> Range<usize> {
         let at = |fraction: f64| ((fraction * self.len() as f64).round() as usize).min(self.len());
         at(part.from).min(at(part.to))..at(part.to)
@@ -251,7 +245,6 @@ impl Clock {
 
     /// The time of the day of a timestamp as a fraction in `[0, 1)`, in UTC.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "a day's nanoseconds fit in an f64")]
     pub const fn day_fraction(timestamp: i64) -> f64 {
         timestamp.rem_euclid(NANOS_PER_DAY) as f64 / NANOS_PER_DAY as f64
     }

@@ -1,17 +1,12 @@
 //! Writing: whole files or none, and the forms that values and timestamps have in them.
 
+#[cfg(feature = "parquet")]
+pub(crate) mod parquet;
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use arrow_array::TimestampNanosecondArray;
-use arrow_array::{Array, ArrayRef, Float64Array, Int8Array, Int64Array, RecordBatch, StringArray};
-use arrow_schema::{Field, Schema};
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
 
 use crate::data::dataset::DataSet;
 use crate::data::label::{Label, Truth};
@@ -80,24 +75,8 @@ pub fn write_dataset(path: &Path, data: &DataSet) -> Result<()> {
             }
             writer.flush()
         }),
-        Form::Parquet => {
-            let time_column = TimeColumn::of(data.series.iter().map(Series::time_format));
-            let batch = |(series, truth): (&Series, Option<&Truth>)| {
-                let mut columns: Vec<ArrayRef> = vec![Arc::new(StringArray::from(vec![series.name(); series.len()]))];
-                if timed {
-                    columns.push(time_column.array(series.time_format(), series.timestamps()));
-                }
-                for channel in 0..series.n_channels() {
-                    let values = series.values()[channel..].iter().step_by(series.n_channels());
-                    columns.push(floats(values.copied()));
-                }
-                if has_truth {
-                    columns.push(Arc::new(Int8Array::from_iter_values(labels(series, truth))));
-                }
-                columns
-            };
-            write_parquet(path, &names, data.iter().map(batch))
-        }
+        #[cfg(feature = "parquet")]
+        Form::Parquet => parquet::write_dataset(path, &names, data, timed),
     }
 }
 
@@ -225,36 +204,7 @@ impl Drop for WholeFile {
     }
 }
 
-/// Writes a Parquet file of record batches; the first tells the types, and there is at least one.
-///
-/// # Errors
-/// [`Error::Write`].
-fn write_parquet(path: &Path, names: &[String], mut batches: impl Iterator<Item = Vec<ArrayRef>>) -> Result<()> {
-    let first = batches.next().expect("at least one batch");
-    let schema = schema(names, &first);
-    write_atomically(path, |file| {
-        let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties()))?;
-        for columns in std::iter::once(first).chain(batches) {
-            let batch = RecordBatch::try_new(schema.clone(), columns).expect("columns of one length and type");
-            writer.write(&batch)?;
-        }
-        writer.close()?;
-        Ok(())
-    })
-}
-
-/// The schema of a file with columns like these.
-pub(crate) fn schema(names: &[String], columns: &[ArrayRef]) -> Arc<Schema> {
-    let fields = names.iter().zip(columns).map(|(name, column)| Field::new(name, column.data_type().clone(), true));
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-}
-
-/// How Parquet files are written.
-pub(crate) fn properties() -> WriterProperties {
-    WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build()
-}
-
-/// The type of the column of timestamps in a Parquet file.
+/// The type of a column of timestamps that has one type: in CSV all are text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TimeColumn {
     /// Integers in the user's own unit, or indices.
@@ -294,27 +244,6 @@ impl TimeColumn {
             Self::Text => true,
         }
     }
-
-    /// Timestamps in nanoseconds (or indices) as a column of this type.
-    pub(crate) fn array(self, format: TimeFormat, timestamps: &[i64]) -> ArrayRef {
-        let nanos = || TimestampNanosecondArray::from(timestamps.to_vec());
-        match self {
-            Self::Integer => {
-                let units = timestamps.iter().map(|&timestamp| format.to_unit(timestamp));
-                Arc::new(Int64Array::from_iter_values(units))
-            }
-            Self::Zoned => Arc::new(nanos().with_timezone("UTC")),
-            Self::Civil => Arc::new(nanos()),
-            Self::Text => {
-                Arc::new(StringArray::from_iter_values(timestamps.iter().map(|&timestamp| format.format(timestamp))))
-            }
-        }
-    }
-}
-
-/// Numbers as a column; NaN is null.
-pub(crate) fn floats(numbers: impl Iterator<Item = f64>) -> ArrayRef {
-    Arc::new(numbers.map(|number| (!number.is_nan()).then_some(number)).collect::<Float64Array>())
 }
 
 /// The shortest text that reads as the same number; empty for NaN.
@@ -330,6 +259,7 @@ pub(crate) fn number(number: f64) -> String {
 }
 
 /// The label of each point as a number: 0, 1, or -1 for unknown.
+#[cfg(feature = "parquet")]
 pub(crate) fn labels(series: &Series, truth: Option<&Truth>) -> impl Iterator<Item = i8> {
     let label = move |point: usize| truth.and_then(|truth| truth.labels()[point]);
     (0..series.len()).map(move |point| label_number(label(point)))

@@ -22,6 +22,20 @@ use crate::models::trees::BoostedTrees;
 ///
 /// The score of a point, in units of reward, is `Q(anomaly) − Q(normal)`, the mean of the members, and what the surprisal of its features
 /// adds: `agent.surprisal`, and `agent.surprisal_unseen` in a series that it was not trained on.
+///
+/// ```no_run
+/// use rlad::{Detector, Model, read};
+///
+/// # fn main() -> rlad::Result<()> {
+/// let model = Model::load("cpu.safetensors")?;
+/// for series in &read(&["new.csv".into()], &rlad::data::ReadOptions::default())?.series {
+///     for event in model.detect(series)?.events() {
+///         println!("{}: {} points, peak {:.2}", event.series, event.n_points, event.peak);
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Model {
     pub(crate) members: Vec<Scorer>,

@@ -160,7 +160,7 @@ fn ln_of_1_and(above: f64) -> f64 {
     let series = series * s + 1.0 / 7.0;
     let series = series * s + 1.0 / 5.0;
     let series = series * s + 1.0 / 3.0;
-    (steps as i32 as f64) * std::f64::consts::LN_2 + 2.0 * z * (series * s + 1.0)
+    f64::from(steps as i32) * std::f64::consts::LN_2 + 2.0 * z * (series * s + 1.0)
 }
 
 #[cfg(test)]

@@ -105,7 +105,6 @@ impl SeriesStatistics {
 
 impl StatisticsBySeries {
     /// What is to be known of series by name. The average is over series, each counted once.
-    #[expect(clippy::cast_precision_loss, reason = "a number of series")]
     pub(crate) fn new<'a>(series: impl IntoIterator<Item = (&'a str, &'a SeriesStatistics)>) -> Self {
         let mut series: Vec<(&str, &SeriesStatistics)> = series.into_iter().collect();
         series.sort_by_key(|one| one.0);

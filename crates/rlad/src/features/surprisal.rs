@@ -28,12 +28,6 @@ pub(crate) struct Edges {
 
 impl Edges {
     /// The edges for rows of features, shape `[n, n_features]`; all 0 without rows.
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "ranks and quantiles"
-    )]
     pub(crate) fn fit(rows: &[f32], n_features: usize) -> Self {
         const HALF: usize = N_BINS / 2;
         let tail = |step: usize| 0.5 * 0.5_f64.powf(LAST_TAIL * step as f64 / (HALF - 1) as f64);
@@ -139,7 +133,6 @@ impl Ecdfs {
 }
 
 /// The mean over the features of how rare each is.
-#[expect(clippy::cast_precision_loss, reason = "a number of features")]
 pub(crate) fn mean_surprisal(rarities: &[f32]) -> f64 {
     f64::from(rarities.iter().sum::<f32>()) / rarities.len().max(1) as f64
 }
@@ -180,7 +173,6 @@ impl EcdfsBySeries {
         Self::of_counts(edges, names, counts)
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a number of series")]
     fn of_counts(edges: Arc<Edges>, names: Vec<String>, counts: Vec<f32>) -> Self {
         let mut average = vec![0.0; edges.n_features() * N_BINS];
         if !average.is_empty() {

@@ -230,7 +230,7 @@ fn a_small_change_of_a_large_value_is_not_lost() {
         // 1e9 itself is exact to 1e-7, and a unit is at least 1e-12 of it.
         assert!((near - far).abs() < 5e-3, "{point}: {near} and {far}");
     }
-    let ramp = regular(MINUTE, (0..30_000).map(|point| 0.3 * point as f64).collect());
+    let ramp = regular(MINUTE, (0..30_000).map(|point| 0.3 * f64::from(point)).collect());
     for (point, value) in column(&ramp, "difference:2").iter().enumerate().skip(2) {
         assert!((f64::from(*value) - 2.0_f64.asinh()).abs() < 5e-4, "{point}: {value}");
     }

@@ -11,7 +11,8 @@ use crate::data::dataset::DataSet;
 use crate::data::label::Truth;
 use crate::data::read::{Form, form_of};
 use crate::data::series::{Part, Series};
-use crate::data::write::{TimeColumn, has_timestamps, labels, one_set_of_channels, properties, write_atomically};
+use crate::data::write::parquet::properties;
+use crate::data::write::{TimeColumn, has_timestamps, labels, one_set_of_channels, write_atomically};
 use crate::error::{Error, Result};
 use crate::features::{Feature, Scale, encode};
 

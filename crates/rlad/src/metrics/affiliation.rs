@@ -9,7 +9,8 @@
 
 use std::ops::Range;
 
-use super::{Points, Shares};
+use super::points::Points;
+use super::quality::Fractions;
 
 /// From a time to a later one, in points.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +20,6 @@ struct Interval {
 }
 
 impl Interval {
-    #[expect(clippy::cast_precision_loss, reason = "points are far below 2^53")]
     const fn new(range: &Range<usize>) -> Self {
         Self { start: range.start as f64, end: range.end as f64 }
     }
@@ -52,9 +52,9 @@ impl Interval {
 }
 
 /// Precision over the segments with an alarm in their zone, recall over all segments of one series.
-pub(super) fn by_distance(points: &Points<'_>) -> Shares {
-    let mut shares = Shares::default();
-    let Some((first, _)) = points.known().next() else { return shares };
+pub(super) fn by_distance(points: &Points<'_>) -> Fractions {
+    let mut fractions = Fractions::default();
+    let Some((first, _)) = points.known().next() else { return fractions };
     let end = points.truth.iter().rposition(Option::is_some).expect("a first known point is there") + 1;
     let series = Interval::new(&(first..end));
     let segments: Vec<Interval> = points.segments.iter().map(Interval::new).collect();
@@ -67,13 +67,13 @@ pub(super) fn by_distance(points: &Points<'_>) -> Shares {
         let alarms: Vec<Interval> =
             runs[first..].iter().take_while(|run| run.start < zone.end).map(|run| run.within(zone)).collect();
         if alarms.is_empty() {
-            shares.recall.add(0.0);
+            fractions.recall.add(0.0);
         } else {
-            shares.precision.add(precision(*segment, zone, &alarms));
-            shares.recall.add(recall(*segment, zone, &alarms));
+            fractions.precision.add(precision(*segment, zone, &alarms));
+            fractions.recall.add(recall(*segment, zone, &alarms));
         }
     }
-    shares
+    fractions
 }
 
 /// The mean worth of the times of alarm within the zone of a segment.

@@ -11,7 +11,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::Points;
+use super::points::Points;
 
 /// How NAB's score is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ pub struct NabBest {
     pub score: f64,
 }
 
-/// What a right alarm, a wrong alarm and a missed window weigh.
+/// The weights of a right alarm, a wrong alarm and a missed window.
 #[derive(Clone, Copy, Debug)]
 struct Profile {
     hit: f64,
@@ -81,14 +81,14 @@ struct Place {
     is_alarm: bool,
     /// The window that it lies in, counted over all series.
     window: Option<usize>,
-    /// What an alarm there is worth before weighting: positive in a window, negative outside.
+    /// The worth of an alarm there before weighting: positive in a window, negative outside.
     worth: f64,
 }
 
 /// The scores over all series; `None` without windows.
-pub(super) fn nab(judged: &[Points<'_>], options: NabOptions) -> Option<Nab> {
+pub(super) fn nab(scored: &[Points<'_>], options: NabOptions) -> Option<Nab> {
     let (mut places, mut n_windows) = (Vec::new(), 0);
-    for points in judged {
+    for points in scored {
         n_windows += add_places(points, options, n_windows, &mut places);
     }
     if n_windows == 0 {
@@ -106,12 +106,6 @@ pub(super) fn nab(judged: &[Points<'_>], options: NabOptions) -> Option<Nab> {
 }
 
 /// Adds the places of a series that a threshold can be below; returns how many windows it has.
-#[expect(clippy::cast_precision_loss, reason = "counts of points are far below 2^53")]
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share of a count, cut to a whole number"
-)]
 fn add_places(points: &Points<'_>, options: NabOptions, n_windows_before: usize, places: &mut Vec<Place>) -> usize {
     let n_points = points.truth.len();
     let probation = if options.probation { (0.15 * n_points as f64).min(0.15 * 5000.0) as usize } else { 0 };
@@ -149,7 +143,6 @@ fn sigmoid(position: f64) -> f64 {
 
 impl Profile {
     /// The scores of places that are sorted by their score, the highest first.
-    #[expect(clippy::cast_precision_loss, reason = "counts of windows are far below 2^53")]
     fn score(self, places: &[Place], n_windows: usize) -> NabScore {
         let silent = -self.miss * n_windows as f64;
         let perfect = self.hit * n_windows as f64;

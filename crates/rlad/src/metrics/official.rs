@@ -1,12 +1,13 @@
 //! The metric of the code that was released with the paper.
 
-use super::{Points, Quality, mean};
+use super::points::Points;
+use super::quality::{Quality, mean};
 use crate::data::label::Label;
 
 /// How far from a hit a miss or a false alarm is forgiven, in points.
 const TOLERANCE: usize = 5;
 
-/// What becomes of a point.
+/// The outcome of a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Unknown,
@@ -17,13 +18,13 @@ enum Outcome {
 }
 
 /// The mean over series of smoothed precision, recall and F1; a series without a point of known truth is left out.
-pub(super) fn official(judged: &[Points<'_>]) -> Quality {
-    let judged: Vec<[f64; 3]> = judged
+pub(super) fn official(scored: &[Points<'_>]) -> Quality {
+    let scored: Vec<[f64; 3]> = scored
         .iter()
         .filter(|points| points.known().next().is_some())
         .map(|points| smoothed(&repaired(points)))
         .collect();
-    let mean_of = |metric: usize| mean(&judged.iter().map(|series| series[metric]).collect::<Vec<_>>());
+    let mean_of = |metric: usize| mean(&scored.iter().map(|series| series[metric]).collect::<Vec<_>>());
     Quality { precision: mean_of(0), recall: mean_of(1), f1: mean_of(2).unwrap_or(0.0) }
 }
 
@@ -54,7 +55,6 @@ fn repaired(points: &Points<'_>) -> Vec<Outcome> {
 }
 
 /// Precision, recall and F1 with one hit added.
-#[expect(clippy::cast_precision_loss, reason = "counts of points are far below 2^53")]
 fn smoothed(outcomes: &[Outcome]) -> [f64; 3] {
     let count = |outcome| outcomes.iter().filter(|other| **other == outcome).count() as f64;
     let hits = count(Outcome::Hit) + 1.0;

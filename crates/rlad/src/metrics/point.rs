@@ -1,6 +1,7 @@
 //! Strict counts, point by point.
 
-use super::{Counts, Points};
+use super::points::Points;
+use super::quality::Counts;
 use crate::data::label::Label;
 
 /// The counts of one series.

@@ -1,11 +1,12 @@
-//! What holds over all thresholds: the best of them, and the average precision.
+//! Over all thresholds: the best of them, and the average precision.
 
 use rayon::prelude::*;
 
-use super::{BestQuality, Counts, Points, share};
+use super::points::Points;
+use super::quality::{BestQuality, Counts, fraction};
 use crate::data::label::Label;
 
-/// What counts change when the threshold falls below a score.
+/// The change of counts when the threshold falls below a score.
 #[derive(Clone, Copy, Debug)]
 struct Gain {
     score: f64,
@@ -22,39 +23,39 @@ pub(super) struct Ranking {
 }
 
 /// The gains of strict counts: each point on its own.
-pub(super) fn by_point(judged: &[Points<'_>]) -> Ranking {
-    let gains = judged.iter().flat_map(|points| {
+pub(super) fn by_point(scored: &[Points<'_>]) -> Ranking {
+    let gains = scored.iter().flat_map(|points| {
         points.known().map(|(point, label)| Gain {
             score: points.scores[point],
             hits: usize::from(label == Label::Anomaly),
             false_alarms: usize::from(label == Label::Normal),
         })
     });
-    Ranking::new(gains, judged)
+    Ranking::new(gains, scored)
 }
 
 /// The gains of delay-adjusted counts: a segment gains all of its points at the highest score of its first `delay + 1`.
-pub(super) fn by_segment(judged: &[Points<'_>], delay: usize) -> Ranking {
-    let normal = judged.iter().flat_map(|points| {
+pub(super) fn by_segment(scored: &[Points<'_>], delay: usize) -> Ranking {
+    let normal = scored.iter().flat_map(|points| {
         let normal = points.known().filter(|(_, label)| *label == Label::Normal);
         normal.map(|(point, _)| Gain { score: points.scores[point], hits: 0, false_alarms: 1 })
     });
-    let segments = judged.iter().flat_map(|points| {
+    let segments = scored.iter().flat_map(|points| {
         points.segments.iter().map(move |segment| {
             let hits = segment.len();
             let scores = segment.clone().take(delay.saturating_add(1)).map(|point| points.scores[point]);
             Gain { score: scores.fold(f64::NEG_INFINITY, f64::max), hits, false_alarms: 0 }
         })
     });
-    Ranking::new(normal.chain(segments), judged)
+    Ranking::new(normal.chain(segments), scored)
 }
 
 impl Ranking {
-    fn new(gains: impl Iterator<Item = Gain>, judged: &[Points<'_>]) -> Self {
+    fn new(gains: impl Iterator<Item = Gain>, scored: &[Points<'_>]) -> Self {
         let mut gains: Vec<Gain> = gains.filter(|gain| gain.score > f64::NEG_INFINITY).collect();
         gains.par_sort_unstable_by(|a, b| b.score.partial_cmp(&a.score).expect("NaN is left out"));
-        let n_anomalies = judged.iter().map(Points::n_anomalies).sum();
-        let n_known: usize = judged.iter().map(|points| points.known().count()).sum();
+        let n_anomalies = scored.iter().map(Points::n_anomalies).sum();
+        let n_known: usize = scored.iter().map(|points| points.known().count()).sum();
         Self { gains, n_anomalies, n_normal: n_known - n_anomalies }
     }
 
@@ -87,20 +88,18 @@ impl Ranking {
     }
 
     /// `Σ (R_n - R_(n-1)) P_n`; `None` without anomalies.
-    #[expect(clippy::cast_precision_loss, reason = "counts of points are far below 2^53")]
     pub(super) fn average_precision(&self) -> Option<f64> {
         let mut last_hits = 0;
         let mut sum = 0.0;
         for (_, Counts { hits, false_alarms, .. }) in self.steps() {
-            sum += (hits - last_hits) as f64 * share(hits, hits + false_alarms).unwrap_or(0.0);
+            sum += (hits - last_hits) as f64 * fraction(hits, hits + false_alarms).unwrap_or(0.0);
             last_hits = hits;
         }
         (self.n_anomalies > 0).then(|| sum / self.n_anomalies as f64)
     }
 
-    /// The share of pairs of an anomalous and a normal point that are ranked right, a tie counting half; `None` without
+    /// The fraction of pairs of an anomalous and a normal point that are ranked right, a tie counting half; `None` without
     /// pairs. Points above no threshold come last, all tied.
-    #[expect(clippy::cast_precision_loss, reason = "counts of points are far below 2^53")]
     pub(super) fn area_under_roc(&self) -> Option<f64> {
         let last = Counts { hits: self.n_anomalies, false_alarms: self.n_normal, misses: 0 };
         let mut before = Counts::default();

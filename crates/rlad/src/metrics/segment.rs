@@ -1,6 +1,7 @@
 //! Counts that see a true segment as a whole.
 
-use super::{Counts, Points, Shares};
+use super::points::Points;
+use super::quality::{Counts, Fractions};
 use crate::data::label::Label;
 
 /// Point counts of one series after each segment is found whole or missed whole: found is one with an alarm within its first
@@ -20,15 +21,15 @@ pub(super) fn adjusted(points: &Points<'_>, delay: usize) -> Counts {
 }
 
 /// The events of one series: true segments are hit or missed, runs of alarms are right or wrong.
-pub(super) fn by_event(points: &Points<'_>) -> Shares {
-    let mut shares = Shares::default();
+pub(super) fn by_event(points: &Points<'_>) -> Fractions {
+    let mut fractions = Fractions::default();
     for run in &points.alarm_runs {
         let right = points.truth[run.clone()].contains(&Some(Label::Anomaly));
-        shares.precision.add(if right { 1.0 } else { 0.0 });
+        fractions.precision.add(if right { 1.0 } else { 0.0 });
     }
     for segment in &points.segments {
         let hit = points.alarms[segment.clone()].contains(&true);
-        shares.recall.add(if hit { 1.0 } else { 0.0 });
+        fractions.recall.add(if hit { 1.0 } else { 0.0 });
     }
-    shares
+    fractions
 }

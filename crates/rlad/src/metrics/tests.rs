@@ -4,7 +4,9 @@ mod others;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::quality::fraction;
 use super::*;
+use crate::data::label::Label;
 
 const A: Option<Label> = Some(Label::Anomaly);
 const N: Option<Label> = Some(Label::Normal);
@@ -31,8 +33,8 @@ fn one(truth_text: &str, scores_text: &str, delay: usize) -> Evaluation {
 }
 
 /// Every metric with a largest delay.
-fn at_delay(judged: &[ScoredSeries<'_>], delay: usize) -> Evaluation {
-    evaluate(judged, &EvaluateOptions { delay, ..EvaluateOptions::default() })
+fn at_delay(scored: &[ScoredSeries<'_>], delay: usize) -> Evaluation {
+    evaluate(scored, &EvaluateOptions { delay, ..EvaluateOptions::default() })
 }
 
 fn counted(hits: usize, false_alarms: usize, misses: usize) -> Quality {
@@ -60,7 +62,7 @@ fn reference() -> Value {
 }
 
 #[test]
-fn random_layouts_are_judged_as_by_scikit_learn_and_by_definition() {
+fn random_layouts_are_scored_as_by_scikit_learn_and_by_definition() {
     for (number, case) in reference()["cases"].as_array().unwrap().iter().enumerate() {
         let values = |series: &Value, key: &str| -> Vec<Option<f64>> {
             series[key].as_array().unwrap().iter().map(Value::as_f64).collect()
@@ -77,26 +79,26 @@ fn random_layouts_are_judged_as_by_scikit_learn_and_by_definition() {
                 (truth, scores, series["threshold"].as_f64().unwrap())
             })
             .collect();
-        let judged: Vec<_> = series
+        let scored: Vec<_> = series
             .iter()
             .map(|(truth, scores, threshold)| ScoredSeries { truth, scores, threshold: *threshold })
             .collect();
         let delay = usize::try_from(case["evaluation"]["delay"]["k"].as_u64().unwrap()).unwrap();
-        let got = at_delay(&judged, delay);
+        let got = at_delay(&scored, delay);
         assert_close(&serde_json::to_value(got).unwrap(), &case["evaluation"], &format!("case {number}"));
 
-        // The oracle thresholds are thresholds: set to them, the series are judged as was said.
+        // The oracle thresholds are thresholds: set to them, the series are scored as was said.
         for best in [got.best.strict, got.best.delay] {
             let threshold = best.threshold.unwrap();
-            let judged: Vec<_> = judged.iter().map(|judged| ScoredSeries { threshold, ..*judged }).collect();
-            let got = at_delay(&judged, delay);
+            let scored: Vec<_> = scored.iter().map(|scored| ScoredSeries { threshold, ..*scored }).collect();
+            let got = at_delay(&scored, delay);
             assert!(got.strict == best.quality || got.delay.quality == best.quality, "case {number}, {best:?}");
         }
     }
 }
 
 #[test]
-fn layouts_are_judged_as_by_the_released_code() {
+fn layouts_are_scored_as_by_the_released_code() {
     let reference = reference();
     let n = usize::try_from(reference["n_points_of_a_layout"].as_u64().unwrap()).unwrap();
     for case in reference["layouts"].as_array().unwrap() {
@@ -146,8 +148,8 @@ fn json_has_the_documented_form() {
 #[test]
 fn what_is_not_asked_for_is_left_out_and_the_rest_stays() {
     let (truth, scores) = (truth("..##..#..."), scores("0132-21031"));
-    let judged = [ScoredSeries { truth: &truth, scores: &scores, threshold: 1.5 }];
-    let (quick, all) = (evaluate(&judged, &EvaluateOptions::quick(7)), evaluate(&judged, &EvaluateOptions::default()));
+    let scored = [ScoredSeries { truth: &truth, scores: &scores, threshold: 1.5 }];
+    let (quick, all) = (evaluate(&scored, &EvaluateOptions::quick(7)), evaluate(&scored, &EvaluateOptions::default()));
     assert!(all.vus_pr.is_some() && all.vus_roc.is_some() && all.nab.is_some());
     assert_eq!(quick, Evaluation { vus_pr: None, vus_roc: None, nab: None, ..all });
 }
@@ -173,7 +175,7 @@ fn a_segment_is_found_only_within_its_delay() {
 fn unknown_points_end_segments_and_runs() {
     // One run of alarms over `#?#.?.`: the segments are two, the runs are `#`, `#.` and `.`, the last one wrong.
     let got = one("#?#.?.", "111111", 0);
-    assert_eq!(got.event.precision, share(2, 3));
+    assert_eq!(got.event.precision, fraction(2, 3));
     assert_eq!(got.event.recall, Some(1.0));
     // The second half of the segment is a segment of its own, whose first point is no alarm.
     assert_eq!(one("##?##", "10001", 0).delay.quality, counted(2, 0, 2));
@@ -183,9 +185,9 @@ fn unknown_points_end_segments_and_runs() {
 fn events_by_hand() {
     // Two segments, one hit by two runs; a run outside; a run that touches a segment only with its end.
     let got = one("..###..##...", "001010010010", 0).event;
-    assert_eq!((got.precision, got.recall), (share(3, 4), Some(1.0)));
+    assert_eq!((got.precision, got.recall), (fraction(3, 4), Some(1.0)));
     let got = one("..###..##...", "011000000010", 0).event;
-    assert_eq!((got.precision, got.recall, got.f1.to_bits()), (share(1, 2), share(1, 2), 0.5_f64.to_bits()));
+    assert_eq!((got.precision, got.recall, got.f1.to_bits()), (fraction(1, 2), fraction(1, 2), 0.5_f64.to_bits()));
 }
 
 #[test]
@@ -205,7 +207,7 @@ fn official_repairs_far_to_the_right_and_little_to_the_left() {
 }
 
 #[test]
-fn official_is_a_mean_over_series_that_can_be_judged() {
+fn official_is_a_mean_over_series_that_can_be_scored() {
     let (quiet, missed, unknown) = (truth("...."), truth("#..."), truth("????"));
     let series = [&quiet, &missed, &unknown].map(|truth| ScoredSeries { truth, scores: &[0.0; 4], threshold: 0.5 });
     let got = at_delay(&series, 7).official;
@@ -266,16 +268,16 @@ proptest! {
         let truth: Vec<_> = points.iter().map(|point| [N, N, A, A, None][usize::from(point.0)]).collect();
         let scores: Vec<_> = points.iter().map(|point| if point.1 == 6 { f64::NAN } else { f64::from(point.1) }).collect();
         let threshold = f64::from(threshold) - 0.5;
-        let judged = ScoredSeries { truth: &truth, scores: &scores, threshold };
-        let got = at_delay(&[judged], delay);
+        let scored = ScoredSeries { truth: &truth, scores: &scores, threshold };
+        let got = at_delay(&[scored], delay);
 
         // Bounds.
         for Quality { precision, recall, f1 } in [
             got.strict, got.delay.quality, got.point_adjusted, got.event, got.range, got.affiliation, got.official,
             got.best.strict.quality, got.best.delay.quality,
         ] {
-            for share in [precision, recall, Some(f1)].into_iter().flatten() {
-                prop_assert!((0.0..=1.0).contains(&share), "{:?}", got);
+            for fraction in [precision, recall, Some(f1)].into_iter().flatten() {
+                prop_assert!((0.0..=1.0).contains(&fraction), "{:?}", got);
             }
         }
         for area in [got.auc_pr, got.auc_roc, got.vus_pr.map(|volume| volume.value)].into_iter().flatten() {
@@ -302,29 +304,29 @@ proptest! {
         }
 
         // Silence finds nothing; all alarms find all, as precise as anomalies are common.
-        let silent = at_delay(&[ScoredSeries { threshold: f64::INFINITY, ..judged }], delay);
+        let silent = at_delay(&[ScoredSeries { threshold: f64::INFINITY, ..scored }], delay);
         for quality in [silent.strict, silent.delay.quality, silent.point_adjusted, silent.event] {
             prop_assert!(quality.precision.is_none() && quality.recall.unwrap_or(0.0) <= 0.0);
         }
-        let loud = at_delay(&[ScoredSeries { scores: &vec![1.0; truth.len()], threshold: 0.0, ..judged }], delay);
+        let loud = at_delay(&[ScoredSeries { scores: &vec![1.0; truth.len()], threshold: 0.0, ..scored }], delay);
         for quality in [loud.strict, loud.delay.quality, loud.point_adjusted] {
-            prop_assert_eq!(quality.precision, share(got.anomalies, got.points));
+            prop_assert_eq!(quality.precision, fraction(got.anomalies, got.points));
             prop_assert_eq!(quality.recall, (got.anomalies > 0).then_some(1.0));
         }
-        // All scores equal: the average precision is the share of anomalies.
-        let want = share(got.anomalies, got.points).filter(|share| *share > 0.0);
+        // All scores equal: the average precision is the fraction of anomalies.
+        let want = fraction(got.anomalies, got.points).filter(|fraction| *fraction > 0.0);
         prop_assert_eq!(loud.auc_pr.is_some(), want.is_some());
         prop_assert!((loud.auc_pr.unwrap_or(0.0) - want.unwrap_or(0.0)).abs() < 1e-12);
 
         // A series twice is as the series once, for everything that is pooled.
-        let twice = at_delay(&[judged, judged], delay);
+        let twice = at_delay(&[scored, scored], delay);
         prop_assert_eq!(
             (twice.strict, twice.delay, twice.point_adjusted, twice.event, twice.best, twice.auc_roc),
             (got.strict, got.delay, got.point_adjusted, got.event, got.best, got.auc_roc)
         );
         prop_assert!((twice.range.f1 - got.range.f1).abs() < 1e-12);
         prop_assert!((twice.affiliation.f1 - got.affiliation.f1).abs() < 1e-12);
-        prop_assert_eq!(affiliation(&[judged, judged]), twice.affiliation);
+        prop_assert_eq!(affiliation(&[scored, scored]), twice.affiliation);
     }
 
     #[test]
@@ -337,20 +339,20 @@ proptest! {
         let truth: Vec<_> = points.iter().map(|point| [N, A, None][usize::from(point.0)]).collect();
         let scores: Vec<_> = points.iter().map(|point| if point.1 == 8 { f64::NAN } else { f64::from(point.1) }).collect();
         let split = split.min(truth.len());
-        let judged = |threshold| {
+        let scored = |threshold| {
             [0..split, split..truth.len()].map(|part| ScoredSeries { truth: &truth[part.clone()], scores: &scores[part], threshold })
         };
         // All thresholds that differ: each score, the number below it, those between two scores, and any other.
         let between = (0..=8).flat_map(|score| [f64::from(score), f64::from(score).next_down(), f64::from(score) + 0.5]);
         for threshold in between.chain([other, f64::NEG_INFINITY]) {
-            let got = evaluate(&judged(threshold), &EvaluateOptions::quick(k));
+            let got = evaluate(&scored(threshold), &EvaluateOptions::quick(k));
             for (goal, f1) in [(Goal::Strict, got.strict.f1), (Goal::Delay { k }, got.delay.quality.f1)] {
-                prop_assert!(best_threshold(&judged(f64::NAN), goal).quality.f1 >= f1, "{goal:?}, {threshold}");
+                prop_assert!(best_threshold(&scored(f64::NAN), goal).quality.f1 >= f1, "{goal:?}, {threshold}");
             }
         }
         for goal in [Goal::Strict, Goal::Delay { k }] {
-            let best = best_threshold(&judged(0.0), goal);
-            let got = evaluate(&judged(best.threshold.unwrap_or(0.0)), &EvaluateOptions::quick(k));
+            let best = best_threshold(&scored(0.0), goal);
+            let got = evaluate(&scored(best.threshold.unwrap_or(0.0)), &EvaluateOptions::quick(k));
             let reached = if goal == Goal::Strict { got.strict } else { got.delay.quality };
             prop_assert_eq!(reached.f1.to_bits(), best.quality.f1.to_bits());
         }

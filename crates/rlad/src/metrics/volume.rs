@@ -3,7 +3,7 @@
 //! For each buffer length ℓ, each point has a weight: 1 in a segment, `sqrt(1 - d / ℓ)` at distance d ≤ ℓ / 2 from one (the
 //! sum of these, at most 1, near several), 0 elsewhere. With the alarms at a threshold, `TP` is the sum of their weights;
 //! `P = |segments| + B / 2`, where B is the part of `TP` outside of the segments; recall is `min(TP / P, 1)` times the
-//! share of buffered segments with an alarm (buffers that meet are one); precision is `TP / alarms`; the rate of false
+//! fraction of buffered segments with an alarm (buffers that meet are one); precision is `TP / alarms`; the rate of false
 //! alarms `(alarms - TP) / (n - P)`. The areas under the curves over 250 thresholds are averaged over ℓ.
 //!
 //! Only points near a segment change with ℓ, and what is needed of each threshold is what it adds to the one above. So each
@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use super::Points;
+use super::points::Points;
 use crate::data::label::Label;
 
 /// The number of thresholds, evenly spread over the ranks of the points, the highest and the lowest score included.
@@ -25,7 +25,6 @@ pub(super) struct Volumes {
 }
 
 /// The volumes of a series with a longest buffer of `buffer` points; `None` without anomalous or without normal points.
-#[expect(clippy::cast_precision_loss, reason = "buffers are far below 2^53")]
 pub(super) fn volumes(points: &Points<'_>, buffer: usize) -> Option<Volumes> {
     let n_known = points.known().count();
     if points.segments.is_empty() || points.n_anomalies() == n_known {
@@ -59,8 +58,6 @@ struct Thresholds {
 }
 
 impl Thresholds {
-    #[expect(clippy::cast_precision_loss, reason = "counts of points are far below 2^53")]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "ranks are cut to whole numbers")]
     fn new(points: &Points<'_>, n_known: usize) -> Self {
         // Points that can be above no threshold rank last.
         let mut ranked: Vec<f64> =
@@ -91,7 +88,6 @@ impl Thresholds {
     }
 
     /// The areas under the two curves with buffers of `length` points; `weights` is all 0 before and after.
-    #[expect(clippy::cast_precision_loss, reason = "counts of points are far below 2^53")]
     fn areas(&self, points: &Points<'_>, length: usize, weights: &mut [f64]) -> Volumes {
         let (n_points, reach) = (points.truth.len(), length / 2);
         for distance in 1..=reach {

@@ -29,10 +29,8 @@ impl Moments {
     }
 
     /// Moves the weights one step against `scale` times the gradient.
-    #[expect(clippy::cast_possible_truncation, reason = "the arithmetic of the weights is in `f32`")]
     pub(crate) fn step(&mut self, weights: &mut [f32], gradient: &[f32], scale: f32, learning_rate: f32) {
         self.n_steps += 1;
-        #[expect(clippy::cast_precision_loss, reason = "both corrections are 1 long before 2^53 steps")]
         let t = self.n_steps as f64;
         let rate = (f64::from(learning_rate) / (1.0 - BETA_1.powf(t))) as f32;
         let root = (1.0 / (1.0 - BETA_2.powf(t)).sqrt()) as f32;
@@ -58,7 +56,6 @@ impl Kernel for Step<'_> {
     type Output = ();
 
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "the arithmetic of the weights is in `f32`")]
     fn call(self) {
         let (keep_1, keep_2) = (BETA_1 as f32, BETA_2 as f32);
         let (take_1, take_2) = ((1.0 - BETA_1) as f32, (1.0 - BETA_2) as f32);

@@ -2,11 +2,12 @@
 //!
 //! Fitted Q iteration (Ernst, Geurts and Wehenkel 2005) fits trees to `r + γ max_a Q(s', a)`. Here the action does not move
 //! the series, so the second term is the same for both actions, and what decides, `Q(anomaly) − Q(normal)`, is the expected
-//! difference of the rewards: the probability of an anomaly, which one fit gives (`docs/algorithm.md`).
+//! difference of the rewards: the probability of an anomaly, which one fit gives (`docs/src/algorithm.md`).
 
 mod bins;
 mod config;
 mod grow;
+mod node;
 mod paths;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use crate::random::fraction_of;
 use bins::Bins;
 pub use config::TreesConfig;
 use grow::{Gradient, Growth};
+use node::{Node, leaf};
 use paths::{AllPaths, Columns};
 
 /// Rows that one thread takes through all trees.
@@ -49,15 +51,6 @@ pub(crate) struct BoostedTrees {
     nodes: Vec<Node>,
     /// The same trees in the form that scores many rows; `None` where a tree has too many leaves for it.
     paths: Option<AllPaths>,
-}
-
-/// An inner node, or a leaf where `left` is 0.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Node {
-    feature: u32,
-    left: u32,
-    /// The threshold of an inner node; what a leaf adds to the log-odds.
-    value: f32,
 }
 
 /// Labelled rows, made ready for one or several fits.
@@ -239,16 +232,6 @@ impl LabelledRows<'_> {
         };
         (rows.iter().map(of_row).sum::<f64>() / rows.len().max(1) as f64) as f32
     }
-}
-
-/// What the row's leaf of a tree adds.
-fn leaf(nodes: &[Node], root: u32, row: &[f32]) -> f32 {
-    let mut node = nodes[root as usize];
-    while node.left != 0 {
-        let right = row[node.feature as usize] > node.value;
-        node = nodes[node.left as usize + usize::from(right)];
-    }
-    node.value
 }
 
 /// The probability of given log-odds.

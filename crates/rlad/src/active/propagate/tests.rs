@@ -14,7 +14,6 @@ fn reference() -> Value {
     serde_json::from_str(include_str!("../../../tests/reference/propagate.json")).unwrap()
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the file holds numbers that are exact in single precision")]
 fn windows(reference: &Value) -> Vec<f32> {
     reference["windows"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap() as f32).collect()
 }

@@ -21,7 +21,7 @@ use crate::random::{Purpose, stream};
 /// A share with a 95 % interval of what the draw of random questions leaves open.
 ///
 /// It is of points far from what was labelled; that of all points, many of them in long events of which a part was labelled, may
-/// lie above it (`docs/algorithm.md`).
+/// lie above it (`docs/src/algorithm.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The median.
@@ -65,7 +65,6 @@ struct RandomAnswer {
 
 impl RandomAnswer {
     /// `n_points`: the points that the answer labelled.
-    #[expect(clippy::cast_precision_loss, reason = "a number of points")]
     fn new(sums: Confusion, n_points: usize, p_wrong: f64) -> Self {
         let [found, false_alarms, missed] = sums.0;
         let silent = n_points as f64 - found - false_alarms - missed;
@@ -141,7 +140,6 @@ impl Session {
         if n_random == 0 {
             return None;
         }
-        #[expect(clippy::cast_precision_loss, reason = "numbers of points")]
         let weight = self.pool.n_points().saturating_sub(known.len()) as f64 / n_random as f64;
         let known = self.confusion(&known, *threshold);
         let of_question = |(points, p_wrong): &(Vec<(PoolPoint, Label)>, f64)| {
@@ -226,7 +224,6 @@ impl Session {
     /// Source: Bloodgood and Vijay-Shanker, *A Method for Stopping Active Learning Based on Stabilizing Predictions and the
     /// Need for User-Adjustable Stopping*, 2009, whose measure, level and three rounds these are.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "three")]
     pub fn has_settled(&self) -> bool {
         let last = self.agreements.iter().rev().take(STABLE_ROUNDS);
         last.clone().count() == STABLE_ROUNDS && last.sum::<f64>() >= STABLE * STABLE_ROUNDS as f64
@@ -235,7 +232,6 @@ impl Session {
 
 /// Cohen's κ between two predictions of the same points: 1 for the same, 0 for what probability would give. 1 where both say the
 /// same of every point.
-#[expect(clippy::cast_precision_loss, reason = "numbers of points")]
 fn agreement(a: &[bool], b: &[bool]) -> f64 {
     let n = a.len().max(1) as f64;
     let same = a.iter().zip(b).filter(|(a, b)| a == b).count() as f64 / n;

@@ -73,7 +73,6 @@ impl Mixture {
                 subtract(z, &mean, &mut centred);
                 add_square(&mut covariance, membership / weight, &centred);
             }
-            #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
             mixture.shares.push(weight / samples.n() as f64);
             mixture.components.push(Gaussian::new(mean, &covariance, form.jitter)?);
             mixture.covariances.push(covariance);
@@ -116,7 +115,6 @@ impl Mixture {
         penalty_weight: f64,
         gradient: &mut Samples,
     ) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
         let n = samples.n() as f64;
         let mut energy = 0.0;
         let mut parts = Vec::new();
@@ -147,7 +145,6 @@ impl Mixture {
         gradient: &mut Samples,
     ) {
         let (gaussian, covariance, d) = (&self.components[k], &self.covariances[k], samples.d());
-        #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
         let n = samples.n() as f64;
         let weight = self.shares[k] * n;
         let d_parts = || d_parts[k..].iter().step_by(samples.n_components).copied();

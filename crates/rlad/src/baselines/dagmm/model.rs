@@ -3,7 +3,7 @@
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use super::DagmmConfig;
+use super::config::DagmmConfig;
 use super::mixture::{Mixture, Samples};
 use crate::baselines::autoencoder;
 use crate::baselines::network::{Activation, Layer, Network, Pass};
@@ -69,7 +69,6 @@ impl Reconstruction {
             square_back += y * y;
             product += x * y;
         }
-        #[expect(clippy::cast_precision_loss, reason = "the size of a window")]
         let least_size = LEAST_SIZE * (window.len() as f64).sqrt();
         let (norm, norm_back) = (square.sqrt(), square_back.sqrt());
         let tiny = norm_back < LEAST_NORM;
@@ -82,7 +81,6 @@ impl Reconstruction {
     }
 
     /// Adds the derivatives by the reconstruction, given those by the relative distance and by the cosine.
-    #[expect(clippy::cast_possible_truncation, reason = "the arithmetic of the networks is in `f32`")]
     fn backward(&self, window: &[f32], back: &[f32], d_distance: f64, d_cosine: f64, d_back: &mut [f32]) {
         let by_distance = if self.distance > 0.0 { d_distance / (self.distance * self.size) } else { 0.0 };
         let shrink = if self.tiny { 0.0 } else { self.cosine / self.norm_back };
@@ -151,7 +149,6 @@ impl Model {
 
     /// Leaves z and γ of some windows, `[n, n_steps * n_channels]`, in `work.samples`. `dropout` are the factors of the
     /// estimation network's hidden units, `[n, n_units]`.
-    #[expect(clippy::cast_possible_truncation, reason = "the arithmetic of the networks is in `f32`")]
     pub(super) fn forward(&self, rows: &[f32], dropout: Option<&[f32]>, work: &mut Work) {
         self.encoder.forward(rows, &mut work.encoder);
         let codes = work.encoder.outputs();
@@ -186,7 +183,6 @@ impl Model {
     /// Leaves the derivatives of the loss by all weights in `work`, after [`Self::forward`], and returns the loss.
     ///
     /// None where a covariance is singular or something is not finite.
-    #[expect(clippy::cast_possible_truncation, reason = "the arithmetic of the networks is in `f32`")]
     pub(super) fn backward(
         &self,
         rows: &[f32],
@@ -218,7 +214,6 @@ impl Model {
 
         // From the error and z through the decoder and the encoder.
         let backs = work.decoder.outputs();
-        #[expect(clippy::cast_precision_loss, reason = "the size of a batch")]
         let n_values = rows.len() as f64;
         let errors = || backs.iter().zip(rows).map(|(back, x)| f64::from(*back) - f64::from(*x));
         let loss = errors().map(|error| error * error).sum::<f64>() / n_values
@@ -280,7 +275,6 @@ impl Trainer {
         model.forward(rows, Some(dropout), work);
         let loss = model.backward(rows, Some(dropout), config, gradient, work)?;
         let square: f64 = work.gradients().iter().flat_map(|g| g.iter()).map(|&g| f64::from(g) * f64::from(g)).sum();
-        #[expect(clippy::cast_possible_truncation, reason = "a factor of gradients in `f32`")]
         let scale = (f64::from(config.clip_norm) / square.sqrt()).min(1.0) as f32;
         let steps = model.networks_mut().into_iter().zip(moments).zip(work.gradients());
         for (((_, network), moments), gradient) in steps {

@@ -1,18 +1,19 @@
 //! Tests of DAGMM against PyTorch, and whether it learns.
 
-use crate::baselines::fitted::WindowDetector;
+use crate::baselines::window_detector::WindowDetector;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::mixture::EnergyForm;
 use super::*;
-use crate::baselines::network::tests::{
-    assert_floats_near, assert_near, bad_series, corpus, fill, floats, numbers, reference, sine_with_an_odd_period,
+use crate::baselines::reference::{
+    assert_floats_near, assert_near, bad_series, corpus, fill, floats, numbers, of_networks, sine_with_an_odd_period,
     stored,
 };
 
 #[test]
 fn energies_and_their_derivatives_are_pytorchs() {
-    for case in reference()["energies"].as_array().unwrap() {
+    for case in of_networks()["energies"].as_array().unwrap() {
         let form = EnergyForm {
             jitter: case["jitter"].as_f64().unwrap(),
             floor: case["floor"].as_f64().unwrap(),
@@ -33,14 +34,14 @@ fn energies_and_their_derivatives_are_pytorchs() {
 
 #[test]
 fn samples_gradients_and_steps_are_pytorchs() {
-    for case in reference()["dagmm"].as_array().unwrap() {
+    for case in of_networks()["dagmm"].as_array().unwrap() {
         let config = DagmmConfig {
             compat_determinant: case["compat_determinant"].as_bool().unwrap(),
             jitter: case["jitter"].as_f64().unwrap(),
             ..DagmmConfig::default()
         };
         let mut model = Model::new(1, &config, &mut ChaCha8Rng::seed_from_u64(1));
-        fill(model.networks_mut().map(|(_, network)| network));
+        fill(model.networks_mut().map(|(_, network)| network.weights_mut()));
         let (rows, dropout) = (floats(&case["rows"]), floats(&case["dropout"]));
         let (mut work, mut gradient) = (Work::default(), Samples::default());
         model.forward(&rows, Some(&dropout), &mut work);

@@ -34,7 +34,6 @@ pub(super) fn apply(sums: &mut [f32], running: &[f32]) {
 
 impl BatchNorm {
     /// Normalises sums, `[n_rows, n_units]`, in place, and moves the running statistics, `[2, n_units]`.
-    #[expect(clippy::cast_precision_loss, reason = "a batch is far below 2^24 rows")]
     pub(super) fn forward(&mut self, sums: &mut [f32], running: &mut [f32]) {
         let (running_mean, running_variance) = running.split_at_mut(running.len() / 2);
         let n_units = running_mean.len();
@@ -64,7 +63,6 @@ impl BatchNorm {
     }
 
     /// Turns the derivatives by the normalised sums into those by the sums: `(d − mean(d) − ẑ mean(d ẑ)) / √(variance + ε)`.
-    #[expect(clippy::cast_precision_loss, reason = "a batch is far below 2^24 rows")]
     pub(super) fn backward(&self, normalised: &[f32], d: &mut [f32]) {
         let n_units = self.scale.len();
         let n_rows = (d.len() / n_units) as f32;

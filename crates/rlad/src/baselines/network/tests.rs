@@ -1,4 +1,4 @@
-//! Tests of the networks against PyTorch and by finite differences, and what the tests of those built on them share.
+//! Tests of the networks against PyTorch and by finite differences.
 
 use crate::error::Error;
 use rand::SeedableRng;
@@ -6,76 +6,8 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use super::*;
-use crate::baselines::windows::{Corpus, Scaled};
+use crate::baselines::reference::{assert_floats_near, assert_near, fill, floats, of_networks};
 use crate::models::optimiser::{Moments, Momentum};
-
-/// The reference values, written by `bench/reference/baselines_networks.py`.
-pub(crate) fn reference() -> Value {
-    serde_json::from_str(include_str!("../../../tests/reference/baselines_networks.json")).unwrap()
-}
-
-pub(crate) fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
-}
-
-pub(crate) fn floats(value: &Value) -> Vec<f32> {
-    numbers(value).into_iter().map(|value| value as f32).collect()
-}
-
-/// Asserts that each element is within `tolerance` of the reference, relative to the largest element.
-pub(crate) fn assert_near(what: &str, got: &[f64], want: &[f64], tolerance: f64) {
-    assert_eq!(got.len(), want.len(), "{what}");
-    let largest = want.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
-    for (k, (got, want)) in got.iter().zip(want).enumerate() {
-        assert!((got - want).abs() <= tolerance * largest, "{what}[{k}]: got {got}, want {want}, of {largest}");
-    }
-}
-
-/// The same for values of the networks' own precision.
-pub(crate) fn assert_floats_near(what: &str, got: &[f32], want: &Value, tolerance: f64) {
-    let got: Vec<f64> = got.iter().copied().map(f64::from).collect();
-    assert_near(what, &got, &numbers(want), tolerance);
-}
-
-/// Weight k, counted over all networks in order, becomes .3 sin(1 + k), as in the reference.
-pub(crate) fn fill<'a>(networks: impl IntoIterator<Item = &'a mut Network>) {
-    let weights = networks.into_iter().flat_map(|network| network.weights_mut());
-    weights.enumerate().for_each(|(k, weight)| *weight = (0.3 * (1.0 + k as f64).sin()) as f32);
-}
-
-/// A sine of period 20, where one period before the last 90 points is upside down; and the odd points.
-pub(crate) fn sine_with_an_odd_period(n_points: usize) -> (Scaled, std::ops::Range<usize>) {
-    let odd = n_points - 110..n_points - 90;
-    let sine = |point: usize| (std::f32::consts::TAU * point as f32 / 20.0).sin() * 1.4;
-    let values = (0..n_points).map(|point| if odd.contains(&point) { -sine(point) } else { sine(point) }).collect();
-    (Scaled { values, n_channels: 1 }, odd)
-}
-
-/// A corpus of one series of which the first points are learned from.
-pub(crate) fn corpus(series: Scaled, n_training: usize) -> Corpus {
-    Corpus { series: vec![series], points: (0..n_training).map(|point| (0, point)).collect() }
-}
-
-/// Series that hold nothing to learn from, or nothing but extremes; none is longer than `n_points`.
-pub(crate) fn bad_series(n_points: usize) -> Vec<Scaled> {
-    let values: [Vec<f32>; 4] = [
-        vec![0.0; n_points],
-        vec![1e6; n_points],
-        (0..n_points).map(|point| if point % 2 == 0 { 1e6 } else { -1e6 }).collect(),
-        vec![0.5; 3],
-    ];
-    let one = values.map(|values| Scaled { values, n_channels: 1 });
-    let two = Scaled {
-        values: (0..2 * n_points).map(|k| if k % 2 == 0 { 0.0 } else { (k as f32).sin() }).collect(),
-        n_channels: 2,
-    };
-    one.into_iter().chain([two]).collect()
-}
-
-/// The arrays of a fitted baseline as they come back from a file.
-pub(crate) fn stored(arrays: Vec<(&'static str, &[f32])>) -> Arrays {
-    arrays.into_iter().map(|(name, array)| (name.to_owned(), array.to_vec())).collect()
-}
 
 fn rng() -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(1)
@@ -93,7 +25,7 @@ fn network(case: &Value) -> Network {
         activation: activations[index],
     };
     let mut network = Network::new(sizes.windows(2).enumerate().map(layer).collect(), &mut rng());
-    fill([&mut network]);
+    fill([network.weights_mut()]);
     network
 }
 
@@ -106,7 +38,7 @@ fn there_and_back(network: &mut Network, inputs: &[f32], targets: &[f32], pass: 
 
 #[test]
 fn outputs_gradients_and_running_statistics_are_pytorchs() {
-    for case in reference()["networks"].as_array().unwrap() {
+    for case in of_networks()["networks"].as_array().unwrap() {
         let what = |part: &str| format!("{part} of {} {}", case["sizes"], case["activations"]);
         let mut network = network(case);
         let (inputs, targets) = (floats(&case["inputs"]), floats(&case["targets"]));
@@ -131,7 +63,7 @@ fn optimisers_step_as_pytorchs_do() {
     let waves = |scale: f64, start: f64| -> Vec<f32> {
         (0..5).map(|k| (scale * (start + f64::from(k)).sin()) as f32).collect()
     };
-    let reference = reference();
+    let reference = of_networks();
     let (mut by_adam, mut by_momentum) = (waves(1.0, 1.0), waves(1.0, 1.0));
     let (mut adam, mut momentum) = (Moments::new(5), Momentum::new(5, 0.9));
     for step in 0..3 {
@@ -182,7 +114,7 @@ fn new_weights_are_within_their_bound_and_reach_both_ends() {
 
 #[test]
 fn the_first_layers_are_a_network_with_the_same_outputs() {
-    let whole = network(&reference()["networks"][4]);
+    let whole = network(&of_networks()["networks"][4]);
     let mut pass = Pass::default();
     let inputs = [0.5, -1.0, 2.0, 0.0, 1.0];
     whole.forward(&inputs, &mut pass);

@@ -67,7 +67,6 @@ impl Kernel for Apply<'_> {
     type Output = ();
 
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "the arithmetic of the networks is in `f32`")]
     fn call(self) {
         let pairs = self.outputs.iter_mut().zip(self.sums);
         match self.activation {
@@ -93,7 +92,6 @@ impl Kernel for Differentiate<'_> {
     type Output = ();
 
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "the arithmetic of the networks is in `f32`")]
     fn call(self) {
         let (sums, outputs) = (self.d.iter_mut().zip(self.sums), self.outputs);
         match self.activation {

@@ -1,18 +1,10 @@
 #![expect(clippy::float_cmp, reason = "what is exact is so to the last bit")]
 
 use proptest::prelude::*;
-use serde_json::Value;
 
 use super::tail::{Excesses, Pareto};
 use super::*;
-
-fn reference() -> Value {
-    serde_json::from_str(include_str!("../../../tests/reference/baselines_statistics.json")).unwrap()
-}
-
-fn numbers(values: &Value) -> Vec<f64> {
-    values.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
-}
+use crate::baselines::reference::{numbers, of_statistics};
 
 /// The mean log-likelihood of excesses.
 fn log_likelihood(excesses: &[f64], Pareto { shape, scale }: Pareto) -> f64 {
@@ -22,7 +14,7 @@ fn log_likelihood(excesses: &[f64], Pareto { shape, scale }: Pareto) -> f64 {
 
 #[test]
 fn the_tail_is_scipys_fit_by_maximum_likelihood() {
-    for case in reference()["pareto"].as_array().unwrap() {
+    for case in of_statistics()["pareto"].as_array().unwrap() {
         let name = case["name"].as_str().unwrap();
         let excesses = numbers(&case["excesses"]);
         let [shape, scale, likelihood] = ["shape", "scale", "log_likelihood"].map(|name| case[name].as_f64().unwrap());
@@ -37,7 +29,7 @@ fn the_tail_is_scipys_fit_by_maximum_likelihood() {
 
 #[test]
 fn a_tail_that_grows_is_the_tail_that_is_fitted_at_once() {
-    for case in reference()["pareto"].as_array().unwrap() {
+    for case in of_statistics()["pareto"].as_array().unwrap() {
         let name = case["name"].as_str().unwrap();
         let excesses = numbers(&case["excesses"]);
         let mut grown = Excesses::new(excesses[..5].to_vec(), TailFit::Exact);
@@ -105,7 +97,7 @@ fn run(values: &[f64], config: &SpotConfig, drifts: bool) -> (Vec<usize>, Vec<[f
 
 #[test]
 fn alarms_and_limits_are_those_of_the_released_program() {
-    let reference = reference();
+    let reference = of_statistics();
     // The released program searches roots from a few starts, and now and then ends at another root, or at none and so with
     // the exponential tail, until the next excess. These are its misses among the 40 limits of each side.
     for (case, n_missed) in reference["spot"].as_array().unwrap().iter().zip([0, 0, 3, 5, 0, 3, 11]) {

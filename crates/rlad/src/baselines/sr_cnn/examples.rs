@@ -2,7 +2,7 @@
 
 use rand::{Rng, RngExt};
 
-use super::super::saliency::Saliency;
+use crate::baselines::saliency::Saliency;
 
 /// Windows are brought to `[0, TOP]`.
 const TOP: f64 = 3.0;
@@ -29,7 +29,6 @@ pub(super) fn normalise(values: &mut [f64]) {
 /// Source: Ren et al. 2019, with the factor's bound of microsoft/anomalydetector, and the local mean of three
 /// points.
 pub(super) fn inject(values: &mut [f64], max_anomalies: usize, rng: &mut impl Rng) -> Vec<bool> {
-    #[expect(clippy::cast_precision_loss, reason = "the length of a window")]
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n;
@@ -71,7 +70,6 @@ pub(super) fn example(
 
 /// The mean of each value and the two before it, of fewer at the start.
 fn trailing_mean(values: &[f64]) -> Vec<f64> {
-    #[expect(clippy::cast_precision_loss, reason = "at most three")]
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     (0..values.len()).map(|end| mean(&values[(end + 1).saturating_sub(N_AVERAGED)..=end])).collect()
 }

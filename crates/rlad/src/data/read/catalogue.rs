@@ -7,8 +7,10 @@ use super::columns::Wanted;
 use super::files::{self, DataFile, Form, form_of};
 use super::listing::Listing;
 use super::notes::{Note, Notes};
+#[cfg(feature = "parquet")]
+use super::parquet;
 use super::pieces::{Duplicates, Piece, pieces};
-use super::{OneClock, ReadOptions, csv, data_set, parquet, read_rows, tell_columns, what_is_read};
+use super::{OneClock, ReadOptions, csv, data_set, read_rows, tell_columns, what_is_read};
 use crate::data::dataset::DataSet;
 use crate::data::series::TimeFormat;
 use crate::error::{Error, Result};
@@ -173,6 +175,7 @@ fn list(file: &DataFile, wanted: &Wanted) -> Result<Listing> {
     }
     let listing = match form_of(path)? {
         Form::Csv => csv::list(path, &file.name, wanted)?,
+        #[cfg(feature = "parquet")]
         Form::Parquet => parquet::list(path, &file.name, wanted)?,
     };
     if listing.series.is_empty() {

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Csv,
+    #[cfg(feature = "parquet")]
     Parquet,
 }
 
@@ -24,12 +25,20 @@ pub(super) struct DataFile {
 /// The form of a file by its extension.
 ///
 /// # Errors
-/// [`Error::Format`] for any other extension.
+/// [`Error::Format`] for any other extension, and for one of Parquet without the feature `parquet`.
 pub(crate) fn form_of(path: &Path) -> Result<Form> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_lowercase();
     match extension.as_str() {
         "csv" | "tsv" | "txt" => Ok(Form::Csv),
+        #[cfg(feature = "parquet")]
         "parquet" | "pq" => Ok(Form::Parquet),
+        #[cfg(not(feature = "parquet"))]
+        "parquet" | "pq" => Err(Error::Format {
+            path: path.to_owned(),
+            expected: "a CSV file, and Parquet needs the feature `parquet` of the crate `rlad`, which is off"
+                .to_owned(),
+            source: None,
+        }),
         _ => Err(Error::Format {
             path: path.to_owned(),
             expected: "a file whose name ends in `.csv` or `.parquet`".to_owned(),
@@ -73,7 +82,7 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<DataFile>, notes: &mut N
             collect(&path, &format!("{prefix}{file_name}/"), files, notes)?;
         } else if path.is_dir() {
             notes.add(Note::OtherFile, format!("`{}`", path.display()));
-        } else if form_of(&path).is_ok() && path.extension().is_none_or(|extension| extension != "txt") {
+        } else if holds_data(&path) {
             let stem = path.file_stem().unwrap_or_default().to_string_lossy();
             files.push(DataFile { name: format!("{prefix}{stem}"), path });
         } else {
@@ -81,6 +90,12 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<DataFile>, notes: &mut N
         }
     }
     Ok(())
+}
+
+/// Whether a file of a folder is one with data, by its extension.
+fn holds_data(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    ["csv", "tsv", "parquet", "pq"].contains(&extension.to_lowercase().as_str())
 }
 
 #[cfg(test)]

@@ -121,7 +121,6 @@ impl Notes {
 }
 
 /// A share as a percentage that is 0 or 100 only where it is.
-#[expect(clippy::cast_precision_loss, reason = "for people")]
 fn percent(part: usize, whole: usize) -> String {
     let percent = 100.0 * part as f64 / whole as f64;
     if percent < 0.1 { "below 0.1 %".to_owned() } else { format!("{percent:.1} %") }

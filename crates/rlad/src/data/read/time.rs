@@ -115,7 +115,6 @@ pub(crate) fn read_integer(integer: i64) -> ReadTime {
 }
 
 /// The integer that a floating-point number is, if it is one.
-#[expect(clippy::cast_possible_truncation, reason = "an integral value below 2⁶³ fits")]
 pub(crate) fn integral(number: f64) -> Option<i64> {
     let is_integer = number.fract().abs() < f64::MIN_POSITIVE && number.abs() < 9.2e18;
     is_integer.then_some(number as i64)

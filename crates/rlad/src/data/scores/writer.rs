@@ -2,16 +2,22 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "parquet")]
 use std::sync::Arc;
 
+#[cfg(feature = "parquet")]
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray};
+#[cfg(feature = "parquet")]
 use arrow_schema::Schema;
+#[cfg(feature = "parquet")]
 use parquet::arrow::ArrowWriter;
 
 use super::SeriesScores;
 use crate::data::read::{Form, form_of};
 use crate::data::series::TimeFormat;
-use crate::data::write::{TimeColumn, WholeFile, floats, has_timestamps, number, properties, schema};
+#[cfg(feature = "parquet")]
+use crate::data::write::parquet::{floats, properties, schema};
+use crate::data::write::{TimeColumn, WholeFile, has_timestamps, number};
 use crate::error::{Error, Result};
 
 /// Writes scores as CSV or Parquet, by the extension of `path`.
@@ -22,10 +28,8 @@ use crate::error::{Error, Result};
 /// civil ones as `Timestamp(ns)`, and as text where series differ in this. The file takes its place whole.
 ///
 /// # Errors
-/// [`Error::Format`] for another extension, or if some series have timestamps and some have none; [`Error::Write`].
-///
-/// # Panics
-/// If a series has not as many scores as timestamps.
+/// [`Error::Format`] for another extension, or if some series have timestamps and some have none;
+/// [`Error::Shape`] if a series has not one score a timestamp; [`Error::Write`].
 pub fn write_scores(path: &Path, scores: &[SeriesScores]) -> Result<()> {
     let forms: Vec<_> = scores.iter().map(|series| (series.series.as_str(), series.time_format)).collect();
     let mut writer = ScoresWriter::create(path, &forms)?;
@@ -49,6 +53,7 @@ pub struct ScoresWriter {
 #[derive(Debug)]
 enum Rows {
     Csv(Box<csv::Writer<WholeFile>>),
+    #[cfg(feature = "parquet")]
     Parquet(Arc<Schema>, Box<ArrowWriter<WholeFile>>),
 }
 
@@ -71,6 +76,7 @@ impl ScoresWriter {
                     writer.write_record(&names)?;
                     Rows::Csv(Box::new(writer))
                 }
+                #[cfg(feature = "parquet")]
                 Form::Parquet => {
                     let schema = schema(&names, &columns(time_column, &nothing()));
                     let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties()))?;
@@ -85,15 +91,18 @@ impl ScoresWriter {
     /// Writes the scores of one series.
     ///
     /// # Errors
-    /// [`Error::Write`]; then the file cannot be finished.
-    ///
-    /// # Panics
-    /// If it has not as many scores as timestamps, or timestamps of a form that no series was announced with.
+    /// [`Error::Write`]; then the file cannot be finished. [`Error::Shape`] if it has not one score a timestamp, or timestamps of a form
+    /// that no series was announced with.
     pub fn write(&mut self, scores: &SeriesScores) -> Result<()> {
-        assert_eq!(scores.scores.len(), scores.timestamps.len(), "one score a timestamp");
-        assert!(self.time_column.holds(scores.time_format), "timestamps of a form that was announced");
+        scores.check()?;
+        if !self.time_column.holds(scores.time_format) {
+            let what = format!("the scores of series `{}`", scores.series);
+            let found = scores.time_format.describe();
+            return Err(Error::shape(what, "timestamps of a form that was announced", found));
+        }
         let written = match &mut self.form {
             Rows::Csv(writer) => write_rows(writer, scores).map_err(io::Error::from),
+            #[cfg(feature = "parquet")]
             Rows::Parquet(schema, writer) => {
                 let batch = RecordBatch::try_new(schema.clone(), columns(self.time_column, scores));
                 writer.write(&batch.expect("columns of one length and type")).map_err(io::Error::from)
@@ -109,6 +118,7 @@ impl ScoresWriter {
     pub fn finish(self) -> Result<()> {
         let finish = || match self.form {
             Rows::Csv(writer) => writer.into_inner().map_err(csv::IntoInnerError::into_error)?.finish(),
+            #[cfg(feature = "parquet")]
             Rows::Parquet(_, writer) => writer.into_inner()?.finish(),
         };
         finish().map_err(|source| Error::Write { path: self.path, source })
@@ -127,6 +137,7 @@ fn write_rows(writer: &mut csv::Writer<WholeFile>, series: &SeriesScores) -> csv
 }
 
 /// The columns of one series in a Parquet file.
+#[cfg(feature = "parquet")]
 fn columns(time_column: TimeColumn, series: &SeriesScores) -> Vec<ArrayRef> {
     let n_points = series.scores.len();
     vec![
@@ -140,6 +151,7 @@ fn columns(time_column: TimeColumn, series: &SeriesScores) -> Vec<ArrayRef> {
 }
 
 /// A series without points, whose columns tell the types.
+#[cfg(feature = "parquet")]
 const fn nothing() -> SeriesScores {
     SeriesScores {
         series: String::new(),

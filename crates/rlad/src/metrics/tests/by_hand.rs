@@ -16,7 +16,7 @@ fn ranges_by_hand() {
     // A segment of 4 of which two runs cover 2 points: .2 + .8 (2/4) / 2; one that is missed. Runs: 1, 1/2, 0.
     let got = one("..####..##..", "001001100001", 0).range;
     assert_eq!(got.recall, Some((0.2 + 0.8 * 0.5 / 2.0) / 2.0));
-    assert_eq!(got.precision, share(1, 2));
+    assert_eq!(got.precision, fraction(1, 2));
 }
 
 #[test]
@@ -45,8 +45,8 @@ fn alarms_everywhere_are_affiliated_half() {
 fn volumes_by_hand() {
     // Five points, a segment of one, no buffer: at its own score of 3 it is found alone; recall, precision and area are 1.
     let judge = |truth_text: &str, scores_text: &str, buffer| {
-        let judged = [ScoredSeries { truth: &truth(truth_text), scores: &scores(scores_text), threshold: 0.0 }];
-        let got = evaluate(&judged, &EvaluateOptions { vus_buffer: Some(buffer), ..EvaluateOptions::default() });
+        let scored = [ScoredSeries { truth: &truth(truth_text), scores: &scores(scores_text), threshold: 0.0 }];
+        let got = evaluate(&scored, &EvaluateOptions { vus_buffer: Some(buffer), ..EvaluateOptions::default() });
         (got.vus_pr.unwrap().value, got.vus_roc.unwrap().value)
     };
     let close = |got: (f64, f64), want: (f64, f64)| (got.0 - want.0).abs() < 1e-14 && (got.1 - want.1).abs() < 1e-14;
@@ -96,9 +96,9 @@ fn nab_by_hand() {
 fn nothing_counts_in_the_probation() {
     // 20 points: the first three are the probation, with a false alarm and a window; a window that reaches out of it counts.
     let judge = |truth_text: &str, scores_text: &str| {
-        let judged = [ScoredSeries { truth: &truth(truth_text), scores: &scores(scores_text), threshold: 0.0 }];
+        let scored = [ScoredSeries { truth: &truth(truth_text), scores: &scores(scores_text), threshold: 0.0 }];
         let options = EvaluateOptions { nab: Some(NabOptions { probation: true }), ..EvaluateOptions::default() };
-        evaluate(&judged, &options).nab.map(|nab| nab.standard.score)
+        evaluate(&scored, &options).nab.map(|nab| nab.standard.score)
     };
     assert_eq!(judge(".#..................", "11000000000000000000"), None);
     assert_eq!(judge(".#.........##.......", "10000000000100000000"), Some(100.0));

@@ -34,9 +34,9 @@ fn ranges_affiliations_and_volumes_are_those_of_tsb_ad() {
                 (labels, scores)
             })
             .collect();
-        let judged: Vec<_> = values.iter().map(|(truth, scores)| ScoredSeries { truth, scores, threshold }).collect();
-        for (series, judged) in series.iter().zip(&judged) {
-            let mut got = serde_json::to_value(evaluate(&[*judged], &options)).unwrap();
+        let scored: Vec<_> = values.iter().map(|(truth, scores)| ScoredSeries { truth, scores, threshold }).collect();
+        for (series, scored) in series.iter().zip(&scored) {
+            let mut got = serde_json::to_value(evaluate(&[*scored], &options)).unwrap();
             for volume in ["vus_pr", "vus_roc"] {
                 got[volume] = got[volume]["value"].take();
             }
@@ -44,7 +44,7 @@ fn ranges_affiliations_and_volumes_are_those_of_tsb_ad() {
             want.as_object_mut().unwrap().retain(|key, _| !key.starts_with("n_"));
             assert_within(&got, &want, 1e-12, &format!("case {number}"));
         }
-        let pooled = serde_json::to_value(evaluate(&judged, &options)).unwrap();
+        let pooled = serde_json::to_value(evaluate(&scored, &options)).unwrap();
         assert_within(&pooled, &case["pooled"], 1e-12, &format!("case {number}"));
     }
 }
@@ -74,10 +74,10 @@ fn nab_scores_are_those_of_nab() {
         // An alarm of NAB is at or above its threshold, one of ours is above.
         let nab = |threshold: f64| {
             let threshold = threshold.next_down();
-            let judged: Vec<_> =
+            let scored: Vec<_> =
                 values.iter().map(|(truth, scores)| ScoredSeries { truth, scores, threshold }).collect();
             let options = EvaluateOptions { nab: Some(NabOptions { probation }), ..EvaluateOptions::quick(7) };
-            serde_json::to_value(evaluate(&judged, &options).nab.unwrap()).unwrap()
+            serde_json::to_value(evaluate(&scored, &options).nab.unwrap()).unwrap()
         };
         for (profile, want) in case["profiles"].as_object().unwrap() {
             let name = format!("{}, {profile}", case["detector"]);

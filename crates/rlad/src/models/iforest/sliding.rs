@@ -6,26 +6,15 @@
 //! AVX-512 VBMI the bytes of 64 windows and the nodes of a depth each stand in registers, and 64 windows go down a tree with three
 //! byte permutations a depth.
 
+mod layout;
 #[cfg(target_arch = "x86_64")]
 mod vbmi;
 
-use std::array;
+use super::tree::Tree;
+use layout::{BLOCK, Layout, MAX_HEIGHT, REACH, thresholds};
 
-use super::Tree;
-
-/// The deepest tree that is laid out.
-const MAX_HEIGHT: usize = 8;
-/// The leaves of the deepest.
-const N_LEAVES: usize = 1 << MAX_HEIGHT;
-/// Windows that go down a tree side by side.
-const BLOCK: usize = 64;
-/// The bytes that a block of windows reaches: the longest window has one more than `BLOCK`.
-const REACH: usize = 2 * BLOCK;
 /// Trees whose thresholds are ranked together, so that a rank among them fits in two bytes.
 const GROUP: usize = 256;
-/// The rank that no value is above.
-const NEVER: u8 = u8::MAX;
-
 /// The trees of a forest laid out whole.
 #[derive(Clone, Debug)]
 pub(super) struct Layouts(Vec<Group>);
@@ -36,19 +25,6 @@ struct Group {
     /// All of their thresholds, rising, each once.
     thresholds: Vec<f32>,
     trees: Vec<Layout>,
-}
-
-/// One tree. The nodes at depth d stand from `2^d` on.
-#[derive(Clone, Debug)]
-struct Layout {
-    height: usize,
-    features: [u8; N_LEAVES],
-    /// A value goes right where its rank in this tree is above this one.
-    ranks: [u8; N_LEAVES],
-    /// By the leaf's place at depth `height`.
-    path_lengths: [f64; N_LEAVES],
-    /// From a rank among the thresholds of the group to the rank among those of this tree.
-    rank_of: Vec<u8>,
 }
 
 impl Layouts {
@@ -67,7 +43,7 @@ impl Layouts {
                 ranks.iter_mut().zip(&among_all).for_each(|(rank, among)| *rank = tree.rank_of[usize::from(*among)]);
                 for (block, sums) in sums.chunks_mut(BLOCK).enumerate() {
                     let reach = ranks[block * BLOCK..].first_chunk().expect("there are bytes behind the last block");
-                    for (sum, leaf) in sums.iter_mut().zip(tree.leaves(reach)) {
+                    for (sum, leaf) in sums.iter_mut().zip(leaves(tree, reach)) {
                         *sum += tree.path_lengths[usize::from(leaf)];
                     }
                 }
@@ -90,72 +66,13 @@ impl Group {
     }
 }
 
-/// The thresholds of the inner nodes of trees, rising, each once.
-fn thresholds(trees: &[Tree]) -> Vec<f32> {
-    let nodes = trees.iter().flat_map(|tree| &tree.nodes);
-    let mut thresholds: Vec<f32> = nodes.map(|node| node.threshold).filter(|threshold| threshold.is_finite()).collect();
-    thresholds.sort_by(f32::total_cmp);
-    // 0 and -0 are one threshold.
-    thresholds.dedup_by(|a, b| a <= b);
-    thresholds
-}
-
-impl Layout {
-    fn of(tree: &Tree, of_group: &[f32]) -> Self {
-        let own = thresholds(std::slice::from_ref(tree));
-        let byte = |rank: usize| u8::try_from(rank).expect("a tree has at most 255 inner nodes");
-        let mut n_below = 0;
-        let mut rank_of = vec![0];
-        for threshold in of_group {
-            n_below += usize::from(own.get(n_below).is_some_and(|own| own <= threshold));
-            rank_of.push(byte(n_below));
-        }
-        let mut layout = Self {
-            height: tree.height,
-            features: [0; N_LEAVES],
-            ranks: [NEVER; N_LEAVES],
-            path_lengths: [0.0; N_LEAVES],
-            rank_of,
-        };
-        // Node, depth, and place at that depth.
-        let mut open = vec![(0, 0, 0)];
-        while let Some((at, depth, place)) = open.pop() {
-            let node = &tree.nodes[at];
-            if depth == tree.height {
-                layout.path_lengths[place] = tree.path_lengths[at];
-                continue;
-            }
-            // A leaf is its own left child.
-            open.push((node.left as usize, depth + 1, 2 * place));
-            if node.threshold.is_finite() {
-                let in_level = (1 << depth) + place;
-                layout.features[in_level] = u8::try_from(node.feature).expect("a window has at most 65 steps");
-                layout.ranks[in_level] = byte(own.partition_point(|threshold| *threshold < node.threshold));
-                open.push((node.left as usize + 1, depth + 1, 2 * place + 1));
-            }
-        }
-        layout
+/// The leaf of each window of a block, from the ranks of its values.
+fn leaves(tree: &Layout, ranks: &[u8; REACH]) -> [u8; BLOCK] {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(leaves) = vbmi::leaves(tree, ranks) {
+        return leaves;
     }
-
-    /// The leaf of each window of a block, from the ranks of its values.
-    fn leaves(&self, ranks: &[u8; REACH]) -> [u8; BLOCK] {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(leaves) = vbmi::leaves(self, ranks) {
-            return leaves;
-        }
-        self.leaves_one_by_one(ranks)
-    }
-
-    fn leaves_one_by_one(&self, ranks: &[u8; REACH]) -> [u8; BLOCK] {
-        let mut at = [1; BLOCK];
-        for _ in 0..self.height {
-            for (window, at) in at.iter_mut().enumerate() {
-                let rank = ranks[window + usize::from(self.features[*at])];
-                *at = 2 * *at + usize::from(rank > self.ranks[*at]);
-            }
-        }
-        array::from_fn(|window| (at[window] - (1 << self.height)) as u8)
-    }
+    tree.leaves_one_by_one(ranks)
 }
 
 #[cfg(test)]
@@ -163,6 +80,7 @@ mod tests {
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
+    use super::layout::N_LEAVES;
     use super::*;
 
     /// Both ways down a tree end at the same leaves; where the processor lacks the instructions, there is one way only.
@@ -173,7 +91,7 @@ mod tests {
             let mut layout = Layout {
                 height,
                 features: [0; N_LEAVES],
-                ranks: [NEVER; N_LEAVES],
+                ranks: [0; N_LEAVES],
                 path_lengths: [0.0; N_LEAVES],
                 rank_of: Vec::new(),
             };
@@ -182,7 +100,7 @@ mod tests {
             let mut ranks = [0; REACH];
             rng.fill(&mut ranks);
             let one_by_one = layout.leaves_one_by_one(&ranks);
-            assert_eq!(layout.leaves(&ranks), one_by_one, "height {height}");
+            assert_eq!(leaves(&layout, &ranks), one_by_one, "height {height}");
             assert!(height < MAX_HEIGHT || one_by_one.iter().any(|leaf| *leaf > 127));
         }
     }

@@ -1,6 +1,8 @@
-use super::*;
 use proptest::prelude::*;
 use serde_json::Value;
+
+use super::tree::{EULER_GAMMA, draw_split, goes_right, sample_without_replacement};
+use super::*;
 
 fn reference() -> Value {
     serde_json::from_str(include_str!("../../../tests/reference/iforest.json")).unwrap()
@@ -10,7 +12,6 @@ fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the file holds multiples of 1/256")]
 fn rows(value: &Value) -> Vec<f32> {
     numbers(value).into_iter().map(|number| number as f32).collect()
 }
@@ -20,7 +21,6 @@ fn rng() -> ChaCha8Rng {
 }
 
 /// The largest `f32` that is not above a scikit-learn threshold: the same `f32` values are `<=` both.
-#[expect(clippy::cast_possible_truncation, reason = "rounded down in the next line")]
 fn round_down(threshold: f64) -> f32 {
     let rounded = threshold as f32;
     if f64::from(rounded) > threshold { rounded.next_down() } else { rounded }
@@ -51,7 +51,6 @@ fn forest_of(trees: &Value, n_features: usize, sample_size: usize) -> IsolationF
 }
 
 /// Ranks from 0, the mean rank for equal values.
-#[expect(clippy::cast_precision_loss, reason = "hundreds of ranks")]
 fn ranks(values: &[f64]) -> Vec<f64> {
     let rank = |value: f64| {
         let below = values.iter().filter(|other| **other < value).count();
@@ -61,7 +60,6 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     values.iter().map(|&value| rank(value)).collect()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "hundreds of values")]
 fn correlation(a: &[f64], b: &[f64]) -> f64 {
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let (mean_a, mean_b) = (mean(a), mean(b));

@@ -1,7 +1,7 @@
 //! The optimiser.
 
 use super::parameters::QNetworkShape;
-use super::train::Work;
+use super::work::Work;
 use crate::error::Result;
 use crate::models::optimiser::Moments;
 use crate::models::tensor_file::Tensor;

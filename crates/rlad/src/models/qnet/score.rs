@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::QNetwork;
 use super::head::N_ACTIONS;
+use super::network::QNetwork;
 
 /// The windows of a full tile, a multiple of [`COLUMNS`].
 const TILE: usize = 48;

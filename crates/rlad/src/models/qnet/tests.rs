@@ -5,9 +5,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-use super::train::Work;
+use super::work::Work;
 use super::*;
 use crate::error::Error;
+use crate::models::tensor_file::Tensor;
 
 const PLAIN: Regularisation = Regularisation { dropout: 0.0, noise: 0.0, weight_decay: 0.0, clip_norm: None };
 

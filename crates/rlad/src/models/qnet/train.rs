@@ -6,9 +6,11 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
+use super::adam::Adam;
 use super::head::{N_ACTIONS, sum_rows};
+use super::network::QNetwork;
 use super::score::join_rows;
-use super::{Adam, QNetwork};
+use super::work::{Chunk, Work};
 use crate::models::matrix::{Matrix, add, multiply};
 
 /// A batch is cut into this many parts, whose gradients are summed in order, whatever the number of threads.
@@ -41,55 +43,6 @@ pub struct Regularisation {
     pub weight_decay: f32,
     /// The gradient is scaled down to this norm over all weights where it is longer, above 0.
     pub clip_norm: Option<f32>,
-}
-
-/// The buffers of a step, which grow in the first one and stay.
-#[derive(Debug, Default)]
-pub(super) struct Work {
-    chunks: Vec<Chunk>,
-    gradient: Vec<f32>,
-}
-
-#[cfg(test)]
-impl Work {
-    pub(super) fn gradient(&self) -> &[f32] {
-        &self.gradient
-    }
-
-    /// Where the buffers are.
-    pub(super) fn buffers(&self) -> Vec<*const f32> {
-        let chunks = self.chunks.iter().flat_map(|chunk| {
-            [&chunk.inputs, &chunk.gates, &chunk.cells, &chunk.hidden, &chunk.kept, &chunk.head_inputs, &chunk.gradient]
-        });
-        chunks.chain([&self.gradient]).map(|buffer| buffer.as_ptr()).collect()
-    }
-}
-
-/// A part of the batch on its way through the network and back. Blocks are time-major.
-#[derive(Debug, Default)]
-struct Chunk {
-    /// `[n_steps, n, n_features]`
-    inputs: Vec<f32>,
-    /// `[n_steps, n, 4 n_units]`: sums, then values, then derivatives.
-    gates: Vec<f32>,
-    /// `[1 + n_steps, n, n_units]`, the first block 0.
-    cells: Vec<f32>,
-    hidden: Vec<f32>,
-    /// `[n, n_units]`
-    d_cells: Vec<f32>,
-    d_hidden: Vec<f32>,
-    /// `[n, n_head_inputs]`: the factor of dropout, 0 or `1 / (1 − share)`.
-    kept: Vec<f32>,
-    head_inputs: Vec<f32>,
-    d_head_inputs: Vec<f32>,
-    /// `[n, head_units]`
-    head_hidden: Vec<f32>,
-    d_head_hidden: Vec<f32>,
-    /// `[n, 2]`
-    q: Vec<f32>,
-    gradient: Vec<f32>,
-    /// The sum of weight times squared error.
-    loss: f64,
 }
 
 impl QNetwork {
@@ -171,9 +124,7 @@ impl QNetwork {
         for chunk in &*chunks {
             add(&mut work.gradient, &chunk.gradient);
         }
-        #[expect(clippy::cast_possible_truncation, reason = "a loss is reported in the precision of the Q-values")]
-        let loss = (chunks.iter().map(|chunk| chunk.loss).sum::<f64>() / weight_sum) as f32;
-        loss
+        (chunks.iter().map(|chunk| chunk.loss).sum::<f64>() / weight_sum) as f32
     }
 }
 
@@ -256,7 +207,6 @@ impl Chunk {
     }
 
     /// Turns the Q-values into the derivatives of the loss by them. A weight of 0 has no influence, whatever its target.
-    #[expect(clippy::cast_possible_truncation, reason = "the gradient is in `f32`")]
     fn differentiate_loss(&mut self, targets: &[[f32; 2]], weights: &[[f32; 2]], weight_sum: f64) {
         self.loss = 0.0;
         let targets = targets.as_flattened().iter().zip(weights.as_flattened());
@@ -325,7 +275,6 @@ pub(super) fn add_noise(values: &mut [f32], deviation: f32, rng: &mut ChaCha8Rng
 }
 
 /// The Euclidean norm.
-#[expect(clippy::cast_possible_truncation, reason = "the norm scales values of `f32`")]
 fn norm(values: &[f32]) -> f32 {
     values.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>().sqrt() as f32
 }

@@ -1,8 +1,8 @@
 //! One tree: from all rows in one leaf to the leaves that gain most.
 
-use super::Node;
 use super::bins::{Bins, MAX_BINS};
 use super::config::TreesConfig;
+use super::node::Node;
 
 /// The derivatives of the loss at one row, or their sums over rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -135,7 +135,6 @@ impl<'a> Growth<'a> {
         histogram
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a number of rows")]
     fn best_split(&self, histogram: &[Sums], all: Sums) -> Option<Split> {
         let least = self.config.min_rows as f64;
         if all.n_rows < 2.0 * least {

@@ -8,7 +8,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::Node;
+use super::node::Node;
 
 /// Rows of a block.
 const BLOCK: usize = 256;

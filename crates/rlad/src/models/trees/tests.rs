@@ -38,7 +38,6 @@ fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the file holds single floats")]
 fn singles(value: &Value) -> Vec<f32> {
     numbers(value).into_iter().map(|number| number as f32).collect()
 }

@@ -6,7 +6,7 @@ use std::arch::x86_64::{
 };
 use std::array;
 
-use super::{BLOCK, Layout, N_LEAVES, REACH};
+use super::layout::{BLOCK, Layout, N_LEAVES, REACH};
 
 /// The number of each window in its block.
 const WINDOWS: [u8; BLOCK] = {

@@ -1,4 +1,4 @@
-//! Evaluates and takes the time, for `bench/speed/metrics.py`.
+//! Times of evaluations, for `bench/speed/metrics.py`.
 //!
 //! The file in the first argument holds little-endian 64-bit floats: for each series its number of points, its threshold, the
 //! truth of each point (0 or 1) and the score of each point. Each line of standard input asks for one evaluation, `all` or
@@ -18,7 +18,6 @@ use serde_json::json;
 /// Truth, scores and threshold of a series.
 type Input = (Vec<Option<Label>>, Vec<f64>, f64);
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the driver writes counts as floats")]
 fn read(path: &str) -> Result<Vec<Input>, Box<dyn Error>> {
     let bytes = std::fs::read(path)?;
     let mut numbers = bytes.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes));
@@ -40,17 +39,19 @@ fn read(path: &str) -> Result<Vec<Input>, Box<dyn Error>> {
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).ok_or("name the file with the scores")?;
     let series = read(&path)?;
-    let judged: Vec<ScoredSeries<'_>> =
-        series.iter().map(|(truth, scores, threshold)| ScoredSeries { truth, scores, threshold: *threshold }).collect();
+    let scored: Vec<ScoredSeries<'_>> = series
+        .iter()
+        .map(|(truth, scores, threshold)| ScoredSeries::new(truth, scores, *threshold))
+        .collect::<Result<_, _>>()?;
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         let [which, buffer, nab] = line.split(' ').collect::<Vec<_>>()[..] else {
             return Err("a line names series, buffer and NAB".into());
         };
-        let judged = if which == "all" { &judged[..] } else { std::slice::from_ref(&judged[which.parse::<usize>()?]) };
+        let scored = if which == "all" { &scored[..] } else { std::slice::from_ref(&scored[which.parse::<usize>()?]) };
         if buffer == "affiliation" {
             let start = Instant::now();
-            let quality = affiliation(judged);
+            let quality = affiliation(scored);
             let seconds = start.elapsed().as_secs_f64();
             println!("{}", json!({ "seconds": seconds, "evaluation": { "affiliation": quality } }));
             continue;
@@ -61,7 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             nab: (nab != "-").then_some(NabOptions { probation: nab == "nab-probation" }),
         };
         let start = Instant::now();
-        let evaluation = evaluate(judged, &options);
+        let evaluation = evaluate(scored, &options);
         let seconds = start.elapsed().as_secs_f64();
         println!("{}", json!({ "seconds": seconds, "evaluation": evaluation }));
     }

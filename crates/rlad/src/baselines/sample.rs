@@ -1,4 +1,4 @@
-//! What the classic detectors share: they are fitted on a sample of the training windows.
+//! A sample of the training windows, which the classic detectors are fitted on.
 
 use rand::seq::index;
 
@@ -12,7 +12,7 @@ use crate::random::{Purpose, stream};
 ///
 /// # Errors
 /// [`Error::Empty`] without points that may be learned from.
-pub(super) fn draw_windows(corpus: &Corpus, n_steps: usize, n_windows: usize, seed: u64) -> Result<Vec<f32>> {
+pub(super) fn sample_windows(corpus: &Corpus, n_steps: usize, n_windows: usize, seed: u64) -> Result<Vec<f32>> {
     let n_points = corpus.points.len();
     if n_points == 0 {
         return Err(Error::Empty { what: "the part to learn from".to_owned() });
@@ -26,10 +26,7 @@ pub(super) fn draw_windows(corpus: &Corpus, n_steps: usize, n_windows: usize, se
     Ok(corpus.windows(&points, n_steps))
 }
 
-/// What every classic detector is asked of its window length.
+/// Checks the window length of a classic detector.
 pub(super) fn check_n_steps(n_steps: usize) -> Result<()> {
     check((1..=10_000).contains(&n_steps), "n_steps", "in 1..=10000", n_steps)
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,5 @@
-//! What all classic detectors must do: score as the reference does, be read back as they were written, and take any data.
+//! Tests of all classic detectors: they score as the reference does, are read back as they were written, and take any data.
 
-use crate::baselines::fitted::WindowDetector;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
@@ -9,14 +8,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::super::forest::{WindowForest, WindowForestConfig};
-use super::super::neighbors::{
+use super::forest::{WindowForest, WindowForestConfig};
+use super::neighbors::{
     LocalOutlierFactor, LocalOutlierFactorConfig, NearestNeighbors, NearestNeighborsConfig, NeighborDistance,
 };
-use super::super::one_class_svm::{OneClassSvm, OneClassSvmConfig};
-use super::super::pca::{Pca, PcaConfig, PcaScore};
-use super::*;
-use crate::baselines::windows::Scaled;
+use super::one_class_svm::{OneClassSvm, OneClassSvmConfig};
+use super::pca::{Pca, PcaConfig, PcaScore};
+use super::reference::{numbers, of_classics};
+use super::sample::sample_windows;
+use super::window_detector::WindowDetector;
+use super::windows::{Corpus, Scaled};
+use crate::error::Result;
 
 /// The series of `bench/reference/baselines_classic.py` and its scores.
 struct Reference {
@@ -25,14 +27,10 @@ struct Reference {
 }
 
 fn reference() -> Reference {
-    let file: Value = serde_json::from_str(include_str!("../../../tests/reference/baselines_classic.json")).unwrap();
+    let file = of_classics();
     let n_training = usize::try_from(file["n_training"].as_u64().unwrap()).unwrap();
     let values = numbers(&file["series"]).into_iter().map(|value| value as f32).collect();
     Reference { corpus: corpus(values, 2, n_training), scores: file["scores"].clone() }
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
 }
 
 /// One series, whose first points may be learned from.
@@ -193,7 +191,7 @@ fn settings_out_of_range_are_named() {
 #[test]
 fn the_seed_draws_the_windows() {
     let Reference { corpus, .. } = reference();
-    let draw = |seed| draw_windows(&corpus, 3, 100, seed).unwrap();
+    let draw = |seed| sample_windows(&corpus, 3, 100, seed).unwrap();
     assert_eq!(draw(7), draw(7));
     assert_ne!(draw(7), draw(8));
     let all = corpus.windows(&corpus.points, 3);
@@ -202,7 +200,7 @@ fn the_seed_draws_the_windows() {
         .map(|window| all.chunks(6).position(|other| other == window).expect("a training window"))
         .collect();
     assert!(places.len() == 100 && places.is_sorted_by(|a, b| a < b), "without replacement, in order: {places:?}");
-    assert_eq!(draw_windows(&corpus, 3, 260, 7).unwrap(), all);
+    assert_eq!(sample_windows(&corpus, 3, 260, 7).unwrap(), all);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Does parts of the work and takes the time, for `bench/speed/run.py`.
+//! Times of parts of the work, for `bench/speed/run.py`.
 //!
 //! Each line of standard input is a JSON object with the name of a part under `do`, and what the part needs. Arrays come in files of
 //! little-endian 32-bit floats, and go out into such files where `out` names one. The answer is one line of JSON: the seconds that the
@@ -15,7 +15,6 @@ use std::time::Instant;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use rlad::active::{Question, Reply};
 use rlad::config::PropagationMethod;
 use rlad::data::{Clock, DataSet, Part, ReadOptions};
 use rlad::detect::{Arrival, push_all};
@@ -23,12 +22,12 @@ use rlad::features::Feature;
 use rlad::internals::{
     Adam, Batch, IsolationForest, QNetwork, QNetworkShape, Regularisation, Scale, Tensor, encode, propagate,
 };
-use rlad::{Config, Label, Model, Oracle, Series, Session, Stream, TruthOracle, read};
+use rlad::{Config, Label, Model, Series, Session, Stream, TruthOracle, read};
 use serde_json::{Value, json};
 
 type Outcome = Result<Value, Box<dyn Error>>;
 
-/// What stays from one line to the next.
+/// Data and network that stay from one line to the next.
 #[derive(Default)]
 struct Kept {
     floats: std::collections::HashMap<PathBuf, Vec<f32>>,
@@ -266,7 +265,7 @@ impl Kept {
 
 fn open_model(task: &Value) -> Result<Model, Box<dyn Error>> {
     let path = PathBuf::from(text(task, "model")?);
-    Ok(Model::from_bytes(&path, std::fs::read(&path)?)?)
+    Ok(Model::load(path)?)
 }
 
 /// Writing scores that were read.
@@ -292,30 +291,22 @@ fn rounds(task: &Value) -> Outcome {
     let data = open(task)?;
     let part: Part = text(task, "part")?.parse()?;
     let config = Config { part, questions: number(task, "questions")?, ..Config::default() };
-    let (kind, budget) = (config.query.answers, config.questions);
     let mut session = Session::new(config, &data.series[..])?;
     let mut oracle = TruthOracle::new(&data.truths);
     let mut seconds = Vec::new();
-    let mut queries = session.query().to_vec();
-    while !queries.is_empty() {
-        let mut answers = Vec::with_capacity(queries.len());
-        for query in &queries {
-            let (series, shown) = (&data.series[query.series], session.shown(query));
-            let question = Question { query, series, shown, kind, n_answered: answers.len(), budget };
-            if let Reply::Answer(answer) = oracle.answer(&question).map_err(|error| error.to_string())? {
-                answers.push((query.id, answer));
-            }
-        }
+    let mut answers = session.ask(&mut oracle)?.answers;
+    while !answers.is_empty() {
         let start = Instant::now();
         session.teach(&answers)?;
-        queries = session.query().to_vec();
+        session.query();
         seconds.push(start.elapsed().as_secs_f64());
+        answers = session.ask(&mut oracle)?.answers;
     }
     let start = Instant::now();
     let model = session.finish()?;
     let finish = start.elapsed().as_secs_f64();
     if let Some(path) = task["out"].as_str() {
-        std::fs::write(path, model.to_bytes())?;
+        model.save(path)?;
     }
     Ok(json!({ "seconds": seconds, "finish": finish }))
 }
@@ -363,11 +354,11 @@ fn stream(task: &Value) -> Outcome {
         }
     }
     of_points.sort_by(f64::total_cmp);
-    let at = |share: f64| of_points[((of_points.len() - 1) as f64 * share) as usize];
+    let at = |fraction: f64| of_points[((of_points.len() - 1) as f64 * fraction) as usize];
     Ok(json!({ "minutes": of_minutes, "bytes": bytes, "point": { "p50": at(0.5), "p99": at(0.99), "max": at(1.0) } }))
 }
 
-/// What the process has in memory, by the kernel's count.
+/// The bytes that the process has in memory, by the kernel's count.
 fn resident_bytes() -> f64 {
     let status = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: f64 = status.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0.0);

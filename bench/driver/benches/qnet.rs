@@ -1,6 +1,6 @@
 //! Speed of the Q-network: one DQN step (forward, target forward, backward, Adam) and scoring.
 //!
-//! `cargo bench -p rlad --bench qnet`; one thread: `RAYON_NUM_THREADS=1`.
+//! `cargo bench -p rlad-bench`; one thread: `RAYON_NUM_THREADS=1`.
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
