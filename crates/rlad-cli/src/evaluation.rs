@@ -58,7 +58,12 @@ pub(crate) fn table(evaluation: &Evaluation) -> String {
     ];
     let figure = |figure: Option<f64>| figure.map_or_else(|| "–".to_owned(), |figure| format!("{figure:.3}"));
     for (name, metric) in rows(evaluation) {
-        lines.push(format!("{name:<34}{:>10}{:>10}{:>10.3}", figure(metric.precision), figure(metric.recall), metric.f1));
+        lines.push(format!(
+            "{name:<34}{:>10}{:>10}{:>10.3}",
+            figure(metric.precision),
+            figure(metric.recall),
+            metric.f1
+        ));
     }
     let area = |name: &str, area: Option<f64>| format!("{name:<34}{:>30}", figure(area));
     lines.push(area("area under precision-recall", evaluation.auc_pr));

@@ -82,7 +82,11 @@ fn used(module: &Module, text: &str, modules: &BTreeMap<Module, String>) -> BTre
     };
     // A path ends in an item: the module is its longest part that is one.
     let module_of = |path: Module| {
-        (0..=path.len()).rev().map(|n| path[..n].to_vec()).find(|module| modules.contains_key(module)).unwrap_or_default()
+        (0..=path.len())
+            .rev()
+            .map(|n| path[..n].to_vec())
+            .find(|module| modules.contains_key(module))
+            .unwrap_or_default()
     };
     written.into_iter().map(absolute).map(module_of).collect()
 }

@@ -73,7 +73,7 @@ impl LabelFormat {
         }
     }
 
-    /// What messages say is no such file, with what to do about it.
+    /// The error of a file that is not in this format, with a hint.
     fn wrong(self, path: &Path, problem: impl Into<String>) -> Error {
         let hint = match self {
             Self::Trainset => "a TRAINSET file has the columns `series,timestamp,value,label`, a row a point",
@@ -134,7 +134,7 @@ pub struct Uncovered {
     pub label: Annotation,
 }
 
-/// What a file of labels holds about some series.
+/// The labels of some series in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Imported {
     /// The labels of the series that have any, by index; spans in time order, without overlap, neighbours of one label joined.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::series::Series;
 use crate::error::{Error, Result};
 
-/// What a point is. A point without a label is unknown, which is not the same as normal.
+/// The label of a point. A point without a label is unknown, which is not the same as normal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Label {
@@ -81,7 +81,7 @@ pub struct Span<L = Label> {
     pub label: L,
 }
 
-/// What an expert says to a question.
+/// An expert's answer to a question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Answer {
@@ -94,7 +94,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// What it says of a point; `None` where it labels the point not.
+    /// Its label of a point; `None` where it does not label the point.
     #[must_use]
     pub fn label_at(&self, point: usize) -> Option<Label> {
         let Self::Spans(spans) = self else { return None };

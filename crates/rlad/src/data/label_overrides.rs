@@ -1,4 +1,4 @@
-//! What experts said of points, kept with the detector that learned from it: where it scores the same points again, their word stands.
+//! Experts' labels, kept with the detector that learned from them: where it scores the same points again, the labels stand.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -79,7 +79,7 @@ pub fn read(paths: &[PathBuf], options: &ReadOptions) -> Result<DataSet> {
     Ok(DataSet { notes: notes.sentences(), ..data })
 }
 
-/// What messages call these files and folders.
+/// The name of these files and folders in messages.
 fn what_is_read(paths: &[PathBuf]) -> String {
     match paths {
         [path] => format!("`{}`", path.display()),

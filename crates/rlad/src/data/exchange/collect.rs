@@ -1,4 +1,4 @@
-//! What is gathered while a file of labels is read.
+//! Labels gathered while a file of labels is read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ pub(super) struct Collected<'a> {
     spans: BTreeMap<usize, Spans>,
     unknown: BTreeSet<String>,
     uncovered: Vec<Uncovered>,
-    /// What the last rows said, where rows are read one by one.
+    /// The run of the last rows, where rows are read one by one.
     run: Run,
 }
 

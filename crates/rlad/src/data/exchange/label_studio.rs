@@ -99,7 +99,7 @@ struct Task {
     #[serde(default)]
     data: Texts,
     annotations: Option<Vec<StudioAnnotation>>,
-    /// What versions before 1.0 call the annotations.
+    /// The annotations, by their name in versions before 1.0.
     completions: Option<Vec<StudioAnnotation>>,
     file_upload: Option<String>,
 }

@@ -124,7 +124,7 @@ fn at(key: &str, number: Option<usize>) -> String {
     format!("$[\"{}\"]{number}", shorten(key))
 }
 
-/// What a key keeps.
+/// A window under a key.
 #[derive(Debug)]
 struct Kept<'a> {
     label: Annotation,

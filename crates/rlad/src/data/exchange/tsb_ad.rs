@@ -22,7 +22,7 @@ use crate::data::series::Series;
 use crate::data::write::number;
 use crate::error::Result;
 
-/// What stands for an expected event. It is rounded and cut off to 0 everywhere.
+/// The value of an expected event. It is rounded and cut off to 0 everywhere.
 const EXPECTED_EVENT: &str = "0.25";
 
 pub(super) fn write(members: &[Member<'_>], with_names: bool, out: &mut impl Write) -> std::io::Result<()> {

@@ -7,10 +7,10 @@ use super::columns::Wanted;
 use super::files::{self, DataFile, Form, form_of};
 use super::listing::Listing;
 use super::notes::{Note, Notes};
-use super::pieces::{Duplicates, Piece, pieces};
-use super::{OneClock, ReadOptions, csv, data_set, read_rows, tell_columns, what_is_read};
 #[cfg(feature = "parquet")]
 use super::parquet;
+use super::pieces::{Duplicates, Piece, pieces};
+use super::{OneClock, ReadOptions, csv, data_set, read_rows, tell_columns, what_is_read};
 use crate::data::dataset::DataSet;
 use crate::data::series::TimeFormat;
 use crate::error::{Error, Result};
@@ -123,7 +123,7 @@ impl Catalogue {
         data
     }
 
-    /// What was repaired or left out in the files and in the series that were read, a few sentences for people: when every
+    /// Notes on repairs and omissions in the files and in the series that were read, a few sentences for people: when every
     /// series was read, those of [`read`](crate::data::read()).
     #[must_use]
     pub fn notes(&self) -> Vec<String> {

@@ -59,7 +59,7 @@ impl From<&Columns> for Wanted {
     }
 }
 
-/// What a column holds, as far as it matters for its role.
+/// The kind of a column, as far as it matters for its role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Numbers.

@@ -278,7 +278,7 @@ pub(crate) fn delimiter(text: &[u8]) -> u8 {
     counts.into_iter().reduce(|best, other| if other.1 > best.1 { other } else { best }).expect("three of them").0
 }
 
-/// What each column holds, by its first cell that is not missing.
+/// The kind of each column, by its first cell that is not missing.
 fn kinds<R: Read>(path: &Path, reader: &mut Reader<R>, n_columns: usize) -> Result<Vec<Kind>> {
     let mut kinds = vec![Kind::Blank; n_columns];
     let mut record = ByteRecord::new();

@@ -35,7 +35,8 @@ pub(crate) fn form_of(path: &Path) -> Result<Form> {
         #[cfg(not(feature = "parquet"))]
         "parquet" | "pq" => Err(Error::Format {
             path: path.to_owned(),
-            expected: "a CSV file, and Parquet needs the feature `parquet` of the crate `rlad`, which is off".to_owned(),
+            expected: "a CSV file, and Parquet needs the feature `parquet` of the crate `rlad`, which is off"
+                .to_owned(),
             source: None,
         }),
         _ => Err(Error::Format {

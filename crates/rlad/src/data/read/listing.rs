@@ -13,7 +13,7 @@ pub(super) const BLOCK: usize = 16_384;
 /// Runs of blocks that are remembered of one series; the last one grows where there are more.
 const MAX_RUNS: usize = 64;
 
-/// What one file holds.
+/// The series of one file.
 #[derive(Debug)]
 pub(super) struct Listing {
     /// All columns of the file, for messages.
@@ -82,7 +82,7 @@ impl Listing {
         Ok(())
     }
 
-    /// What to read for the series at these places; `None` for all of the file.
+    /// The part of the file to read for the series at these places; `None` for all of it.
     pub(super) fn pick(&self, series: &[usize]) -> Option<Pick<'_>> {
         if !self.is_named || series.len() == self.series.len() {
             return None;

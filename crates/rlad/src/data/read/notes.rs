@@ -1,4 +1,4 @@
-//! What was repaired or left out while reading, in a bounded number of sentences.
+//! Notes on repairs and omissions while reading, in a bounded number of sentences.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub(crate) enum Note {
 }
 
 impl Note {
-    /// What a sentence says of its cases.
+    /// The text of a sentence, without its cases.
     const fn text(self) -> &'static str {
         match self {
             Self::OtherFile => "not read, because its name ends in neither `.csv` nor `.parquet`",

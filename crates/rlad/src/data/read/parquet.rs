@@ -269,7 +269,7 @@ fn select(
     builder.with_row_groups(groups).with_row_selection(selection)
 }
 
-/// What cells hold as timestamps.
+/// The timestamps of cells.
 fn times(cells: &ArrayRef) -> Vec<ReadTime> {
     match cells.data_type() {
         ty if is_text(ty) => {

@@ -8,7 +8,7 @@ use crate::data::label::Label;
 use crate::data::series::TimeFormat;
 use crate::error::{Error, Result};
 
-/// What to do with rows of one series in one file that have the same timestamp.
+/// The treatment of rows of one series in one file that have the same timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Duplicates {
     /// They are an error.

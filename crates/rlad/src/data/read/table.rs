@@ -1,4 +1,4 @@
-//! What one file holds, column by column, before it is parted into series.
+//! The table of one file, column by column, before it is parted into series.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -139,7 +139,7 @@ impl Texts {
     }
 }
 
-/// What a label may look like, for messages.
+/// The forms of a label, for messages.
 pub(crate) const EXPECTED_LABEL: &str = "the label 0, 1, or an empty cell or -1 where it is unknown";
 
 /// The label that a number stands for: 0 normal, 1 anomaly, -1 and NaN unknown; `None` for any other.

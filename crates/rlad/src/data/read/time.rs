@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use crate::data::series::{NANOS_PER_SECOND, TimeFormat};
 
-/// What a timestamp of a file may look like, for messages.
+/// The forms of a timestamp, for messages.
 pub(crate) const EXPECTED: &str =
     "a timestamp (integer seconds, ms, µs or ns since 1970, RFC 3339, or `YYYY-MM-DD HH:MM:SS`)";
 
@@ -22,7 +22,7 @@ pub(crate) enum Trouble {
 pub(crate) type ReadTime = Result<(TimeFormat, i64), Trouble>;
 
 impl Trouble {
-    /// What would have been right.
+    /// The text of what was expected, for messages.
     pub(crate) const fn expected(self) -> &'static str {
         match self {
             Self::Form => EXPECTED,
@@ -79,7 +79,7 @@ impl TimeFormat {
         timestamp.div_euclid(self.nanos())
     }
 
-    /// What messages call this form.
+    /// The name of this form in messages.
     pub(crate) const fn describe(self) -> &'static str {
         match self {
             Self::Index => "no timestamps",
