@@ -16,7 +16,7 @@ use crate::data::label::{Answer, Label};
 
 /// No probability is thought nearer than this to 0 or 1: members are not surer than that of points that they never saw.
 const LEAST_PROBABILITY: f64 = 0.01;
-/// What is known of ε before the first answer: as if so many answers had been right, and one wrong.
+/// The prior of ε: as if so many answers had been right, and one wrong.
 const PRIOR_RIGHT: f64 = 19.0;
 /// Passes of the EM algorithm; it settles within a few.
 const N_PASSES: usize = 20;

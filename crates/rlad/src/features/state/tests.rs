@@ -51,7 +51,7 @@ fn close(got: f32, want: f64) -> bool {
 #[test]
 fn features_are_those_of_the_reference() {
     let reference: serde_json::Value =
-        serde_json::from_str(include_str!("../../tests/reference/features.json")).unwrap();
+        serde_json::from_str(include_str!("../../../tests/reference/features.json")).unwrap();
     let names: Vec<&str> =
         reference["features"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
     let numbers = |value: &serde_json::Value| -> Vec<f64> {
@@ -156,7 +156,7 @@ fn a_day_goes_by_the_clock_and_points_reach_over_gaps() {
 }
 
 #[test]
-fn points_off_the_grid_and_in_one_slot_are_all_judged() {
+fn points_off_the_grid_and_in_one_slot_are_all_compared() {
     let offsets = [0, 7, 7 + 13, 60, 61, 119];
     let mut timestamps = Vec::new();
     for hour in 0..24 * 5 {
