@@ -34,6 +34,7 @@ pub(crate) mod tree_row;
 pub(crate) mod write;
 
 pub use self::feature::{Feature, Trailing};
-pub(crate) use self::scale::Scale;
-pub(crate) use self::state::{Encoded, FeatureState, encode, n_features};
+pub use self::scale::Scale;
+pub use self::state::FeatureState;
+pub(crate) use self::state::{Encoded, encode, n_features};
 pub use self::write::write_features;

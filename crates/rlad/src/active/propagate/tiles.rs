@@ -135,7 +135,7 @@ struct Product<'a> {
     tile: &'a [f64],
     /// How many blocks the columns lie after the rows.
     after: usize,
-    /// What the weights are multiplied with, from the tile's first row on.
+    /// The factors of the weights, from the tile's first row on.
     by: Classes<&'a [f64]>,
     /// From the tile's first row on, like `by`.
     sums: &'a mut Classes<Vec<f64>>,

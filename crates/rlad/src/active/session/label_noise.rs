@@ -118,7 +118,9 @@ impl Session {
         let mut sums = vec![(0.0, 0.0); answers.len()];
         for (member, points) in of_members.iter().enumerate() {
             let at: Vec<PoolPoint> = points.iter().map(|p| p.1).collect();
-            for (prediction, (i, _, label)) in self.agent.predictions_of(member, &self.pool, &at).into_iter().zip(points) {
+            for (prediction, (i, _, label)) in
+                self.agent.predictions_of(member, &self.pool, &at).into_iter().zip(points)
+            {
                 let p = prediction.probability(&self.config.agent).clamp(LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY);
                 let odds = (p / (1.0 - p)).ln();
                 sums[*i].0 += if *label == Label::Anomaly { -odds } else { odds };

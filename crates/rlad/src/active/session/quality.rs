@@ -158,7 +158,8 @@ impl Session {
             let own: Vec<&(PoolPoint, Label)> =
                 labelled.iter().filter(|(at, _)| fold(*at, n_members) == member).collect();
             let points: Vec<PoolPoint> = own.iter().map(|(at, _)| *at).collect();
-            for (prediction, (_, label)) in self.agent.predictions_of(member, &self.pool, &points).into_iter().zip(own) {
+            for (prediction, (_, label)) in self.agent.predictions_of(member, &self.pool, &points).into_iter().zip(own)
+            {
                 match (prediction.score(self.config.agent.surprisal) > threshold, *label == Label::Anomaly) {
                     (true, true) => sums.0[0] += 1.0,
                     (true, false) => sums.0[1] += 1.0,

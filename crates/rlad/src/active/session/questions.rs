@@ -176,7 +176,9 @@ impl Session {
         }
         let predictions = means(&self.agent.predictions(&self.pool, &random));
         chosen.extend(again.into_iter().map(|candidate| (candidate, Reason::Review)));
-        chosen.extend(random.iter().zip(predictions).map(|(&at, prediction)| (self.candidate(at, prediction), Reason::Random)));
+        chosen.extend(
+            random.iter().zip(predictions).map(|(&at, prediction)| (self.candidate(at, prediction), Reason::Random)),
+        );
         self.number(chosen)
     }
 
