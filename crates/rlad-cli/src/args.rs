@@ -131,12 +131,12 @@ pub(crate) struct TrainArgs {
     /// Measure quality on this part of each series after each round; nothing is learned from it
     #[arg(long, value_name = "FROM..TO")]
     pub(crate) check_part: Option<Part>,
-    /// Who answers.
-    #[command(flatten)]
-    pub(crate) expert: ExpertArgs,
     /// The session.
     #[command(flatten)]
     pub(crate) settings: SessionArgs,
+    /// Who answers.
+    #[command(flatten)]
+    pub(crate) expert: ExpertArgs,
     /// The page of `--oracle page`.
     #[command(flatten)]
     pub(crate) page: PageArgs,

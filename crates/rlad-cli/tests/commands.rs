@@ -137,7 +137,7 @@ fn features_are_written_for_other_programs() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     write_data(dir);
-    fs::write(dir.join("two.toml"), "[state]\nviews = ['difference:1', 'min-max']").unwrap();
+    fs::write(dir.join("two.toml"), "[state]\nfeatures = ['difference:1', 'min-max']").unwrap();
     let told = stdout(&rlad(dir, "features host.csv --out features.parquet --config two.toml --part ..0.02"));
     assert_eq!(told, "1 series, 1500 points, 2 features: features.parquet\n");
     let values = ["memory.difference:1", "memory.min-max"].map(str::to_owned).to_vec();
@@ -167,7 +167,7 @@ fn what_cannot_be_done_is_told_with_what_to_do() {
     write_data(dir);
     fs::write(dir.join("unlabelled.csv"), "timestamp,value\n0,1\n60,2\n").unwrap();
     fs::write(dir.join("one.csv"), "timestamp,value,label\n0,1,0\n60,2,0\n").unwrap();
-    fs::write(dir.join("wrong.toml"), "[agent]\ngamma = 2").unwrap();
+    fs::write(dir.join("wrong.toml"), "[paper]\ngamma = 2").unwrap();
     fs::write(dir.join("odd.toml"), "[agent]\ngama = 2").unwrap();
     fs::write(dir.join("text.safetensors"), "not a model").unwrap();
     fs::create_dir(dir.join("empty")).unwrap();
