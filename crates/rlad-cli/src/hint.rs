@@ -4,7 +4,7 @@ use rlad::Error;
 
 use crate::advice::Advice;
 
-/// What may be done about an error or one of its causes, where there is something to say.
+/// The advice on an error or one of its causes, where there is something to say.
 pub(crate) fn hint(error: &anyhow::Error) -> Option<&str> {
     error.chain().find_map(|cause| match cause.downcast_ref::<Advice>() {
         Some(advice) => Some(advice.hint()),

@@ -79,7 +79,7 @@ fn bench(folder: &Path, line: &str) -> Output {
     command(folder, line).output().unwrap()
 }
 
-/// What `rlad bench` prints.
+/// The output of `rlad bench`.
 fn told(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout.clone()).unwrap()

@@ -2,8 +2,8 @@
 //!
 //! A [`Method`] is a name with its settings; fitted on series it is a [`Baseline`], a [`Detector`] like the agent's model.
 //! Two kinds: *statistics* of one channel (Luminol, SPOT, the spectral residual, S-H-ESD) look at the series that they
-//! score and keep nothing of others; of several channels a point has the highest score. What compares *windows* (networks,
-//! neighbours, PCA, the one-class SVM, the isolation forest) is fitted once for all series, on standardised values.
+//! score and keep nothing of others; of several channels a point has the highest score. Methods that compare *windows* (networks,
+//! neighbours, PCA, the one-class SVM, the isolation forest) are fitted once for all series, on standardised values.
 
 mod autoencoder;
 mod dagmm;
@@ -64,7 +64,7 @@ use crate::random::{Purpose, stream};
 
 /// The kind of file that a baseline is saved as.
 pub(crate) const KIND: &str = "baseline";
-/// Of a method without a threshold of its own, this share of the training points is above it (the released code's
+/// Of a method without a threshold of its own, this fraction of the training points is above it (the released code's
 /// contamination of .01).
 const CONTAMINATION: f64 = 0.01;
 /// The training points that are scored to find that threshold, about, in blocks of [`BLOCK`].
@@ -79,7 +79,7 @@ pub struct Baseline {
     hash: String,
 }
 
-/// What a baseline's file records beside its arrays.
+/// The record of a baseline's file, beside its arrays.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct BaselineRecord {
     method: Method,
@@ -96,7 +96,7 @@ struct BaselineRecord {
 impl Baseline {
     /// Fits a method on a part of each series.
     ///
-    /// `labels`: what an expert said about the points of each series, or nothing; `n_questions`: how many questions gave them.
+    /// `labels`: an expert's labels of the points of each series, or nothing; `n_questions`: how many questions gave them.
     /// Only a method that [learns from labels](Method::learns_from_labels) uses them, and only those of the part.
     ///
     /// # Errors
@@ -228,7 +228,7 @@ impl Detector for Baseline {
             let slice = whole_chunks(&points, detector.context(), series.len());
             score_slice(detector, &Scaled::new(series, &standard), slice, points.clone())
         } else {
-            // What ends the training part is where SPOT's calibration ends.
+            // SPOT's calibration ends with the training part.
             self.record.method.score(series, series.part(self.record.part).end, points.clone())?
         };
         leave_out_missing(series, points.start, &mut scores);
@@ -236,7 +236,7 @@ impl Detector for Baseline {
     }
 }
 
-/// The standardised series and the training points that are not missing. What is standardised by is added to `standards`.
+/// The standardised series and the training points that are not missing. Means and deviations are added to `standards`.
 fn corpus(series: &[Series], part: Part, standards: &mut BTreeMap<String, Standard>) -> Result<Corpus> {
     let mut corpus = Corpus { series: Vec::with_capacity(series.len()), points: Vec::new() };
     for (at, series) in series.iter().enumerate() {
@@ -261,7 +261,7 @@ fn score_slice(detector: &dyn WindowDetector, series: &Scaled, slice: Range<usiz
     scores
 }
 
-/// The score that a share of [`CONTAMINATION`] of the training points is above, from blocks of points that are drawn.
+/// The score that a fraction of [`CONTAMINATION`] of the training points is above, from blocks of points that are drawn.
 fn quantile(detector: &dyn WindowDetector, corpus: &Corpus, seed: u64) -> f64 {
     let n_blocks = corpus.points.len().div_ceil(BLOCK);
     let mut rng = stream(seed, Purpose::Windows, u64::MAX >> 8);

@@ -20,9 +20,9 @@ pub use crate::models::trees::TreesConfig;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
-    /// What the paper says.
+    /// The paper's settings.
     Paper,
-    /// What works best by measurement.
+    /// The best settings by measurement.
     #[default]
     Default,
 }
@@ -48,7 +48,7 @@ pub struct Config {
     pub part: Part,
     /// The number of questions that may be asked in all, the warm-up's included, at least 1.
     pub questions: usize,
-    /// What the network sees of a point.
+    /// The state: the features that the learners see of a point.
     pub state: StateConfig,
     /// The isolation forest and the first questions.
     pub warm_up: WarmUpConfig,
@@ -58,13 +58,13 @@ pub struct Config {
     pub agent: AgentConfig,
     /// Where the line between normal and anomaly is drawn.
     pub threshold: ThresholdConfig,
-    /// What is made of the answers of people.
+    /// Settings for the answers of people.
     pub experts: ExpertsConfig,
-    /// What only the paper's method uses.
+    /// Settings that only the paper's method uses.
     pub paper: PaperConfig,
 }
 
-/// What the network sees of a point: a window of features that ends at it.
+/// The state that the learners see of a point: a window of features that ends at it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StateConfig {
@@ -108,7 +108,7 @@ pub enum QueryStrategy {
     Proportional,
 }
 
-/// What an answer is about.
+/// The subject of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AnswerKind {
@@ -151,7 +151,7 @@ pub struct QueryConfig {
     pub pool: usize,
     /// The number of points that are ranked in a round in all, at least 1: where there are very many series, fewer of each.
     pub max_pool: usize,
-    /// What an answer is about.
+    /// The subject of an answer.
     pub answers: AnswerKind,
     /// The number of points that are shown around a question, its own among them and in the middle, at least 1: those that
     /// a range answer may paint.

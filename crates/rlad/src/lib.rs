@@ -83,7 +83,8 @@ pub use saved::Saved;
 #[doc(hidden)]
 pub mod internals {
     pub use crate::active::propagate::{Propagation, entropy, propagate};
-    pub use crate::features::{Encoded, Scale, encode};
+    pub use crate::features::scale::Scale;
+    pub use crate::features::state::{Encoded, encode};
     pub use crate::models::iforest::{IsolationForest, average_path_length};
     pub use crate::models::qnet::{Adam, Batch, QNetwork, QNetworkShape, Regularisation};
     pub use crate::models::tensor_file::Tensor;

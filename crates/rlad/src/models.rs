@@ -1,4 +1,4 @@
-//! What learns: the Q-network, boosted trees and the isolation forest, with the matrix kernels and optimisers under them.
+//! The models: the Q-network, boosted trees and the isolation forest, with the matrix kernels and optimisers under them.
 //!
 //! Nothing here knows of series or of answers: rows of numbers and labels in, numbers out.
 

@@ -4,7 +4,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// What random numbers are for.
+/// The purpose of a stream of random numbers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Purpose {
     /// The isolation forest.

@@ -1,4 +1,4 @@
-//! Whatever detector a file holds.
+//! A detector read from a file: a model or a baseline.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What a person is told about data that cannot be read: every message with its causes and its hint, in one snapshot.
+//! Messages about data that cannot be read: every message with its causes and its hint, in one snapshot.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 

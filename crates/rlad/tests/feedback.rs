@@ -1,4 +1,4 @@
-//! What experts say without being asked, and otherwise than before.
+//! Annotations that nobody asked for, and answers that change earlier ones.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 

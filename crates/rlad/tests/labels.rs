@@ -197,7 +197,7 @@ fn csv_rows(text: &str) -> Vec<Vec<String>> {
     rows
 }
 
-/// What TRAINSET asks of a row, but for the number of digits of a fraction, of which it takes three.
+/// TRAINSET's rules for a row, but for the number of digits of a fraction, of which it takes three.
 fn trainset_takes(row: &[String]) -> bool {
     let [_, time, value, label] = row else { return false };
     let time = time.strip_suffix('Z').unwrap_or_default();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 pub(crate) struct ApiError {
     /// The status of HTTP.
     pub(crate) status: u16,
-    /// What was expected and found.
+    /// The problem: what was expected and found.
     pub(crate) message: String,
     /// The advice, where there is one.
     pub(crate) hint: Option<String>,

@@ -10,7 +10,7 @@ pub(crate) struct Asset {
     name: &'static str,
     /// Its media type.
     pub(crate) kind: &'static str,
-    /// What it holds.
+    /// Its content.
     pub(crate) bytes: &'static [u8],
 }
 
@@ -23,48 +23,48 @@ macro_rules! assets {
     };
 }
 
-/// The page, and what it loads.
+/// The page.
 const PAGE: &str = include_str!("page/index.html");
 
 /// Every file that the page loads.
 const ASSETS: &[Asset] = assets![
-    SCRIPT "answer.js",
-    SCRIPT "api.js",
-    SCRIPT "chart.js",
-    SCRIPT "comment.js",
-    SCRIPT "context.js",
-    SCRIPT "element.js",
-    SCRIPT "files.js",
-    SCRIPT "free.js",
-    SCRIPT "help.js",
-    SCRIPT "history.js",
-    SCRIPT "keys.js",
-    SCRIPT "lanes.js",
+    SCRIPT "state/annotation.js",
+    SCRIPT "state/api.js",
+    SCRIPT "state/element.js",
+    SCRIPT "state/paint.js",
+    SCRIPT "state/queue.js",
+    SCRIPT "state/settings.js",
+    SCRIPT "state/state.js",
+    SCRIPT "state/tiles.js",
+    SCRIPT "state/time.js",
+    SCRIPT "chart/chart.js",
+    SCRIPT "chart/lanes.js",
+    SCRIPT "chart/palette.js",
+    SCRIPT "chart/stage.js",
+    SCRIPT "chart/ticks.js",
+    SCRIPT "panels/answer.js",
+    SCRIPT "panels/comment.js",
+    SCRIPT "panels/context.js",
+    SCRIPT "panels/files.js",
+    SCRIPT "panels/help.js",
+    SCRIPT "panels/history.js",
+    SCRIPT "panels/keys.js",
+    SCRIPT "panels/label.js",
+    SCRIPT "panels/phase.js",
+    SCRIPT "panels/progress.js",
+    SCRIPT "panels/question.js",
+    SCRIPT "panels/rows.js",
+    SCRIPT "panels/screen.js",
+    SCRIPT "panels/series.js",
+    SCRIPT "panels/siblings.js",
+    SCRIPT "panels/side.js",
+    SCRIPT "panels/similar.js",
+    SCRIPT "panels/theme.js",
+    SCRIPT "panels/toast.js",
+    SCRIPT "panels/who.js",
+    SCRIPT "panels/window.js",
     SCRIPT "main.js",
     CSS "page.css",
-    SCRIPT "paint.js",
-    SCRIPT "palette.js",
-    SCRIPT "phase.js",
-    SCRIPT "progress.js",
-    SCRIPT "question.js",
-    SCRIPT "queue.js",
-    SCRIPT "rows.js",
-    SCRIPT "said.js",
-    SCRIPT "series.js",
-    SCRIPT "settings.js",
-    SCRIPT "siblings.js",
-    SCRIPT "side.js",
-    SCRIPT "similar.js",
-    SCRIPT "stage.js",
-    SCRIPT "state.js",
-    SCRIPT "theme.js",
-    SCRIPT "ticks.js",
-    SCRIPT "tiles.js",
-    SCRIPT "time.js",
-    SCRIPT "toast.js",
-    SCRIPT "view.js",
-    SCRIPT "who.js",
-    SCRIPT "window.js",
 ];
 
 static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| {
@@ -83,7 +83,7 @@ pub(crate) fn index(token: &str) -> String {
     PAGE.replace("{{token}}", token)
 }
 
-/// The file of a name, if it is one of the page's.
+/// The file at a path, if it is one of the page's.
 pub(crate) fn asset(name: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.name == name)
 }
@@ -107,6 +107,44 @@ mod tests {
         for asset in ASSETS {
             assert!(!asset.bytes.is_empty() && asset.tag().len() == 18, "{}", asset.name);
             assert!([CSS, SCRIPT].contains(&asset.kind));
+        }
+    }
+
+    /// The paths of the scripts that a script imports.
+    fn imports(asset: &Asset) -> Vec<String> {
+        let text = std::str::from_utf8(asset.bytes).unwrap();
+        let folder = asset.name.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let quoted =
+            text.lines().filter(|line| line.starts_with("import ")).map(|line| line.split('"').nth(1).unwrap());
+        let path = |relative: &str| match relative.strip_prefix("../") {
+            Some(path) => path.to_owned(),
+            None => format!("{folder}/{}", relative.strip_prefix("./").unwrap()).trim_start_matches('/').to_owned(),
+        };
+        quoted.map(path).collect()
+    }
+
+    #[test]
+    fn scripts_import_only_from_their_own_folder_and_those_before_it() {
+        let rank = |name: &str| {
+            let folder = name.rsplit_once('/').map_or("main", |(folder, _)| folder);
+            ["state", "chart", "panels", "main"].iter().position(|known| *known == folder).expect(name)
+        };
+        for script in ASSETS.iter().filter(|asset| asset.kind == SCRIPT) {
+            for import in imports(script) {
+                assert!(asset(&import).is_some(), "{} imports `{import}`, which is no file of the page", script.name);
+                assert!(rank(&import) <= rank(script.name), "{} imports {import} against the order", script.name);
+            }
+        }
+    }
+
+    #[test]
+    fn no_script_imports_itself_by_way_of_others() {
+        let mut left: Vec<&Asset> = ASSETS.iter().filter(|asset| asset.kind == SCRIPT).collect();
+        // A script whose imports are all done is done; in a circle none ever is.
+        while !left.is_empty() {
+            let names: Vec<&str> = left.iter().map(|asset| asset.name).collect();
+            left.retain(|script| imports(script).iter().any(|import| names.contains(&import.as_str())));
+            assert!(left.len() < names.len(), "a circle is among {names:?}");
         }
     }
 }

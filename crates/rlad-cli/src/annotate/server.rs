@@ -76,7 +76,7 @@ pub(crate) struct Settings {
 /// The session when its labelling server is opened.
 #[derive(Debug, Default)]
 pub(crate) struct SessionStart {
-    /// What finds similar windows, where there is a session.
+    /// The search for similar windows, where there is a session.
     pub(crate) similar: Option<SimilarWindows>,
     /// The round that is next.
     pub(crate) round: usize,
@@ -155,7 +155,7 @@ pub(super) struct State {
 pub(crate) struct LabellingServer {
     /// The data.
     pub(crate) data: Data,
-    /// What does not change.
+    /// The fixed parts.
     pub(crate) settings: Settings,
     /// The session's folder.
     pub(super) folder: PathBuf,

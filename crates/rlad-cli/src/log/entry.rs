@@ -18,7 +18,7 @@ pub(crate) struct Entry {
     pub(crate) seconds: f64,
     /// The key that the client gave to its request; no two entries have the same.
     pub(crate) client: Option<String>,
-    /// What was done.
+    /// The action.
     pub(crate) action: LogAction,
 }
 

@@ -19,9 +19,9 @@ pub(crate) struct Reading<'a> {
     pub(crate) series: &'a [Series],
     /// The index of each series by its name.
     pub(crate) index: &'a BTreeMap<String, usize>,
-    /// What an answer labels.
+    /// The points that an answer labels.
     pub(crate) kind: AnswerKind,
-    /// What is made of the answers of people.
+    /// The rules for the answers of people.
     pub(crate) experts: &'a ExpertsConfig,
 }
 

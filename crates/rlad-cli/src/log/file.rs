@@ -76,7 +76,7 @@ impl AnswerLog {
     /// Adds an entry and returns its number, from 1. It returns only when the entry is on disk.
     ///
     /// # Errors
-    /// What SQLite says; the entry is not in the log then.
+    /// The error of SQLite; the entry is not in the log then.
     pub(crate) fn append(&mut self, entry: &Entry) -> anyhow::Result<i64> {
         Ok(self.append_all(std::slice::from_ref(entry))?[0])
     }
@@ -85,7 +85,7 @@ impl AnswerLog {
     /// whole. It returns only when they are on disk.
     ///
     /// # Errors
-    /// What SQLite says; none of the entries is in the log then.
+    /// The error of SQLite; none of the entries is in the log then.
     pub(crate) fn append_all(&mut self, entries: &[Entry]) -> anyhow::Result<Vec<i64>> {
         let failed = || format!("cannot write `{}`", self.path.display());
         let transaction = self
@@ -105,7 +105,7 @@ impl AnswerLog {
     /// The entry that a client's request with this key added.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// The error of SQLite.
     pub(crate) fn of_client(&self, key: &str) -> anyhow::Result<Option<i64>> {
         self.connection
             .prepare_cached("SELECT entry FROM entries WHERE client = ?1")

@@ -100,13 +100,13 @@ impl Browser {
         self.post("/refresh", &json!({}));
     }
 
-    /// What a script returns.
+    /// The value that a script returns.
     #[track_caller]
     pub(crate) fn run(&self, script: &str, args: &[Value]) -> Value {
         self.post("/execute/sync", &json!({ "script": script, "args": args }))
     }
 
-    /// What a script tells its last argument, a function.
+    /// The value that a script gives to its last argument, a function.
     #[track_caller]
     pub(crate) fn run_and_wait(&self, script: &str, args: &[Value]) -> Value {
         self.post("/execute/async", &json!({ "script": script, "args": args }))

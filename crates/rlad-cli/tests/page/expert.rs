@@ -122,7 +122,7 @@ impl Expert {
         self.drag_from(from, 0.0, to);
     }
 
-    /// Drags the edge behind the last point of a painted range to another point.
+    /// Drags the edge after the last point of a painted range to another point.
     #[track_caller]
     pub(crate) fn drag_edge(&self, last: usize, to: usize) {
         self.drag_from(last, 0.5, to);

@@ -1,4 +1,4 @@
-//! What several experts' answers to one question come to, and how often experts agree.
+//! The consensus of several experts' answers to one question, and how often experts agree.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::data::label::{Answer, Label, Span};
 pub struct Opinion<'a> {
     /// The expert.
     pub who: &'a str,
-    /// What they said.
+    /// Their answer.
     pub answer: &'a Answer,
 }
 

@@ -28,7 +28,7 @@ pub struct Question<'a> {
     pub budget: usize,
 }
 
-/// What comes back from an expert.
+/// An expert's reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// An answer.
@@ -44,13 +44,13 @@ pub trait Oracle {
     /// Answers a question.
     ///
     /// # Errors
-    /// Whatever keeps this expert from answering.
+    /// Any cause that keeps this expert from answering.
     fn answer(&mut self, question: &Question<'_>) -> Result<Reply, Cause>;
 }
 
 /// A simulated expert who knows the truth, and may be wrong or unsure at set rates.
 ///
-/// What it says to a question depends on the seed and the question's number alone, so a resumed run gets the same answers.
+/// Its answer to a question depends on the seed and the question's number alone, so a resumed run gets the same answers.
 #[derive(Clone, Debug)]
 pub struct TruthOracle<'a> {
     truths: &'a [Option<Truth>],
@@ -120,7 +120,7 @@ impl FileOracle {
 }
 
 impl Oracle for FileOracle {
-    /// What the file says of the point, or of the points that are shown; *skip* where it does not hold the point.
+    /// The file's label of the point, or of the points that are shown; *skip* where it does not hold the point.
     fn answer(&mut self, question: &Question<'_>) -> Result<Reply, Cause> {
         let known = self.spans.get(question.query.series).map_or(&[][..], Vec::as_slice);
         let label_of = |point: usize| {

@@ -13,7 +13,7 @@ use crate::config::{PropagationConfig, PropagationMethod};
 use crate::data::label::Label;
 use graph::Graph;
 
-/// What labels become when they have spread over all windows.
+/// Labels after they have spread over all windows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Propagation {
     /// The probability of an anomaly of each window, in `[0, 1]`; .5 where no label reaches.

@@ -114,7 +114,7 @@ impl AskedPoints {
     }
 }
 
-/// What no probability is too certain for: where every score is sure, draws are still in proportion to something.
+/// The least uncertainty of a probability: where every score is sure, draws are still in proportion to something.
 const LEAST_UNCERTAINTY: f64 = 1e-9;
 
 /// Ranks candidates, the first to ask about first.

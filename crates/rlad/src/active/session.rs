@@ -351,8 +351,9 @@ impl Session {
         let mut drawn = vec![0.0; self.pool.series.len()];
         points.iter().for_each(|point| drawn[point.0] += 1.0);
         let of_point = |(i, &at): (usize, &PoolPoint)| {
-            let judged = predictions[fold(at, n_members)][i];
-            let (score, probability) = (judged.score(worth_of_surprisal), judged.probability(&self.config.agent));
+            let prediction = predictions[fold(at, n_members)][i];
+            let (score, probability) =
+                (prediction.score(worth_of_surprisal), prediction.probability(&self.config.agent));
             PoolScore { score, probability, n_points: self.weight_of(at.0) / drawn[at.0] }
         };
         let pool = points.iter().enumerate().map(of_point).collect();

@@ -37,7 +37,7 @@ pub(crate) struct PoolSeries {
 pub(crate) struct Pool {
     /// Its series, in the order of the data.
     pub(crate) series: Vec<PoolSeries>,
-    /// What the features need to know of each series, by name; empty where no feature needs anything.
+    /// The scales of each series, by name; empty where no feature needs one.
     pub(crate) scales: BTreeMap<String, Scale>,
     /// The number of value channels of every series.
     pub(crate) n_channels: usize,
@@ -161,7 +161,7 @@ impl Pool {
         )
     }
 
-    /// What is known of its series by name.
+    /// The statistics of its series by name.
     pub(crate) fn statistics_by_series(&self) -> StatisticsBySeries {
         StatisticsBySeries::new(self.series.iter().map(|series| (series.name.as_str(), &series.context.statistics)))
     }

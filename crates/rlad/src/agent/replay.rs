@@ -78,7 +78,7 @@ impl ReplayBuffer {
         (0..n).map(|_| self.transitions[rng.random_range(0..self.transitions.len())]).collect()
     }
 
-    /// What the buffer holds, in storage order.
+    /// The transitions in the buffer, in storage order.
     pub(crate) fn transitions(&self) -> &[Transition] {
         &self.transitions
     }

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::models::optimiser::Moments;
 use crate::random::{Purpose, stream};
 
-/// What is added to the variances of the errors, in squared deviations of the series: without it, a channel that is given
+/// The addition to the variances of the errors, in squared deviations of the series: without it, a channel that is given
 /// back exactly has no distribution of errors.
 const JITTER: f64 = 1e-6;
 
@@ -45,8 +45,8 @@ pub struct AutoencoderConfig {
     pub batch_size: usize,
     /// Adam's learning rate, above 0.
     pub learning_rate: f32,
-    /// The share of the windows that is kept from the network to fit the distribution of its errors, in `[0, 1)`.
-    pub gaussian_share: f64,
+    /// The fraction of the windows that is kept from the network to fit the distribution of its errors, in `[0, 1)`.
+    pub gaussian_fraction: f64,
     /// The most windows that are learned from, drawn at random; 0 for no bound.
     pub max_windows: usize,
 }
@@ -60,7 +60,7 @@ impl Default for AutoencoderConfig {
             n_epochs: 10,
             batch_size: 20,
             learning_rate: 1e-3,
-            gaussian_share: 0.25,
+            gaussian_fraction: 0.25,
             max_windows: 200_000,
         }
     }
@@ -75,8 +75,8 @@ impl AutoencoderConfig {
         check((1..=10_000).contains(&self.n_steps), "autoencoder.n_steps", "in 1..=10000", self.n_steps)?;
         check((1..=4096).contains(&self.n_hidden), "autoencoder.n_hidden", "in 1..=4096", self.n_hidden)?;
         check_training("autoencoder", self.n_epochs, self.batch_size, self.learning_rate)?;
-        let share = self.gaussian_share;
-        check((0.0..1.0).contains(&share), "autoencoder.gaussian_share", "in [0, 1)", share)
+        let fraction = self.gaussian_fraction;
+        check((0.0..1.0).contains(&fraction), "autoencoder.gaussian_fraction", "in [0, 1)", fraction)
     }
 }
 
@@ -129,7 +129,7 @@ impl Autoencoder {
         let mut rng = stream(seed, Purpose::Training, 0);
         let mut windows = draw_windows(corpus, config.n_steps, config.max_windows, &mut rng)?;
         windows.shuffle(&mut rng);
-        let n_kept = (config.gaussian_share * windows.len() as f64) as usize;
+        let n_kept = (config.gaussian_fraction * windows.len() as f64) as usize;
         let kept = if n_kept > 0 { windows.split_off(windows.len() - n_kept) } else { windows.clone() };
 
         let n_channels = corpus.n_channels();
@@ -353,7 +353,10 @@ mod tests {
     fn settings_outside_of_their_range_are_refused() {
         let config: std::result::Result<AutoencoderConfig, _> = serde_json::from_str(r#"{"n_stepz": 3}"#);
         config.unwrap_err();
-        let config = AutoencoderConfig { gaussian_share: 1.0, ..AutoencoderConfig::default() };
-        assert_eq!(config.validate().unwrap_err().to_string(), "`autoencoder.gaussian_share` must be in [0, 1), got 1");
+        let config = AutoencoderConfig { gaussian_fraction: 1.0, ..AutoencoderConfig::default() };
+        assert_eq!(
+            config.validate().unwrap_err().to_string(),
+            "`autoencoder.gaussian_fraction` must be in [0, 1), got 1"
+        );
     }
 }

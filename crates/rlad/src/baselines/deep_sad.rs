@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::models::optimiser::Moments;
 use crate::random::{Purpose, stream};
 
-/// What is added to the distance of a labelled window, and the least size of each coordinate of the centre.
+/// The addition to the distance of a labelled window, and the least size of each coordinate of the centre.
 const EPSILON: f64 = 1e-6;
 const LEAST_CENTRE: f64 = 0.1;
 

@@ -29,7 +29,7 @@ const DEVIATION_PER_MAD: f64 = 1.482_602_218_505_602;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EsdConfig {
-    /// The most anomalies, as a share of the points, in `(0, 0.5)`; at least one point is tried.
+    /// The most anomalies, as a fraction of the points, in `(0, 0.5)`; at least one point is tried.
     pub max_anomalies: f64,
     /// The probability α of an anomaly in a series that has none, in `(0, 1)`.
     pub alpha: f64,
@@ -72,7 +72,7 @@ impl EsdConfig {
 /// `R_i` and `λ_i` of that turn, so at most 1.
 ///
 /// Turns end early where the spread is 0. Where it is 0 from the start there are no anomalies, and a score is the distance
-/// from the centre as a share of the largest distance.
+/// from the centre as a fraction of the largest distance.
 ///
 /// `values`: the finite values of one channel in time order.
 ///

@@ -93,7 +93,7 @@ impl WindowDetector for WindowForest {
         }
     }
 
-    /// What is saved beside its record.
+    /// The arrays that are saved beside its record.
     fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         vec![("windows", &self.windows)]
     }

@@ -1,7 +1,7 @@
 //! Luminol's detectors: LinkedIn's library for light-weight anomaly detection, which the paper compares with.
 //!
 //! Every one of them looks at the **whole series** before it scores a point: at its deviation, at its largest and smallest
-//! value, and at its largest score, of which the threshold is a share. So these scores cannot be had from a stream, and the
+//! value, and at its largest score, of which the threshold is a fraction. So these scores cannot be had from a stream, and the
 //! score of a point depends on what comes after it.
 //!
 //! Source: linkedin/luminol 0.4 (Apache-2.0), with its default settings; for the bitmaps, Wei, Kumar, Lolla, Keogh, Lonardi
@@ -12,7 +12,7 @@
 //! 2. A constant series scores 0, where luminol divides rounding errors by a deviation that is a rounding error.
 //! 3. A series of one point scores 0, where luminol's derivative fails.
 
-/// What a detector gives for one series.
+/// A detector's scores of one series, with the threshold.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LuminolScores {
     /// One a point, at least 0; higher is more anomalous.
@@ -25,26 +25,26 @@ pub(crate) struct LuminolScores {
 const N_LEVELS: usize = 4;
 /// The kinds of chunks: pairs of levels.
 const N_CHUNKS: usize = N_LEVELS * N_LEVELS;
-/// The length of the lagging and of the leading window, as a share of the series.
-const WINDOW_SHARE: f64 = 0.2 / 16.0;
+/// The length of the lagging and of the leading window, as a fraction of the series.
+const WINDOW_FRACTION: f64 = 0.2 / 16.0;
 /// The fewest points of both windows together.
 const LEAST_WINDOWS: usize = 50;
 /// The most points of one window.
 const MOST_WINDOW: usize = 200;
 /// The weight of the newest value in a moving average.
 const SMOOTHING: f64 = 0.2;
-/// The threshold where there is none of its own, as a share of the largest score.
-const THRESHOLD_SHARE: f64 = 0.2;
+/// The threshold where there is none of its own, as a fraction of the largest score.
+const THRESHOLD_FRACTION: f64 = 0.2;
 /// The threshold of the exponential average and of the default detector.
 const THRESHOLD: f64 = 3.0;
-/// Scores below this share of the largest one are 0.
-const NOISE_SHARE: f64 = 0.001;
+/// Scores below this fraction of the largest one are 0.
+const NOISE_FRACTION: f64 = 0.001;
 /// The weight of the exponential average in the default detector.
 const AVERAGE_WEIGHT: f64 = 0.65;
 /// The score of the exponential average above which the derivative's score counts by itself.
 const SIGNIFICANT: f64 = 0.94;
 
-/// What `AnomalyDetector` does by itself: the bitmap detector, or the default detector where a series is too short for it,
+/// `AnomalyDetector` with its defaults: the bitmap detector, or the default detector where a series is too short for it,
 /// which is below 2000 points.
 pub(crate) fn luminol(values: &[f64]) -> LuminolScores {
     luminol_bitmap(values).unwrap_or_else(|| luminol_default(values))
@@ -58,7 +58,7 @@ pub(crate) fn luminol(values: &[f64]) -> LuminolScores {
 /// largest score. None where both windows together have fewer than 50 points.
 pub(crate) fn luminol_bitmap(values: &[f64]) -> Option<LuminolScores> {
     let n_points = values.len();
-    let n_window = (n_points as f64 * WINDOW_SHARE) as usize;
+    let n_window = (n_points as f64 * WINDOW_FRACTION) as usize;
     if 2 * n_window < LEAST_WINDOWS {
         return None;
     }
@@ -169,7 +169,7 @@ fn divide(scores: &mut [f64], deviation: f64) {
 fn remove_noise(scores: &mut [f64]) -> f64 {
     let most = scores.iter().copied().fold(0.0, f64::max);
     for score in scores {
-        if *score < NOISE_SHARE * most {
+        if *score < NOISE_FRACTION * most {
             *score = 0.0;
         }
     }
@@ -177,7 +177,7 @@ fn remove_noise(scores: &mut [f64]) -> f64 {
 }
 
 fn with_relative_threshold(mut scores: Vec<f64>) -> LuminolScores {
-    let threshold = THRESHOLD_SHARE * remove_noise(&mut scores);
+    let threshold = THRESHOLD_FRACTION * remove_noise(&mut scores);
     LuminolScores { scores, threshold }
 }
 

@@ -14,7 +14,7 @@ use crate::models::nearest::{Neighbor, Search};
 
 /// Reference windows whose neighbours one task looks for together.
 const BLOCK: usize = 256;
-/// What is added to a mean reachability distance, so that the density among equal windows is finite.
+/// The addition to a mean reachability distance, so that the density among equal windows is finite.
 const LEAST_REACH: f64 = 1e-10;
 
 /// Which distance to the nearest windows is the score.
@@ -115,7 +115,7 @@ impl WindowDetector for NearestNeighbors {
         score_ends(series, self.config.n_steps, |windows| self.score_windows(&search, windows))
     }
 
-    /// What is saved beside its record.
+    /// The arrays that are saved beside its record.
     fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         vec![("windows", &self.windows)]
     }
@@ -238,7 +238,7 @@ impl WindowDetector for LocalOutlierFactor {
         score_ends(series, self.config.n_steps, |windows| self.score_windows(&search, windows))
     }
 
-    /// What is saved beside its record.
+    /// The arrays that are saved beside its record.
     fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         vec![("windows", &self.windows), ("distances", &self.distances), ("densities", &self.densities)]
     }

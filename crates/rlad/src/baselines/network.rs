@@ -74,7 +74,7 @@ pub(crate) struct Network {
     running: Vec<f32>,
 }
 
-/// What a batch leaves behind on its way through a network and back. The buffers grow in the first pass and stay.
+/// The values and derivatives of one batch on its way through a network and back. The buffers grow in the first pass and stay.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pass {
     layers: Vec<LayerPass>,
@@ -85,7 +85,7 @@ pub(crate) struct Pass {
 /// One layer's part of a [`Pass`].
 #[derive(Clone, Debug, Default)]
 struct LayerPass {
-    /// What goes into the activation, `[n_rows, n_outputs]`.
+    /// The inputs of the activation, `[n_rows, n_outputs]`.
     sums: Vec<f32>,
     /// `[n_rows, n_outputs]`
     outputs: Vec<f32>,
@@ -185,8 +185,8 @@ impl Network {
     pub(crate) fn forward(&self, inputs: &[f32], pass: &mut Pass) {
         let mut running = &self.running[..];
         run(&self.layers, &self.weights, inputs, pass, |layer, pass| {
-            let (of_layer, behind) = running.split_at(layer.n_running());
-            running = behind;
+            let (of_layer, rest) = running.split_at(layer.n_running());
+            running = rest;
             batch_norm::apply(&mut pass.sums, of_layer);
         });
     }
@@ -195,8 +195,8 @@ impl Network {
     pub(crate) fn forward_training(&mut self, inputs: &[f32], pass: &mut Pass) {
         let mut running = &mut self.running[..];
         run(&self.layers, &self.weights, inputs, pass, |layer, pass| {
-            let (of_layer, behind) = std::mem::take(&mut running).split_at_mut(layer.n_running());
-            running = behind;
+            let (of_layer, rest) = std::mem::take(&mut running).split_at_mut(layer.n_running());
+            running = rest;
             pass.norm.forward(&mut pass.sums, of_layer);
         });
     }
@@ -260,8 +260,8 @@ fn run(
     let n_rows = inputs.len() / layers[0].n_inputs;
     pass.layers.resize_with(layers.len(), LayerPass::default);
     for (index, layer) in layers.iter().enumerate() {
-        let (of_layer, behind) = weights.split_at(layer.n_weights());
-        weights = behind;
+        let (of_layer, rest) = weights.split_at(layer.n_weights());
+        weights = rest;
         let (before, from_here) = pass.layers.split_at_mut(index);
         let here = &mut from_here[0];
         here.sums.resize(n_rows * layer.n_outputs, 0.0);

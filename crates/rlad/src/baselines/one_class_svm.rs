@@ -18,7 +18,7 @@ use crate::models::matrix::{Matrix, multiply};
 const TOLERANCE: f64 = 1e-4;
 /// Steps of the solver per window, of which a few are usual: an end for data on which rounding keeps it from the tolerance.
 const MAX_STEPS_PER_WINDOW: usize = 1_000;
-/// What stands for the curvature between two equal windows.
+/// The curvature that is taken between two equal windows.
 const LEAST_CURVATURE: f64 = 1e-12;
 /// Windows whose kernel one task computes together.
 const BLOCK: usize = 256;
@@ -29,7 +29,7 @@ const BLOCK: usize = 256;
 pub struct OneClassSvmConfig {
     /// The window length in points, in `1..=10_000`.
     pub n_steps: usize,
-    /// ν, in `(0, 1]`: at most this share of the fitted windows lies outside, at least this share are support vectors.
+    /// ν, in `(0, 1]`: at most this fraction of the fitted windows lies outside, at least this fraction are support vectors.
     pub nu: f64,
     /// The number of training windows that are fitted, in `1..=10_000`; memory grows with its square.
     pub n_windows: usize,
@@ -131,7 +131,7 @@ impl WindowDetector for OneClassSvm {
         score_ends(series, self.config.n_steps, |windows| self.score_windows(&kernel, windows))
     }
 
-    /// What is saved beside its record.
+    /// The arrays that are saved beside its record.
     fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         vec![("vectors", &self.vectors), ("weights", &self.weights)]
     }

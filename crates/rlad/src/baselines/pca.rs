@@ -13,16 +13,16 @@ use crate::models::matrix::{Matrix, multiply};
 
 /// Windows whose products are added to the covariance together.
 const BLOCK: usize = 1_024;
-/// The least variance of a component, as a share of the largest: what `f32` tells apart from none.
+/// The least variance of a component, as a fraction of the largest: `f32` tells it apart from none.
 const LEAST_VARIANCE: f64 = 1e-6;
 
-/// What the score of the principal components is.
+/// The score of the principal components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PcaScore {
     /// The distance in all components, each in units of its deviation over the training windows (Mahalanobis distance).
     Standardised,
-    /// The distance from what the first components say of a window (reconstruction error).
+    /// The distance of a window from its projection on the first components (reconstruction error).
     Residual,
 }
 
@@ -32,9 +32,9 @@ pub enum PcaScore {
 pub struct PcaConfig {
     /// The window length in points, in `1..=10_000`.
     pub n_steps: usize,
-    /// What the score is.
+    /// The score: `standardised` or `residual`.
     pub score: PcaScore,
-    /// For the residual: the share of the variance of the training windows that the first components explain at least, in
+    /// For the residual: the fraction of the variance of the training windows that the first components explain at least, in
     /// `[0, 1)`.
     pub explained: f64,
     /// The number of training windows that are fitted, in `1..=10_000_000`.
@@ -66,7 +66,7 @@ impl PcaConfig {
 ///
 /// * standardised: `sqrt(Σ (v_j · (x - μ))² / λ_j / d)` over all components, about 1 for a usual window. A variance below
 ///   10⁻⁶ of the largest is taken as that; where all are 0, as 1;
-/// * residual: the root mean square of `x - μ - Σ v_j v_j · (x - μ)` over the first components, as few as explain the share of
+/// * residual: the root mean square of `x - μ - Σ v_j v_j · (x - μ)` over the first components, as few as explain the fraction of
 ///   the variance that was asked for, in deviations of the channels.
 ///
 /// Source: Shyu, Chen, Sarinnapakorn and Chang, *A Novel Anomaly Detection Scheme Based on Principal Component Classifier*,
@@ -162,7 +162,7 @@ impl WindowDetector for Pca {
         score_ends(series, self.config.n_steps, |windows| self.score_windows(windows))
     }
 
-    /// What is saved beside its record.
+    /// The arrays that are saved beside its record.
     fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         vec![("mean", &self.mean), ("components", &self.components)]
     }
@@ -178,9 +178,9 @@ impl WindowDetector for Pca {
     }
 }
 
-/// How many of the components, given by their variances in descending order, explain a share of all variance.
-fn n_explaining(variances: impl Iterator<Item = f64> + Clone, share: f64) -> usize {
-    let wanted = share * variances.clone().sum::<f64>();
+/// How many of the components, given by their variances in descending order, explain a fraction of all variance.
+fn n_explaining(variances: impl Iterator<Item = f64> + Clone, fraction: f64) -> usize {
+    let wanted = fraction * variances.clone().sum::<f64>();
     let explained = variances.scan(0.0, |sum, variance| {
         let before = *sum;
         *sum += variance;

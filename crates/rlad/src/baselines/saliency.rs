@@ -7,7 +7,7 @@
 //! Source: Ren, Xu, Wang, Yi, Huang, Kou, Xing, Yang, Tong and Zhang, *Time-Series Anomaly Detection Service at Microsoft*,
 //! KDD 2019, equations 1 to 8, with the choices of microsoft/anomalydetector (MIT) where the two differ:
 //! 1. The average of the spectrum is a trailing one over 3 frequencies, of fewer at the start, and not centred.
-//! 2. The points that are added behind a window are all the same, and the newest value is left out of their slope: it is
+//! 2. The points that are added after a window are all the same, and the newest value is left out of their slope: it is
 //!    judged, and takes no part in what is expected.
 //! 3. A frequency whose amplitude is at most 1e-8 has no residual and is left out of the saliency.
 
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use rustfft::num_complex::Complex64;
 use rustfft::{Fft, FftPlanner};
 
-/// Points that are added behind a window, `κ`.
+/// Points that are added after a window, `κ`.
 pub(super) const N_ADDED: usize = 5;
 /// Amplitudes up to this are 0.
 pub(super) const LEAST_AMPLITUDE: f64 = 1e-8;
@@ -27,7 +27,7 @@ const N_FREQUENCIES: usize = 3;
 /// Points before the last one that the slope is taken from, `m`.
 const N_LOOK_BACK: usize = 5;
 
-/// A window with five points added behind it, each `x_(n-m) + Σ_i (x_(n-1) − x_(n-1-i)) / i` over the `m = 5` points before
+/// A window with five points added after it, each `x_(n-m) + Σ_i (x_(n-1) − x_(n-1-i)) / i` over the `m = 5` points before
 /// the last but one: the values go on along their mean slope. Fewer points where the window is shorter than seven; a window
 /// of fewer than three points goes on as its last value.
 pub(super) fn extended(window: &[f64]) -> Vec<f64> {

@@ -80,7 +80,7 @@ pub(crate) fn spectral_residual(values: &[f64], config: &SpectralResidualConfig)
     Ok(scores)
 }
 
-/// The score of the last point of a window, with points added behind it.
+/// The score of the last point of a window, with points added after it.
 fn last_score(window: &[f64], n_mean: usize, saliency: &mut Saliency) -> f64 {
     if window.len() < LEAST_WINDOW || is_constant(window) {
         return 0.0;

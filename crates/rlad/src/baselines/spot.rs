@@ -109,15 +109,13 @@ pub(crate) fn spot(values: &[f64], n_calibration: usize, config: &SpotConfig) ->
 /// The calibration has no alarms; its first `depth` values have no such mean and score 0.
 ///
 /// # Errors
-/// [`Error::Setting`] for settings outside of their ranges, [`Error::Empty`] where the calibration has no point behind its
+/// [`Error::Setting`] for settings outside of their ranges, [`Error::Empty`] where the calibration has no point after its
 /// first `depth`.
 pub(crate) fn dspot(values: &[f64], n_calibration: usize, config: &SpotConfig) -> Result<Vec<f64>> {
     config.validate()?;
     let n_calibration = n_calibration.min(values.len());
     if n_calibration <= config.depth {
-        return Err(Error::Empty {
-            what: format!("the calibration of DSPOT behind its first {} values", config.depth),
-        });
+        return Err(Error::Empty { what: format!("the calibration of DSPOT after its first {} values", config.depth) });
     }
     let (calibration, stream) = values.split_at(n_calibration);
     let mut drift = Drift::new(&calibration[..config.depth]);
@@ -133,23 +131,23 @@ pub(crate) fn dspot(values: &[f64], n_calibration: usize, config: &SpotConfig) -
     let mut scores = vec![0.0; config.depth];
     scores.extend(residuals.iter().map(|&residual| spot.score(residual)));
     scores.extend(stream.iter().map(|&value| {
-        let judged = spot.step(value - drift.mean());
-        if !judged.alarm {
+        let scored = spot.step(value - drift.mean());
+        if !scored.alarm {
             drift.push(value);
         }
-        judged.score
+        scored.score
     }));
     Ok(scores)
 }
 
-/// What SPOT says about one value.
+/// The score of one value, and whether it is an alarm.
 #[derive(Clone, Copy, Debug)]
 struct SpotStep {
     score: f64,
     alarm: bool,
 }
 
-/// SPOT behind its calibration.
+/// SPOT after its calibration.
 #[derive(Clone, Debug)]
 struct Spot {
     /// The upper side, and the lower one where there are two.
@@ -195,8 +193,8 @@ struct Side {
     excesses: Excesses,
     /// The tail at the last excess.
     pareto: Pareto,
-    /// The share of the values above `t` at the last excess, `N_t / k`.
-    share: f64,
+    /// The fraction of the values above `t` at the last excess, `N_t / k`.
+    fraction_above: f64,
     /// `z_q`.
     alarm_above: f64,
 }
@@ -221,7 +219,7 @@ impl Side {
             threshold,
             excesses: Excesses::new(excesses, config.fit),
             pareto: Pareto { shape: 0.0, scale: 0.0 },
-            share: 0.0,
+            fraction_above: 0.0,
             alarm_above: threshold,
         };
         side.update(calibration.len(), config.q);
@@ -239,22 +237,25 @@ impl Side {
 
     fn update(&mut self, n_values: usize, q: f64) {
         self.pareto = self.excesses.pareto();
-        self.share = self.excesses.len() as f64 / n_values as f64;
-        // Where fewer than a share of q exceeds `t`, `z_q` is below it, and the tail says nothing there.
-        self.alarm_above =
-            if self.share > q { self.threshold + self.pareto.quantile(q / self.share) } else { self.threshold };
+        self.fraction_above = self.excesses.len() as f64 / n_values as f64;
+        // Where a smaller fraction than q exceeds `t`, `z_q` is below it, and the tail says nothing there.
+        self.alarm_above = if self.fraction_above > q {
+            self.threshold + self.pareto.quantile(q / self.fraction_above)
+        } else {
+            self.threshold
+        };
     }
 
     fn score(&self, value: f64, q: f64) -> f64 {
         let value = self.sign * value;
         let excess = value - self.threshold;
         let score = if excess > 0.0 {
-            let score = -(self.share.ln() + self.pareto.log_survival(excess)) * std::f64::consts::LOG10_E;
+            let score = -(self.fraction_above.ln() + self.pareto.log_survival(excess)) * std::f64::consts::LOG10_E;
             if score < MOST { score } else { MOST + 1.0 / (1.0 + self.pareto.scale / excess) }
         } else {
             let n = self.calibration.len();
             let n_above = n - self.calibration.partition_point(|&other| other <= value);
-            -(n_above.max(1) as f64 / n as f64).max(self.share).min(1.0).log10()
+            -(n_above.max(1) as f64 / n as f64).max(self.fraction_above).min(1.0).log10()
         };
         // Rounding never moves a value over the limit.
         let limit = -q.log10();

@@ -228,7 +228,7 @@ fn channel_values(series: &Scaled, point: usize, n_steps: usize, channel: usize)
     rows[channel..].iter().step_by(series.n_channels).copied().map(f64::from).collect()
 }
 
-/// What the network sees of a saliency map.
+/// The network's inputs from a saliency map.
 fn inputs(map: &[f64]) -> impl Iterator<Item = f32> {
     map.iter().map(|saliency| (INPUT_SCALE * saliency) as f32)
 }

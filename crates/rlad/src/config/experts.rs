@@ -1,4 +1,4 @@
-//! What is made of the answers of people.
+//! Settings for the answers of people.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ pub enum Conflict {
     Unsure,
 }
 
-/// What an expected event teaches: one that is unusual but wanted.
+/// The lesson of an expected event, which is unusual but wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ExpectedEvents {
@@ -31,7 +31,7 @@ pub enum ExpectedEvents {
     Unsure,
 }
 
-/// What is made of the answers of people.
+/// Settings for the answers of people.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExpertsConfig {
@@ -39,7 +39,7 @@ pub struct ExpertsConfig {
     pub conflict: Conflict,
     /// The share of questions that is asked once more, of another expert where there is one, to measure agreement; in `[0, 1]`.
     pub reask_fraction: f64,
-    /// What an expected event teaches.
+    /// The lesson of an expected event.
     pub expected: ExpectedEvents,
 }
 

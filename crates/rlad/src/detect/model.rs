@@ -45,7 +45,7 @@ pub struct Model {
     hash: String,
 }
 
-/// What a model file records beside the weights.
+/// The record of a model file, beside the weights.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ModelRecord {
     pub(crate) config: Box<Config>,
@@ -56,9 +56,9 @@ pub(crate) struct ModelRecord {
     /// The series whose ecdfs stand in the file, rising.
     pub(crate) ecdfs_of: Vec<String>,
     pub(crate) threshold: f64,
-    /// What is added to the scores of a series that it was not trained on, in units of reward, so that the threshold is theirs too.
+    /// The addition to the scores of a series that it was not trained on, in units of reward, so that the threshold is theirs too.
     pub(crate) unseen_shift: f64,
-    /// What experts said.
+    /// Labels that experts gave.
     pub(crate) label_overrides: LabelOverrides,
     pub(crate) n_questions: usize,
     pub(crate) n_labelled_points: usize,
@@ -178,12 +178,12 @@ impl Model {
         self.record.config.agent.learner().has_trees()
     }
 
-    /// What the trees know of a series.
+    /// The trees' context of a series.
     pub(crate) fn series_context(&self, series: &str) -> SeriesContext {
         SeriesContext { statistics: self.record.statistics.of(series), ecdfs: self.ecdfs_by_series.of(series) }
     }
 
-    /// What its features know of a series: what was fitted in training, or nothing.
+    /// The scale of a series' features: fitted in training, or running.
     pub(crate) fn scale(&self, series: &str) -> Scale {
         self.record.scales.get(series).cloned().unwrap_or_else(Scale::running)
     }

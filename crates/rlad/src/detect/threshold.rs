@@ -26,9 +26,9 @@ pub(crate) const SLACK: f64 = 1e-3;
 ///
 /// The expected F1 is flat around its best, and what is sampled there is noise; a lower threshold alarms earlier in an event.
 ///
-/// `least_chance`: no alarm is worth its cost at a score where the probability of an anomaly is below this; where anomalies can hardly be
+/// `least_probability`: no alarm is worth its cost at a score where the probability of an anomaly is below this; where anomalies can hardly be
 /// told apart, the best F1 alone would alarm nearly everywhere.
-pub(crate) fn best_expected_f1(mut pool: Vec<PoolScore>, least_chance: f64, slack: f64) -> Option<f64> {
+pub(crate) fn best_expected_f1(mut pool: Vec<PoolScore>, least_probability: f64, slack: f64) -> Option<f64> {
     pool.sort_by(|a, b| b.score.total_cmp(&a.score));
     never_rising(&mut pool);
     let n_anomalies: f64 = pool.iter().map(|p| p.n_points * p.probability).sum();
@@ -36,7 +36,7 @@ pub(crate) fn best_expected_f1(mut pool: Vec<PoolScore>, least_chance: f64, slac
     // F1 and threshold, the highest threshold first.
     let mut thresholds: Vec<(f64, f64)> = Vec::new();
     for (i, &PoolScore { score, probability, n_points }) in pool.iter().enumerate() {
-        if probability < least_chance && !thresholds.is_empty() {
+        if probability < least_probability && !thresholds.is_empty() {
             break;
         }
         n_alarms += n_points;

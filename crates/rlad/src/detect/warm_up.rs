@@ -1,4 +1,4 @@
-//! What is known before the first question: the scores that seed the agent, as a detector.
+//! The warm-up: the scores that seed the agent before the first question, as a detector.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -13,7 +13,7 @@ pub(super) struct Day {
     n_slots: i64,
     newest: i64,
     blocks: Vec<Block>,
-    /// What all blocks but the newest hold; made when it is first asked for.
+    /// The sums of all blocks but the newest, made at the first question for them.
     #[serde(skip)]
     others: Option<Others>,
 }
@@ -73,13 +73,13 @@ impl Day {
         }
         let n = others.n + f64::from(block.n);
         let distance = f64::from(block.mean) - others.mean;
-        let share = f64::from(block.n) / n;
+        let fraction = f64::from(block.n) / n;
         let place = |(below, above): (f32, f32)| f64::from(block.mean.min(above).max(below));
         Some(Summary {
             n,
             median: f64::midpoint(place(others.around[0]), place(others.around[1])),
-            mean: others.mean + distance * share,
-            squares: others.squares + f64::from(block.squares) + distance * distance * others.n * share,
+            mean: others.mean + distance * fraction,
+            squares: others.squares + f64::from(block.squares) + distance * distance * others.n * fraction,
             min: others.min.min(f64::from(block.min)),
             max: others.max.max(f64::from(block.max)),
         })

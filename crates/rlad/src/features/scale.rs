@@ -19,7 +19,7 @@ impl Scale {
     /// A channel without a value there gets the range so far, as with [`Scale::running`].
     ///
     /// # Panics
-    /// If `training` ends behind the series.
+    /// If `training` ends after the series.
     #[must_use]
     pub fn fit(series: &Series, training: Range<usize>) -> Self {
         let mut extents = vec![Extent::default(); series.n_channels()];

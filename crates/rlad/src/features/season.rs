@@ -1,4 +1,4 @@
-//! What is usual at a time of the day, and at an hour of the week.
+//! Daily and weekly profiles: usual values at a time of the day and at an hour of the week.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ const CLIP: f64 = 4.0;
 
 /// The daily profile of a channel (level, spread and step of each slot), and how far each hour of the week is off it.
 ///
-/// A slot is updated when the clock leaves it, so a point is judged by earlier days only.
+/// A slot is updated when the clock leaves it, so a point is compared with earlier days only.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Season {
     slots_per_day: u64,

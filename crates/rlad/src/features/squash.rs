@@ -11,7 +11,7 @@ const N_TOGETHER: usize = 64;
 /// A buffer is finished in pieces of as many.
 const LANES: usize = 8;
 
-/// What a feature is made of: the value of its last function at `distance / unit`, times `weight`; 0 where the unit is 0.
+/// The parts of a feature, which is the value of its last function at `distance / unit`, times `weight`; 0 where the unit is 0.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Measured {
     distance: f64,
@@ -143,7 +143,7 @@ impl Kernel for Flush<'_> {
 
 /// `ln(1 + above)` within 1e-12 of the larger of 1 and itself, for numbers above -1.
 ///
-/// With `1 + above = 2^k m`, m from √½ to √2, it is `k ln 2 + 2 artanh z`, `z = (m - 1) / (m + 1)`, whose series is cut behind `z¹⁵`.
+/// With `1 + above = 2^k m`, m from √½ to √2, it is `k ln 2 + 2 artanh z`, `z = (m - 1) / (m + 1)`, whose series is cut after `z¹⁵`.
 #[inline(always)]
 fn ln_of_1_and(above: f64) -> f64 {
     const ROOT_OF_HALF: u64 = std::f64::consts::FRAC_1_SQRT_2.to_bits();

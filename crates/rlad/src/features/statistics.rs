@@ -19,7 +19,7 @@ pub(crate) const fn n_statistics(n_features: usize) -> usize {
 pub(crate) enum SeriesStatistics {
     /// The mean of each feature, then the deviation of each feature; shape `[2 n_features]`.
     Fitted(Vec<f32>),
-    /// What they come from, point by point.
+    /// Sums that grow point by point.
     Running(Moments),
 }
 
@@ -104,7 +104,7 @@ impl SeriesStatistics {
 }
 
 impl StatisticsBySeries {
-    /// What is to be known of series by name. The average is over series, each counted once.
+    /// The statistics of series by name. The average is over series, each counted once.
     pub(crate) fn new<'a>(series: impl IntoIterator<Item = (&'a str, &'a SeriesStatistics)>) -> Self {
         let mut series: Vec<(&str, &SeriesStatistics)> = series.into_iter().collect();
         series.sort_by_key(|one| one.0);

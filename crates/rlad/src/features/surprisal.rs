@@ -1,12 +1,12 @@
-//! Empirical ecdfs: how rare the value of each feature is in its own series.
+//! Surprisal: `−ln` of a tail probability, in nats, by the empirical distributions (ECDFs) of each series' own features.
 //!
-//! A jump that happens every hour in one series happens never in another. The share of a series' points whose feature is at least as far
-//! out says which, needs no label, and means the same in every series: that is what lets a detector carry over what an expert said of
+//! A jump that happens every hour in one series happens never in another. The fraction of a series' points whose feature is at least as far
+//! out says which, needs no label, and means the same in every series: that is what lets a detector carry over an expert's answers on
 //! one series to another. Their mean over the features is a detector by itself, the warm-up's, in which nothing is random.
 //!
 //! Source: Li et al., *ECOD: Unsupervised Outlier Detection Using Empirical Cumulative Distribution Functions*, 2022, whose scores are
-//! sums over dimensions of `−ln` of a tail. Here each series has its own distributions, in bins whose edges are the same for
-//! all; both ecdfs count, the smaller one doubled; and the score is the mean, not the largest of three sums.
+//! sums over dimensions of `−ln` of a tail probability. Here each series has its own distributions, in bins whose edges are the same for
+//! all; both ECDFs count, the smaller one doubled; and the score is the mean, not the largest of three sums.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use crate::models::tensor_file::Tensor;
 pub(crate) const N_BINS: usize = 32;
 /// The points of the average series that stand before the first point of one that was not trained on.
 const PRIOR_POINTS: f32 = 1_000.0;
-/// The smallest tail of all series' points that has an edge of its own, as a power of 1/2 below one half.
+/// The smallest tail probability of all series' points that has an edge of its own, as a power of 1/2 below one half.
 const LAST_TAIL: f64 = 13.0;
 
-/// The edges between the bins of each feature: quantiles over all series, half of them out in the ecdfs.
+/// The edges between the bins of each feature: quantiles over all series, half of them far out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Edges {
     /// Shape `[n_features, N_BINS - 1]`, rising in each row.
@@ -31,13 +31,13 @@ impl Edges {
     pub(crate) fn fit(rows: &[f32], n_features: usize) -> Self {
         const HALF: usize = N_BINS / 2;
         let tail = |step: usize| 0.5 * 0.5_f64.powf(LAST_TAIL * step as f64 / (HALF - 1) as f64);
-        let shares: Vec<f64> = (0..HALF).rev().map(tail).chain((1..HALF).map(|step| 1.0 - tail(step))).collect();
+        let fractions: Vec<f64> = (0..HALF).rev().map(tail).chain((1..HALF).map(|step| 1.0 - tail(step))).collect();
         let values = (0..n_features).flat_map(|feature| {
             let mut column: Vec<f32> = rows.iter().skip(feature).step_by(n_features).copied().collect();
             column.sort_by(f32::total_cmp);
             let last = column.len().saturating_sub(1) as f64;
-            let at = |share: &f64| column.get((share * last).round() as usize).copied().unwrap_or(0.0);
-            shares.iter().map(at).collect::<Vec<f32>>()
+            let at = |fraction: &f64| column.get((fraction * last).round() as usize).copied().unwrap_or(0.0);
+            fractions.iter().map(at).collect::<Vec<f32>>()
         });
         Self { values: values.collect() }
     }
@@ -61,8 +61,8 @@ pub(crate) struct Ecdfs {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Counts {
-    /// The points in each bin, and `−ln` of the tail of each bin; both of shape `[n_features, N_BINS]`.
-    Fitted { counts: Vec<f32>, rarities: Vec<f32> },
+    /// The points in each bin, and the surprisal of each bin; both of shape `[n_features, N_BINS]`.
+    Fitted { counts: Vec<f32>, surprisals: Vec<f32> },
     /// The points of the average series that stand before the first, the same for all series, and the series' own. Where a bin is
     /// full, all of its feature are halved: what is long ago fades. Both of shape `[n_features, N_BINS]`.
     Running { prior: Arc<Vec<f32>>, own: Box<[u16]> },
@@ -82,16 +82,16 @@ impl Ecdfs {
     }
 
     fn of(edges: Arc<Edges>, counts: Vec<f32>) -> Self {
-        let rarities = counts.as_chunks::<N_BINS>().0.iter().flat_map(rarities).collect();
-        Self { edges, counts: Counts::Fitted { counts, rarities } }
+        let surprisals = counts.as_chunks::<N_BINS>().0.iter().flat_map(surprisals).collect();
+        Self { edges, counts: Counts::Fitted { counts, surprisals } }
     }
 
-    /// Appends `−ln` of the tail of each feature of a point of a fitted series, shape `[n_features]`, at least 0: the higher, the rarer.
+    /// Appends the surprisal of each feature of a point of a fitted series, shape `[n_features]`, at least 0; higher is rarer.
     pub(crate) fn push(&self, row: &[f32], out: &mut Vec<f32>) {
         let of_feature = |(feature, value): (usize, &f32)| {
             let bin = self.edges.bin(feature, *value);
             match &self.counts {
-                Counts::Fitted { rarities, .. } => rarities[feature * N_BINS + bin],
+                Counts::Fitted { surprisals, .. } => surprisals[feature * N_BINS + bin],
                 Counts::Running { prior, own } => {
                     let of_feature = feature * N_BINS..(feature + 1) * N_BINS;
                     let mut counts = [0.0; N_BINS];
@@ -132,9 +132,9 @@ impl Ecdfs {
     }
 }
 
-/// The mean over the features of how rare each is.
-pub(crate) fn mean_surprisal(rarities: &[f32]) -> f64 {
-    f64::from(rarities.iter().sum::<f32>()) / rarities.len().max(1) as f64
+/// The mean surprisal over the features.
+pub(crate) fn mean_surprisal(surprisals: &[f32]) -> f64 {
+    f64::from(surprisals.iter().sum::<f32>()) / surprisals.len().max(1) as f64
 }
 
 /// `−ln min(1, 2 (k + 1) / (n + 1))` of a bin, where `k` of `n` points are in it or further out on the side with fewer of them.
@@ -146,7 +146,7 @@ fn surprisal(counts: &[f32; N_BINS], bin: usize) -> f32 {
 }
 
 /// [`surprisal`] of every bin.
-fn rarities(counts: &[f32; N_BINS]) -> [f32; N_BINS] {
+fn surprisals(counts: &[f32; N_BINS]) -> [f32; N_BINS] {
     std::array::from_fn(|bin| surprisal(counts, bin))
 }
 
@@ -158,13 +158,13 @@ pub(crate) struct EcdfsBySeries {
     names: Vec<String>,
     /// Shape `[names, n_features, N_BINS]`.
     counts: Vec<f32>,
-    /// The points of the average series that stand before the first of another one: of each feature, the share of points in each bin,
+    /// The points of the average series that stand before the first of another one: of each feature, the fraction of points in each bin,
     /// every series counted once, times [`PRIOR_POINTS`]; shape `[n_features, N_BINS]`.
     prior: Arc<Vec<f32>>,
 }
 
 impl EcdfsBySeries {
-    /// What is to be known of series by name.
+    /// The distributions of series by name.
     pub(crate) fn new<'a>(edges: Arc<Edges>, series: impl IntoIterator<Item = (&'a str, &'a Ecdfs)>) -> Self {
         let mut series: Vec<(&str, &Ecdfs)> = series.into_iter().collect();
         series.sort_by_key(|one| one.0);
@@ -180,11 +180,11 @@ impl EcdfsBySeries {
                 let features = average.as_chunks_mut::<N_BINS>().0.iter_mut().zip(counts.as_chunks::<N_BINS>().0);
                 for (average, counts) in features {
                     let n = counts.iter().sum::<f32>().max(1.0) * names.len() as f32;
-                    average.iter_mut().zip(counts).for_each(|(share, count)| *share += count / n);
+                    average.iter_mut().zip(counts).for_each(|(fraction, count)| *fraction += count / n);
                 }
             }
         }
-        average.iter_mut().for_each(|share| *share *= PRIOR_POINTS);
+        average.iter_mut().for_each(|count| *count *= PRIOR_POINTS);
         Self { edges, names, counts, prior: Arc::new(average) }
     }
 
@@ -214,10 +214,10 @@ impl EcdfsBySeries {
         vec![edges, Tensor { name: "counts".to_owned(), shape, data: self.counts.clone() }]
     }
 
-    /// What named tensors say of series by name.
+    /// The distributions of series by name, from named tensors.
     ///
     /// # Errors
-    /// What is wrong, where they do not fit states of so many features or each other.
+    /// A sentence on the tensors, where they do not fit states of so many features or each other.
     pub(crate) fn from_tensors(n_features: usize, names: Vec<String>, tensors: &[Tensor]) -> Result<Self, String> {
         let named = |name: &str| {
             let tensor = tensors.iter().find(|tensor| tensor.name == name);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::feature::MAX_POINTS;
 use crate::models::matrix::{Kernel, vectorised};
 
-/// What a trailing window holds: the values before the point, not the point itself.
+/// The summary of a trailing window: the values before the point, not the point itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Summary {
     pub(super) n: f64,

@@ -14,7 +14,9 @@ use crate::data::series::{Part, Series};
 use crate::data::write::parquet::properties;
 use crate::data::write::{TimeColumn, has_timestamps, labels, one_set_of_channels, write_atomically};
 use crate::error::{Error, Result};
-use crate::features::{Feature, Scale, encode};
+use crate::features::feature::Feature;
+use crate::features::scale::Scale;
+use crate::features::state::encode;
 
 /// Writes the features of every point of a data set to a Parquet file, as an agent sees them that is trained on the part
 /// `training` of each series.
@@ -122,7 +124,7 @@ mod tests {
     use super::*;
     use crate::data::label::Label;
     use crate::data::series::TimeFormat;
-    use crate::features::Trailing;
+    use crate::features::feature::Trailing;
 
     const FEATURES: [Feature; 3] = [Feature::MinMax, Feature::Difference(1), Feature::Median(Trailing::Points(10))];
 

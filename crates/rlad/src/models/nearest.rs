@@ -112,7 +112,7 @@ impl<'a> Search<'a> {
 struct Kept {
     nearest: Vec<(f32, usize)>,
     n_kept: usize,
-    /// What a distance must be below to be kept.
+    /// The distance below which a window is kept.
     limit: f32,
 }
 

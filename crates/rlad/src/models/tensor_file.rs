@@ -28,7 +28,7 @@ pub struct Tensor {
     pub data: Vec<f32>,
 }
 
-/// What stands in a file's metadata.
+/// The metadata of a file.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Header {
     kind: String,

@@ -144,7 +144,7 @@ impl BoostedTrees {
         log_odds_of_each(&[self], rows).swap_remove(0)
     }
 
-    /// Adds what all trees say of each row. `columns`: the same rows, where they are many.
+    /// Adds the sum of all trees' values of each row. `columns`: the same rows, where they are many.
     fn add(&self, rows: &[f32], columns: Option<&Columns>, log_odds: &mut [f64]) {
         if let (Some(paths), Some(columns)) = (&self.paths, columns) {
             return paths.add(columns, log_odds);
@@ -175,7 +175,7 @@ impl BoostedTrees {
     /// The trees of named tensors.
     ///
     /// # Errors
-    /// What is wrong with the tensors, where a walk through them would not end at a leaf.
+    /// A sentence on the tensors where one is missing, or where a walk through them would not end at a leaf.
     pub(crate) fn from_tensors(n_features: usize, tensors: &[Tensor]) -> Result<Self, String> {
         let named = |name: &str| {
             let tensor = tensors.iter().find(|tensor| tensor.name == name);

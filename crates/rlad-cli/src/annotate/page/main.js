@@ -1,26 +1,27 @@
-// The labelling page of the expert's desk. Reading order: state, question, answer, queue, stage, chart.
+// The labelling page. Reading order: state, question, answer, queue, stage, chart. A script imports only from its own folder and
+// from folders before it: `state/`, `chart/`, `panels/`, and this file last.
 //
-// `view.js` comes first: it lays out what the others draw.
+// `screen.js` comes first: it lays out what the others draw.
 
-import "./view.js";
-import "./stage.js";
-import "./context.js";
-import "./window.js";
-import "./comment.js";
-import "./progress.js";
-import "./history.js";
-import "./series.js";
-import "./keys.js";
-import "./help.js";
+import "./panels/screen.js";
+import "./chart/stage.js";
+import "./panels/context.js";
+import "./panels/window.js";
+import "./panels/comment.js";
+import "./panels/progress.js";
+import "./panels/history.js";
+import "./panels/series.js";
+import "./panels/keys.js";
+import "./panels/help.js";
 
-import { follow, get } from "./api.js";
-import { isConnected, setConnected } from "./phase.js";
-import { next } from "./question.js";
-import { run, unsent } from "./queue.js";
-import { openSide, restoreSide } from "./side.js";
-import { change, state } from "./state.js";
-import { askWho } from "./who.js";
-import { byId } from "./element.js";
+import { follow, get } from "./state/api.js";
+import { isConnected, setConnected } from "./panels/phase.js";
+import { next } from "./panels/question.js";
+import { run, unsent } from "./state/queue.js";
+import { openSide, restoreSide } from "./panels/side.js";
+import { change, state } from "./state/state.js";
+import { askWho } from "./panels/who.js";
+import { byId } from "./state/element.js";
 
 const RETRY_MS = 1000;
 
@@ -30,9 +31,9 @@ async function readSession() {
     try {
       const [session, server] = await Promise.all([get("/api/session"), get("/api/state")]);
       return { session, server };
-    } catch (refused) {
-      if (refused.gone) setConnected(false);
-      else change({ trouble: `${refused.message}${refused.hint ? ` (${refused.hint})` : ""}` });
+    } catch (error) {
+      if (error.gone) setConnected(false);
+      else change({ trouble: `${error.message}${error.hint ? ` (${error.hint})` : ""}` });
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
@@ -42,7 +43,7 @@ restoreSide();
 await askWho();
 const read = await readSession();
 setConnected(true);
-change({ ...read, trouble: null, view: "ask", question: null });
+change({ ...read, trouble: null, screen: "ask", question: null });
 follow((server) => change({ server }), () => setConnected(false), () => setConnected(true));
 // What an earlier page left unsent goes first; the next question is asked for once it is through.
 run();

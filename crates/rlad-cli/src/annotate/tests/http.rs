@@ -64,4 +64,7 @@ fn assets_are_cached_by_their_content() {
     assert_eq!((found.as_u16(), headers["content-type"].to_str().unwrap()), (200, "text/css; charset=utf-8"));
     let tag = headers["etag"].to_str().unwrap();
     assert_eq!(fixture.ask(Method::GET, "/assets/page.css", &[("if-none-match", tag)], "").0.as_u16(), 304);
+    let (found, headers, script) = fixture.ask(Method::GET, "/assets/state/api.js", &[], "");
+    assert_eq!((found.as_u16(), headers["content-type"].to_str().unwrap()), (200, "text/javascript; charset=utf-8"));
+    assert!(script.contains("export"));
 }

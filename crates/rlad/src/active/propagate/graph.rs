@@ -13,9 +13,9 @@ pub(super) struct Graph {
     edges: Edges,
     /// The weight of each window with itself.
     diagonal: f64,
-    /// What a row is multiplied with.
+    /// The factor of each row.
     left: Vec<f64>,
-    /// What a column is multiplied with.
+    /// The factor of each column.
     right: Vec<f64>,
 }
 

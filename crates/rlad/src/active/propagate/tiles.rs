@@ -16,7 +16,7 @@ const VECTORS: usize = 8;
 #[derive(Debug)]
 pub(super) struct Tiles {
     n: usize,
-    /// Of each block of `SIDE` windows the tiles with itself and with the blocks behind it, each of the shape `[SIDE, SIDE]`; 0 behind
+    /// Of each block of `SIDE` windows the tiles with itself and with the blocks after it, each of the shape `[SIDE, SIDE]`; 0 after
     /// the last window. The first have the most tiles, so threads take them one at a time.
     rows: Vec<Vec<f64>>,
 }
@@ -32,13 +32,13 @@ impl Tiles {
         let rate = 1.0 / (sigma * sigma);
         let row_of_tiles = |of: usize| {
             let mut tiles = vec![0.0; (blocks.len() - of) * SIDE * SIDE];
-            for ((behind, tile), columns) in tiles.chunks_exact_mut(SIDE * SIDE).enumerate().zip(&blocks[of..]) {
-                let n_columns = SIDE.min(n - (of + behind) * SIDE);
+            for ((after, tile), columns) in tiles.chunks_exact_mut(SIDE * SIDE).enumerate().zip(&blocks[of..]) {
+                let n_columns = SIDE.min(n - (of + after) * SIDE);
                 let windows = &windows[of * SIDE * n_dims..((of + 1) * SIDE).min(n) * n_dims];
                 Arch::new().dispatch(Fill { windows, n_dims, columns, rate, tile });
                 for (row, weights) in tile.chunks_exact_mut(SIDE).enumerate() {
                     weights[n_columns..].fill(0.0);
-                    if behind == 0 {
+                    if after == 0 {
                         weights[row] = 0.0;
                     }
                 }
@@ -64,9 +64,9 @@ impl Tiles {
         let of_row = |(block, tiles): (usize, &Vec<f64>)| {
             let first = block * SIDE;
             let mut sums = [0, 1].map(|_| vec![0.0; n_padded - first]);
-            for (behind, tile) in tiles.chunks_exact(SIDE * SIDE).enumerate() {
+            for (after, tile) in tiles.chunks_exact(SIDE * SIDE).enumerate() {
                 let by = [0, 1].map(|class: usize| &by[class][first..]);
-                Arch::new().dispatch(Product { tile, behind, by, sums: &mut sums });
+                Arch::new().dispatch(Product { tile, after, by, sums: &mut sums });
             }
             sums
         };
@@ -81,7 +81,7 @@ impl Tiles {
     }
 }
 
-/// At most `SIDE` windows dimension by dimension, shape `[n_dims, SIDE]`; 0 behind the last window.
+/// At most `SIDE` windows dimension by dimension, shape `[n_dims, SIDE]`; 0 after the last window.
 fn columns_of(windows: &[f32], n_dims: usize) -> Vec<f64> {
     let mut columns = vec![0.0; n_dims * SIDE];
     for (at, window) in windows.chunks_exact(n_dims).enumerate() {
@@ -133,9 +133,9 @@ impl WithSimd for Fill<'_> {
 struct Product<'a> {
     /// Shape `[SIDE, SIDE]`.
     tile: &'a [f64],
-    /// How many blocks the columns lie behind the rows.
-    behind: usize,
-    /// What the weights are multiplied with, from the tile's first row on.
+    /// How many blocks the columns lie after the rows.
+    after: usize,
+    /// The factors of the weights, from the tile's first row on.
     by: Classes<&'a [f64]>,
     /// From the tile's first row on, like `by`.
     sums: &'a mut Classes<Vec<f64>>,
@@ -146,7 +146,7 @@ impl WithSimd for Product<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let columns = self.behind * SIDE..(self.behind + 1) * SIDE;
+        let columns = self.after * SIDE..(self.after + 1) * SIDE;
         for (row, weights) in self.tile.chunks_exact(SIDE).enumerate() {
             let (weights, _) = S::as_simd_f64s(weights);
             for (by, sums) in self.by.iter().zip(&mut *self.sums) {
@@ -163,7 +163,7 @@ impl WithSimd for Product<'_> {
                 S::as_mut_simd_f64s(&mut eight).0.copy_from_slice(&lanes[..n_vectors]);
                 let [a, b, c, d, e, f, g, h] = eight;
                 sums[row] += ((a + e) + (c + g)) + ((b + f) + (d + h));
-                if self.behind > 0 {
+                if self.after > 0 {
                     let by = simd.splat_f64s(by[row]);
                     for (sum, weight) in S::as_mut_simd_f64s(&mut sums[columns.clone()]).0.iter_mut().zip(weights) {
                         *sum = simd.add_f64s(*sum, simd.mul_f64s(*weight, by));

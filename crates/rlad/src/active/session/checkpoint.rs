@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::models::qnet::Adam;
 use crate::models::tensor_file::{self, Tensors};
 
-/// What a checkpoint records beside the tensors.
+/// The record of a checkpoint, beside the tensors.
 #[derive(Serialize, Deserialize)]
 struct CheckpointRecord {
     config: Config,
@@ -30,7 +30,7 @@ struct CheckpointRecord {
     members: Vec<(u64, usize)>,
     answered: Vec<(Query, Answer)>,
     agreements: Vec<f64>,
-    /// What experts said unasked, among their answers; nothing where they only answered.
+    /// Feedback of experts, unprompted annotations among the answers; empty where they only answered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     feedback: Vec<Feedback>,
 }

@@ -1,4 +1,4 @@
-//! What a round learns from: experts' labels, and pseudo-labels of states that are like theirs.
+//! The training examples of a round: experts' labels, and pseudo-labels of states that are like theirs.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! What experts say without being asked: labels of any points, and other answers to questions that were learned from.
+//! Experts' annotations that nobody asked for: labels of any points, and other answers to questions that were learned from.
 //!
 //! All that stands is taught anew in each round, in the order in which it was said, so that what was said last holds.
 
@@ -19,14 +19,14 @@ pub enum Feedback {
     Answer {
         /// The question's number.
         question: u64,
-        /// What was said.
+        /// The answer.
         answer: Answer,
     },
     /// Labels that nobody asked for. Points outside of the training part, and missing ones, are passed over.
     Unprompted {
         /// The index of the series in the session's data.
         series: usize,
-        /// What was painted; a later span stands over an earlier one.
+        /// The spans that were painted; a later span stands over an earlier one.
         spans: Vec<Span<Option<Label>>>,
     },
 }
@@ -68,7 +68,7 @@ impl Session {
         })
     }
 
-    /// What was said so far, with answers to the questions of the round.
+    /// The feedback so far, with answers to the questions of the round.
     pub(super) fn with(&self, answers: &[(u64, Answer)]) -> Vec<Feedback> {
         let answers = answers.iter().map(|(question, answer)| (*question, answer));
         let of_round = answers.map(|(question, answer)| Feedback::Answer { question, answer: answer.clone() });

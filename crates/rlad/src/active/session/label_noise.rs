@@ -16,7 +16,7 @@ use crate::data::label::{Answer, Label};
 
 /// No probability is thought nearer than this to 0 or 1: members are not surer than that of points that they never saw.
 const LEAST_PROBABILITY: f64 = 0.01;
-/// What is known of ε before the first answer: as if so many answers had been right, and one wrong.
+/// The prior of ε: as if so many answers had been right, and one wrong.
 const PRIOR_RIGHT: f64 = 19.0;
 /// Passes of the EM algorithm; it settles within a few.
 const N_PASSES: usize = 20;
@@ -118,8 +118,10 @@ impl Session {
         let mut sums = vec![(0.0, 0.0); answers.len()];
         for (member, points) in of_members.iter().enumerate() {
             let at: Vec<PoolPoint> = points.iter().map(|p| p.1).collect();
-            for (judged, (i, _, label)) in self.agent.predictions_of(member, &self.pool, &at).into_iter().zip(points) {
-                let p = judged.probability(&self.config.agent).clamp(LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY);
+            for (prediction, (i, _, label)) in
+                self.agent.predictions_of(member, &self.pool, &at).into_iter().zip(points)
+            {
+                let p = prediction.probability(&self.config.agent).clamp(LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY);
                 let odds = (p / (1.0 - p)).ln();
                 sums[*i].0 += if *label == Label::Anomaly { -odds } else { odds };
                 sums[*i].1 += 1.0;

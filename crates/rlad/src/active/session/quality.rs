@@ -1,4 +1,4 @@
-//! What quality is to be expected without a test set, and whether more questions are likely to pay.
+//! Expected quality without a test set, and whether more questions are likely to pay.
 //!
 //! Questions that are chosen by score say nothing of the whole: the share of anomalies among them is the choice's. Those that
 //! are drawn at random do. Points that chosen questions labelled are known; the random ones stand for the rest.
@@ -52,7 +52,7 @@ pub struct ExpectedQuality {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Confusion([f64; 3]);
 
-/// What the answer to a random question says of the detector.
+/// The evidence of one answer to a random question on the detector.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct RandomAnswer {
     /// Where the answer is right.
@@ -72,7 +72,7 @@ impl RandomAnswer {
     }
 }
 
-/// What an agent says of the sample of points on which rounds are compared.
+/// An agent's predictions of the sample of points on which rounds are compared.
 #[derive(Clone, Debug)]
 pub(super) struct PoolPredictions {
     threshold: f64,
@@ -150,7 +150,7 @@ impl Session {
         Some(estimate(known, &clusters, weight, random.len(), &mut rng))
     }
 
-    /// What the members that never learned from these points' stretches make of them.
+    /// Hits, false alarms and misses of the members that never learned from these points' stretches.
     fn confusion(&self, labelled: &[(PoolPoint, Label)], threshold: f64) -> Confusion {
         let n_members = self.agent.members.len();
         let mut sums = Confusion::default();
@@ -158,8 +158,9 @@ impl Session {
             let own: Vec<&(PoolPoint, Label)> =
                 labelled.iter().filter(|(at, _)| fold(*at, n_members) == member).collect();
             let points: Vec<PoolPoint> = own.iter().map(|(at, _)| *at).collect();
-            for (judged, (_, label)) in self.agent.predictions_of(member, &self.pool, &points).into_iter().zip(own) {
-                match (judged.score(self.config.agent.surprisal) > threshold, *label == Label::Anomaly) {
+            for (prediction, (_, label)) in self.agent.predictions_of(member, &self.pool, &points).into_iter().zip(own)
+            {
+                match (prediction.score(self.config.agent.surprisal) > threshold, *label == Label::Anomaly) {
                     (true, true) => sums.0[0] += 1.0,
                     (true, false) => sums.0[1] += 1.0,
                     (false, true) => sums.0[2] += 1.0,
@@ -170,7 +171,7 @@ impl Session {
         sums
     }
 
-    /// What [`ExpectedQuality`] estimates, from the truth: strict point-wise quality over all training points whose label is known,
+    /// The quality that [`ExpectedQuality`] estimates, from the truth: strict point-wise quality over all training points whose label is known,
     /// each judged by the member that never learned from its stretch, at the threshold of the last round. It tells whether the
     /// intervals hold; nothing is learned from it.
     ///
@@ -192,7 +193,7 @@ impl Session {
         Quality { precision, recall, f1 }
     }
 
-    /// What the agent says of a sample of points, the same in every round.
+    /// The agent's predictions of a sample of points, the same in every round.
     pub(super) fn pool_predictions(&self) -> PoolPredictions {
         let n_series = self.pool.series.len();
         let mut rng = stream(self.config.seed, Purpose::Quality, super::FINAL_TURN);
@@ -208,7 +209,7 @@ impl Session {
             ThresholdMethod::Own => 0.0,
             ThresholdMethod::Calibrated => self.threshold(&points, &predictions, worth, SLACK),
         };
-        let alarms = means(&predictions).into_iter().map(|judged| judged.score(worth) > threshold).collect();
+        let alarms = means(&predictions).into_iter().map(|prediction| prediction.score(worth) > threshold).collect();
         PoolPredictions { threshold, alarms, p_wrong: self.p_wrong() }
     }
 

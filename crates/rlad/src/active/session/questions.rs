@@ -150,7 +150,7 @@ impl Session {
         let mut candidates: Vec<Candidate> = points
             .iter()
             .zip(means(&predictions))
-            .map(|(&at, judged)| self.candidate(at, judged))
+            .map(|(&at, prediction)| self.candidate(at, prediction))
             .filter(|candidate| self.is_open((candidate.series, candidate.point)))
             .collect();
         let mut rng = stream(self.config.seed, Purpose::Query, turn | 1 << 40);
@@ -176,7 +176,9 @@ impl Session {
         }
         let predictions = means(&self.agent.predictions(&self.pool, &random));
         chosen.extend(again.into_iter().map(|candidate| (candidate, Reason::Review)));
-        chosen.extend(random.iter().zip(predictions).map(|(&at, judged)| (self.candidate(at, judged), Reason::Random)));
+        chosen.extend(
+            random.iter().zip(predictions).map(|(&at, prediction)| (self.candidate(at, prediction), Reason::Random)),
+        );
         self.number(chosen)
     }
 
@@ -195,14 +197,14 @@ impl Session {
         likely_wrong.sort_by(|a, b| b.0.total_cmp(&a.0));
         let points: Vec<PoolPoint> = likely_wrong.into_iter().take(n).map(|likely_wrong| likely_wrong.1).collect();
         let predictions = means(&self.agent.predictions(&self.pool, &points));
-        points.into_iter().zip(predictions).map(|(at, judged)| self.candidate(at, judged)).collect()
+        points.into_iter().zip(predictions).map(|(at, prediction)| self.candidate(at, prediction)).collect()
     }
 
-    fn candidate(&self, (series, point): PoolPoint, judged: Prediction) -> Candidate {
+    fn candidate(&self, (series, point): PoolPoint, prediction: Prediction) -> Candidate {
         let n_drawn = self.n_ranked_of_series(self.pool.series.len()).min(self.pool.series[series].training.len());
         let n_points = self.weight_of(series) / n_drawn.max(1) as f64;
         let agent = &self.config.agent;
-        let (score, probability) = (judged.score(agent.surprisal), judged.probability(agent));
+        let (score, probability) = (prediction.score(agent.surprisal), prediction.probability(agent));
         Candidate { series, point, score, probability, n_points }
     }
 

@@ -43,7 +43,7 @@ struct Sample {
 }
 
 impl Session {
-    /// What finds windows that are like one.
+    /// A search for windows that are like one.
     #[must_use]
     pub fn similar_windows(&self) -> SimilarWindows {
         SimilarWindows {

@@ -18,7 +18,7 @@ pub struct DagmmConfig {
     pub n_components: usize,
     /// The units of the estimation network, in `1..=4096`.
     pub n_units: usize,
-    /// The share of those that is dropped while training, in `[0, 1)`.
+    /// The fraction of those that is dropped while training, in `[0, 1)`.
     pub dropout: f32,
     /// λ₁: the weight of the energy in the loss, at least 0.
     pub energy_weight: f64,
@@ -32,9 +32,9 @@ pub struct DagmmConfig {
     pub learning_rate: f32,
     /// The gradient is scaled down to this norm where it is longer, above 0.
     pub clip_norm: f32,
-    /// What is added to the diagonals of the covariances, above 0.
+    /// The addition to the diagonals of the covariances, above 0.
     pub jitter: f64,
-    /// What is added to the density before its logarithm is taken, at least 0; `-ln floor` bounds the energy.
+    /// The addition to the density before its logarithm is taken, at least 0; `-ln floor` bounds the energy.
     pub floor: f64,
     /// Whether densities are divided by `det(2π Σ)^¼` in place of `det(2π Σ)^½`, as danieltan07/dagmm does by mistake.
     pub compat_determinant: bool,

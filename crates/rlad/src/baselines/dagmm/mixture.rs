@@ -4,18 +4,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::baselines::gaussian::Gaussian;
 
-/// What the energy is made of.
+/// The form of the energy.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct EnergyForm {
-    /// What is added to the covariances' diagonals.
+    /// The addition to the covariances' diagonals.
     pub(super) jitter: f64,
-    /// What is added to the density before its logarithm is taken.
+    /// The addition to the density before its logarithm is taken.
     pub(super) floor: f64,
     /// Whether the density is divided by `det(2π Σ)^¼` in place of the root of the determinant.
     pub(super) compat_determinant: bool,
 }
 
-/// Samples with their memberships: what a mixture is made from.
+/// Samples with their memberships, of which a mixture is made.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Samples {
     /// z, `[n, d]`.
@@ -46,8 +46,8 @@ impl Samples {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Mixture {
     form: EnergyForm,
-    /// φ: the share of each component.
-    shares: Vec<f64>,
+    /// φ: the weight of each component.
+    weights: Vec<f64>,
     components: Vec<Gaussian>,
     /// Σ of each component, `[d, d]`, without jitter.
     covariances: Vec<Vec<f64>>,
@@ -60,7 +60,7 @@ impl Mixture {
     /// Source: Zong et al., *Deep Autoencoding Gaussian Mixture Model*, 2018, equation 5.
     pub(super) fn fit(samples: &Samples, form: EnergyForm) -> Option<Self> {
         let d = samples.d();
-        let mut mixture = Self { form, shares: Vec::new(), components: Vec::new(), covariances: Vec::new() };
+        let mut mixture = Self { form, weights: Vec::new(), components: Vec::new(), covariances: Vec::new() };
         let mut centred = vec![0.0; d];
         for k in 0..samples.n_components {
             let weight: f64 = samples.of(k).map(|(_, membership)| membership).sum();
@@ -73,7 +73,7 @@ impl Mixture {
                 subtract(z, &mean, &mut centred);
                 add_square(&mut covariance, membership / weight, &centred);
             }
-            mixture.shares.push(weight / samples.n() as f64);
+            mixture.weights.push(weight / samples.n() as f64);
             mixture.components.push(Gaussian::new(mean, &covariance, form.jitter)?);
             mixture.covariances.push(covariance);
         }
@@ -89,14 +89,14 @@ impl Mixture {
     }
 
     /// The energy of a sample, `E(z) = −ln(Σ_k φ_k exp(−½ (z − μ_k)ᵀ Σ_k⁻¹ (z − μ_k)) / √det(2π Σ_k) + floor)`. The summands of
-    /// the components, as shares of the logarithm's argument, go to `parts`.
+    /// the components, as fractions of the logarithm's argument, go to `parts`.
     ///
     /// Source: Zong et al. 2018, equation 6. Deviation: the floor, which danieltan07/dagmm and `DeepADoTS` have.
     pub(super) fn energy(&self, z: &[f64], parts: &mut Vec<f64>) -> f64 {
         parts.clear();
-        for (share, gaussian) in self.shares.iter().zip(&self.components) {
+        for (weight, gaussian) in self.weights.iter().zip(&self.components) {
             let excess = if self.form.compat_determinant { 0.25 * gaussian.log_determinant } else { 0.0 };
-            parts.push(share.ln() - gaussian.surprise(z) + excess);
+            parts.push(weight.ln() - gaussian.surprise(z) + excess);
         }
         let floor = self.form.floor.ln();
         let top = parts.iter().copied().fold(floor, f64::max);
@@ -146,7 +146,7 @@ impl Mixture {
     ) {
         let (gaussian, covariance, d) = (&self.components[k], &self.covariances[k], samples.d());
         let n = samples.n() as f64;
-        let weight = self.shares[k] * n;
+        let weight = self.weights[k] * n;
         let d_parts = || d_parts[k..].iter().step_by(samples.n_components).copied();
         let (mut centred, mut product) = (vec![0.0; d], vec![0.0; d]);
 

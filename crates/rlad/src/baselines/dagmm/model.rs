@@ -249,7 +249,7 @@ impl Work {
 pub(super) struct Trainer {
     pub(super) model: Model,
     moments: [Moments; 4],
-    /// The factors of the estimation network's hidden units, 0 or `1 / (1 − share)`.
+    /// The factors of the estimation network's hidden units, 0 or `1 / (1 − fraction)`.
     pub(super) dropout: Vec<f32>,
     work: Work,
     gradient: Samples,
@@ -262,9 +262,9 @@ impl Trainer {
     }
 
     /// Draws which hidden units are dropped in the next step.
-    pub(super) fn draw_dropout(&mut self, n_rows: usize, share: f32, rng: &mut impl Rng) {
+    pub(super) fn draw_dropout(&mut self, n_rows: usize, fraction: f32, rng: &mut impl Rng) {
         let n_units = self.model.estimation_out.n_inputs();
-        let factor = |_| if rng.random::<f32>() < share { 0.0 } else { 1.0 / (1.0 - share) };
+        let factor = |_| if rng.random::<f32>() < fraction { 0.0 } else { 1.0 / (1.0 - fraction) };
         self.dropout.clear();
         self.dropout.extend((0..n_rows * n_units).map(factor));
     }
@@ -284,10 +284,10 @@ impl Trainer {
     }
 }
 
-/// Turns logits into shares.
+/// Turns logits into probabilities.
 fn softmax(row: &mut [f64]) {
     let top = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     row.iter_mut().for_each(|logit| *logit = (*logit - top).exp());
     let sum: f64 = row.iter().sum();
-    row.iter_mut().for_each(|share| *share /= sum);
+    row.iter_mut().for_each(|probability| *probability /= sum);
 }

@@ -2,10 +2,10 @@
 
 use crate::models::matrix::add;
 
-/// What is added to a variance before its root is taken, as in Deep SAD.
+/// The addition to a variance before its root is taken, as in Deep SAD.
 const EPSILON: f32 = 1e-4;
 
-/// The share of a batch in the running statistics.
+/// The weight of a batch in the running statistics.
 const SHARE: f32 = 0.1;
 
 /// The statistics of one batch, and the buffers of its way back.

@@ -1,4 +1,4 @@
-//! What the units of a layer make of their sums.
+//! The activations of a layer's units.
 
 use serde::{Deserialize, Serialize};
 

@@ -89,7 +89,7 @@ struct Profile {
 #[derive(Clone, Debug)]
 pub(crate) struct Excesses {
     fit: TailFit,
-    /// What is 1 below: the mean of the first excesses.
+    /// The unit of the excesses below: the mean of the first ones.
     unit: f64,
     excesses: Vec<f64>,
     sum: f64,
@@ -303,8 +303,8 @@ impl Excesses {
     /// so that it ends before 0.
     fn reach(&self) -> (f64, f64) {
         let least_divisor = (1.0 + self.centre * self.largest).max(f64::EPSILON);
-        let share = if self.centre == 0.0 { REACH } else { REACH / 2.0 };
-        let reach = share * least_divisor / self.largest;
+        let fraction = if self.centre == 0.0 { REACH } else { REACH / 2.0 };
+        let reach = fraction * least_divisor / self.largest;
         (self.centre - reach, self.centre + reach)
     }
 

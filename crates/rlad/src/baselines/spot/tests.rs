@@ -66,7 +66,7 @@ fn quantiles_undo_survival() {
     }
 }
 
-/// The alarms behind a calibration of 1000 values, and `z_q` of both sides behind each value.
+/// The alarms after a calibration of 1000 values, and `z_q` of both sides after each value.
 fn run(values: &[f64], config: &SpotConfig, drifts: bool) -> (Vec<usize>, Vec<[f64; 2]>) {
     let (calibration, stream) = values.split_at(1000);
     let mut drift = Drift::new(&calibration[..config.depth]);
@@ -140,7 +140,7 @@ fn a_score_is_a_probability() {
     let above = |value: usize| -((999 - value) as f64 / 1000.0).log10();
     assert!((scores[1000] - above(500)).abs() < 1e-12, "{}", scores[1000]);
     assert!((scores[1001] - above(980)).abs() < 1e-12, "{}", scores[1001]);
-    assert!((300.0..301.0).contains(&scores[1002]), "behind the end of the tail: {}", scores[1002]);
+    assert!((300.0..301.0).contains(&scores[1002]), "past the end of the tail: {}", scores[1002]);
     // The smallest value has all but itself above it.
     assert!(scores.iter().all(|&score| score >= 0.0 && score.is_finite()));
 }
@@ -204,9 +204,9 @@ proptest! {
         let config = SpotConfig { q: 1e-2, level, two_sided, ..Default::default() };
         let mut spot = Spot::new(&values[..10], &config);
         for &value in &values[10..] {
-            let judged = spot.step(value);
-            prop_assert!(judged.score.is_finite() && judged.score >= 0.0);
-            prop_assert_eq!(judged.score > config.threshold(), judged.alarm);
+            let scored = spot.step(value);
+            prop_assert!(scored.score.is_finite() && scored.score >= 0.0);
+            prop_assert_eq!(scored.score > config.threshold(), scored.alarm);
         }
     }
 

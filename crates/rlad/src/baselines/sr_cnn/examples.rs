@@ -1,4 +1,4 @@
-//! What the network of SR-CNN learns from: saliency maps of windows into which anomalies were put.
+//! The training examples of SR-CNN: saliency maps of windows into which anomalies were put.
 
 use rand::{Rng, RngExt};
 
@@ -7,7 +7,7 @@ use crate::baselines::saliency::Saliency;
 /// Windows are brought to `[0, TOP]`.
 const TOP: f64 = 3.0;
 
-/// What is added to the range of a window, so that a constant one has a scale.
+/// The addition to the range of a window, so that a constant one has a scale.
 const LEAST_RANGE: f64 = 1e-5;
 
 /// The points over which values and saliencies are averaged.

@@ -42,7 +42,7 @@ impl Layouts {
             for tree in &group.trees {
                 ranks.iter_mut().zip(&among_all).for_each(|(rank, among)| *rank = tree.rank_of[usize::from(*among)]);
                 for (block, sums) in sums.chunks_mut(BLOCK).enumerate() {
-                    let reach = ranks[block * BLOCK..].first_chunk().expect("there are bytes behind the last block");
+                    let reach = ranks[block * BLOCK..].first_chunk().expect("there are bytes after the last block");
                     for (sum, leaf) in sums.iter_mut().zip(leaves(tree, reach)) {
                         *sum += tree.path_lengths[usize::from(leaf)];
                     }

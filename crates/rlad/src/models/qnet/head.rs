@@ -1,4 +1,4 @@
-//! The layers behind the LSTM, from its last output to the two Q-values.
+//! The layers after the LSTM, from its last output to the two Q-values.
 
 use crate::models::activation::relu;
 use crate::models::matrix::{Matrix, add, multiply, multiply_add};

@@ -90,8 +90,8 @@ impl QNetworkShape {
     pub(super) fn split<'a>(&self, flat: &'a [f32]) -> Parts<'a> {
         let mut rest = flat;
         let mut next = |len: usize| {
-            let (part, behind) = rest.split_at(len);
-            rest = behind;
+            let (part, after) = rest.split_at(len);
+            rest = after;
             part
         };
         let n_gates = 4 * self.n_units;
@@ -134,8 +134,8 @@ impl QNetworkShape {
         self.tensors()
             .into_iter()
             .map(|(name, shape)| {
-                let (data, behind) = rest.split_at(shape.iter().product());
-                rest = behind;
+                let (data, after) = rest.split_at(shape.iter().product());
+                rest = after;
                 Tensor { name: format!("{prefix}{name}"), shape, data: data.to_vec() }
             })
             .collect()

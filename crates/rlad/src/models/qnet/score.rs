@@ -19,7 +19,7 @@ const COLUMNS: usize = 6;
 /// The units above which every tile is full.
 const LONG: usize = 128;
 
-/// The points whose input products are shared, a multiple of [`TILE`]; also the share of one thread at a time.
+/// The points whose input products are shared, a multiple of [`TILE`]; also the points that one thread takes at a time.
 const BLOCK: usize = 8 * TILE;
 
 /// The buffers of one tile.

@@ -285,9 +285,9 @@ fn weight_decay_takes_its_share_of_the_weights_and_leaves_biases() {
         network.tensors()
     };
     for ((before, plain), decayed) in network(shape).tensors().iter().zip(step(0.0)).zip(step(0.5)) {
-        let share = if before.shape.len() == 1 { 0.0 } else { 0.05 };
+        let fraction = if before.shape.len() == 1 { 0.0 } else { 0.05 };
         for ((before, plain), decayed) in before.data.iter().zip(&plain.data).zip(&decayed.data) {
-            assert!((plain - decayed - share * before).abs() < 1e-6, "{before}: {plain} and {decayed}");
+            assert!((plain - decayed - fraction * before).abs() < 1e-6, "{before}: {plain} and {decayed}");
         }
     }
 }

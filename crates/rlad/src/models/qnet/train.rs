@@ -16,7 +16,7 @@ use crate::models::matrix::{Matrix, add, multiply};
 /// A batch is cut into this many parts, whose gradients are summed in order, whatever the number of threads.
 const N_CHUNKS: usize = 8;
 
-/// What one step learns from.
+/// The examples of one step.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
     /// The states, `[n, n_steps, n_features]`.
@@ -30,14 +30,14 @@ pub struct Batch<'a> {
     pub weights: &'a [[f32; 2]],
 }
 
-/// What keeps a step from learning the batch by heart. The default is nothing.
+/// Regularisation of a step, so that the batch is not learned by heart. The default is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Regularisation {
-    /// The share of the head's inputs that is dropped, in `[0, 1)`; those that stay are scaled by `1 / (1 − share)`.
+    /// The fraction of the head's inputs that is dropped, in `[0, 1)`; those that stay are scaled by `1 / (1 − dropout)`.
     pub dropout: f32,
     /// The deviation of the normal noise that is added to the states, at least 0.
     pub noise: f32,
-    /// λ: each step takes away the share `α λ` of the weights, at least 0; biases keep theirs.
+    /// λ: each step takes away the fraction `α λ` of the weights, at least 0; biases keep theirs.
     ///
     /// Source: Loshchilov and Hutter, *Decoupled Weight Decay Regularization*, 2019, algorithm 2.
     pub weight_decay: f32,
@@ -164,14 +164,14 @@ impl Chunk {
         }
     }
 
-    fn draw_dropout(&mut self, network: &QNetwork, n: usize, share: f32, rng: Option<&mut ChaCha8Rng>) {
+    fn draw_dropout(&mut self, network: &QNetwork, n: usize, dropout: f32, rng: Option<&mut ChaCha8Rng>) {
         self.kept.clear();
         self.kept.resize(n * network.shape.n_head_inputs(), 1.0);
         if let Some(rng) = rng
-            && share > 0.0
+            && dropout > 0.0
         {
             for kept in &mut self.kept {
-                *kept = if rng.random::<f32>() < share { 0.0 } else { 1.0 / (1.0 - share) };
+                *kept = if rng.random::<f32>() < dropout { 0.0 } else { 1.0 / (1.0 - dropout) };
             }
         }
     }

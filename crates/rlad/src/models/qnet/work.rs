@@ -35,7 +35,7 @@ pub(super) struct Chunk {
     /// `[n, n_units]`
     pub(super) d_cells: Vec<f32>,
     pub(super) d_hidden: Vec<f32>,
-    /// `[n, n_head_inputs]`: the factor of dropout, 0 or `1 / (1 − share)`.
+    /// `[n, n_head_inputs]`: the factor of dropout, 0 or `1 / (1 − dropout)`.
     pub(super) kept: Vec<f32>,
     pub(super) head_inputs: Vec<f32>,
     pub(super) d_head_inputs: Vec<f32>,

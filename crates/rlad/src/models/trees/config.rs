@@ -14,14 +14,14 @@ pub struct TreesConfig {
     pub n_trees: usize,
     /// The most leaves of a tree, in `2..=1_024`.
     pub n_leaves: usize,
-    /// The share of a leaf's step that is taken, in `(0, 1]`.
+    /// The fraction of a leaf's step that is taken, in `(0, 1]`.
     pub learning_rate: f64,
-    /// The share of the labelled points that each tree sees, in `(0, 1]`.
+    /// The fraction of the labelled points that each tree sees, in `(0, 1]`.
     pub row_fraction: f64,
-    /// The share of the features that each tree sees, in `(0, 1]`.
+    /// The fraction of the features that each tree sees, in `(0, 1]`.
     pub feature_fraction: f64,
     /// The least labelled points of a leaf, at least 1; more than one range answer labels, so that no answer has a leaf of its own.
     pub min_rows: usize,
-    /// What is added to a leaf's curvature, so that a leaf of a few points takes a small step; at least 0.
+    /// The addition to a leaf's curvature, so that a leaf of a few points takes a small step; at least 0.
     pub l2: f64,
 }

@@ -21,7 +21,7 @@ struct Sums {
     n_rows: f64,
 }
 
-/// What a tree is grown from.
+/// The data that a tree is grown from.
 #[derive(Debug)]
 pub(super) struct Growth<'a> {
     bins: &'a Bins,

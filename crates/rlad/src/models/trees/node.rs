@@ -5,7 +5,7 @@
 pub(super) struct Node {
     pub(super) feature: u32,
     pub(super) left: u32,
-    /// The threshold of an inner node; what a leaf adds to the log-odds.
+    /// The threshold of an inner node; the addition of a leaf to the log-odds.
     pub(super) value: f32,
 }
 

@@ -19,7 +19,7 @@ pub(super) const MAX_LEAVES: usize = 32;
 #[derive(Clone, Debug, PartialEq)]
 struct Paths {
     tests: Vec<Test>,
-    /// What each leaf adds, from left to right.
+    /// The values of the leaves, from left to right.
     leaves: Vec<f32>,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct AllPaths(Vec<Paths>);
 pub(super) struct Columns {
     n_rows: usize,
     n_features: usize,
-    /// Shape `[blocks, n_features, BLOCK]`; 0 behind the last row.
+    /// Shape `[blocks, n_features, BLOCK]`; 0 after the last row.
     values: Vec<f32>,
 }
 

@@ -45,13 +45,13 @@ fn walk(tree: &Layout, ranks: &[u8; REACH]) -> [u8; BLOCK] {
     store(place)
 }
 
-/// What nodes at a depth have, by their places there.
+/// The bytes of nodes at a depth, by their places there.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
 fn at_depth(of_nodes: &[u8; N_LEAVES], depth: usize, place: __m512i) -> __m512i {
     let from = |first: usize| of_nodes[first..].first_chunk().expect("a depth ends before the last node");
     if depth < 7 {
-        // Shallower than that, what stands behind the nodes of the depth is loaded with them and never looked up.
+        // Shallower than that, what stands after the nodes of the depth is loaded with them and never looked up.
         _mm512_permutexvar_epi8(place, load(from(1 << depth)))
     } else {
         _mm512_permutex2var_epi8(load(from(128)), place, load(from(192)))

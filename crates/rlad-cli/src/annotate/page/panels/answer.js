@@ -1,0 +1,90 @@
+// Answers: a key or a button becomes an entry in the log, and the next question.
+
+import { enqueue, onConfirmed } from "../state/queue.js";
+import { byId } from "../state/element.js";
+import { labelRange } from "./label.js";
+import { next, notePress, show } from "./question.js";
+import { buttonOf, inWords, annotationOf } from "../state/annotation.js";
+import { addLabels, forgetLabels } from "../chart/stage.js";
+import { change, state, watch } from "../state/state.js";
+import { done, say } from "./toast.js";
+import { valueText } from "../state/time.js";
+
+/**
+ * Answers count from this many milliseconds after a question came to the screen. A double press, or a press that was meant
+ * for the question before, falls into this time and answers nothing: nobody judges a chart as fast as that.
+ */
+const GUARD_MS = 120;
+const BUTTONS = ["anomaly", "normal", "expected", "unsure", "skip"];
+
+/** Answers what is shown with one of the buttons; where any series is labelled, labels the range. */
+export function answer(button, at = performance.now()) {
+  if (state.screen === "label") return labelRange(button);
+  const { question, drawnAt, given } = state;
+  if (state.screen !== "ask" || !question) return say("There is no question to answer");
+  if (given) return say("The next question is on its way; this key was not taken");
+  if (drawnAt === null || at - drawnAt < GUARD_MS) return say("Too fast for a new question; this key was not taken");
+  if (button === "erase") return say("A question is answered, not erased: z takes an answer back");
+  const annotation = annotationOf(button, question, state.paint);
+  notePress(at);
+  change({ given: button });
+  enqueue("answer", {
+    who: state.who, question: question.id, annotation, comment: state.comment || null, seconds: Math.round(at - drawnAt) / 1000, again: question.again,
+  }, { question });
+  if (annotation.kind === "spans") addLabels(question.series.index, annotation.spans);
+}
+
+/** Takes the last action back, or takes it up again. */
+export function undo(kind) {
+  done(kind === "undo" ? "Taking back…" : "Taking up again…");
+  enqueue(kind, { who: state.who });
+}
+
+function scoreText({ score, threshold }) {
+  if (score === null || score === undefined) return "No score yet.";
+  if (threshold === null || threshold === undefined) return `Score before any answer: ${valueText(score, 3)}.`;
+  return `Detector: ${score > threshold ? "anomaly" : "normal"} (${valueText(score, 3)}, limit ${valueText(threshold, 3)}).`;
+}
+
+onConfirmed("answer", (reply, { body, more }) => {
+  // Another page of this browser may have left it, by another name: its next question is not ours.
+  if (body.who !== state.who) return;
+  done(`Saved: ${inWords(body.annotation)}.`, reply.entry, scoreText(reply));
+  change({ last: { question: more.question, annotation: body.annotation, entry: reply.entry }, changedAt: reply.entry });
+  const isShown = state.screen === "ask" && (state.question === null || state.question.id === body.question);
+  if (isShown) show(reply.next);
+  else if (state.given !== null && state.question?.id === body.question) change({ given: null, question: null });
+  forgetLabels(isShown && reply.next !== null);
+});
+
+for (const kind of ["undo", "redo"]) {
+  onConfirmed(kind, (reply, { body }) => {
+    if (body.who !== state.who) return;
+    if (reply.entry === null) return done(kind === "undo" ? "There is nothing to take back." : "There is nothing to take up again.");
+    const what = reply.what === "label" ? "label" : "answer";
+    done(kind === "undo" ? `Took the ${what} back.` : `Took the ${what} up again.`, reply.entry);
+    change({ changedAt: reply.entry });
+    const isShown = reply.question && state.screen === "ask";
+    if (isShown) show(reply.question);
+    forgetLabels(isShown);
+    if (!isShown && state.screen === "ask" && !state.question) next();
+  });
+}
+
+for (const button of [...BUTTONS, "erase"]) byId(`answer-${button}`).addEventListener("click", (event) => answer(button, event.timeStamp));
+byId("undo").addEventListener("click", () => undo("undo"));
+byId("redo").addEventListener("click", () => undo("redo"));
+
+// The answer shows in the frame of its key press: the button is pressed in, the window is stamped.
+watch(["given", "question", "screen"], () => {
+  const { given, question, screen } = state;
+  const present = screen === "ask" && question?.answer ? buttonOf(question.answer) : null;
+  for (const button of BUTTONS) {
+    const isGiven = given === button;
+    byId(`answer-${button}`).classList.toggle("given", isGiven);
+    byId(`answer-${button}`).setAttribute("aria-pressed", String(isGiven || (given === null && present === button)));
+  }
+  byId("stamp").hidden = given === null;
+  byId("stamp").textContent = given ?? "";
+  byId("stamp").className = given ?? "";
+});

@@ -1,0 +1,65 @@
+// Other series at the same time, as small charts below the window.
+
+import { get } from "../state/api.js";
+import { Chart } from "../chart/chart.js";
+import { byId, element, setName } from "../state/element.js";
+import { openNamed } from "./label.js";
+import { lanesOf } from "../chart/lanes.js";
+import { state, watch } from "../state/state.js";
+import { say } from "./toast.js";
+import { momentText } from "../state/time.js";
+
+const N = 8;
+let isOn = false;
+let turn = 0;
+
+export function toggleSiblings() {
+  isOn = !isOn;
+  byId("show-siblings").setAttribute("aria-pressed", String(isOn));
+  byId("siblings").hidden = !isOn;
+  if (isOn) list().then(() => byId("siblings").scrollIntoView({ block: "nearest" }));
+}
+
+async function list() {
+  const { series, shown } = state;
+  if (!isOn || !series) return;
+  const mine = ++turn;
+  const box = byId("siblings");
+  try {
+    const { siblings } = series.clock ? await get("/api/siblings", { series: series.index, from: shown.first, to: shown.last + 1, limit: N }) : { siblings: [] };
+    if (mine !== turn) return;
+    const title = element("h3", {}, "Other series at the same time");
+    if (siblings.length === 0) {
+      box.replaceChildren(title, element("p", { class: "note" }, series.clock ? "No other series has points at this time." : "This series has no clock."));
+      return;
+    }
+    const drawings = [];
+    const items = siblings.map((sibling) => {
+      const canvas = element("canvas", { "aria-hidden": "true" });
+      const n = sibling.times.length;
+      const tile = { from: 0, step: 1, low: [sibling.low], high: [sibling.high], times: sibling.times };
+      const visible = { from: -0.5, to: n - 0.5 };
+      drawings.push(() => new Chart(canvas).draw({ ...visible, compact: true, clock: null, lanes: lanesOf(tile, [], { ...visible, stacked: false }), labels: [], painted: null, focus: null,
+        point: placeOf(sibling.times), hover: null, gap: null }));
+      const open = () => openNamed(sibling.series, sibling.name, null);
+      return element("li", {}, element("button", { type: "button", onclick: open }, canvas, setName(element("span", { class: "name" }), sibling.name),
+        element("span", { class: "note" }, `${momentText(sibling.times[0], true)}`)));
+    });
+    box.replaceChildren(title, element("ul", {}, ...items));
+    for (const draw of drawings) draw();
+  } catch (error) {
+    if (error.status !== 0) say(error.message);
+  }
+}
+
+/** Where the judged point's time falls among a sibling's times, or null. */
+function placeOf(times) {
+  const judged = state.question?.time;
+  if (!judged || times.length === 0) return null;
+  const at = Date.parse(judged);
+  const i = times.findIndex((time) => time >= at);
+  return i < 0 ? null : i;
+}
+
+byId("show-siblings").addEventListener("click", toggleSiblings);
+watch(["series", "shown"], () => list());
