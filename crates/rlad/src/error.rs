@@ -146,7 +146,7 @@ pub enum Error {
         found: usize,
     },
     /// A model or checkpoint was written by another version of the format.
-    #[error("`{}` has format version {found}, but version {expected} is read", path.display())]
+    #[error("`{}` has format version {found}, but this program reads version {expected}", path.display())]
     Version {
         /// The file.
         path: PathBuf,
