@@ -42,9 +42,9 @@ pub(crate) const fn mix(key: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A share of `n`, rounded.
-pub(crate) fn fraction_of(n: usize, share: f64) -> usize {
-    (n as f64 * share).round() as usize
+/// A fraction of `n`, rounded.
+pub(crate) fn fraction_of(n: usize, fraction: f64) -> usize {
+    (n as f64 * fraction).round() as usize
 }
 
 #[cfg(test)]

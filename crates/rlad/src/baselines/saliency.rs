@@ -8,7 +8,7 @@
 //! KDD 2019, equations 1 to 8, with the choices of microsoft/anomalydetector (MIT) where the two differ:
 //! 1. The average of the spectrum is a trailing one over 3 frequencies, of fewer at the start, and not centred.
 //! 2. The points that are added after a window are all the same, and the newest value is left out of their slope: it is
-//!    judged, and takes no part in what is expected.
+//!    scored, and takes no part in what is expected.
 //! 3. A frequency whose amplitude is at most 1e-8 has no residual and is left out of the saliency.
 
 use std::fmt;

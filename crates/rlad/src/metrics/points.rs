@@ -49,8 +49,8 @@ pub(super) struct Points<'a> {
 }
 
 impl<'a> Points<'a> {
-    pub(super) fn new(judged: &ScoredSeries<'a>) -> Self {
-        let ScoredSeries { truth, scores, threshold } = *judged;
+    pub(super) fn new(series: &ScoredSeries<'a>) -> Self {
+        let ScoredSeries { truth, scores, threshold } = *series;
         let alarms: Vec<bool> = scores.iter().map(|score| *score > threshold).collect();
         let known_alarms: Vec<bool> =
             alarms.iter().zip(truth).map(|(alarm, label)| *alarm && label.is_some()).collect();
