@@ -54,7 +54,8 @@ class Browser:
     def __init__(self, profile):
         self.driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         line = next(line for line in self.driver.stdout if "successfully on port " in line)
-        base = f"http://127.0.0.1:{re.search(r'on port (\d+)', line)[1]}/session"
+        port = re.search(r"on port (\d+)", line)[1]
+        base = f"http://127.0.0.1:{port}/session"
         options = {"args": [*ARGUMENTS, f"--user-data-dir={profile}"]}
         wanted = {"capabilities": {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": options}}}
         self.session = f"{base}/{call('POST', base, wanted)['sessionId']}"

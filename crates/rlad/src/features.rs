@@ -31,10 +31,12 @@ pub(crate) mod statistics;
 pub(crate) mod surprisal;
 mod trailing;
 pub(crate) mod tree_row;
+#[cfg(feature = "parquet")]
 pub(crate) mod write;
 
 pub use self::feature::{Feature, Trailing};
 pub use self::scale::Scale;
 pub use self::state::FeatureState;
 pub(crate) use self::state::{Encoded, encode, n_features};
+#[cfg(feature = "parquet")]
 pub use self::write::write_features;

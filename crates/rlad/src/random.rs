@@ -20,6 +20,7 @@ pub(crate) enum Purpose {
     /// The mistakes of a simulated expert.
     Expert = 6,
     /// Which training windows a baseline is fitted on, or scored for its threshold.
+    #[cfg(feature = "baselines")]
     Windows = 7,
     /// The labelled points and features that each tree sees.
     Trees = 8,

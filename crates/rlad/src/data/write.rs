@@ -9,9 +9,9 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::data::dataset::DataSet;
-use crate::data::label::{Label, Truth};
+use crate::data::label::Label;
 use crate::data::read::{Form, Kind, Roles, Wanted, find_columns, form_of};
-use crate::data::series::{Series, TimeFormat};
+use crate::data::series::TimeFormat;
 use crate::error::{Error, Result};
 
 /// Writes a data set as CSV or Parquet, by the extension of `path`, in the long form that [`read`](crate::data::read()) takes.
@@ -256,13 +256,6 @@ pub(crate) fn number(number: f64) -> String {
         text.truncate(text.len() - 2);
     }
     text
-}
-
-/// The label of each point as a number: 0, 1, or -1 for unknown.
-#[cfg(feature = "parquet")]
-pub(crate) fn labels(series: &Series, truth: Option<&Truth>) -> impl Iterator<Item = i8> {
-    let label = move |point: usize| truth.and_then(|truth| truth.labels()[point]);
-    (0..series.len()).map(move |point| label_number(label(point)))
 }
 
 const fn label_number(label: Option<Label>) -> i8 {

@@ -75,6 +75,7 @@ impl Kernel for Step<'_> {
 ///
 /// Source: Polyak, *Some methods of speeding up the convergence of iteration methods*, 1964, with the learning rate outside
 /// of the velocity, as in PyTorch's `SGD`.
+#[cfg(feature = "baselines")]
 #[derive(Clone, Debug)]
 pub(crate) struct Momentum {
     momentum: f32,
@@ -82,6 +83,7 @@ pub(crate) struct Momentum {
     velocity: Vec<f32>,
 }
 
+#[cfg(feature = "baselines")]
 impl Momentum {
     /// That before the first step.
     pub(crate) fn new(n_weights: usize, momentum: f32) -> Self {
@@ -96,6 +98,7 @@ impl Momentum {
 }
 
 /// See [`Momentum::step`].
+#[cfg(feature = "baselines")]
 struct Roll<'a> {
     weights: &'a mut [f32],
     gradient: &'a [f32],
@@ -104,6 +107,7 @@ struct Roll<'a> {
     learning_rate: f32,
 }
 
+#[cfg(feature = "baselines")]
 impl Kernel for Roll<'_> {
     type Output = ();
 

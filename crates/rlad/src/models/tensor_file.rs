@@ -61,6 +61,7 @@ pub(crate) fn write(kind: &str, tensors: &Tensors, record: &impl Serialize) -> (
 }
 
 /// Whether bytes say that they are a file of this kind, whatever the rest of them.
+#[cfg(feature = "baselines")]
 pub(crate) fn is(kind: &str, bytes: &[u8]) -> bool {
     let header = SafeTensors::read_metadata(bytes).ok().and_then(|(_, metadata)| {
         let header = metadata.metadata().as_ref()?.get("rlad")?.clone();

@@ -11,7 +11,7 @@ use arrow_array::{
 };
 use arrow_schema::{Field, Schema};
 
-use super::{TimeColumn, labels, write_atomically};
+use super::{TimeColumn, label_number, write_atomically};
 use crate::data::dataset::DataSet;
 use crate::data::label::Truth;
 use crate::data::series::{Series, TimeFormat};
@@ -91,4 +91,10 @@ impl TimeColumn {
 /// Numbers as a column; NaN is null.
 pub(crate) fn floats(numbers: impl Iterator<Item = f64>) -> ArrayRef {
     Arc::new(numbers.map(|number| (!number.is_nan()).then_some(number)).collect::<Float64Array>())
+}
+
+/// The label of each point as a number: 0, 1, or -1 for unknown.
+pub(crate) fn labels(series: &Series, truth: Option<&Truth>) -> impl Iterator<Item = i8> {
+    let label = move |point: usize| truth.and_then(|truth| truth.labels()[point]);
+    (0..series.len()).map(move |point| label_number(label(point)))
 }
