@@ -205,7 +205,7 @@ fn foreign_files_are_refused_and_left_alone() {
     let later = Connection::open(folder.path().join("later")).unwrap();
     later.pragma_update(None, "user_version", 2).unwrap();
     drop(later);
-    assert_eq!(refuse("later"), "`/later` has format version 2, but version 1 is read");
+    assert_eq!(refuse("later"), "`/later` has format version 2, but this program reads version 1");
     assert!(AnswerLog::open(&folder.path().join("no/such/folder")).is_err());
 }
 

@@ -168,6 +168,6 @@ mod tests {
         let at = text.find("version\\\":5").unwrap() + "version\\\":".len();
         let mut other = bytes;
         other[at] = b'7';
-        assert_eq!(message(&other), "`m` has format version 7, but version 5 is read");
+        assert_eq!(message(&other), "`m` has format version 7, but this program reads version 5");
     }
 }
