@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "crates/rlad-cli/data/kpi"
 PICTURE = ROOT / "docs/src/images/labelling.webp"
 WIDTH, HEIGHT = 1160, 780
+# The questions that are asked before there is a detector.
+N_WARM_UP = 16
 SETTINGS = """
 questions = 40
 [query]
@@ -33,6 +35,10 @@ per_round = 10
 n_highest = 4
 n_lowest = 2
 n_middle = 2
+[agent]
+n_members = 2
+steps_per_round = 100
+final_steps = 100
 [experts]
 reask_fraction = 0.0
 """
@@ -121,7 +127,7 @@ def main(program):
         settings = Path(folder) / "settings.toml"
         settings.write_text(SETTINGS)
         server = subprocess.Popen(
-            [program, "label", f"{folder}/servers", DATA, "--config", settings, "--json"],
+            [program, "label", f"{folder}/kpi", DATA, "--config", settings, "--json"],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )
         browser = Browser(f"{folder}/profile")
@@ -132,7 +138,7 @@ def main(program):
                 before = found["id"]
                 label = labels[found["series"]]
                 point = found["point"]
-                is_told = not has_painted and label[point] or int(before) >= 8 and label[point] and n_told < 2
+                is_told = not has_painted and label[point] or int(before) >= N_WARM_UP and label[point] and n_told < 1
                 if is_told:
                     browser.picture(1800)
                 if label[point]:
@@ -147,10 +153,10 @@ def main(program):
                     has_painted = True
                 browser.press("a" if label[point] else "n")
                 if is_told:
-                    n_told += int(before) >= 8
+                    n_told += int(before) >= N_WARM_UP
                     browser.wait("document.querySelector('#toast strong')")
                     browser.picture(2600)
-                if n_told == 2:
+                if n_told == 1:
                     break
         finally:
             browser.close()
