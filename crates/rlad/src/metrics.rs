@@ -216,7 +216,7 @@ fn affiliation_of(of_series: impl Iterator<Item = Fractions>) -> Quality {
 
 /// Every metric that the options ask for.
 ///
-/// [`join`] makes the scored series of a scores file and a data set; here they are at hand.
+/// [`join()`] makes the scored series of a scores file and a data set; here they are at hand.
 ///
 /// ```
 /// use rlad::Label::{Anomaly, Normal};

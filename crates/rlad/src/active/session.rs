@@ -79,13 +79,13 @@ pub struct RoundSummary {
 /// let truths = [Some(Truth::new((0..600).map(label).collect()))];
 ///
 /// let mut config = Config::default();
-/// config.questions = 20;
+/// config.questions = 10;
 /// # (config.agent.n_members, config.agent.trees.weight) = (2, 1.0);
 /// let mut session = Session::new(config, vec![series])?;
 /// let summary = session.run(&mut TruthOracle::new(&truths))?;
-/// assert_eq!(summary.rounds.last().unwrap().questions, 20);
+/// assert_eq!(summary.rounds.last().unwrap().questions, 10);
 /// let model = session.finish()?;
-/// # assert_eq!(model.n_questions(), 20);
+/// # assert_eq!(model.n_questions(), 10);
 /// # Ok(())
 /// # }
 /// ```

@@ -25,7 +25,7 @@ pub enum Trailing {
 /// Written as `median:60`, `median:1d` or `value` in a config file and on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Feature {
-    /// `min-max`: `(x - min) / (max - min)` with the range of its [`Scale`](crate::Scale), kept in [-1, 2]; .5 for a constant.
+    /// `min-max`: `(x - min) / (max - min)` with the range of its [`Scale`](crate::features::Scale), kept in [-1, 2]; .5 for a constant.
     MinMax,
     /// `value`: `s(x - level, spread)` with a slow level and its typical distance, both over about a week.
     Value,
@@ -83,7 +83,7 @@ impl Feature {
         Self::Unchanged,
     ];
 
-    /// Whether any of some features reads a [`Scale`](crate::Scale).
+    /// Whether any of some features reads a [`Scale`](crate::features::Scale).
     #[must_use]
     pub(crate) fn any_needs_scale(features: &[Self]) -> bool {
         features.contains(&Self::MinMax)

@@ -24,7 +24,7 @@ use crate::features::state::encode;
 /// The columns are `series`, `timestamp` (`index` where series have no timestamps), one a feature, and `label` (0, 1, or -1 for
 /// unknown; left out where no series has a truth). A feature's column is a 32-bit float named as the feature is written
 /// (`median:60`), after its channel and a dot where there are several channels (`cpu.median:60`). Each row is that of
-/// [`encode`](crate::encode()), bit for bit; a missing point has a row too. Series stand in the order of the data, each in row groups of
+/// `encode`, bit for bit; a missing point has a row too. Series stand in the order of the data, each in row groups of
 /// its own, and only one series' features are held at a time. After each series `written` is told how many points are done.
 ///
 /// # Errors
