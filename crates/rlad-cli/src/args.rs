@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use rlad::baselines::Method;
-use rlad::config::{AnswerKind, Preset, QueryStrategy};
+use rlad::config::{AnswerKind, Goal, Preset, QueryStrategy};
 use rlad::data::{NANOS_PER_DAY, NANOS_PER_SECOND, Part};
 use serde::de::DeserializeOwned;
 
@@ -187,7 +187,7 @@ pub(crate) struct ExpertArgs {
 pub(crate) struct QuestionArgs {
     /// Questions in all, the warm-up's too [default: 500, or those of the session that goes on]
     #[arg(long = "questions", value_name = "N")]
-    pub(crate) n_questions: Option<NonZeroUsize>,
+    pub(crate) n_questions: Option<usize>,
     /// Questions of one round [default: 5 with the preset `paper`, else 50]
     #[arg(long, value_name = "N")]
     pub(crate) per_round: Option<NonZeroUsize>,
@@ -221,6 +221,9 @@ pub(crate) struct DetectArgs {
     /// Score labelled points too, as for `rlad evaluate`; otherwise experts' labels stand in the place of their scores
     #[arg(long, conflicts_with = "name")]
     pub(crate) without_answers: bool,
+    /// What alarms shall be best at, in place of the model's own goal; nothing is trained for it
+    #[arg(long, conflicts_with = "name", value_enum)]
+    pub(crate) goal: Option<GoalArg>,
     /// Worker threads [default: one a core]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
@@ -230,6 +233,30 @@ pub(crate) struct DetectArgs {
     /// The form of the data.
     #[command(flatten)]
     pub(crate) form: DataArgs,
+}
+
+/// What alarms shall be best at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GoalArg {
+    /// Points: about as many false alarms as misses
+    F1,
+    /// Events, each counted once: surer alarms
+    Events,
+    /// Few false alarms
+    Precision,
+    /// Few misses
+    Recall,
+}
+
+impl From<GoalArg> for Goal {
+    fn from(goal: GoalArg) -> Self {
+        match goal {
+            GoalArg::F1 => Self::F1,
+            GoalArg::Events => Self::Events,
+            GoalArg::Precision => Self::Precision,
+            GoalArg::Recall => Self::Recall,
+        }
+    }
 }
 
 /// A method that is fitted on the data that it scores.

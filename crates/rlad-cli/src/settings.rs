@@ -24,7 +24,7 @@ impl SessionArgs {
         }
         let questions = &self.questions;
         config.part = self.form.part.unwrap_or(config.part);
-        config.questions = questions.n_questions.map_or(config.questions, NonZeroUsize::get);
+        config.questions = questions.n_questions.unwrap_or(config.questions);
         config.query.per_round = questions.per_round.map_or(config.query.per_round, NonZeroUsize::get);
         config.query.strategy = questions.strategy.unwrap_or(config.query.strategy);
         config.query.answers = questions.answers.unwrap_or(config.query.answers);

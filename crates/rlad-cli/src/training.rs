@@ -1,6 +1,5 @@
 //! A session that is trained in its folder: asks, learns, and writes what a resumed session needs after each round.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -152,10 +151,10 @@ pub(crate) fn resume(
     folder: &Folder,
     config: &Config,
     series: &[Series],
-    questions: Option<NonZeroUsize>,
+    questions: Option<usize>,
 ) -> anyhow::Result<Session> {
     let mut config = config.clone();
-    if let Some(n) = questions.map(NonZeroUsize::get).filter(|n| *n != config.questions) {
+    if let Some(n) = questions.filter(|n| *n != config.questions) {
         config.questions = n;
         folder.write_config(&config)?;
     }

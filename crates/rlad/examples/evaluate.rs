@@ -22,7 +22,7 @@ fn main() -> Result<()> {
     // Learn from the first 70 %. No threshold sees a label of the rest.
     let (train, test) = (Part { from: 0.0, to: 0.7 }, Part { from: 0.7, to: 1.0 });
     let mut session = Session::new(Config { questions: 60, part: train, ..Config::default() }, &data.series[..])?;
-    let before = session.warm_up_detector();
+    let before = session.finish()?;
     session.run(&mut TruthOracle::new(&data.truths))?;
     let after = session.finish()?;
 

@@ -1,6 +1,7 @@
 //! Every setting of a training run. The same struct is the TOML file, the base of the command line and the model's record.
 
 mod agent;
+mod decision;
 mod experts;
 mod paper;
 mod presets;
@@ -8,7 +9,8 @@ mod renamed;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::agent::{AgentConfig, Learner};
+pub use self::agent::{AgentConfig, Learner, PriorConfig};
+pub use self::decision::{DecisionConfig, Goal};
 pub use self::experts::{Conflict, ExpectedEvents, ExpertsConfig};
 pub use self::paper::{PaperConfig, PropagationConfig, PropagationMethod, Update};
 use crate::data::series::Part;
@@ -46,7 +48,7 @@ pub struct Config {
     pub seed: u64,
     /// The part of each series that is trained on, as `FROM..TO` in fractions of its points.
     pub part: Part,
-    /// The number of questions that may be asked in all, the warm-up's included, at least 1.
+    /// The number of questions that may be asked in all, the warm-up's included; 0 for the detector that knows no answer.
     pub questions: usize,
     /// The state: the features that the learners see of a point.
     pub state: StateConfig,
@@ -57,7 +59,7 @@ pub struct Config {
     /// The agent and how it learns.
     pub agent: AgentConfig,
     /// Where the line between normal and anomaly is drawn.
-    pub threshold: ThresholdConfig,
+    pub decision: DecisionConfig,
     /// Settings for the answers of people.
     pub experts: ExpertsConfig,
     /// Settings that only the paper's method uses.
@@ -158,24 +160,6 @@ pub struct QueryConfig {
     pub shown: usize,
 }
 
-/// How the threshold is set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ThresholdMethod {
-    /// 0: the greedy action.
-    Own,
-    /// The score above which the expected F1 over all training points is best, corrected for how questions were chosen.
-    Calibrated,
-}
-
-/// Where the line between normal and anomaly is drawn.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ThresholdConfig {
-    /// The method.
-    pub method: ThresholdMethod,
-}
-
 impl Config {
     /// Reads a TOML text. What it leaves out comes from its `preset` (`default` where it names none).
     ///
@@ -214,7 +198,6 @@ impl Config {
     /// [`Error::Setting`] for the first setting that is outside of its range.
     pub fn validate(&self) -> Result<()> {
         let Self { state, query, agent, .. } = self;
-        check(self.questions >= 1, "questions", "at least 1", self.questions)?;
         check((1..=10_000).contains(&state.n_steps), "state.n_steps", "in 1..=10000", state.n_steps)?;
         check(!state.features.is_empty(), "state.features", "at least one feature", "none")?;
         for feature in &state.features {

@@ -4,7 +4,6 @@ pub(crate) mod detector;
 pub(crate) mod model;
 pub(crate) mod scoring;
 pub(crate) mod stream;
-pub(crate) mod threshold;
 pub(crate) mod warm_up;
 
 pub use detector::Detector;

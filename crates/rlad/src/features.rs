@@ -27,7 +27,6 @@ pub(crate) mod scale;
 mod season;
 mod squash;
 pub(crate) mod state;
-pub(crate) mod statistics;
 pub(crate) mod surprisal;
 mod trailing;
 pub(crate) mod tree_row;

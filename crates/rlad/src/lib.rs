@@ -1,7 +1,7 @@
 //! Answer a few questions about your time series, get a detector that fits them.
 //!
 //! A [`Session`] asks an expert about single points of your [`Series`] and learns from the answers: the surprisal of their features chooses
-//! the first questions, boosted trees and LSTM Q-networks the later ones, about the points that they are least sure of. Out of it comes a
+//! the first questions, boosted trees (or LSTM Q-networks) the later ones, about the points that they are least sure of. Out of it comes a
 //! [`Model`], a [`Detector`] that scores whole series, or a [`Stream`] point by point with the same result. The method is that of Wu and
 //! Ortiz, *RLAD*, 2021; the page *Algorithm* of the book (`docs/`) numbers the deviations.
 //!

@@ -4,6 +4,7 @@ use std::path::Path;
 
 #[cfg(feature = "baselines")]
 use crate::baselines::{self, Baseline};
+use crate::config::Goal;
 use crate::detect::detector::Detector;
 use crate::detect::model::Model;
 use crate::error::Result;
@@ -48,6 +49,16 @@ impl Saved {
     pub fn without_answers(self) -> Self {
         match self {
             Self::Model(model) => Self::Model(model.without_answers()),
+            #[cfg(feature = "baselines")]
+            baseline @ Self::Baseline(_) => baseline,
+        }
+    }
+
+    /// The same detector with the threshold of another goal ([`Model::with_goal`]); a baseline keeps its own.
+    #[must_use]
+    pub fn with_goal(self, goal: Goal) -> Self {
+        match self {
+            Self::Model(model) => Self::Model(model.with_goal(goal)),
             #[cfg(feature = "baselines")]
             baseline @ Self::Baseline(_) => baseline,
         }

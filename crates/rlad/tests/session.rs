@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rlad::active::{Question, Reason, Reply, RoundAnswers};
-use rlad::config::{Preset, PropagationMethod, QueryStrategy};
+use rlad::config::{Goal, Preset, PropagationMethod, QueryStrategy};
 use rlad::data::{Labels, NANOS_PER_SECOND, Part, TimeFormat, Truth};
 use rlad::{Answer, Cause, Config, Detector, Error, Label, Model, Oracle, Query, Series, Session, Span, TruthOracle};
 
@@ -302,28 +302,61 @@ fn what_experts_said_stands_where_the_same_points_are_scored_again() {
     assert!(n_turned > 0, "an expert who is sometimes wrong has the last word too");
 }
 
+/// The share of all points that are alarms.
+fn alarm_share(model: &Model, data: &[(Series, Truth)]) -> f64 {
+    let all: Vec<f64> = data.iter().flat_map(|(series, _)| model.score(series).unwrap()).collect();
+    all.iter().filter(|score| **score > model.threshold()).count() as f64 / all.len() as f64
+}
+
 #[test]
-fn in_a_series_that_was_not_trained_on_surprisal_counts_by_a_weight_of_its_own() {
+fn without_an_answer_the_detector_is_the_prior() {
     let data = data();
-    let of = |surprisal_unseen| {
+    let (series, _) = shared(&data);
+    let mut config = config(Preset::Default);
+    config.questions = 0;
+    let prior = config.agent.prior.clone();
+    let mut session = Session::new(config, series).unwrap();
+    assert!(session.query().is_empty());
+    let (model, surprisal) = (session.finish().unwrap(), session.warm_up_detector());
+    assert_eq!((model.n_questions(), model.n_labelled_points()), (0, 0));
+    for (series, _) in &data {
+        let scores = model.score(series).unwrap().into_iter().zip(surprisal.score(series).unwrap());
+        for (score, surprisal) in scores.filter(|(score, _)| !score.is_nan()) {
+            assert!((score - (prior.log_odds + prior.surprisal * surprisal)).abs() < 1e-4, "{score} and {surprisal}");
+        }
+    }
+}
+
+#[test]
+fn answers_that_are_all_normal_do_not_raise_alarms() {
+    let data = data();
+    let normal = |point| Answer::Spans(vec![Span { first: point, last: point, label: Label::Normal }]);
+    for questions in [5, 20, 50] {
         let mut config = config(Preset::Default);
-        config.agent.surprisal_unseen = surprisal_unseen;
-        run(config, &data, |_| false)
-    };
-    let ((same, session), (more, _)) = (of(Config::default().agent.surprisal), of(3.0));
-    let scores = |detector: &dyn Detector, series: &Series| detector.score(series).unwrap();
-    let (seen, _) = &data[0];
-    assert!(scores(&same, seen).iter().zip(scores(&more, seen)).all(|(a, b)| a.to_bits() == b.to_bits()));
-    let (times, values) = (seen.timestamps().to_vec(), seen.values().to_vec());
-    let new = Series::new("new", seen.channels().to_vec(), TimeFormat::Seconds, times, values, None).unwrap();
-    let surprisal = scores(&session.warm_up_detector(), &new);
-    // 3 nats for 1, and the same for all points, so that the threshold is that of both.
-    let both = scores(&same, &new).into_iter().zip(scores(&more, &new));
-    let shifts: Vec<f64> =
-        both.zip(&surprisal).map(|((same, more), surprisal)| more - same - 2.0 * surprisal).collect();
-    assert!(shifts.iter().all(|shift| (shift - shifts[0]).abs() < 1e-5), "{shifts:?}");
-    assert!(shifts[0] < 0.0, "a higher threshold goes with the higher weight: {}", shifts[0]);
-    assert!((same.threshold() - more.threshold()).abs() < 1e-12);
+        config.questions = 0;
+        let none = Session::new(config.clone(), shared(&data).0).unwrap().finish().unwrap();
+        config.questions = questions;
+        let mut session = Session::new(config, shared(&data).0).unwrap();
+        while !session.query().is_empty() {
+            let queries = session.query().to_vec();
+            let answers: Vec<(u64, Answer)> = queries.iter().map(|query| (query.id, normal(query.point))).collect();
+            session.teach(&answers).unwrap();
+        }
+        let model = session.finish().unwrap();
+        let (before, after) = (alarm_share(&none, &data), alarm_share(&model, &data));
+        assert!(after <= before + 1e-12 && after < 0.01, "{questions} questions: {before} became {after}");
+    }
+}
+
+#[test]
+fn another_goal_needs_no_training() {
+    let data = data();
+    let (model, _) = run(config(Preset::Default), &data, |_| false);
+    let shares: Vec<f64> =
+        [Goal::Recall, Goal::F1, Goal::Precision].map(|goal| alarm_share(&model.clone().with_goal(goal), &data)).into();
+    assert!(shares[0] >= shares[1] && shares[1] >= shares[2], "{shares:?}");
+    let paper = run(config(Preset::Paper), &data, |_| false).0.with_goal(Goal::Recall);
+    assert!(paper.threshold().abs() < 1e-12, "the greedy action");
 }
 
 #[test]

@@ -258,10 +258,10 @@ impl Fold {
         Ok(Self { session, truths, mistakes: (error_rate, unsure_rate, task.seed), scored })
     }
 
-    /// Asks until `budget` questions are answered, and fits the detector: the warm-up's scores where none may be asked.
+    /// Asks until `budget` questions are answered, and fits the detector: without a prior the warm-up's scores where none may be asked.
     fn fit(&mut self, budget: usize) -> anyhow::Result<Fitted> {
         let Self { session, truths, mistakes: (error_rate, unsure_rate, seed), .. } = self;
-        if budget == 0 {
+        if budget == 0 && !session.config().agent.has_prior() {
             return Ok(Fitted {
                 detector: Box::new(session.warm_up_detector()),
                 name: "warm-up".to_owned(),
@@ -284,10 +284,7 @@ impl Fold {
             name: model.id().to_owned(),
             questions: model.n_questions(),
             labelled_points: model.n_labelled_points(),
-            threshold_rule: match model.config().threshold.method {
-                rlad::config::ThresholdMethod::Own => "Q difference 0",
-                rlad::config::ThresholdMethod::Calibrated => "calibrated on the answers",
-            },
+            threshold_rule: if model.config().agent.has_prior() { "log-odds of the goal" } else { "Q difference 0" },
             expected,
             detector: Box::new(model),
         })

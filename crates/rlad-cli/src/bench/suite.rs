@@ -16,6 +16,7 @@ pub(crate) const BUILT_IN: &[(&str, &str)] = &[
     ("quick", include_str!("../../suites/quick.toml")),
     ("nab", include_str!("../../suites/nab.toml")),
     ("kpi", include_str!("../../suites/kpi.toml")),
+    ("wsd", include_str!("../../suites/wsd.toml")),
     ("yahoo-a1", include_str!("../../suites/yahoo-a1.toml")),
     ("yahoo-a2", include_str!("../../suites/yahoo-a2.toml")),
 ];

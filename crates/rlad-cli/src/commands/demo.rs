@@ -38,15 +38,11 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         None => temporary.path().to_owned(),
     };
     let data = unpack(&out.join("data"))?;
-    let mut config = Config { part: TRAINED, questions: args.n_questions.get(), ..Config::default() };
-    // A demo is waited for: fewer steps than a detector in earnest would get.
-    config.agent.steps_per_round = 200;
-    config.agent.final_steps = 600;
-
+    let config = Config { part: TRAINED, questions: args.n_questions.get(), ..Config::default() };
     let session = Session::new(config.clone(), &data.series[..])?;
-    let warm_up = session.warm_up_detector();
+    let unasked = session.finish()?;
     let check = Check { part: CHECKED, data: &data };
-    let before = check.evaluate(&warm_up)?;
+    let before = check.evaluate(&unasked)?;
     if !args.json {
         print(&format!(
             "{} series, {} points; the first 80 % of each is learned from, the rest is measured on",
@@ -64,7 +60,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let after = check.evaluate(model)?;
     let (scores, report) = (out.join("scores.csv"), out.join("report.html"));
     rlad::data::write_scores(&scores, &score(model, &data, Part::ALL)?)?;
-    write_report(&report, &Saved::Model(model.clone()), &data, CHECKED, Some(folder.path()), Some(&warm_up))?;
+    write_report(&report, &Saved::Model(model.clone()), &data, CHECKED, Some(folder.path()), Some(&unasked))?;
 
     if args.json {
         let result = json!({

@@ -51,6 +51,9 @@ pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
     if args.without_answers {
         detector = detector.without_answers();
     }
+    if let Some(goal) = args.goal {
+        detector = detector.with_goal(goal.into());
+    }
     let part = args.form.part.unwrap_or_default();
     let found = Found { events: args.events.is_some().then(Vec::new), ..Found::default() };
     let found = match &mut data {

@@ -58,7 +58,7 @@ pub(crate) fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
         None => Folder::create(path, session.config())?,
     };
     if let Some(n) = args.settings.questions.n_questions {
-        source.questions = Some(n.get().max(source.questions.unwrap_or(0)));
+        source.questions = Some(n.max(source.questions.unwrap_or(0)));
     }
     let (server, learner) = begin(session, folder, series, None, source, false, &args.page)?;
     if args.terminal {

@@ -122,7 +122,9 @@ fn report(args: &TrainArgs, trained: &Trained) -> anyhow::Result<()> {
         ))?;
     }
     if trained.n_anomalies == 0 {
-        print("no answer was an anomaly, so the detector knows none: ask more questions, or of other series")?;
+        print(
+            "no answer was an anomaly: alarms are still those of what is rare in each series; ask more questions, or of other series",
+        )?;
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! `rlad train --method`: fits a baseline, on the answers to random questions where it learns from labels.
 
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -44,7 +43,7 @@ pub(crate) fn begin(args: &TrainArgs, name: &str) -> anyhow::Result<ExitCode> {
         seed: args.settings.seed.unwrap_or(usual.seed),
         part: args.settings.form.part.unwrap_or_default(),
         questions: if method.learns_from_labels() {
-            args.settings.questions.n_questions.map_or(usual.questions, NonZeroUsize::get)
+            args.settings.questions.n_questions.unwrap_or(usual.questions)
         } else {
             0
         },
@@ -65,7 +64,7 @@ pub(crate) fn resume(args: &TrainArgs, folder: Folder, record: &str) -> anyhow::
         source: Some(error.into()),
     })?;
     if record.method.learns_from_labels() {
-        record.questions = args.settings.questions.n_questions.map_or(record.questions, NonZeroUsize::get);
+        record.questions = args.settings.questions.n_questions.unwrap_or(record.questions);
     }
     train(args, &record, || Ok(folder))
 }

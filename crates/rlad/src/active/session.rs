@@ -25,17 +25,14 @@ pub use self::quality::{ExpectedQuality, Interval};
 pub use self::rounds::{RoundAnswers, RunSummary, ask};
 pub use self::similar::{SimilarWindow, SimilarWindows};
 use crate::active::query::{AskedPoints, Query};
-use crate::agent::ensemble::{Agent, fold};
+use crate::agent::ensemble::Agent;
 use crate::agent::pool::{Pool, PoolPoint};
-use crate::agent::score::Prediction;
-use crate::config::{AnswerKind, Config, ThresholdMethod};
+use crate::config::{AnswerKind, Config};
 use crate::data::label::{Answer, Label, Labels};
 use crate::data::series::{Series, shown};
 use crate::detect::model::{Model, ModelRecord};
-use crate::detect::threshold::{PoolScore, SLACK, best_expected_f1};
 use crate::detect::warm_up::WarmUpDetector;
 use crate::error::{Error, Result};
-use crate::features::statistics::StatisticsBySeries;
 use crate::features::surprisal::EcdfsBySeries;
 
 /// The turn of random streams for what follows the last round.
@@ -289,26 +286,14 @@ impl Session {
     }
 
     fn model(&self, agent: Agent) -> Model {
-        let settings = &self.config.agent;
-        let (threshold, of_unseen) = match self.config.threshold.method {
-            ThresholdMethod::Own => (0.0, 0.0),
-            ThresholdMethod::Calibrated => {
-                let points = self.ranked_points(FINAL_TURN);
-                let predictions = agent.predictions(&self.pool, &points);
-                let threshold = |worth| self.threshold(&points, &predictions, worth, SLACK);
-                (threshold(settings.surprisal), threshold(settings.surprisal_unseen))
-            }
-        };
         let ecdfs = self.ecdfs_by_series();
         let record = ModelRecord {
             config: Box::new(self.config.clone()),
             shape: agent.members[0].dqn.online.shape(),
             n_channels: self.pool.n_channels,
             scales: self.pool.scales.clone(),
-            statistics: self.statistics_by_series(),
             ecdfs_of: ecdfs.names().to_vec(),
-            threshold,
-            unseen_shift: threshold - of_unseen,
+            threshold: self.threshold(),
             label_overrides: self.pool.label_overrides(self.labelled().filter(|(at, _)| self.pool.has(*at))),
             n_questions: self.answered.len(),
             n_labelled_points: self.labels.iter().map(Labels::len).sum(),
@@ -320,46 +305,15 @@ impl Session {
         if self.config.agent.learner().has_trees() { self.pool.ecdfs_by_series() } else { EcdfsBySeries::default() }
     }
 
-    /// The series statistics for the trees of a model; nothing where it has none.
-    fn statistics_by_series(&self) -> StatisticsBySeries {
-        if self.config.agent.learner().has_trees() {
-            self.pool.statistics_by_series()
-        } else {
-            StatisticsBySeries::default()
-        }
-    }
-
     /// The scores of the warm-up as a detector: all that is known without a question.
     #[must_use]
     pub fn warm_up_detector(&self) -> WarmUpDetector {
         self.warm_up_scores().0
     }
 
-    /// The threshold of an agent whose predictions of a sample of training points are known, by member, within `slack` of the best (see
-    /// `threshold.rs`), where a nat of surprisal is worth so much.
-    fn threshold(
-        &self,
-        points: &[PoolPoint],
-        predictions: &[Vec<Prediction>],
-        worth_of_surprisal: f64,
-        slack: f64,
-    ) -> f64 {
-        if [Label::Anomaly, Label::Normal].iter().any(|&label| self.count(label) == 0) {
-            return 0.0;
-        }
-        let n_members = predictions.len();
-        let mut drawn = vec![0.0; self.pool.series.len()];
-        points.iter().for_each(|point| drawn[point.0] += 1.0);
-        let of_point = |(i, &at): (usize, &PoolPoint)| {
-            let prediction = predictions[fold(at, n_members)][i];
-            let (score, probability) =
-                (prediction.score(worth_of_surprisal), prediction.probability(&self.config.agent));
-            PoolScore { score, probability, n_points: self.weight_of(at.0) / drawn[at.0] }
-        };
-        let pool = points.iter().enumerate().map(of_point).collect();
-        // Below this probability a false alarm costs more reward than a miss.
-        let (anomaly, normal) = (self.config.agent.reward_anomaly, self.config.agent.reward_normal);
-        best_expected_f1(pool, f64::from(normal / (anomaly + normal)), slack).unwrap_or(0.0)
+    /// The score above which a point is an alarm.
+    fn threshold(&self) -> f64 {
+        self.config.decision.threshold(&self.config.agent)
     }
 
     fn weight_of(&self, series: usize) -> f64 {

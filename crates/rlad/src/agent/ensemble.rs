@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use crate::agent::dqn::{CHUNK, Dqn, Example, mean};
 use crate::agent::pool::{Pool, PoolPoint};
-use crate::agent::score::{Prediction, QFunctions, Scorer, mean_q_gap, q_gaps};
-use crate::config::{Config, Learner};
+use crate::agent::score::{Prediction, QFunctions, Scorer, mean_score, prior_log_odds, scores};
+use crate::config::{AgentConfig, Config};
 use crate::data::label::Label;
 use crate::features::tree_row::{TreeRows, n_tree_features};
 use crate::models::qnet::QNetworkShape;
@@ -73,9 +73,11 @@ impl Agent {
         let (uses_networks, epsilon, n_members) = (self.uses_networks, self.epsilon(), self.members.len());
         let config = &self.config;
         let is_own = |at: PoolPoint, index: usize| n_members == 1 || fold(at, n_members) != index;
-        let rows = ExampleRows::of(pool, examples, learner);
+        let rows = ExampleRows::of(pool, examples, &config.agent);
         let labelled =
-            LabelledRows::new(&rows.rows.values, n_tree_features(pool.n_features), &rows.is_anomaly, &rows.weights);
+            LabelledRows::new(&rows.rows.values, n_tree_features(pool.n_features), &rows.is_anomaly, &rows.weights)
+                .with_offsets(&rows.prior_log_odds);
+        let evidence = evidence(&config.agent, &rows.weights);
         let losses: Vec<f32> = self
             .members
             .par_iter_mut()
@@ -93,7 +95,7 @@ impl Agent {
                     let own: Vec<usize> = (0..examples.len()).filter(|&i| is_own(examples[i].at, index)).collect();
                     let rng = &mut stream(Purpose::Trees);
                     let (trees, loss_of_trees) = BoostedTrees::fit(&labelled, &own, &config.agent.trees, rng);
-                    member.trees = Some(trees);
+                    member.trees = Some(trees.shrunk(evidence));
                     loss = loss_of_trees;
                 }
                 if !uses_networks {
@@ -136,11 +138,10 @@ impl Agent {
         }
         let members: Vec<QFunctions<'_>> = members.iter().map(|&member| self.q_functions(member)).collect();
         let q_values = |network: &crate::models::qnet::QNetwork| network.q_values(&states, self.config.state.n_steps);
-        let of_members = q_gaps(&self.config.agent, &members, q_values, &rows.values, chunk.len());
-        let of_member = |q_gaps: Vec<f32>| {
-            let of_point = |(i, q_gap)| Prediction { q_gap: f64::from(q_gap), surprisal: rows.surprisal(i) };
-            q_gaps.into_iter().enumerate().map(of_point).collect()
-        };
+        let surprisal = |i| rows.surprisal(i);
+        let of_members = scores(&self.config.agent, &members, q_values, &rows.values, surprisal, chunk.len());
+        let of_member =
+            |scores: Vec<f32>| scores.into_iter().map(|score| Prediction { score: f64::from(score) }).collect();
         of_members.into_iter().map(of_member).collect()
     }
 
@@ -171,28 +172,43 @@ struct ExampleRows {
     rows: TreeRows,
     is_anomaly: Vec<bool>,
     weights: Vec<f32>,
+    /// The log-odds of an anomaly before any answer; empty without a prior.
+    prior_log_odds: Vec<f32>,
 }
 
 impl ExampleRows {
-    fn of(pool: &Pool, examples: &[Example], learner: Learner) -> Self {
+    fn of(pool: &Pool, examples: &[Example], config: &AgentConfig) -> Self {
         let mut all = Self::default();
-        if learner.has_trees() {
+        if config.learner().has_trees() {
             let points: Vec<PoolPoint> = examples.iter().map(|example| example.at).collect();
             pool.tree_rows(&points, &mut all.rows);
             all.is_anomaly = examples.iter().map(|example| example.label == Label::Anomaly).collect();
             all.weights = examples.iter().map(|example| example.weight).collect();
+            if config.has_prior() {
+                let of_row = |row| prior_log_odds(&config.prior, all.rows.surprisal(row)) as f32;
+                all.prior_log_odds = (0..examples.len()).map(of_row).collect();
+            }
         }
         all
     }
 }
 
+/// The share of what trees add to the prior that counts: `n / (n + agent.prior.answers)` after `n` answers, where an answer that is
+/// likely wrong is less than one; 1 without a prior.
+fn evidence(config: &AgentConfig, weights: &[f32]) -> f64 {
+    if !config.has_prior() {
+        return 1.0;
+    }
+    let of_answer = if config.answer_weight > 0.0 { config.answer_weight } else { 1.0 };
+    let n = weights.iter().copied().map(f64::from).sum::<f64>() / of_answer;
+    n / (n + config.prior.answers).max(f64::MIN_POSITIVE)
+}
+
 /// The mean prediction of the members for each point.
 pub(crate) fn means(of_members: &[Vec<Prediction>]) -> Vec<Prediction> {
     let n_points = of_members.first().map_or(0, Vec::len);
-    let of_point = |i: usize| Prediction {
-        q_gap: mean_q_gap(of_members.iter().map(|predictions| predictions[i].q_gap)),
-        surprisal: of_members[0][i].surprisal,
-    };
+    let of_point =
+        |i: usize| Prediction { score: mean_score(of_members.iter().map(|predictions| predictions[i].score)) };
     (0..n_points).map(of_point).collect()
 }
 
@@ -259,8 +275,8 @@ mod tests {
         }
         let points: Vec<PoolPoint> = (200..400).map(|point| (0, point)).collect();
         for (at, prediction) in points.iter().zip(means(&agent.predictions(&pool, &points))) {
-            let score = prediction.score(config.agent.surprisal);
-            assert_eq!(score > 0.0, at.1 % 10 == 6, "point {}: {prediction:?}", at.1);
+            let threshold = config.decision.threshold(&config.agent);
+            assert_eq!(prediction.score > threshold, at.1 % 10 == 6, "point {}: {prediction:?}", at.1);
         }
     }
 

@@ -11,7 +11,6 @@ use crate::data::label::Label;
 use crate::data::label_overrides::{LabelOverrides, point_hash};
 use crate::data::series::{Part, Series};
 use crate::error::{Error, Result};
-use crate::features::statistics::{SeriesStatistics, StatisticsBySeries};
 use crate::features::surprisal::{Ecdfs, EcdfsBySeries, Edges};
 use crate::features::tree_row::{SeriesContext, TreeRows};
 use crate::features::{Encoded, Feature, Scale, encode, n_features};
@@ -80,9 +79,7 @@ impl Pool {
             }
             let missing = (0..training.end).map(|point| series.is_missing(point)).collect();
             let point_hashes = (0..training.end).map(|point| point_hash(series, point)).collect();
-            let rows = &encoded.rows()[training.start * pool.n_features..];
-            let statistics = SeriesStatistics::fit(rows, pool.n_features);
-            let context = SeriesContext { statistics, ecdfs: Ecdfs::fit(Arc::default(), &[]) };
+            let context = SeriesContext { ecdfs: Ecdfs::fit(Arc::default(), &[]) };
             pool.series.push(PoolSeries {
                 training,
                 name: series.name().to_owned(),
@@ -159,11 +156,6 @@ impl Pool {
             self.edges.clone(),
             self.series.iter().map(|series| (series.name.as_str(), &series.context.ecdfs)),
         )
-    }
-
-    /// The statistics of its series by name.
-    pub(crate) fn statistics_by_series(&self) -> StatisticsBySeries {
-        StatisticsBySeries::new(self.series.iter().map(|series| (series.name.as_str(), &series.context.statistics)))
     }
 
     /// Labelled points, rising, as they are kept with a detector.

@@ -1,7 +1,7 @@
 //! Scores of states: the Q-functions of members, and how their values become a score. The agent scores its pool with it, a model whatever
 //! it is given.
 
-use crate::config::AgentConfig;
+use crate::config::{AgentConfig, PriorConfig};
 use crate::models::qnet::QNetwork;
 use crate::models::trees::{BoostedTrees, log_odds_of_each, probability};
 
@@ -31,68 +31,84 @@ impl Scorer {
 /// The prediction of the agent, or of one of its members, for a point.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Prediction {
-    /// `Q(anomaly) − Q(normal)`, as it was learned, in units of reward.
-    pub(crate) q_gap: f64,
-    /// The mean surprisal of its features in their series, in nats, at least 0; 0 without trees.
-    pub(crate) surprisal: f64,
+    /// The log-odds of an anomaly where the agent has a prior; else `Q(anomaly) − Q(normal)`, in units of reward.
+    pub(crate) score: f64,
 }
 
 impl Prediction {
-    /// The score where a nat of surprisal is worth so much (`agent.surprisal`, or `agent.surprisal_unseen`).
-    ///
-    /// Learned values hardly rank what lies far from every answer, and rank alike all that is surely an anomaly; the scores of the
-    /// warm-up, which no answer taught, go on.
-    pub(crate) fn score(self, worth_of_surprisal: f64) -> f64 {
-        self.q_gap + worth_of_surprisal * self.surprisal
-    }
-
-    /// The probability of an anomaly that was learned, in `[0, 1]`.
+    /// The probability of an anomaly that the score says, in `[0, 1]`.
     pub(crate) fn probability(self, config: &AgentConfig) -> f64 {
-        probability_of_gap(config, self.q_gap)
+        if config.has_prior() { probability(self.score) } else { probability_of_gap(config, self.score) }
     }
 }
 
-/// `Q(anomaly) − Q(normal)` of `n` states by each member, shape `[members][n]`.
+/// The scores of `n` states by each member, shape `[members][n]`.
 ///
-/// `q_values`: what a network makes of the states; `tree_rows`: the rows that the trees read, shape `[n, n_tree_features]`.
-pub(crate) fn q_gaps(
+/// `q_values`: what a network makes of the states; `tree_rows`: the rows that the trees read, shape `[n, n_tree_features]`; `surprisal`: the
+/// mean surprisal of each state.
+pub(crate) fn scores(
     config: &AgentConfig,
     members: &[QFunctions<'_>],
     q_values: impl Fn(&QNetwork) -> Vec<[f32; 2]>,
     tree_rows: &[f32],
+    surprisal: impl Fn(usize) -> f64,
     n: usize,
 ) -> Vec<Vec<f32>> {
     let trees: Vec<&BoostedTrees> = members.iter().filter_map(|member| member.trees).collect();
     let mut log_odds = log_odds_of_each(&trees, tree_rows).into_iter();
     let of_member = |member: &QFunctions<'_>| {
-        let q_values = member.network.map(&q_values);
+        let q_gaps =
+            member.network.map(&q_values).map(|q| q.into_iter().map(|q| f64::from(q[1] - q[0])).collect::<Vec<_>>());
         let log_odds = member.trees.and_then(|_| log_odds.next());
-        let of_state = |i| q_gap(config, q_values.as_ref().map(|q| q[i]), log_odds.as_ref().map(|odds| odds[i]));
+        let of_state = |i| {
+            let (q_gap, log_odds) = (q_gaps.as_ref().map(|q| q[i]), log_odds.as_ref().map(|odds| odds[i]));
+            let score = if config.has_prior() {
+                from_prior(config, prior_log_odds(&config.prior, surprisal(i)), q_gap, log_odds)
+            } else {
+                q_gap_of(config, q_gap, log_odds)
+            };
+            score as f32
+        };
         (0..n).map(of_state).collect()
     };
     members.iter().map(of_member).collect()
 }
 
-/// The mean of the members' values of one point.
-pub(crate) fn mean_q_gap(q_gaps: impl ExactSizeIterator<Item = f64>) -> f64 {
-    let n = q_gaps.len() as f64;
-    q_gaps.sum::<f64>() / n
+/// The mean of the members' scores of one point.
+pub(crate) fn mean_score(scores: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let n = scores.len() as f64;
+    scores.sum::<f64>() / n
 }
 
-/// `Q(anomaly) − Q(normal)` of a member: the network's and the trees' by their weights, or that of the one which is there.
+/// The log-odds of an anomaly before any answer.
+pub(crate) fn prior_log_odds(prior: &PriorConfig, surprisal: f64) -> f64 {
+    prior.log_odds + prior.surprisal * surprisal
+}
+
+/// The log-odds of an anomaly by a member: the prior's, and what its trees add; or those that its network's values say; or both by their weights.
+fn from_prior(config: &AgentConfig, prior: f64, q_gap: Option<f64>, added: Option<f64>) -> f64 {
+    /// A network is not surer than this.
+    const SUREST: f64 = 1e-3;
+    let by_trees = prior + added.unwrap_or(0.0);
+    let Some(q_gap) = q_gap else { return by_trees };
+    let p = probability_of_gap(config, q_gap).clamp(SUREST, 1.0 - SUREST);
+    let weight = f64::from(config.trees.weight);
+    weight * by_trees + (1.0 - weight) * (p / (1.0 - p)).ln()
+}
+
+/// `Q(anomaly) − Q(normal)` of a member without a prior: the network's and the trees' by their weights, or that of the one which is there.
 ///
-/// `q_values`: the network's; `log_odds`: the trees'. The trees' value is `2 r1 p − 2 r2 (1 − p)`, the difference of the
-/// expected rewards where `p` is the probability of an anomaly: the network's values go towards it as well.
-fn q_gap(config: &AgentConfig, q_values: Option<[f32; 2]>, log_odds: Option<f64>) -> f32 {
+/// The trees' value is `2 r1 p − 2 r2 (1 − p)`, the difference of the expected rewards where `p` is the probability of an anomaly: the
+/// network's values go towards it as well.
+fn q_gap_of(config: &AgentConfig, by_network: Option<f64>, log_odds: Option<f64>) -> f64 {
     let by_trees = log_odds.map(|log_odds| {
         let (p, of_normal) = (probability(log_odds), probability(-log_odds));
         2.0 * (f64::from(config.reward_anomaly) * p - f64::from(config.reward_normal) * of_normal)
     });
-    let by_network = q_values.map(|q| f64::from(q[1] - q[0]));
     let weight = f64::from(config.trees.weight);
     match (by_network, by_trees) {
-        (Some(network), Some(trees)) => (weight * trees + (1.0 - weight) * network) as f32,
-        (Some(one), None) | (None, Some(one)) => one as f32,
+        (Some(network), Some(trees)) => weight * trees + (1.0 - weight) * network,
+        (Some(one), None) | (None, Some(one)) => one,
         (None, None) => 0.0,
     }
 }
@@ -114,19 +130,24 @@ mod tests {
         let paper = Config::paper().agent;
         let config = AgentConfig { trees: TreesConfig { weight: 1.0, ..paper.trees.clone() }, ..paper.clone() };
         // Even odds: half of 2 · 5, less half of 2 · 1.
-        assert!((q_gap(&config, None, Some(0.0)) - 4.0).abs() < 1e-6);
-        assert!((q_gap(&config, None, Some(40.0)) - 10.0).abs() < 1e-6);
-        assert!((q_gap(&config, None, Some(-40.0)) + 2.0).abs() < 1e-6);
+        assert!((q_gap_of(&config, None, Some(0.0)) - 4.0).abs() < 1e-6);
+        assert!((q_gap_of(&config, None, Some(40.0)) - 10.0).abs() < 1e-6);
+        assert!((q_gap_of(&config, None, Some(-40.0)) + 2.0).abs() < 1e-6);
         assert!((probability_of_gap(&config, 4.0) - 0.5).abs() < 1e-12);
         let half = AgentConfig { trees: TreesConfig { weight: 0.5, ..paper.trees.clone() }, ..paper };
-        assert!((q_gap(&half, Some([1.0, 3.0]), Some(0.0)) - 3.0).abs() < 1e-6);
+        assert!((q_gap_of(&half, Some(2.0), Some(0.0)) - 3.0).abs() < 1e-6);
     }
 
     #[test]
-    fn surprisal_adds_to_the_score_and_not_to_the_probability() {
-        let config = Config::paper().agent;
-        let prediction = Prediction { q_gap: 4.0, surprisal: 3.0 };
-        assert!((prediction.score(0.5) - 5.5).abs() < 1e-12 && (prediction.score(0.0) - 4.0).abs() < 1e-12);
-        assert!((prediction.probability(&config) - 0.5).abs() < 1e-12);
+    fn log_odds_begin_at_the_prior_by_hand() {
+        let config = Config::default().agent;
+        let prior = prior_log_odds(&PriorConfig { log_odds: -7.0, surprisal: 2.0, answers: 1.0 }, 4.0);
+        assert!((prior - 1.0).abs() < 1e-12);
+        assert!((from_prior(&config, prior, None, None) - 1.0).abs() < 1e-12, "no answer");
+        assert!((from_prior(&config, prior, None, Some(-3.0)) + 2.0).abs() < 1e-12);
+        assert!((Prediction { score: 0.0 }.probability(&config) - 0.5).abs() < 1e-12);
+        // A network that is at even odds, with half of the weight: a value of 4 (see above).
+        let half = AgentConfig { trees: TreesConfig { weight: 0.5, ..config.trees.clone() }, ..config };
+        assert!((from_prior(&half, prior, Some(4.0), Some(1.0)) - 1.0).abs() < 1e-9);
     }
 }

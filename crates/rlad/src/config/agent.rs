@@ -45,13 +45,31 @@ pub struct AgentConfig {
     /// How much an answer loses by what speaks against it: its weight in the loss is the probability that it is right, as the members
     /// that never saw it judge, to this power; at least 0. At 0, every answer weighs the same.
     pub label_noise_exponent: f64,
-    /// The worth of a surprisal of one nat, on average over the features of a point, in units of reward: it is added to the score; at
-    /// least 0. Without trees it counts for nothing.
-    pub surprisal: f64,
-    /// The same in a series that was not trained on, where what was learned is of other series; at least 0.
-    pub surprisal_unseen: f64,
+    /// The weight in the loss that the points of one answer share, each at most 1; at least 0, where 0 gives each point the weight 1. The
+    /// points of an answer are neighbours, and worth a few observations, not as many as they are.
+    pub answer_weight: f64,
+    /// The detector before any answer.
+    pub prior: PriorConfig,
     /// The trees that stand beside each network.
     pub trees: TreesConfig,
+}
+
+/// The detector before any answer, from which trees learn on.
+///
+/// The log-odds of an anomaly are `log_odds + surprisal × s`, where `s` is the mean surprisal of the point's features in their series, in
+/// nats. Trees add to them (boosting from an offset), and what they add counts by the share `n / (n + answers)` after `n` answers: few
+/// answers move the detector little, many make it theirs. Both numbers of the line were fitted on series of web services and
+/// telephones whose judged parts they have not seen; how, says the book's page *Algorithm*.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriorConfig {
+    /// The log-odds of an anomaly at a surprisal of 0.
+    pub log_odds: f64,
+    /// The log-odds that a nat of surprisal adds; at least 0. At 0, or without trees, there is no prior, and a score is
+    /// `Q(anomaly) − Q(normal)` in units of reward.
+    pub surprisal: f64,
+    /// The number of answers at which what they teach has half its weight; at least 0.
+    pub answers: f64,
 }
 
 /// The Q-functions that a member has, by the weight of its trees.
@@ -90,6 +108,12 @@ impl AgentConfig {
         } else {
             Learner::Trees
         }
+    }
+
+    /// Whether scores are log-odds that begin at the prior.
+    #[must_use]
+    pub fn has_prior(&self) -> bool {
+        self.prior.surprisal > 0.0 && self.learner().has_trees()
     }
 
     /// Checks every range.
@@ -132,8 +156,10 @@ impl AgentConfig {
         check(share(t.feature_fraction), "agent.trees.feature_fraction", "in (0, 1]", t.feature_fraction)?;
         check(t.min_rows >= 1, "agent.trees.min_rows", "at least 1", t.min_rows)?;
         check(t.l2 >= 0.0 && t.l2.is_finite(), "agent.trees.l2", "at least 0", t.l2)?;
-        let worth = |worth: f64| worth >= 0.0 && worth.is_finite();
-        check(worth(a.surprisal), "agent.surprisal", "at least 0", a.surprisal)?;
-        check(worth(a.surprisal_unseen), "agent.surprisal_unseen", "at least 0", a.surprisal_unseen)
+        let is_amount = |amount: f64| amount >= 0.0 && amount.is_finite();
+        check(is_amount(a.answer_weight), "agent.answer_weight", "at least 0", a.answer_weight)?;
+        check(a.prior.log_odds.is_finite(), "agent.prior.log_odds", "a number", a.prior.log_odds)?;
+        check(is_amount(a.prior.surprisal), "agent.prior.surprisal", "at least 0", a.prior.surprisal)?;
+        check(is_amount(a.prior.answers), "agent.prior.answers", "at least 0", a.prior.answers)
     }
 }

@@ -1,8 +1,8 @@
 //! The two sets of defaults.
 
 use super::{
-    AgentConfig, AnswerKind, Config, ExpertsConfig, PaperConfig, Preset, PropagationConfig, PropagationMethod,
-    QueryConfig, QueryStrategy, StateConfig, ThresholdConfig, ThresholdMethod, TreesConfig, Update, WarmUpConfig,
+    AgentConfig, AnswerKind, Config, DecisionConfig, ExpertsConfig, Goal, PaperConfig, Preset, PriorConfig,
+    PropagationConfig, PropagationMethod, QueryConfig, QueryStrategy, StateConfig, TreesConfig, Update, WarmUpConfig,
     WarmUpScores,
 };
 use crate::data::series::Part;
@@ -57,8 +57,8 @@ impl Config {
                 reward_anomaly: 5.0,
                 reward_normal: 1.0,
                 label_noise_exponent: 0.0,
-                surprisal: 0.0,
-                surprisal_unseen: 0.0,
+                answer_weight: 0.0,
+                prior: PriorConfig { log_odds: 0.0, surprisal: 0.0, answers: 0.0 },
                 trees: TreesConfig {
                     weight: 0.0,
                     n_trees: 60,
@@ -70,7 +70,7 @@ impl Config {
                     l2: 1.0,
                 },
             },
-            threshold: ThresholdConfig { method: ThresholdMethod::Own },
+            decision: DecisionConfig { goal: Goal::F1 },
             experts: ExpertsConfig::default(),
             paper: PaperConfig {
                 n_trees: 100,
@@ -134,12 +134,12 @@ impl Default for Config {
                 final_steps: 1_200,
                 restart: true,
                 label_noise_exponent: 2.0,
-                surprisal: 1.0,
-                surprisal_unseen: 2.0,
-                trees: TreesConfig { weight: 0.8, ..paper.agent.trees },
+                answer_weight: 5.0,
+                prior: PriorConfig { log_odds: -7.2, surprisal: 2.0, answers: 200.0 },
+                trees: TreesConfig { weight: 1.0, n_trees: 120, n_leaves: 16, ..paper.agent.trees },
                 ..paper.agent
             },
-            threshold: ThresholdConfig { method: ThresholdMethod::Calibrated },
+            decision: paper.decision,
             experts: paper.experts,
             paper: PaperConfig {
                 round_robin: false,

@@ -6,12 +6,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::agent::score::Scorer;
-use crate::config::Config;
+use crate::config::{Config, DecisionConfig, Goal};
 use crate::data::label_overrides::LabelOverrides;
 use crate::data::write::write_file;
 use crate::error::{Error, Result};
 use crate::features::Scale;
-use crate::features::statistics::StatisticsBySeries;
 use crate::features::surprisal::EcdfsBySeries;
 use crate::features::tree_row::{SeriesContext, n_tree_features};
 use crate::models::qnet::{QNetwork, QNetworkShape};
@@ -20,8 +19,8 @@ use crate::models::trees::BoostedTrees;
 
 /// A trained detector: the Q-networks and trees of its members, how their states are made, and the threshold.
 ///
-/// The score of a point, in units of reward, is `Q(anomaly) − Q(normal)`, the mean of the members, and what the surprisal of its features
-/// adds: `agent.surprisal`, and `agent.surprisal_unseen` in a series that it was not trained on.
+/// The score of a point is the log-odds of an anomaly, the mean of the members: those of the prior (`agent.prior`), and what answers added.
+/// Without a prior it is `Q(anomaly) − Q(normal)`, in units of reward.
 ///
 /// ```no_run
 /// use rlad::{Detector, Model, read};
@@ -52,12 +51,9 @@ pub(crate) struct ModelRecord {
     pub(crate) shape: QNetworkShape,
     pub(crate) n_channels: usize,
     pub(crate) scales: BTreeMap<String, Scale>,
-    pub(crate) statistics: StatisticsBySeries,
     /// The series whose ecdfs stand in the file, rising.
     pub(crate) ecdfs_of: Vec<String>,
     pub(crate) threshold: f64,
-    /// The addition to the scores of a series that it was not trained on, in units of reward, so that the threshold is theirs too.
-    pub(crate) unseen_shift: f64,
     /// Labels that experts gave.
     pub(crate) label_overrides: LabelOverrides,
     pub(crate) n_questions: usize,
@@ -91,10 +87,6 @@ impl Model {
         let (tensors, record, hash): (_, ModelRecord, _) = tensor_file::read(path, "model", &bytes)?;
         let learner = record.config.agent.learner();
         let n_features = record.shape.n_features;
-        if learner.has_trees() && !record.statistics.fits(n_features) {
-            let expected = "a model whose static covariates fit its features".to_owned();
-            return Err(Error::Format { path: path.to_owned(), expected, source: None });
-        }
         let member = |i: usize| {
             let has_network = tensors.contains_key(&format!("{i}.lstm.weight_ih_l0")) || !learner.has_trees();
             let network = has_network.then(|| network(path, &tensors, &format!("{i}."), record.shape)).transpose()?;
@@ -135,6 +127,14 @@ impl Model {
     #[must_use]
     pub fn without_answers(mut self) -> Self {
         self.record.label_overrides = LabelOverrides::default();
+        self
+    }
+
+    /// The same detector with the threshold of another goal; that of its settings is not changed by it. Without a prior the threshold is 0
+    /// for every goal.
+    #[must_use]
+    pub fn with_goal(mut self, goal: Goal) -> Self {
+        self.record.threshold = DecisionConfig { goal }.threshold(&self.record.config.agent);
         self
     }
 
@@ -180,7 +180,7 @@ impl Model {
 
     /// The trees' context of a series.
     pub(crate) fn series_context(&self, series: &str) -> SeriesContext {
-        SeriesContext { statistics: self.record.statistics.of(series), ecdfs: self.ecdfs_by_series.of(series) }
+        SeriesContext { ecdfs: self.ecdfs_by_series.of(series) }
     }
 
     /// The scale of a series' features: fitted in training, or running.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::agent::score::{Prediction, QFunctions, Scorer, mean_q_gap, q_gaps};
+use crate::agent::score::{QFunctions, Scorer, mean_score, scores};
 use crate::data::label::Label;
 use crate::data::series::Series;
 use crate::detect::detector::{Detector, ID_DIGITS, check_channels, leave_out_missing};
@@ -16,6 +16,8 @@ use crate::models::qnet::QNetwork;
 
 /// The points whose states are held at once.
 const PIECE: usize = 8_192;
+/// The log-odds of a point that an expert labelled.
+const SURE_LOG_ODDS: f64 = 20.0;
 /// The points that one thread scores together.
 const BATCH: usize = 768;
 
@@ -27,8 +29,6 @@ struct Piece {
     points: Range<usize>,
     /// Their rows for the trees; empty without trees.
     tree_rows: TreeRows,
-    /// Whether the model was trained on their series.
-    is_seen: bool,
 }
 
 /// A way along a series, piece by piece.
@@ -92,18 +92,13 @@ impl Iterator for Walk<'_> {
         let n_rows = rows.len() / n_features;
         self.context = rows[(n_rows - n_rows.min(self.n_steps - 1)) * n_features..].to_vec();
         let n_passed = self.points.start.saturating_sub(of_piece.start).min(of_piece.len());
-        Some(Piece {
-            rows,
-            points: n_before + n_passed..n_rows,
-            tree_rows,
-            is_seen: self.series_context.as_ref().is_none_or(SeriesContext::is_fitted),
-        })
+        Some(Piece { rows, points: n_before + n_passed..n_rows, tree_rows })
     }
 }
 
 impl Model {
     /// The scores of a piece.
-    fn score_piece(&self, Piece { rows, points, tree_rows, is_seen }: &Piece) -> Vec<f64> {
+    fn score_piece(&self, Piece { rows, points, tree_rows }: &Piece) -> Vec<f64> {
         let n_steps = self.record.config.state.n_steps;
         let n_tree_features = n_tree_features(self.record.shape.n_features);
         let batches: Vec<Range<usize>> =
@@ -117,17 +112,17 @@ impl Model {
                 &[]
             };
             let surprisal = |i| tree_rows.surprisal(batch.start + i);
-            self.combine(q_values, of_trees, surprisal, &vec![*is_seen; batch.len()])
+            self.combine(q_values, of_trees, surprisal, batch.len())
         };
         batches.into_par_iter().flat_map_iter(of_batch).collect()
     }
 
     /// The scores of some states, shape `[n, n_steps, n_features]` (read by networks only), and their rows for the trees (read by trees
-    /// only). `is_seen`: of each, whether the model was trained on its series.
-    pub(crate) fn score_states(&self, states: &[f32], tree_rows: &TreeRows, is_seen: &[bool]) -> Vec<f64> {
+    /// only); `n`: how many.
+    pub(crate) fn score_states(&self, states: &[f32], tree_rows: &TreeRows, n: usize) -> Vec<f64> {
         let n_steps = self.record.config.state.n_steps;
         let q_values = |network: &QNetwork| network.q_values(states, n_steps);
-        self.combine(q_values, &tree_rows.values, |i| tree_rows.surprisal(i), is_seen)
+        self.combine(q_values, &tree_rows.values, |i| tree_rows.surprisal(i), n)
     }
 
     /// The mean over the members of their Q-functions' values of some states, and what their surprisal adds.
@@ -136,21 +131,12 @@ impl Model {
         q_values: impl Fn(&QNetwork) -> Vec<[f32; 2]>,
         tree_rows: &[f32],
         surprisal: impl Fn(usize) -> f64,
-        is_seen: &[bool],
+        n: usize,
     ) -> Vec<f64> {
         let agent = &self.record.config.agent;
         let members: Vec<QFunctions<'_>> = self.members.iter().map(Scorer::q_functions).collect();
-        let of_members = q_gaps(agent, &members, q_values, tree_rows, is_seen.len());
-        let of_point = |(i, is_seen): (usize, &bool)| {
-            let q_gap = mean_q_gap(of_members.iter().map(|q_gaps| f64::from(q_gaps[i])));
-            let prediction = Prediction { q_gap, surprisal: surprisal(i) };
-            if *is_seen {
-                prediction.score(agent.surprisal)
-            } else {
-                prediction.score(agent.surprisal_unseen) + self.record.unseen_shift
-            }
-        };
-        is_seen.iter().enumerate().map(of_point).collect()
+        let of_members = scores(agent, &members, q_values, tree_rows, surprisal, n);
+        (0..n).map(|i| mean_score(of_members.iter().map(|scores| f64::from(scores[i])))).collect()
     }
 }
 
@@ -183,14 +169,18 @@ impl Detector for Model {
         Ok(scores)
     }
 
-    /// A point that was called an anomaly has twice the value of a sure one, `4 r1`, so that surprisal alone does not rank above it; one
-    /// that was called normal has the value of a sure one, `−2 r2`. Both lie on their side of the threshold.
+    /// A point that was called an anomaly has log-odds of 20, one that was called normal of −20; without a prior twice the value of a sure
+    /// anomaly, `4 r1`, and the value of a sure normal point, `−2 r2`. Both lie on their side of the threshold.
     fn apply_labels(&self, series: &Series, points: Range<usize>, scores: &mut [f64]) {
         assert_eq!(points.len(), scores.len(), "a score a point");
         let agent = &self.record.config.agent;
         let threshold = self.record.threshold;
-        let anomaly = (4.0 * f64::from(agent.reward_anomaly)).max(threshold.next_up());
-        let normal = (-2.0 * f64::from(agent.reward_normal)).min(threshold);
+        let (sure_anomaly, sure_normal) = if agent.has_prior() {
+            (SURE_LOG_ODDS, -SURE_LOG_ODDS)
+        } else {
+            (4.0 * f64::from(agent.reward_anomaly), -2.0 * f64::from(agent.reward_normal))
+        };
+        let (anomaly, normal) = (sure_anomaly.max(threshold.next_up()), sure_normal.min(threshold));
         for (point, label) in self.record.label_overrides.of(series) {
             let Some(score) = point.checked_sub(points.start).and_then(|at| scores.get_mut(at)) else { continue };
             *score = match label {

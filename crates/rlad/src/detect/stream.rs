@@ -144,7 +144,7 @@ struct Batch {
     model: Arc<Model>,
     states: Vec<f32>,
     tree_rows: TreeRows,
-    is_seen: Vec<bool>,
+    n: usize,
     /// Whether each point has a score, or why it was not taken in.
     outcomes: Vec<Result<bool>>,
 }
@@ -152,7 +152,7 @@ struct Batch {
 impl Batch {
     const fn of(model: Arc<Model>) -> Self {
         let tree_rows = TreeRows::new();
-        Self { model, states: Vec::new(), tree_rows, is_seen: Vec::new(), outcomes: Vec::new() }
+        Self { model, states: Vec::new(), tree_rows, n: 0, outcomes: Vec::new() }
     }
 
     fn take_in(&mut self, Arrival { stream, timestamp, values }: Arrival<'_>) {
@@ -162,7 +162,7 @@ impl Batch {
             if self.model.has_networks() {
                 self.states.extend_from_slice(&stream.window);
             }
-            self.is_seen.push(stream.context.as_ref().is_none_or(SeriesContext::is_fitted));
+            self.n += 1;
         } else {
             self.tree_rows.truncate(n_rows);
         }
@@ -170,7 +170,7 @@ impl Batch {
     }
 
     fn scores(self) -> impl Iterator<Item = Result<Option<f64>>> {
-        let mut scores = self.model.score_states(&self.states, &self.tree_rows, &self.is_seen).into_iter();
+        let mut scores = self.model.score_states(&self.states, &self.tree_rows, self.n).into_iter();
         self.outcomes.into_iter().map(move |outcome| Ok(if outcome? { scores.next() } else { None }))
     }
 }

@@ -1,18 +1,16 @@
-//! Rows for the boosted trees: the last step of a state, what is usual in its series, and the surprisal of the last step there.
+//! Rows for the boosted trees: the last step of a state, and its surprisal in its series.
 
-use crate::features::statistics::{SeriesStatistics, n_statistics};
 use crate::features::surprisal::{Ecdfs, mean_surprisal};
 
 /// The numbers of a row for a state with `n_features` features a step.
 pub(crate) const fn n_tree_features(n_features: usize) -> usize {
-    2 * n_features + n_statistics(n_features) + 1
+    2 * n_features + 1
 }
 
 /// Rows for the trees, one a state, and beside each the surprisal of its state.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TreeRows {
-    /// The rows, shape `[n, n_tree_features]`: the features of the last step, shape `[n_features]`; the series statistics, shape
-    /// `[2 n_features]`; the surprisal of each feature, shape `[n_features]`; and their mean.
+    /// The rows, shape `[n, n_tree_features]`: the features of the last step, shape `[n_features]`; the surprisal of each feature, shape `[n_features]`; and their mean.
     pub(crate) values: Vec<f32>,
     surprisals: Vec<f32>,
 }
@@ -44,8 +42,6 @@ impl TreeRows {
 /// The context of one series: everything that is known of it beside the features of a point.
 #[derive(Clone, Debug)]
 pub(crate) struct SeriesContext {
-    /// Its statistics: static covariates.
-    pub(crate) statistics: SeriesStatistics,
     /// The distributions of its features.
     pub(crate) ecdfs: Ecdfs,
 }
@@ -53,13 +49,12 @@ pub(crate) struct SeriesContext {
 impl SeriesContext {
     /// Whether it is the same at all points.
     pub(crate) const fn is_fitted(&self) -> bool {
-        self.statistics.is_fitted() && self.ecdfs.is_fitted()
+        self.ecdfs.is_fitted()
     }
 
     /// Appends the row of a state of a fitted series, by the features of its last step.
     pub(crate) fn push(&self, last_step: &[f32], rows: &mut TreeRows) {
         rows.values.extend_from_slice(last_step);
-        self.statistics.push(&mut rows.values);
         self.ecdfs.push(last_step, &mut rows.values);
         push_mean(last_step.len(), rows);
     }
@@ -67,8 +62,6 @@ impl SeriesContext {
     /// Takes in the features of the next point where it learns from them, and appends what [`Self::push`] does.
     pub(crate) fn push_next(&mut self, last_step: &[f32], rows: &mut TreeRows) {
         rows.values.extend_from_slice(last_step);
-        self.statistics.take_in(last_step);
-        self.statistics.push(&mut rows.values);
         self.ecdfs.push_next(last_step, &mut rows.values);
         push_mean(last_step.len(), rows);
     }

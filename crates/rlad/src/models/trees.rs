@@ -60,6 +60,8 @@ pub(crate) struct LabelledRows<'a> {
     rows: &'a [f32],
     is_anomaly: &'a [bool],
     weights: &'a [f32],
+    /// The log-odds that each row has before the first tree; empty where they are the bias.
+    offsets: &'a [f32],
     bins: Bins,
     columns: Columns,
 }
@@ -73,14 +75,25 @@ impl<'a> LabelledRows<'a> {
         let n = is_anomaly.len();
         assert!(rows.len() == n * n_features && weights.len() == n, "a label and a weight a row");
         let (bins, columns) = (Bins::of(rows, n_features), Columns::of(rows, n_features));
-        Self { n_features, rows, is_anomaly, weights, bins, columns }
+        Self { n_features, rows, is_anomaly, weights, offsets: &[], bins, columns }
+    }
+
+    /// The same rows, each with log-odds of its own to which trees add, shape `[n]`; none where it is empty.
+    ///
+    /// # Panics
+    /// If the shapes do not agree.
+    pub(crate) fn with_offsets(self, offsets: &'a [f32]) -> Self {
+        assert!(offsets.is_empty() || offsets.len() == self.is_anomaly.len(), "an offset a row");
+        Self { offsets, ..self }
     }
 }
 
 impl BoostedTrees {
     /// Fits trees to some of the labelled rows, `own`, rising; and the mean logistic loss of those rows.
     ///
-    /// Where all labels are of one kind there is nothing to tell apart: no tree is grown, and the odds are those of one more half row
+    /// Where rows have offsets, the log-odds of the trees are what is added to them, and the bias is 0.
+    ///
+    /// Without offsets, where all labels are of one kind there is nothing to tell apart: no tree is grown, and the odds are those of one more half row
     /// of each kind. Bins are those of all labelled rows, whichever are fitted: they are made without a label.
     pub(crate) fn fit(data: &LabelledRows<'_>, own: &[usize], config: &TreesConfig, rng: &mut impl Rng) -> (Self, f32) {
         let LabelledRows { n_features, is_anomaly, weights, .. } = *data;
@@ -88,14 +101,17 @@ impl BoostedTrees {
             own.iter().filter(|&&row| is_anomaly[row] == kind).map(|&row| f64::from(weights[row])).sum()
         };
         let (anomalies, normals) = (weight_of(true), weight_of(false));
-        if anomalies <= 0.0 || normals <= 0.0 {
+        let has_offsets = !data.offsets.is_empty();
+        if !has_offsets && (anomalies <= 0.0 || normals <= 0.0) {
             let bias = ((anomalies + 0.5) / (normals + 0.5)).ln() as f32;
             let fitted = Self::new(n_features, bias, Vec::new(), Vec::new());
             let loss = data.mean_loss(own, &vec![f64::from(bias); is_anomaly.len()]);
             return (fitted, loss);
         }
-        let mut fitted = Self::new(n_features, (anomalies / normals).ln() as f32, Vec::new(), Vec::new());
+        let bias = if has_offsets { 0.0 } else { (anomalies / normals).ln() as f32 };
+        let mut fitted = Self::new(n_features, bias, Vec::new(), Vec::new());
         let mut log_odds = vec![f64::from(fitted.bias); is_anomaly.len()];
+        log_odds.iter_mut().zip(data.offsets).for_each(|(odds, offset)| *odds += f64::from(*offset));
         let mut gradients = vec![Gradient::default(); is_anomaly.len()];
         let n_rows = fraction_of(own.len(), config.row_fraction).clamp(1, own.len());
         let n_used = fraction_of(n_features, config.feature_fraction).clamp(1, n_features);
@@ -125,6 +141,14 @@ impl BoostedTrees {
     fn new(n_features: usize, bias: f32, roots: Vec<u32>, nodes: Vec<Node>) -> Self {
         let paths = AllPaths::of(&roots, &nodes);
         Self { n_features, bias, roots, nodes, paths }
+    }
+
+    /// The same trees, all of whose values count by a share.
+    pub(crate) fn shrunk(self, share: f64) -> Self {
+        let value = |value: f32| (f64::from(value) * share) as f32;
+        let of_node = |node: Node| if node.left == 0 { Node { value: value(node.value), ..node } } else { node };
+        let nodes = self.nodes.into_iter().map(of_node).collect();
+        Self::new(self.n_features, value(self.bias), self.roots, nodes)
     }
 
     /// Appends a tree whose nodes are counted from its own root.

@@ -25,18 +25,38 @@ impl Session {
     pub(super) fn examples(&self, pseudo_labels: &[Example]) -> Vec<Example> {
         let series = self.learned_series();
         let expert = self.labelled().filter(|(at, _)| series.contains(&at.0));
-        let weights = self.weights_of_answers();
+        let (weights, p_right) = (self.weights_of_answers(), self.p_right());
+        // Labels that no question asked for are worth as much as those of a whole window.
+        let unasked = self.weight_of_point(self.config.query.shown);
         let expert = expert.filter(|(at, _)| self.pool.has(*at)).map(|(at, label)| Example {
             at,
             label,
-            weight: weights.get(&at).copied().unwrap_or(1.0),
+            weight: weights.get(&at).copied().unwrap_or(unasked) * p_right.get(&at).copied().unwrap_or(1.0),
         });
         expert.chain(pseudo_labels.iter().copied()).collect()
     }
 
-    /// The weights of the labelled points whose answer is likely_wrong, below 1: the probability that it is right, to the power of
-    /// `agent.label_noise_exponent`.
+    /// The weight of each point of an answer that labels `n_points`: its part of `agent.answer_weight`, at most 1.
+    fn weight_of_point(&self, n_points: usize) -> f32 {
+        let of_answer = self.config.agent.answer_weight;
+        if of_answer > 0.0 { (of_answer / n_points.max(1) as f64).min(1.0) as f32 } else { 1.0 }
+    }
+
+    /// The weights of the labelled points by the answers that labelled them, the last one where there are several.
     fn weights_of_answers(&self) -> BTreeMap<PoolPoint, f32> {
+        let mut weights = BTreeMap::new();
+        for (query, answer) in &self.answered {
+            let Answer::Spans(spans) = answer else { continue };
+            let points = spans.iter().flat_map(|span| span.first..=span.last);
+            let weight = self.weight_of_point(points.clone().count());
+            weights.extend(points.map(|point| ((query.series, point), weight)));
+        }
+        weights
+    }
+
+    /// What is left of the weights of labelled points whose answer is likely wrong: the probability that it is right, to the power of
+    /// `agent.label_noise_exponent`.
+    fn p_right(&self) -> BTreeMap<PoolPoint, f32> {
         /// No weight is less: a point that is asked about has a part in the bins of the trees.
         const LEAST: f64 = 1e-3;
         let power = self.config.agent.label_noise_exponent;

@@ -12,9 +12,7 @@ use super::Session;
 use crate::active::query::{Query, Reason};
 use crate::agent::ensemble::{fold, means};
 use crate::agent::pool::PoolPoint;
-use crate::config::ThresholdMethod;
 use crate::data::label::{Answer, Label, Truth};
-use crate::detect::threshold::SLACK;
 use crate::metrics::Quality;
 use crate::random::{Purpose, stream};
 
@@ -160,7 +158,7 @@ impl Session {
             let points: Vec<PoolPoint> = own.iter().map(|(at, _)| *at).collect();
             for (prediction, (_, label)) in self.agent.predictions_of(member, &self.pool, &points).into_iter().zip(own)
             {
-                match (prediction.score(self.config.agent.surprisal) > threshold, *label == Label::Anomaly) {
+                match (prediction.score > threshold, *label == Label::Anomaly) {
                     (true, true) => sums.0[0] += 1.0,
                     (true, false) => sums.0[1] += 1.0,
                     (false, true) => sums.0[2] += 1.0,
@@ -204,12 +202,8 @@ impl Session {
             })
             .collect();
         let predictions = self.agent.predictions(&self.pool, &points);
-        let worth = self.config.agent.surprisal;
-        let threshold = match self.config.threshold.method {
-            ThresholdMethod::Own => 0.0,
-            ThresholdMethod::Calibrated => self.threshold(&points, &predictions, worth, SLACK),
-        };
-        let alarms = means(&predictions).into_iter().map(|prediction| prediction.score(worth) > threshold).collect();
+        let threshold = self.threshold();
+        let alarms = means(&predictions).into_iter().map(|prediction| prediction.score > threshold).collect();
         PoolPredictions { threshold, alarms, p_wrong: self.p_wrong() }
     }
 

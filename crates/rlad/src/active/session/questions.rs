@@ -7,7 +7,7 @@ use crate::active::query::{Candidate, Query, Reason, rank, take};
 use crate::agent::ensemble::means;
 use crate::agent::pool::{PoolPoint, PoolSeries};
 use crate::agent::score::Prediction;
-use crate::config::{Config, QueryStrategy, ThresholdMethod, WarmUpScores};
+use crate::config::{Config, WarmUpScores};
 use crate::detect::warm_up::{WarmUpDetector, WarmUpKind, forest_scores};
 use crate::features::surprisal::mean_surprisal;
 use crate::models::iforest::IsolationForest;
@@ -96,7 +96,7 @@ impl Session {
             let candidates: Vec<Candidate> = scores
                 .iter()
                 .enumerate()
-                .map(|(i, &q_gap)| self.candidate((series, first + i), Prediction { q_gap, surprisal: 0.0 }))
+                .map(|(i, &score)| self.candidate((series, first + i), Prediction { score }))
                 .filter(|candidate| self.pool.has((series, candidate.point)))
                 .collect();
             picked.push(std::array::from_fn(|kind| {
@@ -141,12 +141,7 @@ impl Session {
         let turn = self.round as u64;
         let points = self.ranked_points(turn);
         let predictions = self.agent.predictions(&self.pool, &points);
-        let threshold = match (self.config.threshold.method, config.strategy) {
-            (ThresholdMethod::Calibrated, QueryStrategy::Margin) => {
-                self.threshold(&points, &predictions, self.config.agent.surprisal, 0.0)
-            }
-            _ => 0.0,
-        };
+        let threshold = self.threshold();
         let mut candidates: Vec<Candidate> = points
             .iter()
             .zip(means(&predictions))
@@ -203,9 +198,8 @@ impl Session {
     fn candidate(&self, (series, point): PoolPoint, prediction: Prediction) -> Candidate {
         let n_drawn = self.n_ranked_of_series(self.pool.series.len()).min(self.pool.series[series].training.len());
         let n_points = self.weight_of(series) / n_drawn.max(1) as f64;
-        let agent = &self.config.agent;
-        let (score, probability) = (prediction.score(agent.surprisal), prediction.probability(agent));
-        Candidate { series, point, score, probability, n_points }
+        let probability = prediction.probability(&self.config.agent);
+        Candidate { series, point, score: prediction.score, probability, n_points }
     }
 
     fn is_open(&self, (series, point): PoolPoint) -> bool {

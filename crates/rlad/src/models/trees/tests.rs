@@ -76,6 +76,27 @@ fn one_split_by_hand() {
     assert_eq!(got, [-2.0, -2.0, 2.0, 2.0, -2.0]);
 }
 
+/// The same six rows from offsets that say all: an offset of ln 3 is p = 3/4, so slopes are 3/4 or −1/4, curvatures 3/16; three rows a leaf:
+/// −2.25 / .5625 = −4 for the normal ones, +.75 / .5625 = 4/3 for the anomalies. Then a half of it counts.
+#[test]
+fn a_split_from_offsets_and_its_half_by_hand() {
+    let rows = [1.0, 2.0, 3.0, 5.0, 6.0, 7.0];
+    let labels = [false, false, false, true, true, true];
+    let offsets = [3.0_f32.ln(); 6];
+    let data = LabelledRows::new(&rows, 1, &labels, &[1.0; 6]).with_offsets(&offsets);
+    let trees = BoostedTrees::fit(&data, &[0, 1, 2, 3, 4, 5], &STUMPS, &mut rng(0)).0;
+    let close = |got: Vec<f64>, want: [f64; 2]| {
+        assert!(got.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-5), "{got:?} and {want:?}");
+    };
+    close(trees.log_odds(&[0.0, 9.0]), [-4.0, 4.0 / 3.0]);
+    close(trees.shrunk(0.5).log_odds(&[0.0, 9.0]), [-2.0, 2.0 / 3.0]);
+    // One kind of label teaches too, where there is something to begin at: p = 3/4 in all rows, a leaf of six.
+    let all_normal = [false; 6];
+    let data = LabelledRows::new(&rows, 1, &all_normal, &[1.0; 6]).with_offsets(&offsets);
+    let trees = BoostedTrees::fit(&data, &[0, 1, 2, 3, 4, 5], &STUMPS, &mut rng(0)).0;
+    close(trees.log_odds(&[0.0, 9.0]), [-4.0, -4.0]);
+}
+
 /// The best split by far parts off the one anomaly, which is too few rows.
 #[test]
 fn a_leaf_has_its_least_rows() {
