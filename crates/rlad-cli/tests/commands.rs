@@ -99,7 +99,7 @@ fn what_was_said_of_a_point_decides_over_its_score() {
     write_data(dir.path());
     let line = "train host.csv --session s --config small.toml --oracle truth --json";
     let json: serde_json::Value = serde_json::from_str(&stdout(&rlad(dir.path(), line))).unwrap();
-    // The rows whose score is twice that of a sure anomaly, and that of a sure normal point.
+    // The rows whose score is the log-odds of a point that an expert called an anomaly, or normal.
     let answered = |line: &str| {
         stdout(&rlad(dir.path(), line));
         let scores = fs::read_to_string(dir.path().join("scores.csv")).unwrap();
@@ -107,7 +107,7 @@ fn what_was_said_of_a_point_decides_over_its_score() {
             let is_row = |row: &&str| row.split(',').nth(2) == Some(score) && row.split(',').nth(4) == Some(anomaly);
             scores.lines().filter(is_row).count() as u64
         };
-        (n("20", "true"), n("-2", "false"))
+        (n("20", "true"), n("-20", "false"))
     };
     let (anomalies, normals) = answered("detect s host.csv --out scores.csv");
     assert_eq!(Some(anomalies), json["labelled_anomalies"].as_u64(), "{json}");

@@ -131,7 +131,7 @@ fn wrong_values_are_refused_with_what_was_expected() {
         (["--oracle", "pages"], "`truth`, `terminal`, `page`"),
         (["--bind", "here"], "`127.0.0.1:8080`"),
         (["--secret", "short"], "8 to 128"),
-        (["--questions", "0"], "zero"),
+        (["--questions", "-1"], "unexpected argument"),
         (["--strategy", "best"], "least-confidence"),
     ] {
         let error = train(&flags).unwrap_err();

@@ -57,7 +57,8 @@ pub struct AgentConfig {
 /// The detector before any answer, from which trees learn on.
 ///
 /// The log-odds of an anomaly are `log_odds + surprisal × s`, where `s` is the mean surprisal of the point's features in their series, in
-/// nats. Trees add to them (boosting from an offset), and what they add counts by the share `n / (n + answers)` after `n` answers: few
+/// nats. Trees add to them (boosting from an offset), and what they add counts by the share
+/// `n / (n + answers + answers_per_series × series)` after `n` answers: few
 /// answers move the detector little, many make it theirs. Both numbers of the line were fitted on series of web services and
 /// telephones whose judged parts they have not seen; how, says the book's page *Algorithm*.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,8 +69,10 @@ pub struct PriorConfig {
     /// The log-odds that a nat of surprisal adds; at least 0. At 0, or without trees, there is no prior, and a score is
     /// `Q(anomaly) − Q(normal)` in units of reward.
     pub surprisal: f64,
-    /// The number of answers at which what they teach has half its weight; at least 0.
+    /// The number of answers at which what they teach has half its weight, beside those of the series; at least 0.
     pub answers: f64,
+    /// So many more for each series that is trained on: what one answer says of many series is little; at least 0.
+    pub answers_per_series: f64,
 }
 
 /// The Q-functions that a member has, by the weight of its trees.
@@ -160,6 +163,8 @@ impl AgentConfig {
         check(is_amount(a.answer_weight), "agent.answer_weight", "at least 0", a.answer_weight)?;
         check(a.prior.log_odds.is_finite(), "agent.prior.log_odds", "a number", a.prior.log_odds)?;
         check(is_amount(a.prior.surprisal), "agent.prior.surprisal", "at least 0", a.prior.surprisal)?;
-        check(is_amount(a.prior.answers), "agent.prior.answers", "at least 0", a.prior.answers)
+        check(is_amount(a.prior.answers), "agent.prior.answers", "at least 0", a.prior.answers)?;
+        let of_series = a.prior.answers_per_series;
+        check(is_amount(of_series), "agent.prior.answers_per_series", "at least 0", of_series)
     }
 }

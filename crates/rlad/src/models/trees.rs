@@ -102,7 +102,7 @@ impl BoostedTrees {
         };
         let (anomalies, normals) = (weight_of(true), weight_of(false));
         let has_offsets = !data.offsets.is_empty();
-        if !has_offsets && (anomalies <= 0.0 || normals <= 0.0) {
+        if own.is_empty() || !has_offsets && (anomalies <= 0.0 || normals <= 0.0) {
             let bias = ((anomalies + 0.5) / (normals + 0.5)).ln() as f32;
             let fitted = Self::new(n_features, bias, Vec::new(), Vec::new());
             let loss = data.mean_loss(own, &vec![f64::from(bias); is_anomaly.len()]);

@@ -20,7 +20,7 @@ pub struct TreesConfig {
     pub row_fraction: f64,
     /// The fraction of the features that each tree sees, in `(0, 1]`.
     pub feature_fraction: f64,
-    /// The least labelled points of a leaf, at least 1; more than one range answer labels, so that no answer has a leaf of its own.
+    /// The least labelled points of a leaf, at least 1.
     pub min_rows: usize,
     /// The addition to a leaf's curvature, so that a leaf of a few points takes a small step; at least 0.
     pub l2: f64,
