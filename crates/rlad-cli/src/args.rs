@@ -222,8 +222,8 @@ pub(crate) struct DetectArgs {
     #[arg(long, conflicts_with = "name")]
     pub(crate) without_answers: bool,
     /// What alarms shall be best at, in place of the model's own goal; nothing is trained for it
-    #[arg(long, conflicts_with = "name", value_enum)]
-    pub(crate) goal: Option<GoalArg>,
+    #[arg(long, value_name = "GOAL", conflicts_with = "name", value_parser = named::<Goal>(GOALS))]
+    pub(crate) goal: Option<Goal>,
     /// Worker threads [default: one a core]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
@@ -233,30 +233,6 @@ pub(crate) struct DetectArgs {
     /// The form of the data.
     #[command(flatten)]
     pub(crate) form: DataArgs,
-}
-
-/// What alarms shall be best at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum GoalArg {
-    /// Points: about as many false alarms as misses
-    F1,
-    /// Events, each counted once: surer alarms
-    Events,
-    /// Few false alarms
-    Precision,
-    /// Few misses
-    Recall,
-}
-
-impl From<GoalArg> for Goal {
-    fn from(goal: GoalArg) -> Self {
-        match goal {
-            GoalArg::F1 => Self::F1,
-            GoalArg::Events => Self::Events,
-            GoalArg::Precision => Self::Precision,
-            GoalArg::Recall => Self::Recall,
-        }
-    }
 }
 
 /// A method that is fitted on the data that it scores.
@@ -421,6 +397,8 @@ pub(crate) struct ManArgs {
 }
 
 const STRATEGIES: &[&str] = &["margin", "least-confidence", "entropy", "random", "extremes", "proportional"];
+
+const GOALS: &[&str] = &["f1", "events", "precision", "recall"];
 
 /// A parser of names that are the serialised values of `T`.
 fn named<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>

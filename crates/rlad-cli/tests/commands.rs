@@ -79,9 +79,7 @@ fn from_a_file_to_a_judged_detector() {
     assert_eq!(evaluated["questions"], json["questions"]);
     assert_eq!(evaluated["strict"], json["check"]["strict"], "scored from a file as in training");
     assert_eq!(evaluated["delay"]["k"].as_u64(), Some(3), "the step is an hour");
-    assert_eq!(evaluated["strict"]["precision"].as_f64(), Some(1.0), "{evaluated}");
-    assert!(evaluated["strict"]["f1"].as_f64() > Some(0.5), "{evaluated}");
-    assert!(evaluated["best"]["strict"]["f1"].as_f64() > Some(0.8), "{evaluated}");
+    assert!(evaluated["strict"]["f1"].as_f64() > Some(0.8), "{evaluated}");
 
     // CSV scores say the same.
     assert_eq!(rlad(dir, "detect s/model.safetensors host.csv --out scores.csv").status.code(), Some(0));

@@ -52,7 +52,7 @@ pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
         detector = detector.without_answers();
     }
     if let Some(goal) = args.goal {
-        detector = detector.with_goal(goal.into());
+        detector = detector.with_goal(goal);
     }
     let part = args.form.part.unwrap_or_default();
     let found = Found { events: args.events.is_some().then(Vec::new), ..Found::default() };

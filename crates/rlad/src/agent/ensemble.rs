@@ -193,7 +193,7 @@ impl ExampleRows {
     }
 }
 
-/// The share of what trees add to the prior that counts: `n / (n + answers + answers_per_series × n_series)` of
+/// The share of what trees add to the prior that counts: `n / (n + answers_per_series × n_series)` of
 /// `agent.prior` after `n` answers, where an answer that is likely wrong is less than one; 1 without a prior.
 fn evidence(config: &AgentConfig, weights: &[f32], n_series: usize) -> f64 {
     if !config.has_prior() {
@@ -201,7 +201,7 @@ fn evidence(config: &AgentConfig, weights: &[f32], n_series: usize) -> f64 {
     }
     let of_answer = if config.answer_weight > 0.0 { config.answer_weight } else { 1.0 };
     let n = weights.iter().copied().map(f64::from).sum::<f64>() / of_answer;
-    let against = config.prior.answers + config.prior.answers_per_series * n_series as f64;
+    let against = config.prior.answers_per_series * n_series as f64;
     n / (n + against).max(f64::MIN_POSITIVE)
 }
 

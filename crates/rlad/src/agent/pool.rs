@@ -12,7 +12,7 @@ use crate::data::label_overrides::{LabelOverrides, point_hash};
 use crate::data::series::{Part, Series};
 use crate::error::{Error, Result};
 use crate::features::surprisal::{Ecdfs, EcdfsBySeries, Edges};
-use crate::features::tree_row::{SeriesContext, TreeRows};
+use crate::features::tree_row::TreeRows;
 use crate::features::{Encoded, Feature, Scale, encode, n_features};
 
 /// A point of a series of the pool.
@@ -25,7 +25,7 @@ pub(crate) struct PoolSeries {
     pub(crate) training: Range<usize>,
     name: String,
     pub(crate) encoded: Encoded,
-    context: SeriesContext,
+    ecdfs: Ecdfs,
     missing: Vec<bool>,
     /// Of each point, by which it is known again.
     point_hashes: Vec<u64>,
@@ -79,12 +79,11 @@ impl Pool {
             }
             let missing = (0..training.end).map(|point| series.is_missing(point)).collect();
             let point_hashes = (0..training.end).map(|point| point_hash(series, point)).collect();
-            let context = SeriesContext { ecdfs: Ecdfs::fit(Arc::default(), &[]) };
             pool.series.push(PoolSeries {
                 training,
                 name: series.name().to_owned(),
                 encoded,
-                context,
+                ecdfs: Ecdfs::fit(Arc::default(), &[]),
                 missing,
                 point_hashes,
             });
@@ -120,7 +119,7 @@ impl Pool {
         for &(series, point) in points {
             let series = &self.series[series];
             let row = series.encoded.row(point);
-            series.context.push(row, rows);
+            rows.push(row, &series.ecdfs);
         }
     }
 
@@ -140,22 +139,19 @@ impl Pool {
             .iter()
             .map(|series| Ecdfs::fit(edges.clone(), &series.encoded.rows()[rows_of(series)]))
             .collect();
-        self.series.iter_mut().zip(ecdfs).for_each(|(series, ecdfs)| series.context.ecdfs = ecdfs);
+        self.series.iter_mut().zip(ecdfs).for_each(|(series, ecdfs)| series.ecdfs = ecdfs);
         self.edges = edges;
     }
 
     /// Appends the ecdfs of the features of a point.
     pub(crate) fn ecdfs(&self, (series, point): PoolPoint, out: &mut Vec<f32>) {
         let series = &self.series[series];
-        series.context.ecdfs.push(series.encoded.row(point), out);
+        series.ecdfs.push(series.encoded.row(point), out);
     }
 
     /// The ecdfs of its series by name.
     pub(crate) fn ecdfs_by_series(&self) -> EcdfsBySeries {
-        EcdfsBySeries::new(
-            self.edges.clone(),
-            self.series.iter().map(|series| (series.name.as_str(), &series.context.ecdfs)),
-        )
+        EcdfsBySeries::new(self.edges.clone(), self.series.iter().map(|series| (series.name.as_str(), &series.ecdfs)))
     }
 
     /// Labelled points, rising, as they are kept with a detector.

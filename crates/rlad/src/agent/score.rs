@@ -56,16 +56,17 @@ pub(crate) fn scores(
 ) -> Vec<Vec<f32>> {
     let trees: Vec<&BoostedTrees> = members.iter().filter_map(|member| member.trees).collect();
     let mut log_odds = log_odds_of_each(&trees, tree_rows).into_iter();
+    let prior: Option<Vec<f64>> =
+        config.has_prior().then(|| (0..n).map(|i| prior_log_odds(&config.prior, surprisal(i))).collect());
     let of_member = |member: &QFunctions<'_>| {
         let q_gaps =
             member.network.map(&q_values).map(|q| q.into_iter().map(|q| f64::from(q[1] - q[0])).collect::<Vec<_>>());
         let log_odds = member.trees.and_then(|_| log_odds.next());
         let of_state = |i| {
             let (q_gap, log_odds) = (q_gaps.as_ref().map(|q| q[i]), log_odds.as_ref().map(|odds| odds[i]));
-            let score = if config.has_prior() {
-                from_prior(config, prior_log_odds(&config.prior, surprisal(i)), q_gap, log_odds)
-            } else {
-                q_gap_of(config, q_gap, log_odds)
+            let score = match &prior {
+                Some(prior) => from_prior(config, prior[i], q_gap, log_odds),
+                None => q_gap_of(config, q_gap, log_odds),
             };
             score as f32
         };
@@ -80,7 +81,7 @@ pub(crate) fn mean_score(scores: impl ExactSizeIterator<Item = f64>) -> f64 {
     scores.sum::<f64>() / n
 }
 
-/// The log-odds of an anomaly before any answer.
+/// The log-odds of an anomaly before any answer, in nats. `surprisal`: the mean over the features, in nats, at least 0.
 pub(crate) fn prior_log_odds(prior: &PriorConfig, surprisal: f64) -> f64 {
     prior.log_odds + prior.surprisal * surprisal
 }
@@ -141,8 +142,7 @@ mod tests {
     #[test]
     fn log_odds_begin_at_the_prior_by_hand() {
         let config = Config::default().agent;
-        let prior =
-            prior_log_odds(&PriorConfig { log_odds: -7.0, surprisal: 2.0, answers: 1.0, answers_per_series: 0.0 }, 4.0);
+        let prior = prior_log_odds(&PriorConfig { log_odds: -7.0, surprisal: 2.0, answers_per_series: 0.0 }, 4.0);
         assert!((prior - 1.0).abs() < 1e-12);
         assert!((from_prior(&config, prior, None, None) - 1.0).abs() < 1e-12, "no answer");
         assert!((from_prior(&config, prior, None, Some(-3.0)) + 2.0).abs() < 1e-12);

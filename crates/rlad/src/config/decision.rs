@@ -8,11 +8,11 @@ use super::AgentConfig;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionConfig {
-    /// The subject of the decision.
+    /// The quality that alarms shall be best at.
     pub goal: Goal,
 }
 
-/// What alarms shall be best at. Each goal is a log-odds of an anomaly from which on an alarm is worth it.
+/// The quality that alarms shall be best at. Each goal is a log-odds of an anomaly from which on an alarm is worth it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Goal {
@@ -28,10 +28,7 @@ pub enum Goal {
 }
 
 impl Goal {
-    /// The goals.
-    pub const ALL: [Self; 4] = [Self::F1, Self::Events, Self::Precision, Self::Recall];
-
-    /// The log-odds of an anomaly above which a point is an alarm.
+    /// The log-odds of an anomaly above which a point is an alarm, in nats.
     #[must_use]
     pub const fn log_odds(self) -> f64 {
         match self {
@@ -42,20 +39,9 @@ impl Goal {
     }
 }
 
-impl std::fmt::Display for Goal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::F1 => "f1",
-            Self::Events => "events",
-            Self::Precision => "precision",
-            Self::Recall => "recall",
-        })
-    }
-}
-
 impl DecisionConfig {
     /// The score above which a point is an alarm: the goal's log-odds, or, for an agent without a prior, 0, at which the greedy action
-    /// changes (paper, section 4).
+    /// changes.
     #[must_use]
     pub fn threshold(&self, agent: &AgentConfig) -> f64 {
         if agent.has_prior() { self.goal.log_odds() } else { 0.0 }

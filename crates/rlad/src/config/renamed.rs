@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 
 /// Old and new key.
-const RENAMED: [(&str, &str); 32] = [
+const RENAMED: [(&str, &str); 33] = [
     ("state.views", "state.features"),
     ("warm_up.n_trees", "paper.n_trees"),
     ("warm_up.sample_size", "paper.sample_size"),
@@ -31,6 +31,7 @@ const RENAMED: [(&str, &str); 32] = [
     ("agent.doubt", "agent.label_noise_exponent"),
     ("agent.trees.rarity", "agent.prior.surprisal"),
     ("agent.surprisal", "agent.prior.surprisal"),
+    ("threshold.method", "decision.goal"),
     ("agent.trees.row_share", "agent.trees.row_fraction"),
     ("agent.trees.feature_share", "agent.trees.feature_fraction"),
     ("experts.reask_share", "experts.reask_fraction"),

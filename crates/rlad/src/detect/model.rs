@@ -11,8 +11,8 @@ use crate::data::label_overrides::LabelOverrides;
 use crate::data::write::write_file;
 use crate::error::{Error, Result};
 use crate::features::Scale;
-use crate::features::surprisal::EcdfsBySeries;
-use crate::features::tree_row::{SeriesContext, n_tree_features};
+use crate::features::surprisal::{Ecdfs, EcdfsBySeries};
+use crate::features::tree_row::n_tree_features;
 use crate::models::qnet::{QNetwork, QNetworkShape};
 use crate::models::tensor_file::{self, Tensor, Tensors};
 use crate::models::trees::BoostedTrees;
@@ -178,9 +178,9 @@ impl Model {
         self.record.config.agent.learner().has_trees()
     }
 
-    /// The trees' context of a series.
-    pub(crate) fn series_context(&self, series: &str) -> SeriesContext {
-        SeriesContext { ecdfs: self.ecdfs_by_series.of(series) }
+    /// The distributions of the features of a series.
+    pub(crate) fn ecdfs(&self, series: &str) -> Ecdfs {
+        self.ecdfs_by_series.of(series)
     }
 
     /// The scale of a series' features: fitted in training, or running.

@@ -11,7 +11,8 @@ use crate::detect::detector::{Detector, ID_DIGITS, check_channels, leave_out_mis
 use crate::detect::model::Model;
 use crate::error::Result;
 use crate::features::FeatureState;
-use crate::features::tree_row::{SeriesContext, TreeRows, n_tree_features};
+use crate::features::surprisal::Ecdfs;
+use crate::features::tree_row::{TreeRows, n_tree_features};
 use crate::models::qnet::QNetwork;
 
 /// The points whose states are held at once.
@@ -38,7 +39,7 @@ struct Walk<'a> {
     points: Range<usize>,
     next: usize,
     features: FeatureState,
-    series_context: Option<SeriesContext>,
+    ecdfs: Option<Ecdfs>,
     n_features: usize,
     n_steps: usize,
     /// The last rows so far, as many as a window reaches back.
@@ -51,7 +52,7 @@ impl<'a> Walk<'a> {
         let name = series.name();
         Self {
             features: FeatureState::new(&state.features, series.clock(), series.n_channels(), &model.scale(name)),
-            series_context: model.has_trees().then(|| model.series_context(name)),
+            ecdfs: model.has_trees().then(|| model.ecdfs(name)),
             n_features: model.record.shape.n_features,
             n_steps: state.n_steps,
             next: 0,
@@ -81,12 +82,12 @@ impl Iterator for Walk<'_> {
         let values = &self.series.values()[of_piece.start * n_channels..of_piece.end * n_channels];
         self.features.extend(&self.series.timestamps()[of_piece.clone()], values, new_rows);
         for (point, row) in of_piece.clone().zip(new_rows.chunks_exact(n_features)) {
-            let Some(series_context) = &mut self.series_context else { continue };
+            let Some(ecdfs) = &mut self.ecdfs else { continue };
             if self.points.contains(&point) {
-                series_context.push_next(row, &mut tree_rows);
-            } else if !series_context.is_fitted() {
+                tree_rows.push_next(row, ecdfs);
+            } else if !ecdfs.is_fitted() {
                 unused.truncate(0);
-                series_context.push_next(row, &mut unused);
+                unused.push_next(row, ecdfs);
             }
         }
         let n_rows = rows.len() / n_features;

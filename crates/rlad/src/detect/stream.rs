@@ -6,7 +6,8 @@ use crate::data::series::Clock;
 use crate::detect::model::Model;
 use crate::error::{Error, Result};
 use crate::features::FeatureState;
-use crate::features::tree_row::{SeriesContext, TreeRows};
+use crate::features::surprisal::Ecdfs;
+use crate::features::tree_row::TreeRows;
 
 /// The state of one series that is scored as it arrives.
 ///
@@ -42,8 +43,8 @@ pub struct Stream {
     model: Arc<Model>,
     name: Box<str>,
     features: FeatureState,
-    /// The context of the series for the trees; `None` without trees.
-    context: Option<SeriesContext>,
+    /// The distributions of its features for the trees; `None` without trees.
+    ecdfs: Option<Ecdfs>,
     /// The rows of the last window, oldest first, shape `[n_steps, n_features]`; of the last step only, where no network reads more.
     window: Box<[f32]>,
     is_empty: bool,
@@ -70,8 +71,8 @@ impl Stream {
         let features = FeatureState::new(&state.features, clock, n_channels, &model.scale(name));
         let n_rows = if model.has_networks() { state.n_steps } else { 1 };
         let window = vec![0.0; n_rows * model.record.shape.n_features].into_boxed_slice();
-        let context = model.has_trees().then(|| model.series_context(name));
-        Self { name: name.into(), features, context, window, is_empty: true, last_timestamp: i64::MIN, model }
+        let ecdfs = model.has_trees().then(|| model.ecdfs(name));
+        Self { name: name.into(), features, ecdfs, window, is_empty: true, last_timestamp: i64::MIN, model }
     }
 
     /// The model that it is scored with.
@@ -113,8 +114,8 @@ impl Stream {
             let (before, row) = self.window.split_at_mut(n_before);
             before.chunks_exact_mut(n_features).for_each(|step| step.copy_from_slice(row));
         }
-        if let Some(context) = &mut self.context {
-            context.push_next(&self.window[n_before..], tree_rows);
+        if let Some(ecdfs) = &mut self.ecdfs {
+            tree_rows.push_next(&self.window[n_before..], ecdfs);
         }
         Ok(values.iter().any(|value| value.is_finite()))
     }

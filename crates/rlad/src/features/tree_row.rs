@@ -31,44 +31,30 @@ impl TreeRows {
         self.surprisals.len()
     }
 
+    /// Appends the row of a state by the features of its last step, in a series of these distributions.
+    pub(crate) fn push(&mut self, last_step: &[f32], ecdfs: &Ecdfs) {
+        self.values.extend_from_slice(last_step);
+        ecdfs.push(last_step, &mut self.values);
+        self.push_mean(last_step.len());
+    }
+
+    /// Lets the distributions take in the features of the next point where they learn from them, and appends what [`Self::push`] does.
+    pub(crate) fn push_next(&mut self, last_step: &[f32], ecdfs: &mut Ecdfs) {
+        self.values.extend_from_slice(last_step);
+        ecdfs.push_next(last_step, &mut self.values);
+        self.push_mean(last_step.len());
+    }
+
+    fn push_mean(&mut self, n_features: usize) {
+        let mean = mean_surprisal(&self.values[self.values.len() - n_features..]) as f32;
+        self.values.push(mean);
+        self.surprisals.push(mean);
+    }
+
     /// Keeps the first `n` rows.
     pub(crate) fn truncate(&mut self, n: usize) {
         let width = self.values.len().checked_div(self.len()).unwrap_or(0);
         self.values.truncate(n * width);
         self.surprisals.truncate(n);
     }
-}
-
-/// The context of one series: everything that is known of it beside the features of a point.
-#[derive(Clone, Debug)]
-pub(crate) struct SeriesContext {
-    /// The distributions of its features.
-    pub(crate) ecdfs: Ecdfs,
-}
-
-impl SeriesContext {
-    /// Whether it is the same at all points.
-    pub(crate) const fn is_fitted(&self) -> bool {
-        self.ecdfs.is_fitted()
-    }
-
-    /// Appends the row of a state of a fitted series, by the features of its last step.
-    pub(crate) fn push(&self, last_step: &[f32], rows: &mut TreeRows) {
-        rows.values.extend_from_slice(last_step);
-        self.ecdfs.push(last_step, &mut rows.values);
-        push_mean(last_step.len(), rows);
-    }
-
-    /// Takes in the features of the next point where it learns from them, and appends what [`Self::push`] does.
-    pub(crate) fn push_next(&mut self, last_step: &[f32], rows: &mut TreeRows) {
-        rows.values.extend_from_slice(last_step);
-        self.ecdfs.push_next(last_step, &mut rows.values);
-        push_mean(last_step.len(), rows);
-    }
-}
-
-fn push_mean(n_features: usize, rows: &mut TreeRows) {
-    let mean = mean_surprisal(&rows.values[rows.values.len() - n_features..]) as f32;
-    rows.values.push(mean);
-    rows.surprisals.push(mean);
 }

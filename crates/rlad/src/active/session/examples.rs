@@ -36,7 +36,7 @@ impl Session {
         expert.chain(pseudo_labels.iter().copied()).collect()
     }
 
-    /// The weight of each point of an answer that labels `n_points`: its part of `agent.answer_weight`, at most 1.
+    /// The weight of each point of a span of `n_points`: its part of `agent.answer_weight`, at most 1.
     fn weight_of_point(&self, n_points: usize) -> f32 {
         let of_answer = self.config.agent.answer_weight;
         if of_answer > 0.0 { (of_answer / n_points.max(1) as f64).min(1.0) as f32 } else { 1.0 }
@@ -47,9 +47,10 @@ impl Session {
         let mut weights = BTreeMap::new();
         for (query, answer) in &self.answered {
             let Answer::Spans(spans) = answer else { continue };
-            let points = spans.iter().flat_map(|span| span.first..=span.last);
-            let weight = self.weight_of_point(points.clone().count());
-            weights.extend(points.map(|point| ((query.series, point), weight)));
+            for span in spans {
+                let weight = self.weight_of_point(span.last + 1 - span.first);
+                weights.extend((span.first..=span.last).map(|point| ((query.series, point), weight)));
+            }
         }
         weights
     }
