@@ -224,6 +224,9 @@ pub(crate) struct DetectArgs {
     /// What alarms shall be best at, in place of the model's own goal; nothing is trained for it
     #[arg(long, value_name = "GOAL", conflicts_with = "name", value_parser = named::<Goal>(GOALS))]
     pub(crate) goal: Option<Goal>,
+    /// Move the threshold for the share of anomalies in these data, estimated without labels from the model's own scores of them
+    #[arg(long, conflicts_with = "name")]
+    pub(crate) adapt: bool,
     /// Worker threads [default: one a core]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,

@@ -64,6 +64,17 @@ impl Saved {
         }
     }
 
+    /// The same detector with its threshold moved for another share of anomalies among new points ([`Model::adapted`]); a baseline keeps its
+    /// own.
+    #[must_use]
+    pub fn adapted(self, scores: &[f64]) -> Self {
+        match self {
+            Self::Model(model) => Self::Model(model.adapted(scores)),
+            #[cfg(feature = "baselines")]
+            baseline @ Self::Baseline(_) => baseline,
+        }
+    }
+
     /// The SHA-256 of its content, in hexadecimal.
     #[must_use]
     pub fn hash(&self) -> &str {

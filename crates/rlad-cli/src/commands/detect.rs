@@ -55,6 +55,10 @@ pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
         detector = detector.with_goal(goal);
     }
     let part = args.form.part.unwrap_or_default();
+    if args.adapt {
+        let scores = own_scores(detector.detector(), &mut data, part)?;
+        detector = detector.adapted(&scores);
+    }
     let found = Found { events: args.events.is_some().then(Vec::new), ..Found::default() };
     let found = match &mut data {
         ScoredData::Whole(data) => score_whole(&detector, data, part, &args.out, found)?,
@@ -140,6 +144,28 @@ impl Found {
             all.extend(events);
         }
     }
+}
+
+/// The detector's own scores of the points that are to be scored, of all series.
+fn own_scores(detector: &dyn Detector, data: &mut ScoredData, part: Part) -> anyhow::Result<Vec<f64>> {
+    let mut all = Vec::new();
+    match data {
+        ScoredData::Whole(data) => {
+            for series in &data.series {
+                all.extend(detector.score_points(series, series.part(part))?);
+            }
+        }
+        ScoredData::Listed(catalogue) => {
+            let series = catalogue.series().to_vec();
+            for group in groups(&series, GROUP) {
+                let names: Vec<&str> = series[group].iter().map(|series| series.name.as_str()).collect();
+                for series in catalogue.read(&names)?.series {
+                    all.extend(detector.score_points(&series, series.part(part))?);
+                }
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// Scores data that are in memory, writes the scores and adds to what was found.

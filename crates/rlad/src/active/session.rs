@@ -25,7 +25,7 @@ pub use self::quality::{ExpectedQuality, Interval};
 pub use self::rounds::{RoundAnswers, RunSummary, ask};
 pub use self::similar::{SimilarWindow, SimilarWindows};
 use crate::active::query::{AskedPoints, Query};
-use crate::agent::ensemble::Agent;
+use crate::agent::ensemble::{Agent, means};
 use crate::agent::pool::{Pool, PoolPoint};
 use crate::config::{AnswerKind, Config};
 use crate::data::label::{Answer, Label, Labels};
@@ -287,6 +287,7 @@ impl Session {
 
     fn model(&self, agent: Agent) -> Model {
         let ecdfs = self.ecdfs_by_series();
+        let (mean_probability, evidence) = (self.mean_probability(&agent), self.evidence());
         let record = ModelRecord {
             config: Box::new(self.config.clone()),
             shape: agent.members[0].dqn.online.shape(),
@@ -297,8 +298,28 @@ impl Session {
             label_overrides: self.pool.label_overrides(self.labelled().filter(|(at, _)| self.pool.has(*at))),
             n_questions: self.answered.len(),
             n_labelled_points: self.labels.iter().map(Labels::len).sum(),
+            mean_probability,
+            evidence,
         };
         Model::new(agent.into_scorers(), record, ecdfs)
+    }
+
+    /// The mean probability of an anomaly over the training points; 0 without a prior.
+    fn mean_probability(&self, agent: &Agent) -> f64 {
+        if !self.config.agent.has_prior() {
+            return 0.0;
+        }
+        let predictions = agent.predictions(&self.pool, &self.sample());
+        let probabilities =
+            means(&predictions).into_iter().map(|prediction| prediction.probability(&self.config.agent));
+        probabilities.sum::<f64>() / predictions.first().map_or(1, Vec::len).max(1) as f64
+    }
+
+    /// The share of what was learned that counts, in `[0, 1]`; 0 without a prior.
+    fn evidence(&self) -> f64 {
+        let agent = &self.config.agent;
+        let n_labelling = self.answered.iter().filter(|(_, answer)| matches!(answer, Answer::Spans(_))).count();
+        if agent.has_prior() { agent.prior.evidence(n_labelling as f64, self.pool.series.len()) } else { 0.0 }
     }
 
     fn ecdfs_by_series(&self) -> EcdfsBySeries {

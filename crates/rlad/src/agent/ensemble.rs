@@ -201,8 +201,7 @@ fn evidence(config: &AgentConfig, weights: &[f32], n_series: usize) -> f64 {
     }
     let of_answer = if config.answer_weight > 0.0 { config.answer_weight } else { 1.0 };
     let n = weights.iter().copied().map(f64::from).sum::<f64>() / of_answer;
-    let against = config.prior.answers_per_series * n_series as f64;
-    n / (n + against).max(f64::MIN_POSITIVE)
+    config.prior.evidence(n, n_series)
 }
 
 /// The mean prediction of the members for each point.

@@ -72,6 +72,13 @@ pub struct PriorConfig {
     pub answers_per_series: f64,
 }
 
+impl PriorConfig {
+    /// The share of what answers add to the prior that counts after `n_answers`, in `[0, 1]`.
+    pub(crate) fn evidence(&self, n_answers: f64, n_series: usize) -> f64 {
+        n_answers / (n_answers + self.answers_per_series * n_series as f64).max(f64::MIN_POSITIVE)
+    }
+}
+
 /// The Q-functions that a member has, by the weight of its trees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Learner {

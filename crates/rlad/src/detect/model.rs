@@ -9,6 +9,7 @@ use crate::agent::score::Scorer;
 use crate::config::{Config, DecisionConfig, Goal};
 use crate::data::label_overrides::LabelOverrides;
 use crate::data::write::write_file;
+use crate::detect::label_shift::threshold_shift;
 use crate::error::{Error, Result};
 use crate::features::Scale;
 use crate::features::surprisal::{Ecdfs, EcdfsBySeries};
@@ -40,6 +41,8 @@ pub struct Model {
     pub(crate) members: Vec<Scorer>,
     pub(crate) record: ModelRecord,
     ecdfs_by_series: EcdfsBySeries,
+    /// The change of the threshold that [`Model::adapted`] found.
+    threshold_shift: f64,
     bytes: Vec<u8>,
     hash: String,
 }
@@ -58,6 +61,12 @@ pub(crate) struct ModelRecord {
     pub(crate) label_overrides: LabelOverrides,
     pub(crate) n_questions: usize,
     pub(crate) n_labelled_points: usize,
+    /// The mean probability of an anomaly over the training points; 0 where it is not known.
+    #[serde(default)]
+    pub(crate) mean_probability: f64,
+    /// The share of what was learned that counts (`agent.prior`), in `[0, 1]`; 0 without a prior.
+    #[serde(default)]
+    pub(crate) evidence: f64,
 }
 
 /// Under which the ecdfs stand in a file.
@@ -76,7 +85,7 @@ impl Model {
         }
         put(&mut tensors, ECDFS, ecdfs_by_series.tensors());
         let (bytes, hash) = tensor_file::write("model", &tensors, &record);
-        Self { members, record, ecdfs_by_series, bytes, hash }
+        Self { members, record, ecdfs_by_series, threshold_shift: 0.0, bytes, hash }
     }
 
     /// Reads the bytes of a model file; `path` is for errors.
@@ -101,7 +110,7 @@ impl Model {
             expected: "a file with the ecdfs of its series".to_owned(),
             source: Some(problem.into()),
         })?;
-        Ok(Self { members, record, ecdfs_by_series, bytes, hash })
+        Ok(Self { members, record, ecdfs_by_series, threshold_shift: 0.0, bytes, hash })
     }
 
     /// Reads a model file.
@@ -136,6 +145,23 @@ impl Model {
     pub fn with_goal(mut self, goal: Goal) -> Self {
         self.record.threshold = DecisionConfig { goal }.threshold(&self.record.config.agent);
         self
+    }
+
+    /// The same detector with its threshold moved for another share of anomalies than it learned from, which is estimated without labels
+    /// from its own scores of new points (label shift; Saerens, Latinne and Decaestecker 2002, damped). Where anomalies have become rarer the
+    /// threshold rises, where they are more it falls, by half of the change of their log-odds where much was learned, by less after few
+    /// answers. Without a prior or an answer nothing moves.
+    ///
+    /// `scores`: of [`Detector::score`](crate::Detector::score), of all new series together; NaN of a missing point is left out.
+    #[must_use]
+    pub fn adapted(mut self, scores: &[f64]) -> Self {
+        self.threshold_shift = threshold_shift(self.record.mean_probability, self.record.evidence, scores);
+        self
+    }
+
+    /// The score above which a point is an anomaly.
+    pub(crate) fn moved_threshold(&self) -> f64 {
+        self.record.threshold + self.threshold_shift
     }
 
     /// The bytes of its file.

@@ -147,7 +147,7 @@ impl Detector for Model {
     }
 
     fn threshold(&self) -> f64 {
-        self.record.threshold
+        self.moved_threshold()
     }
 
     fn id(&self) -> &str {

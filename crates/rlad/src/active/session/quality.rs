@@ -191,17 +191,20 @@ impl Session {
         Quality { precision, recall, f1 }
     }
 
-    /// The agent's predictions of a sample of points, the same in every round.
-    pub(super) fn pool_predictions(&self) -> PoolPredictions {
+    /// A sample of training points, as many of each series, the same in every round.
+    pub(super) fn sample(&self) -> Vec<PoolPoint> {
         let n_series = self.pool.series.len();
         let mut rng = stream(self.config.seed, Purpose::Quality, super::FINAL_TURN);
-        let points: Vec<PoolPoint> = (0..n_series)
-            .flat_map(|series| {
-                let drawn = self.pool.draw(series, N_COMPARED.div_ceil(n_series), &mut rng);
-                drawn.into_iter().map(move |point| (series, point))
-            })
-            .collect();
-        let predictions = self.agent.predictions(&self.pool, &points);
+        let of_series = |series| {
+            let drawn = self.pool.draw(series, N_COMPARED.div_ceil(n_series), &mut rng);
+            drawn.into_iter().map(move |point| (series, point))
+        };
+        (0..n_series).flat_map(of_series).collect()
+    }
+
+    /// The agent's predictions of [`Self::sample`].
+    pub(super) fn pool_predictions(&self) -> PoolPredictions {
+        let predictions = self.agent.predictions(&self.pool, &self.sample());
         let threshold = self.threshold();
         let alarms = means(&predictions).into_iter().map(|prediction| prediction.score > threshold).collect();
         PoolPredictions { threshold, alarms, p_wrong: self.p_wrong() }
