@@ -193,7 +193,7 @@ impl ExampleRows {
     }
 }
 
-/// The share of what trees add to the prior that counts: `n / (n + answers_per_series × n_series)` of
+/// The share of what trees add to the prior that counts: `n / (n + answers + answers_per_series × n_series)` of
 /// `agent.prior` after `n` answers, where an answer that is likely wrong is less than one; 1 without a prior.
 fn evidence(config: &AgentConfig, weights: &[f32], n_series: usize) -> f64 {
     if !config.has_prior() {

@@ -142,7 +142,8 @@ mod tests {
     #[test]
     fn log_odds_begin_at_the_prior_by_hand() {
         let config = Config::default().agent;
-        let prior = prior_log_odds(&PriorConfig { log_odds: -7.0, surprisal: 2.0, answers_per_series: 0.0 }, 4.0);
+        let prior =
+            prior_log_odds(&PriorConfig { log_odds: -7.0, surprisal: 2.0, answers: 1.0, answers_per_series: 0.0 }, 4.0);
         assert!((prior - 1.0).abs() < 1e-12);
         assert!((from_prior(&config, prior, None, None) - 1.0).abs() < 1e-12, "no answer");
         assert!((from_prior(&config, prior, None, Some(-3.0)) + 2.0).abs() < 1e-12);

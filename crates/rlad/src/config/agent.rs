@@ -57,9 +57,9 @@ pub struct AgentConfig {
 /// The detector before any answer, from which trees learn on.
 ///
 /// The log-odds of an anomaly are `log_odds + surprisal × s`, where `s` is the mean surprisal of the point's features in their series, in
-/// nats. Trees add to them (boosting from an offset), and what they add counts by the share `n / (n + answers_per_series × series)` after
-/// `n` answers: few answers move the detector little, many make it theirs. The defaults were chosen on all of WSD, its judged half too,
-/// and on the first 80 % of KPI (D15 on the book's page *Algorithm*).
+/// nats. Trees add to them (boosting from an offset), and what they add counts by the share
+/// `n / (n + answers + answers_per_series × series)` after `n` answers: few answers move the detector little, many make it theirs. The
+/// defaults were chosen on all of WSD, its judged half too, and on KPI (D15 on the book's page *Algorithm*).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PriorConfig {
@@ -68,14 +68,17 @@ pub struct PriorConfig {
     /// The log-odds that a nat of surprisal adds; at least 0. At 0, or without trees, there is no prior, and a score is
     /// `Q(anomaly) − Q(normal)` in units of reward.
     pub surprisal: f64,
-    /// The number of answers, for each series that is trained on, at which what they teach has half its weight; at least 0.
+    /// The number of answers at which what they teach has half its weight, beside those of the series; at least 0.
+    pub answers: f64,
+    /// The number of answers, for each series that is trained on, by which that number is larger; at least 0.
     pub answers_per_series: f64,
 }
 
 impl PriorConfig {
     /// The share of what answers add to the prior that counts after `n_answers`, in `[0, 1]`.
     pub(crate) fn evidence(&self, n_answers: f64, n_series: usize) -> f64 {
-        n_answers / (n_answers + self.answers_per_series * n_series as f64).max(f64::MIN_POSITIVE)
+        let against = self.answers + self.answers_per_series * n_series as f64;
+        n_answers / (n_answers + against).max(f64::MIN_POSITIVE)
     }
 }
 
@@ -167,6 +170,7 @@ impl AgentConfig {
         check(is_amount(a.answer_weight), "agent.answer_weight", "at least 0", a.answer_weight)?;
         check(a.prior.log_odds.is_finite(), "agent.prior.log_odds", "a number", a.prior.log_odds)?;
         check(is_amount(a.prior.surprisal), "agent.prior.surprisal", "at least 0", a.prior.surprisal)?;
+        check(is_amount(a.prior.answers), "agent.prior.answers", "at least 0", a.prior.answers)?;
         let of_series = a.prior.answers_per_series;
         check(is_amount(of_series), "agent.prior.answers_per_series", "at least 0", of_series)
     }

@@ -58,7 +58,7 @@ impl Config {
                 reward_normal: 1.0,
                 label_noise_exponent: 0.0,
                 answer_weight: 0.0,
-                prior: PriorConfig { log_odds: 0.0, surprisal: 0.0, answers_per_series: 0.0 },
+                prior: PriorConfig { log_odds: 0.0, surprisal: 0.0, answers: 0.0, answers_per_series: 0.0 },
                 trees: TreesConfig {
                     weight: 0.0,
                     n_trees: 60,
@@ -135,7 +135,7 @@ impl Default for Config {
                 restart: true,
                 label_noise_exponent: 2.0,
                 answer_weight: 5.0,
-                prior: PriorConfig { log_odds: -7.2, surprisal: 2.0, answers_per_series: 2.0 },
+                prior: PriorConfig { log_odds: -7.2, surprisal: 2.0, answers: 8.0, answers_per_series: 2.0 },
                 trees: TreesConfig { weight: 1.0, n_trees: 120, n_leaves: 16, min_rows: 10, ..paper.agent.trees },
                 ..paper.agent
             },
