@@ -4,13 +4,20 @@
 //! program of its own, so that time and memory are its own; it writes scores to disk and says what it read to get them.
 //! Metrics are computed from the scores (`row`), so that a new metric needs no new run, and become tables (`table`) and a
 //! page (`page`). `schedule` runs what is not there yet.
+//!
+//! A suite may take some of the series only (`selection`), and may run each by itself: figures are means over series then
+//! (`per_series`, `alone_table`).
 
+pub(crate) mod alone_table;
 pub(crate) mod page;
+mod per_series;
 pub(crate) mod problem;
 mod process;
 pub(crate) mod row;
 pub(crate) mod run;
 pub(crate) mod schedule;
+pub(crate) mod script;
+pub(crate) mod selection;
 pub(crate) mod suite;
 pub(crate) mod table;
 

@@ -289,6 +289,54 @@ esac
     assert!(told(&bench(dir, &format!("{line} --retry"))).starts_with("9 runs made"));
 }
 
+#[cfg(unix)]
+#[test]
+fn each_series_alone_is_one_run_with_the_scores_of_all() {
+    // The script is called once a series, in the order of the data; the second call of `fails` comes to nothing.
+    let script = r#"
+while [ $# -gt 1 ]; do [ "$1" = --out ] && out=$2; shift; done
+at=${out##*/}
+[ $1$at = fails1 ] && { echo "error: no luck" >&2; exit 3; }
+cp "$out/../../../../one-$at.parquet" "$out/scores.parquet"
+printf '{"versions": {}, "peak_memory_bytes": null, "runs": [{"budget": null, "scores": "scores.parquet", "questions": 0, "labelled_points": 0, "fit_seconds": 1, "score_seconds": 1, "threshold_rule": "own"}]}' > "$out/peer.json"
+"#;
+    let dir = with_script(script, &["copies", "fails"]);
+    let (dir, out) = (dir.path(), dir.path().join("out"));
+    let suite = fs::read_to_string(dir.join("scripts.toml")).unwrap();
+    let (head, scripts) = suite.split_once("[[run]]").unwrap();
+    let head = head.replace("validation = \"0.6..0.8\"", "each_series_alone = true").replace("[15, 25]", "[0, 2, 5]");
+    let own = SUITE.split_once("[[run]]").unwrap().1.split_once("[[run]]\nname = \"A script\"").unwrap().0;
+    fs::write(dir.join("alone.toml"), format!("{head}[[run]]{own}[[run]]{scripts}")).unwrap();
+
+    told(&bench(dir, "alone.toml --out out --only SPOT --only Small_agent"));
+    let spot = rlad::data::read_scores(&out.join("runs/spot-seed-0/scores.parquet")).unwrap();
+    let n_series = spot.len();
+    assert!(n_series > 1, "the data in the program are several series");
+    for (i, one) in spot.iter().enumerate() {
+        rlad::data::write_scores(&out.join(format!("one-{i}.parquet")), std::slice::from_ref(one)).unwrap();
+    }
+    let line = "alone.toml --out out --python sh";
+    assert!(told(&bench(dir, line)).contains("7 of 7 runs are there, 1 failed"));
+    assert!(told(&bench(dir, line)).starts_with("0 runs made"));
+    let text = fs::read_to_string(out.join("results.md")).unwrap();
+    assert!(text.contains("**failed**: series `") && text.contains("no luck"), "{text}");
+    // The script gave the scores of SPOT, and so has its figures.
+    let mut reader = csv::Reader::from_path(out.join("per_series.csv")).unwrap();
+    let records: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
+    let of = |row: &str| -> Vec<Vec<String>> {
+        let of_row = records.iter().filter(|record| &record[0] == row);
+        of_row.map(|record| record.iter().skip(1).map(str::to_owned).collect()).collect()
+    };
+    assert_eq!((of("copies"), of("SPOT").len(), of("fails").len()), (of("SPOT"), n_series, 0));
+    // Two seeds and three budgets.
+    assert_eq!(of("Small agent").len(), 2 * 3 * n_series);
+    let outcome = fs::read_to_string(out.join("runs/small-agent-seed-0/run.json")).unwrap();
+    let outcome: serde_json::Value = serde_json::from_str(&outcome).unwrap();
+    let questions: Vec<u64> =
+        outcome["results"].as_array().unwrap().iter().map(|one| one["questions"].as_u64().unwrap()).collect();
+    assert_eq!(questions, [0, 2, 5], "of each series");
+}
+
 #[test]
 fn a_folder_is_filled_by_one_program_at_a_time() {
     let dir = folder();

@@ -67,12 +67,25 @@ const NAB_COLUMNS: &[(&str, &str, bool)] = &[
     ("NAB, standard, oracle", "/nab/standard/best/score", true),
 ];
 
+/// The columns of a suite that runs each series alone, in the place of all others.
+const ALONE_COLUMNS: &[(&str, &str, bool)] = &[
+    ("strict F1, mean of series", "/mean/strict_f1", false),
+    ("delay F1, mean of series", "/mean/delay_f1", false),
+    ("event precision", "/mean/event_precision", false),
+    ("event recall", "/mean/event_recall", false),
+    ("alarm share", "/mean/alarm_share", false),
+    ("alarm share, no anomaly", "/mean/alarm_share_without_anomaly", false),
+    ("strict F1, oracle", "/mean/best_strict_f1", true),
+    ("delay F1, oracle", "/mean/best_delay_f1", true),
+];
+
 /// The page.
 pub(crate) fn html(suite: &Suite, rows: &[Row], head: &[String], command: &str) -> String {
     let groups = groups(rows);
     let pair = |spread: Spread| (spread.mean, spread.deviation);
     let nab = if suite.nab_probation { NAB_COLUMNS } else { &[] };
-    let columns = || COLUMNS.iter().map(|column| (column, 3)).chain(nab.iter().map(|column| (column, 1)));
+    let common = if suite.each_series_alone { ALONE_COLUMNS } else { COLUMNS };
+    let columns = || common.iter().map(|column| (column, 3)).chain(nab.iter().map(|column| (column, 1)));
     let data = Data {
         name: &suite.name,
         about: &suite.about,

@@ -5,6 +5,7 @@ use rlad::metrics::{EvaluateOptions, Joined, NabOptions, ScoredSeries, join};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::per_series::{SeriesQuality, in_each_series, means};
 use super::run::{Outcome, RunScores, Task};
 use super::schedule::PlannedRun;
 use super::suite::Suite;
@@ -35,6 +36,9 @@ pub(crate) struct Row {
     pub(crate) peak_memory: Option<u64>,
     /// The metrics, as `rlad evaluate --json` has them; null where the run failed.
     pub(crate) metrics: Value,
+    /// The quality in each series, where each is run alone; empty otherwise.
+    #[serde(skip)]
+    pub(crate) series: Vec<SeriesQuality>,
     /// Why the run failed, if it did.
     pub(crate) error: Option<String>,
 }
@@ -66,6 +70,7 @@ pub(crate) fn rows(
             score_seconds: scored.map_or(0.0, |scored| scored.score_seconds),
             peak_memory: outcome.peak_memory,
             metrics: measured.metrics,
+            series: measured.series,
             error,
         }
     };
@@ -85,7 +90,11 @@ pub(crate) fn rows(
                 continue;
             }
         };
-        let mut metrics_at_own = metrics(suite, &scores.scored(), delay)?;
+        let series = if suite.each_series_alone { in_each_series(&scores, delay)? } else { Vec::new() };
+        let mut metrics_at_own = match suite.each_series_alone {
+            true => means(&series, delay),
+            false => metrics(suite, &scores.scored(), delay)?,
+        };
         if let Some(expected) = scored.expected {
             metrics_at_own["expected"] = serde_json::to_value(expected)?;
         }
@@ -93,6 +102,7 @@ pub(crate) fn rows(
             threshold_rule: &scored.threshold_rule,
             labelled_points: scored.labelled_points,
             metrics: metrics_at_own,
+            series,
         };
         rows.push(row(budget, Some(scored), Ok(own)));
         if let Some(validation) = scored.validation {
@@ -100,6 +110,7 @@ pub(crate) fn rows(
                 threshold_rule: "best F1 on training labels",
                 labelled_points: scored.labelled_points + validation.labelled_points,
                 metrics: metrics(suite, &scores.at_threshold(validation.threshold), delay)?,
+                series: Vec::new(),
             };
             rows.push(row(budget, Some(scored), Ok(best)));
         }
@@ -124,6 +135,7 @@ struct Measured<'a> {
     threshold_rule: &'a str,
     labelled_points: usize,
     metrics: Value,
+    series: Vec<SeriesQuality>,
 }
 
 /// The scores after one budget: one a series of the data, of the points of the test part, in their order. A point that the
@@ -243,6 +255,7 @@ mod tests {
             score_seconds: 0.0,
             peak_memory: None,
             metrics: json!({"strict": {"f1": f1}}),
+            series: Vec::new(),
             error: None,
         }
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rlad::active::{Question, ask, random_questions};
-use rlad::baselines::Baseline;
+use rlad::baselines::{Baseline, Method};
 use rlad::config::AnswerKind;
 use rlad::data::{DataSet, Labels, Part, SeriesScores, Truth};
 use rlad::metrics::{Goal, ScoredSeries, join};
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::process::this_program;
+use super::selection::each_alone;
 use super::suite::{DetectorKind, MethodEntry, RunEntry, agent};
 
 /// The file in which a run's outcome stands.
@@ -40,6 +41,9 @@ pub(crate) struct Task {
     pub(crate) test: Part,
     /// The part whose labels give a threshold to what has scores only.
     pub(crate) validation: Option<Part>,
+    /// Whether each series is learned from and scored by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) each_series_alone: bool,
     /// The folder of the run.
     pub(crate) out: PathBuf,
 }
@@ -89,9 +93,9 @@ pub(crate) struct RunScores {
     pub(crate) budget: Option<usize>,
     /// The file of scores, in the run's folder.
     pub(crate) scores: String,
-    /// The questions that were asked, the warm-up's included.
+    /// The questions that were asked, the warm-up's included; the mean over series where each is run alone.
     pub(crate) questions: usize,
-    /// The labels that were read to fit it, the warm-up's included.
+    /// The labels that were read to fit it, the warm-up's included; the mean over series where each is run alone.
     pub(crate) labelled_points: usize,
     /// How the threshold in the file came about.
     pub(crate) threshold_rule: String,
@@ -161,8 +165,8 @@ pub(crate) fn write_outcome(folder: &Path, outcome: &Outcome) -> anyhow::Result<
     Ok(rlad::data::write_file(&folder.join(OUTCOME), serde_json::to_string_pretty(outcome)?.as_bytes())?)
 }
 
-/// Sessions whose budget is raised from one budget to the next, as `rlad train --resume --questions` does it: one, or one for
-/// each fold of series that are left out. `scored` is told the results so far after each budget but the last.
+/// Sessions whose budget is raised from one budget to the next, as `rlad train --resume --questions` does it: one, one for
+/// each series by itself, or one for each fold of series that are left out. `scored` is told the results so far after each budget but the last.
 fn agent_run(
     task: &Task,
     table: &toml::Table,
@@ -173,6 +177,9 @@ fn agent_run(
     (config.seed, config.part) = (task.seed, task.train);
     let n = data.series.len();
     let mut folds: Vec<Fold> = match task.entry.unseen_folds {
+        None if task.each_series_alone => (0..n)
+            .map(|alone| Fold::new(task, &config, data, &|series| series == alone, vec![alone]))
+            .collect::<anyhow::Result<_>>()?,
         None => vec![Fold::new(task, &config, data, &|_| true, (0..n).collect())?],
         Some(k) => (0..k.min(n))
             .map(|fold| {
@@ -200,7 +207,8 @@ fn agent_run(
             questions += fitted.questions;
             labelled_points += fitted.labelled_points;
             threshold_rule = fitted.threshold_rule;
-            expected = fitted.expected;
+            // Of one series it says nothing of the others.
+            expected = fitted.expected.filter(|_| !task.each_series_alone);
         }
         let name = format!("scores-{budget}.parquet");
         let of_series: Vec<SeriesScores> = of_series.into_iter().flatten().collect();
@@ -293,50 +301,74 @@ impl Fold {
 
 /// A baseline; one that learns from labels gets those of random questions, as many as each budget allows.
 fn baseline_run(task: &Task, baseline: &MethodEntry, data: &DataSet) -> anyhow::Result<Vec<RunScores>> {
-    let series = &data.series;
     let method = baseline.method()?;
+    let alone = if task.each_series_alone { each_alone(data) } else { Vec::new() };
+    let groups = if task.each_series_alone { alone.as_slice() } else { std::slice::from_ref(data) };
     let budgets: Vec<Option<usize>> = match task.budgets.as_slice() {
         [] => vec![None],
         budgets => budgets.iter().copied().map(Some).collect(),
     };
     let mut results = Vec::new();
     for budget in budgets {
-        let begun = Instant::now();
-        let mut labels = vec![Labels::default(); series.len()];
-        if let Some(n) = budget {
-            let kind = baseline.answers.unwrap_or(AnswerKind::Range);
-            let queries = random_questions(series, task.train, n, task.seed);
-            let question = |(n_answered, query): (usize, _)| question(query, series, task.train, kind, n_answered, n);
-            let questions: Vec<Question<'_>> = queries.iter().enumerate().map(question).collect();
-            let answers = ask(&mut TruthOracle::new(&data.truths), &questions)?.answers;
-            for (query, (_, answer)) in queries.iter().zip(&answers) {
-                labels[query.series].teach(query.point, answer);
+        let name = budget.map_or_else(|| "scores.parquet".to_owned(), |budget| format!("scores-{budget}.parquet"));
+        let mut result = RunScores {
+            budget,
+            scores: name.clone(),
+            questions: 0,
+            labelled_points: 0,
+            threshold_rule: method.threshold_rule(),
+            validation: None,
+            fit_seconds: 0.0,
+            score_seconds: 0.0,
+            expected: None,
+        };
+        let mut of_all = Vec::new();
+        for data in groups {
+            let fitting = Instant::now();
+            let (fitted, labels) = fit(task, baseline, &method, data, budget)?;
+            result.fit_seconds += fitting.elapsed().as_secs_f64();
+            let scoring = Instant::now();
+            let mut of_test = scores(&fitted, data, task.test)?;
+            apply_labels(&mut of_test, &labels, &data.series, task.test);
+            of_all.append(&mut of_test);
+            result.score_seconds += scoring.elapsed().as_secs_f64();
+            result.questions += fitted.n_questions();
+            result.labelled_points += fitted.n_labelled_points();
+            // A suite whose series are run alone has no such part.
+            if let Some(part) = task.validation.filter(|_| method.has_scores()) {
+                result.validation = validation(&scores(&fitted, data, part)?, data, part);
             }
         }
-        let fitted = Baseline::fit(&method, series, task.train, &labels, budget.unwrap_or(0), task.seed)?;
-        let fit_seconds = begun.elapsed().as_secs_f64();
-        let scoring = Instant::now();
-        let name = budget.map_or_else(|| "scores.parquet".to_owned(), |budget| format!("scores-{budget}.parquet"));
-        let mut of_test = scores(&fitted, data, task.test)?;
-        apply_labels(&mut of_test, &labels, series, task.test);
-        rlad::data::write_scores(&task.out.join(&name), &of_test)?;
-        let score_seconds = scoring.elapsed().as_secs_f64();
-        results.push(RunScores {
-            budget,
-            scores: name,
-            questions: fitted.n_questions(),
-            labelled_points: fitted.n_labelled_points(),
-            threshold_rule: method.threshold_rule(),
-            validation: match task.validation.filter(|_| method.has_scores()) {
-                Some(part) => validation(&scores(&fitted, data, part)?, data, part),
-                None => None,
-            },
-            fit_seconds,
-            score_seconds,
-            expected: None,
-        });
+        rlad::data::write_scores(&task.out.join(&name), &of_all)?;
+        result.questions /= groups.len().max(1);
+        result.labelled_points /= groups.len().max(1);
+        results.push(result);
     }
     Ok(results)
+}
+
+/// A baseline fitted, and the labels that it learned from.
+fn fit(
+    task: &Task,
+    baseline: &MethodEntry,
+    method: &Method,
+    data: &DataSet,
+    budget: Option<usize>,
+) -> anyhow::Result<(Baseline, Vec<Labels>)> {
+    let series = &data.series;
+    let mut labels = vec![Labels::default(); series.len()];
+    if let Some(n) = budget {
+        let kind = baseline.answers.unwrap_or(AnswerKind::Range);
+        let queries = random_questions(series, task.train, n, task.seed);
+        let question = |(n_answered, query): (usize, _)| question(query, series, task.train, kind, n_answered, n);
+        let questions: Vec<Question<'_>> = queries.iter().enumerate().map(question).collect();
+        let answers = ask(&mut TruthOracle::new(&data.truths), &questions)?.answers;
+        for (query, (_, answer)) in queries.iter().zip(&answers) {
+            labels[query.series].teach(query.point, answer);
+        }
+    }
+    let fitted = Baseline::fit(method, series, task.train, &labels, budget.unwrap_or(0), task.seed)?;
+    Ok((fitted, labels))
 }
 
 /// Puts labels that a baseline learned from in the place of its scores of the same points, as an agent's label overrides stand: above or below all other

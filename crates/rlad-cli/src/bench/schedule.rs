@@ -8,13 +8,13 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use rlad::Error;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::problem::last_words;
 use super::process::{self, Ended, this_program};
-use super::run::{Machine, OUTCOME, Outcome, RunScores, Task, write_outcome};
+use super::run::{Machine, OUTCOME, Outcome, Task, write_outcome};
+use super::script::{PEER, Part, ScriptData, command, together};
 use super::suite::{DetectorKind, PeerEntry, RunEntry, Suite, slug};
 use crate::progress::Progress;
 
@@ -22,8 +22,6 @@ use crate::progress::Progress;
 const TASK: &str = "task.json";
 /// The file that a run's stderr goes to.
 const LOG: &str = "log.txt";
-/// The file of a script's own report.
-const PEER: &str = "peer.json";
 
 /// One run of a suite: what is to be done, and the position of its detector in the suite.
 #[derive(Clone, Debug)]
@@ -39,8 +37,8 @@ pub(crate) struct PlannedRun {
 pub(crate) struct Prepared {
     /// The data in the program's own form.
     pub(crate) data: PathBuf,
-    /// Their features, where a script wants them.
-    pub(crate) features: Option<PathBuf>,
+    /// The data as a script takes them: all series, or one after the other where each is run alone; none without a script.
+    pub(crate) of_scripts: Vec<ScriptData>,
     /// The SHA-256 of the data's file.
     pub(crate) data_hash: String,
     /// The program that runs scripts.
@@ -60,6 +58,7 @@ pub(crate) fn plan(suite: &Suite, data: &Path, out: &Path) -> Vec<PlannedRun> {
                 train: suite.train,
                 test: suite.test,
                 validation: suite.validation.filter(|_| entry.method.is_some()),
+                each_series_alone: suite.each_series_alone,
                 out: out.join("runs").join(format!("{}-seed-{seed}", slug(&entry.name))),
             };
             planned.push(PlannedRun { entry: at, task });
@@ -125,29 +124,58 @@ pub(crate) fn make(
 fn make_one(task: &Task, prepared: &Prepared, timeout: Duration, machine: Machine) -> anyhow::Result<()> {
     let begun = Instant::now();
     begin(task, prepared)?;
-    let detector = task.entry.detector()?;
-    let ended = match detector {
-        DetectorKind::Agent(_) | DetectorKind::Method(_) => call(&mut own(task)?, task, timeout, machine)?,
-        DetectorKind::Peer(peer) => match script(task, peer, prepared) {
-            Ok(mut command) => call(&mut command, task, timeout, machine)?,
-            Err(error) => Err(error),
-        },
-    };
-    let made = ended.and_then(|()| match detector {
-        DetectorKind::Agent(_) | DetectorKind::Method(_) => own_outcome(&task.out),
-        DetectorKind::Peer(_) => {
-            let made = peer_outcome(&task.out).map_err(|error| format!("{error:#}"))?;
-            Ok(Outcome { seconds: begun.elapsed().as_secs_f64(), ..made })
+    let made = match task.entry.detector()? {
+        DetectorKind::Agent(_) | DetectorKind::Method(_) => {
+            call(&mut own(task)?, &task.out, timeout, machine)?.and_then(|()| own_outcome(&task.out))
         }
-    });
+        DetectorKind::Peer(peer) => {
+            let made = scripts(task, peer, prepared, timeout, machine)?;
+            made.map(|made| Outcome { seconds: begun.elapsed().as_secs_f64(), ..made })
+        }
+    };
     let outcome = made.unwrap_or_else(|error| failed(error, begun));
     write_outcome(&task.out, &Outcome { machine: Some(machine), ..outcome })
 }
 
+/// Calls a script, with each series by itself where the suite has it so, within the time for all of them.
+fn scripts(
+    task: &Task,
+    peer: &PeerEntry,
+    prepared: &Prepared,
+    timeout: Duration,
+    machine: Machine,
+) -> anyhow::Result<Result<Outcome, String>> {
+    let begun = Instant::now();
+    let mut parts = Vec::new();
+    for (i, data) in prepared.of_scripts.iter().enumerate() {
+        let out = if task.each_series_alone { task.out.join("series").join(i.to_string()) } else { task.out.clone() };
+        let part = Part { series: data.series.as_deref(), out };
+        clear(&part.out, &[PEER])?;
+        let left = timeout.saturating_sub(begun.elapsed());
+        let ended = match command(task, peer, data, &prepared.python, &part.out) {
+            Ok(mut command) => call(&mut command, &part.out, left, machine)?,
+            Err(error) => return Ok(Err(error)),
+        };
+        if let Err(error) = ended {
+            let is_late = begun.elapsed() >= timeout;
+            let error = if is_late { too_long(timeout) } else { error };
+            return Ok(Err(part.told(&error)));
+        }
+        parts.push(part);
+    }
+    Ok(together(task, &parts).map_err(|error| format!("{error:#}")))
+}
+
 /// Clears a run's folder of an earlier run's files, and writes the task.
 fn begin(task: &Task, prepared: &Prepared) -> anyhow::Result<()> {
-    for old in [OUTCOME, PEER] {
-        let path = task.out.join(old);
+    clear(&task.out, &[OUTCOME, PEER])?;
+    Ok(rlad::data::write_file(&task.out.join(TASK), stamp(task, prepared)?.as_bytes())?)
+}
+
+/// Makes a folder that has none of some files.
+fn clear(folder: &Path, files: &[&str]) -> anyhow::Result<()> {
+    for old in files {
+        let path = folder.join(old);
         match fs::remove_file(&path) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                 return Err(Error::Write { path, source }.into());
@@ -155,13 +183,12 @@ fn begin(task: &Task, prepared: &Prepared) -> anyhow::Result<()> {
             _ => {}
         }
     }
-    fs::create_dir_all(&task.out).map_err(|source| Error::Write { path: task.out.clone(), source })?;
-    Ok(rlad::data::write_file(&task.out.join(TASK), stamp(task, prepared)?.as_bytes())?)
+    Ok(fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?)
 }
 
-/// Calls a program, whose output goes to the run's log; the problem, if there was one.
-fn call(command: &mut Command, task: &Task, timeout: Duration, machine: Machine) -> anyhow::Result<Result<(), String>> {
-    let log = task.out.join(LOG);
+/// Calls a program, whose output goes to a log in a folder; the problem, if there was one.
+fn call(command: &mut Command, out: &Path, timeout: Duration, machine: Machine) -> anyhow::Result<Result<(), String>> {
+    let log = out.join(LOG);
     let create = || -> std::io::Result<(File, File)> {
         let stderr = File::create(&log)?;
         Ok((stderr.try_clone()?, stderr))
@@ -175,9 +202,13 @@ fn call(command: &mut Command, task: &Task, timeout: Duration, machine: Machine)
             Some(words) => format!("ended with {status}: {words}"),
             None => format!("ended with {status}"),
         }),
-        Ok(Ended::TooLong) => Err(format!("took longer than the suite's {} min", timeout.as_secs() / 60)),
+        Ok(Ended::TooLong) => Err(too_long(timeout)),
         Err(error) => Err(format!("cannot start `{}`: {error}", command.get_program().display())),
     })
+}
+
+fn too_long(timeout: Duration) -> String {
+    format!("took longer than the suite's {} min", timeout.as_secs() / 60)
 }
 
 /// The call of this program for one of its own detectors.
@@ -202,79 +233,6 @@ fn failed(error: String, begun: Instant) -> Outcome {
         made_by: String::new(),
         machine: None,
     }
-}
-
-/// The call of a script, as `bench/peers/README.md` has it.
-fn script(task: &Task, peer: &PeerEntry, prepared: &Prepared) -> Result<Command, String> {
-    let path = Path::new("bench/peers").join(&peer.script);
-    if !path.is_file() {
-        return Err(format!("there is no `{}`: scripts are found from the folder of the project", path.display()));
-    }
-    let mut command = Command::new(&prepared.python);
-    command.arg(path);
-    command.arg("--data").arg(&prepared.data);
-    if let Some(features) = prepared.features.as_ref().filter(|_| peer.features) {
-        command.arg("--features").arg(features);
-    }
-    command
-        .args(["--train", &task.train.to_string(), "--test", &task.test.to_string(), "--seed", &task.seed.to_string()])
-        .arg("--out")
-        .arg(&task.out);
-    if !task.budgets.is_empty() {
-        let budgets: Vec<String> = task.budgets.iter().map(usize::to_string).collect();
-        command.arg("--budgets").arg(budgets.join(","));
-    }
-    command.args(&peer.flags);
-    Ok(command)
-}
-
-/// A script's own report.
-#[derive(Debug, Deserialize)]
-struct PeerReport {
-    versions: Value,
-    runs: Vec<PeerRun>,
-    peak_memory_bytes: Option<u64>,
-}
-
-#[derive(Debug, Deserialize)]
-struct PeerRun {
-    budget: Option<usize>,
-    scores: String,
-    questions: usize,
-    labelled_points: usize,
-    fit_seconds: f64,
-    score_seconds: f64,
-    threshold_rule: String,
-}
-
-fn peer_outcome(folder: &Path) -> anyhow::Result<Outcome> {
-    let path = folder.join(PEER);
-    let text = fs::read_to_string(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
-    let report: PeerReport = serde_json::from_str(&text).map_err(|source| Error::Format {
-        path,
-        expected: "what a script of bench/peers says that it did".to_owned(),
-        source: Some(source.into()),
-    })?;
-    let results = report.runs.into_iter().map(|run| RunScores {
-        budget: run.budget,
-        scores: run.scores,
-        questions: run.questions,
-        labelled_points: run.labelled_points,
-        threshold_rule: run.threshold_rule,
-        validation: None,
-        fit_seconds: run.fit_seconds,
-        score_seconds: run.score_seconds,
-        expected: None,
-    });
-    Ok(Outcome {
-        results: results.collect(),
-        is_partial: false,
-        error: None,
-        peak_memory: report.peak_memory_bytes,
-        seconds: 0.0,
-        made_by: report.versions.to_string(),
-        machine: None,
-    })
 }
 
 /// The SHA-256 of a file, in hexadecimal.

@@ -17,6 +17,9 @@ pub(crate) const BUILT_IN: &[(&str, &str)] = &[
     ("nab", include_str!("../../suites/nab.toml")),
     ("kpi", include_str!("../../suites/kpi.toml")),
     ("wsd", include_str!("../../suites/wsd.toml")),
+    ("small-kpi", concat!(include_str!("../../suites/small-kpi.toml"), include_str!("../../suites/small-runs.toml"))),
+    ("small-nab", concat!(include_str!("../../suites/small-nab.toml"), include_str!("../../suites/small-runs.toml"))),
+    ("small-wsd", concat!(include_str!("../../suites/small-wsd.toml"), include_str!("../../suites/small-runs.toml"))),
     ("yahoo-a1", include_str!("../../suites/yahoo-a1.toml")),
     ("yahoo-a2", include_str!("../../suites/yahoo-a2.toml")),
 ];
@@ -41,6 +44,10 @@ pub(crate) struct Suite {
     /// The last part of the training part: where a detector has scores only, its threshold is the best one here. All labels
     /// of it are read then, and counted.
     pub(crate) validation: Option<Part>,
+    /// Whether each detector is run on each series by itself, with a session, budgets and a threshold of its own for each;
+    /// figures are means over series then.
+    #[serde(default)]
+    pub(crate) each_series_alone: bool,
     /// The seeds of a detector that has none of its own.
     pub(crate) seeds: Vec<u64>,
     /// The numbers of questions after which a detector that asks is measured.
@@ -65,6 +72,11 @@ pub(crate) struct SuiteData {
     pub(crate) paths: Vec<PathBuf>,
     /// The public data set that they are, as in `rlad import`; in the program's own form where it is left out.
     pub(crate) source: Option<String>,
+    /// The names of the series that are taken; `*` stands for any characters [default: all].
+    #[serde(default)]
+    pub(crate) series: Vec<String>,
+    /// The number of series that are taken of these, spread evenly over their names in order [default: all].
+    pub(crate) n_series: Option<usize>,
     /// Where the data come from, for people who lack them.
     pub(crate) hint: String,
 }
@@ -218,6 +230,7 @@ impl Suite {
         if let Some(part) = self.validation.filter(|part| part.from < self.train.from || part.to > self.train.to) {
             return wrong("validation", "within `train`", part.to_string());
         }
+        self.validate_series()?;
         let mut names: Vec<String> = self.run.iter().map(|entry| slug(&entry.name)).collect();
         names.sort();
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -257,6 +270,35 @@ impl Suite {
             if let Some(folds) = entry.unseen_folds.filter(|folds| !is_agent || *folds < 2) {
                 return wrong("unseen_folds", "at least 2, for an agent", folds.to_string());
             }
+        }
+        Ok(())
+    }
+
+    /// Refuses a choice of series that leaves none, and settings that are of all series together where each is run alone.
+    fn validate_series(&self) -> anyhow::Result<()> {
+        let wrong = |name: &str, expected: &str, found: String| {
+            Err(anyhow::Error::new(Error::Setting { name: name.to_owned(), expected: expected.to_owned(), found }))
+        };
+        if self.data.n_series == Some(0) {
+            return wrong("data.n_series", "at least 1", "0".to_owned());
+        }
+        if self.data.series.iter().any(String::is_empty) {
+            return wrong("data.series", "names or patterns", "an empty one".to_owned());
+        }
+        if !self.each_series_alone {
+            return Ok(());
+        }
+        if let Some(part) = self.validation {
+            return wrong("validation", "left out where `each_series_alone`", part.to_string());
+        }
+        if self.nab_probation {
+            return wrong("nab_probation", "left out where `each_series_alone`", "true".to_owned());
+        }
+        if let Some(folds) = self.run.iter().find_map(|entry| entry.unseen_folds) {
+            return wrong("unseen_folds", "left out where `each_series_alone`", folds.to_string());
+        }
+        if let Some(f1) = self.run.iter().find_map(|entry| entry.paper_f1) {
+            return wrong("paper_f1", "left out where `each_series_alone`: it is of all series", f1.to_string());
         }
         Ok(())
     }
@@ -320,6 +362,29 @@ mod tests {
         refused(quick.split_once("[[run]]").unwrap().0, "missing field `run`");
         refused(&quick.replace("Alarm everywhere", "Never alarm"), "`never-alarm` twice");
         refused(&quick.replace("timeout_minutes", "timeout"), "timeout");
+    }
+
+    #[test]
+    fn settings_of_all_series_together_are_refused_where_each_is_run_alone() {
+        let small = Suite::open("small-wsd").unwrap();
+        assert!(small.each_series_alone && small.data.n_series == Some(30));
+        assert_eq!(small.budgets_of(&small.run[2]), [0, 5, 10, 20, 50]);
+        let text = BUILT_IN.iter().find(|(name, _)| *name == "small-wsd").unwrap().1;
+        let refused = |text: &str, expected: &str| {
+            let error = format!("{:#}", Suite::parse(text).unwrap_err());
+            assert!(error.contains(expected), "{error}");
+        };
+        let alone = "each_series_alone = true\n";
+        let with = |line: &str| text.replace(alone, &format!("{alone}{line}\n"));
+        refused(&with("validation = \"..0.5\""), "`validation` must be left out where `each_series_alone`");
+        refused(&with("nab_probation = true"), "`nab_probation` must be left out");
+        let agent = "agent = { preset = \"default\" }\n";
+        refused(&text.replacen(agent, &format!("{agent}unseen_folds = 2\n"), 1), "`unseen_folds` must be left out");
+        refused(&text.replacen(agent, &format!("{agent}paper_f1 = 0.7\n"), 1), "`paper_f1` must be left out");
+        refused(&text.replace("n_series = 30", "n_series = 0"), "`data.n_series` must be at least 1");
+        refused(&text.replace("n_series = 30", "n_series = -1"), "n_series");
+        refused(&text.replace("n_series = 30", "series = [\"\"]"), "`data.series` must be names or patterns");
+        refused(&text.replace("each_series_alone", "each_series"), "each_series");
     }
 
     #[test]

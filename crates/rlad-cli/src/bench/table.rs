@@ -93,13 +93,19 @@ fn numbers(value: &serde_json::Value, at: &str, each: &mut dyn FnMut(&str, f64))
     }
 }
 
-/// The tables of a suite. `command` is what makes them again.
-pub(crate) fn markdown(suite: &Suite, rows: &[Row], head: &[String], command: &str) -> String {
-    let groups = groups(rows);
+/// The name and subject of a suite, and the lines of its head.
+pub(super) fn title(suite: &Suite, head: &[String]) -> String {
     let mut text = format!("# {}\n\n{}\n\n", suite.name, suite.about);
     for line in head {
         let _ = writeln!(text, "- {line}");
     }
+    text
+}
+
+/// The tables of a suite. `command` is what makes them again.
+pub(crate) fn markdown(suite: &Suite, rows: &[Row], head: &[String], command: &str) -> String {
+    let groups = groups(rows);
+    let mut text = title(suite, head);
     let _ = write!(
         text,
         "\nMade by `{command}`; one row by the same with `--only NAME`. ± is the sample deviation over seeds. –: \
@@ -171,6 +177,12 @@ pub(crate) fn markdown(suite: &Suite, rows: &[Row], head: &[String], command: &s
         table(&mut text, &heads, groups.iter().filter(is_expected).map(line));
     }
 
+    cost(&mut text, &groups);
+    text
+}
+
+/// The table of times and memory.
+pub(super) fn cost(text: &mut String, groups: &[Group<'_>]) {
     text.push_str("\n## Cost\n\n");
     let heads = ["detector", "questions", "fit, s", "score the test part, s", "peak memory, MB"];
     let line = |group: &Group<'_>| {
@@ -193,12 +205,11 @@ pub(crate) fn markdown(suite: &Suite, rows: &[Row], head: &[String], command: &s
         seen.push(key);
         new
     });
-    table(&mut text, &heads, each_run.map(line));
-    text
+    table(text, &heads, each_run.map(line));
 }
 
 /// A detector, and the labels that it read.
-fn lead(group: &Group<'_>) -> Vec<String> {
+pub(super) fn lead(group: &Group<'_>) -> Vec<String> {
     let row = group.first();
     match &row.error {
         Some(error) => {
@@ -216,7 +227,7 @@ fn lead(group: &Group<'_>) -> Vec<String> {
     }
 }
 
-fn table(text: &mut String, heads: &[&str], lines: impl Iterator<Item = Vec<String>>) {
+pub(super) fn table(text: &mut String, heads: &[&str], lines: impl Iterator<Item = Vec<String>>) {
     let _ = writeln!(text, "| {} |", heads.join(" | "));
     let rule: Vec<&str> = heads.iter().enumerate().map(|(i, _)| if i == 0 { "---" } else { "---:" }).collect();
     let _ = writeln!(text, "|{}|", rule.join("|"));
@@ -228,7 +239,7 @@ fn table(text: &mut String, heads: &[&str], lines: impl Iterator<Item = Vec<Stri
 }
 
 /// A fraction with three digits, then its deviation: `.563 ± .012`.
-fn spread(value: Option<Spread>) -> String {
+pub(super) fn spread(value: Option<Spread>) -> String {
     match value {
         None => "–".to_owned(),
         Some(Spread { mean, deviation: None }) => decimals(mean),

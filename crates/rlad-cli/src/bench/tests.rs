@@ -65,6 +65,7 @@ fn row(entry: usize, seed: u64, budget: Option<usize>, rule: &str, metrics: Valu
         score_seconds: 0.25,
         peak_memory: Some(123_456_789),
         metrics,
+        series: Vec::new(),
         error: None,
     }
 }

@@ -15,8 +15,10 @@ use crate::bench::problem::for_others;
 use crate::bench::row::{Row, has_failed, rows};
 use crate::bench::run::{Machine, Outcome, Task, has_anomalies, run as run_task};
 use crate::bench::schedule::{PlannedRun, Prepared, file_hash, make, outcome, plan};
+use crate::bench::script::ScriptData;
+use crate::bench::selection::{each_alone, select};
 use crate::bench::suite::{DetectorKind, RunEntry, Suite};
-use crate::bench::{page, table};
+use crate::bench::{alone_table, page, table};
 use crate::folder::lock_for;
 use crate::input::read;
 use crate::output::{print, print_notes};
@@ -132,6 +134,7 @@ fn open_data(suite: &Suite, args: &BenchArgs) -> anyhow::Result<DataSet> {
             }
         }
     };
+    let data = select(data, &suite.data)?;
     if !has_anomalies(&data) {
         return Err(Advice::error(
             format!("the data of the suite `{}` have no label that says anomaly", suite.name),
@@ -141,7 +144,7 @@ fn open_data(suite: &Suite, args: &BenchArgs) -> anyhow::Result<DataSet> {
     Ok(data)
 }
 
-/// Writes the data, and their features where a script that is wanted reads them, unless they are there.
+/// Writes the data, those of scripts too where one is wanted.
 fn prepare(suite: &Suite, data: &DataSet, args: &BenchArgs) -> anyhow::Result<Prepared> {
     let fresh = args.out.join(".data.parquet");
     rlad::data::write_dataset(&fresh, data)?;
@@ -150,19 +153,40 @@ fn prepare(suite: &Suite, data: &DataSet, args: &BenchArgs) -> anyhow::Result<Pr
     fs::rename(&fresh, &path).map_err(|source| Error::Write { path: path.clone(), source })?;
     // Scripts run in the project's folder, runs in this one: paths that hold in both.
     let whole = |path: &Path| fs::canonicalize(path).map_err(|source| Error::Read { path: path.to_owned(), source });
-    let reads_features = |entry: &&RunEntry| matches!(entry.detector(), Ok(DetectorKind::Peer(peer)) if peer.features);
-    let features = match suite.run.iter().filter(|entry| is_wanted(entry, args)).find(reads_features) {
-        Some(_) => Some(whole(&prepare_features(suite, data, args, &data_hash)?)?),
-        None => None,
+    let (mut is_script, mut reads_features) = (false, false);
+    for entry in suite.run.iter().filter(|entry| is_wanted(entry, args)) {
+        if let Ok(DetectorKind::Peer(peer)) = entry.detector() {
+            (is_script, reads_features) = (true, reads_features || peer.features);
+        }
+    }
+    let of_script = |series: Option<&str>, folder: &Path, path: &Path, data: &DataSet| -> anyhow::Result<ScriptData> {
+        let features = match reads_features {
+            true => Some(whole(&prepare_features(suite, data, folder, &data_hash)?)?),
+            false => None,
+        };
+        Ok(ScriptData { series: series.map(str::to_owned), data: whole(path)?, features })
     };
-    Ok(Prepared { data: whole(&path)?, features, data_hash, python: args.python.clone() })
+    let mut of_scripts = Vec::new();
+    if is_script && suite.each_series_alone {
+        for (i, one) in each_alone(data).iter().enumerate() {
+            let folder = args.out.join("series").join(i.to_string());
+            fs::create_dir_all(&folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
+            let path = folder.join("data.parquet");
+            rlad::data::write_dataset(&path, one)?;
+            of_scripts.push(of_script(Some(one.series[0].name()), &folder, &path, one)?);
+        }
+    } else if is_script {
+        of_scripts.push(of_script(None, &args.out, &path, data)?);
+    }
+    Ok(Prepared { data: whole(&path)?, of_scripts, data_hash, python: args.python.clone() })
 }
 
-/// The file of the features, which is written anew where it was made of other data, another part, or other features.
-fn prepare_features(suite: &Suite, data: &DataSet, args: &BenchArgs, data_hash: &str) -> anyhow::Result<PathBuf> {
+/// The file of the features in a folder, which is written anew where it was made of other data, another part, or other
+/// features.
+fn prepare_features(suite: &Suite, data: &DataSet, folder: &Path, data_hash: &str) -> anyhow::Result<PathBuf> {
     let features = Config::default().state.features;
     let made_of = serde_json::json!({"data_sha256": data_hash, "train": suite.train, "features": features}).to_string();
-    let (path, record) = (args.out.join("features.parquet"), args.out.join("features.json"));
+    let (path, record) = (folder.join("features.parquet"), folder.join("features.json"));
     let is_there = path.exists() && fs::read_to_string(&record).is_ok_and(|text| text == made_of);
     if !is_there {
         let n_points = data.n_points() as u64;
@@ -203,7 +227,11 @@ fn write_results(suite: &Suite, args: &BenchArgs, data: &DataSet, results: &Resu
     let command = format!("rlad bench {} --out DIR", for_others(&args.suite, &here));
     let file = |name: &str, bytes: &[u8]| rlad::data::write_file(&args.out.join(name), bytes);
     file("results.csv", &table::csv(&results.rows)?)?;
-    file("results.md", table::markdown(suite, &results.rows, &head, &command).as_bytes())?;
+    let markdown = if suite.each_series_alone { alone_table::markdown } else { table::markdown };
+    file("results.md", markdown(suite, &results.rows, &head, &command).as_bytes())?;
+    if suite.each_series_alone {
+        file("per_series.csv", &alone_table::csv(&results.rows)?)?;
+    }
     file("results.html", page::html(suite, &results.rows, &head, &command).as_bytes())?;
     Ok(())
 }
@@ -214,6 +242,20 @@ fn head(suite: &Suite, data: &DataSet, results: &Results) -> Vec<String> {
         format!("{} series, {} points", data.series.len(), data.n_points()),
         format!("trained on the part {} of each series, measured on the part {}", suite.train, suite.test),
     ];
+    let names = |counts: bool| -> Vec<&str> {
+        let row = results.rows.iter().find(|row| !row.series.is_empty());
+        let series = row.map_or(&[][..], |row| row.series.as_slice());
+        series.iter().filter(|one| one.is_counted() == counts).map(|one| one.series.as_str()).collect()
+    };
+    if suite.each_series_alone {
+        let (counted, left_out) = (names(true), names(false));
+        let list = if left_out.is_empty() { String::new() } else { format!(": {}", left_out.join(", ")) };
+        lines.push(format!(
+            "{} series count in the means, {} are left out for want of an anomaly in the judged part{list}",
+            counted.len(),
+            left_out.len()
+        ));
+    }
     if let Some(part) = suite.validation {
         lines.push(format!("“best F1 on training labels”: of the part {part}, every label of which is read"));
     }
