@@ -32,23 +32,24 @@ pub(crate) fn markdown(suite: &Suite, rows: &[Row], head: &[String], command: &s
     let left_out: Vec<&SeriesQuality> = series.iter().filter(|one| !one.is_counted()).collect();
     let _ = write!(
         text,
-        "\nMade by `{command}`; one row by the same with `--only NAME`. Each series is run by itself, with as many questions as \
-         the budget allows, and a threshold of its own; questions and labels read are means over series. A figure is the mean over the {} of {} series with an anomaly in the judged part, \
-         each counting the same; ± is the sample deviation of that mean over seeds. Event P: over the series in which there is \
-         an alarm. *Worse than 0*: in how many of these series F1 is lower than that of the same detector without a question, \
-         the mean over seeds. *Oracle*: at the threshold that is best on the judged part of each series, which nobody has in \
-         use.\n\n",
+        "\nMade by `{command}`; one row by the same with `--only NAME`. Each series is run by itself, with as many questions \
+         as the budget allows and a threshold of its own; questions and labels read are means over series. A figure is the \
+         mean over the {} of {} series with an anomaly in the judged part, each counting the same; ± is the sample deviation \
+         of that mean over seeds. Event P: over the series in which there is an alarm. *Worse than 0*: in how many of these \
+         series F1 is lower than that of the same detector without a question, the mean over seeds. *Oracle*: at the \
+         threshold that is best on the judged part of each series, which nobody has in use.\n\n",
         series.len() - left_out.len(),
         series.len(),
     );
     let mut columns: Vec<(&str, &str)> = OWN.to_vec();
     columns.extend((!left_out.is_empty()).then_some(WITHOUT_ANOMALY));
     columns.extend(BEST);
-    let mut heads = vec!["detector", "questions", "labels read", "threshold"];
+    let mut heads = vec!["detector", "budget", "questions", "labels read", "threshold"];
     heads.extend(columns.iter().map(|column| column.0));
     heads.extend(["worse than 0: strict", "worse than 0: delay", "seeds"]);
     let line = |group: &Group<'_>| {
         let mut cells = lead(group);
+        cells.insert(1, budget(group));
         cells.extend(columns.iter().map(|column| spread(group.metric(column.1))));
         let without = without_questions(group, &groups);
         cells.extend(COMPARED.map(|(_, figure)| without.map_or_else(String::new, |other| told(group, other, figure))));
@@ -91,18 +92,21 @@ fn comparison(text: &mut String, groups: &[Group<'_>], name: &str, figure: Figur
          the detector of the line has a lower {name} F1 than itself without a question, and than each detector that reads no \
          label.\n\n"
     );
-    let mut heads = vec!["detector", "questions", "than 0 questions"];
+    let mut heads = vec!["detector", "budget", "than 0 questions"];
     let named: Vec<String> = others.iter().map(|other| format!("than {}", other.first().name)).collect();
     heads.extend(named.iter().map(String::as_str));
     let line = |group: &&Group<'_>| {
         let own = without_questions(group, groups).map_or_else(String::new, |other| told(group, other, figure));
-        let mut cells = lead(group);
-        cells.truncate(2);
-        cells.push(own);
+        let mut cells = vec![group.first().name.clone(), budget(group), own];
         cells.extend(others.iter().map(|other| told(group, other, figure)));
         cells
     };
     table(text, &heads, askers.iter().map(line));
+}
+
+/// The questions that may be asked about each series; empty for a detector that asks none.
+fn budget(group: &Group<'_>) -> String {
+    group.first().budget.map_or_else(String::new, |budget| budget.to_string())
 }
 
 /// The rows of the same detector without a question; `None` for those themselves, and where there are none.
