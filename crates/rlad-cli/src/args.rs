@@ -174,8 +174,8 @@ pub(crate) struct ExpertArgs {
     /// answers
     #[arg(long, value_name = "truth|terminal|page|FILE.csv", default_value = "terminal", value_parser = oracle)]
     pub(crate) oracle: OracleArg,
-    /// How the simulated expert answers: gives every point that is shown its label, marks the point alone, paints half the
-    /// event or twice the event, or one event of several
+    /// How the simulated expert answers: gives every point that is shown its label, marks the point alone, paints half a
+    /// segment or twice as much as it, or one of several segments
     #[arg(long, value_name = "STYLE", default_value = "paints", value_parser = named::<AnswerStyle>(STYLES))]
     pub(crate) expert: AnswerStyle,
     /// Fraction of the simulated expert's answers that are wrong, in 0..=1

@@ -72,17 +72,17 @@ pub enum AnswerStyle {
     Paints,
     /// Gives the point that was asked about its label, by a [`Mark`] without paint.
     MarksThePoint,
-    /// Paints the middle half of the event under the point, at least 1 point, as a [`Mark`]: widened to the point, as every painted
+    /// Paints the middle half of the segment under the point, at least 1 point, as a [`Mark`]: widened to the point, as every painted
     /// range is.
     PaintsTooLittle,
-    /// Paints the event under the point and half its length, at least 2 points, on each side, as a [`Mark`].
+    /// Paints the segment under the point and half its length, at least 2 points, on each side, as a [`Mark`].
     PaintsTooMuch,
-    /// Paints the event under the point as a [`Mark`], and no other event.
+    /// Paints the segment under the point as a [`Mark`], and no other.
     OneOfEqual,
 }
 
 impl AnswerStyle {
-    /// The range that is painted for the event `first..=last` under `point`.
+    /// The range that is painted for the segment `first..=last` under `point`.
     fn painted(self, first: usize, last: usize, point: usize) -> Option<(usize, usize)> {
         let n = last + 1 - first;
         match self {
@@ -159,10 +159,10 @@ impl Oracle for TruthOracle<'_> {
         if self.style != AnswerStyle::Paints {
             let is_anomaly = |point: usize| truth.get(point).copied().flatten() == Some(Label::Anomaly);
             let all: Vec<bool> = points.clone().map(is_anomaly).collect();
-            let event = events(&all).into_iter().find(|event| event.contains(&(point - points.start)));
-            let painted = event
-                .filter(|_| !wrong)
-                .and_then(|event| self.style.painted(points.start + event.start, points.start + event.end - 1, point));
+            let segment = events(&all).into_iter().find(|segment| segment.contains(&(point - points.start)));
+            let painted = segment.filter(|_| !wrong).and_then(|segment| {
+                self.style.painted(points.start + segment.start, points.start + segment.end - 1, point)
+            });
             return Ok(Reply::Mark(Mark { point, painted, label: said(true_label) }));
         }
         let label_of = |point: usize| truth.get(point).copied().flatten().map(said);
