@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use rlad::active::AnswerStyle;
 use rlad::baselines::Method;
 use rlad::config::{AnswerKind, Goal, Preset, QueryStrategy};
 use rlad::data::{NANOS_PER_DAY, NANOS_PER_SECOND, Part};
@@ -173,6 +174,10 @@ pub(crate) struct ExpertArgs {
     /// answers
     #[arg(long, value_name = "truth|terminal|page|FILE.csv", default_value = "terminal", value_parser = oracle)]
     pub(crate) oracle: OracleArg,
+    /// How the simulated expert answers: gives every point that is shown its label, marks the point alone, paints half a
+    /// segment or twice as much as it, or one of several segments
+    #[arg(long, value_name = "STYLE", default_value = "paints", value_parser = named::<AnswerStyle>(STYLES))]
+    pub(crate) expert: AnswerStyle,
     /// Fraction of the simulated expert's answers that are wrong, in 0..=1
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0, value_parser = fraction)]
     pub(crate) error_rate: f64,
@@ -400,6 +405,8 @@ pub(crate) struct ManArgs {
 }
 
 const STRATEGIES: &[&str] = &["margin", "least-confidence", "entropy", "random", "extremes", "proportional"];
+
+const STYLES: &[&str] = &["paints", "marks-the-point", "paints-too-little", "paints-too-much", "one-of-equal"];
 
 const GOALS: &[&str] = &["f1", "events", "precision", "recall"];
 

@@ -21,7 +21,8 @@ pub(crate) fn oracle<'a>(args: &ExpertArgs, data: &'a DataSet, seed: u64) -> any
                     "name their column with `--label-column`, or answer yourself with `--oracle terminal`".to_owned(),
                 ));
             }
-            Box::new(TruthOracle::new(&data.truths).with_mistakes(args.error_rate, args.unsure_rate, seed))
+            let expert = TruthOracle::new(&data.truths).with_style(args.expert);
+            Box::new(expert.with_mistakes(args.error_rate, args.unsure_rate, seed))
         }
         OracleArg::Terminal => Box::new(Terminal::open()?),
         OracleArg::Page => {

@@ -128,11 +128,17 @@ impl Oracle for LoggedOracle<'_> {
         let asked = Instant::now();
         let reply = self.expert.answer(question)?;
         let round = question.query.round;
-        match &reply {
-            Reply::Answer(answer) => {
-                self.append(round, asked, LogAction::Annotate(Box::new(annotation(question, answer))))?;
-                self.answered.push(question.query.id);
-            }
+        let said = match &reply {
+            Reply::Answer(answer) => Some(Annotated::from(answer)),
+            Reply::Mark(mark) => Some(Annotated::from(mark)),
+            Reply::Undo | Reply::Stop => None,
+        };
+        if let Some(said) = said {
+            self.append(round, asked, LogAction::Annotate(Box::new(logged(question, said))))?;
+            self.answered.push(question.query.id);
+        }
+        match reply {
+            Reply::Answer(_) | Reply::Mark(_) | Reply::Stop => {}
             // The answers of an earlier round are learned; there is nothing of this round to take back before its first
             // question.
             Reply::Undo => {
@@ -140,15 +146,14 @@ impl Oracle for LoggedOracle<'_> {
                     self.append(round, asked, LogAction::Withdraw { question })?;
                 }
             }
-            Reply::Stop => {}
         }
         Ok(reply)
     }
 }
 
-/// The answer to a question as the log has it.
-fn annotation(question: &Question<'_>, answer: &Answer) -> LoggedAnnotation {
-    let (query, annotation) = (question.query, Annotated::from(answer));
+/// The annotation of a question as the log has it.
+fn logged(question: &Question<'_>, annotation: Annotated) -> LoggedAnnotation {
+    let query = question.query;
     LoggedAnnotation {
         source: AnnotationSource::Question,
         question: Some(AnsweredQuestion {

@@ -6,6 +6,7 @@
 mod draw;
 mod question;
 mod screen;
+mod taught;
 
 use std::io::{self, IsTerminal, Stderr};
 use std::sync::Once;
@@ -23,6 +24,7 @@ use rlad::{Cause, Oracle};
 pub(crate) use self::question::Question;
 pub(crate) use self::screen::Input;
 use self::screen::Screen;
+pub(crate) use self::taught::Taught;
 
 /// How often what is shown is looked at anew while no key is pressed.
 const TICK: Duration = Duration::from_millis(200);
@@ -31,6 +33,8 @@ const TICK: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct Terminal {
     terminal: ratatui::Terminal<CrosstermBackend<Stderr>>,
+    /// What the answer before taught.
+    taught: Option<Taught>,
 }
 
 impl Terminal {
@@ -63,7 +67,10 @@ impl Terminal {
         let failed = "cannot take over the terminal";
         enable_raw_mode().context(failed)?;
         // Made before the next steps, so that dropping it undoes what they did.
-        let mut this = Self { terminal: ratatui::Terminal::new(CrosstermBackend::new(io::stderr())).context(failed)? };
+        let mut this = Self {
+            terminal: ratatui::Terminal::new(CrosstermBackend::new(io::stderr())).context(failed)?,
+            taught: None,
+        };
         execute!(io::stderr(), EnterAlternateScreen, cursor::Hide).context(failed)?;
         this.terminal.clear().context(failed)?;
         Ok(this)
@@ -162,8 +169,13 @@ impl Oracle for Terminal {
             kind: question.kind,
             number: question.n_answered + 1,
             budget: question.budget,
-            remark: String::new(),
+            remark: self.taught.map_or_else(String::new, |taught| format!("noted: {taught}")),
         })?;
+        self.taught = match &reply {
+            Reply::Answer(answer) => Taught::of(answer, &question.allowed()),
+            Reply::Mark(mark) => Taught::of(&mark.answer(question.series, &question.allowed()), &question.allowed()),
+            Reply::Undo | Reply::Stop => None,
+        };
         self.show("noted; learning from the answers until the next question is ready")?;
         Ok(reply)
     }

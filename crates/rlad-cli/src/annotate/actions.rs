@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use super::api_error::ApiError;
 use super::server::{LabellingServer, State};
 use super::source::DataSource;
-use crate::log::{Annotated, AnnotationSource, AnswerLog, AnsweredQuestion, Entry, LogAction, LoggedAnnotation, times};
+use crate::log::{
+    Annotated, AnnotationSource, AnswerLog, AnsweredQuestion, Entry, LogAction, LoggedAnnotation, allowed, times,
+};
+use crate::terminal::Taught;
 
 /// The longest name of an expert, and of a client's key.
 const MAX_NAME: usize = 100;
@@ -150,7 +153,7 @@ impl LabellingServer {
                 comment: request.comment.clone().filter(|comment| !comment.is_empty()),
                 step: None,
             };
-            self.reading().answer(&logged, &(query, question.shown.clone()))?;
+            self.reading().answer(&logged.annotation, &(query, question.shown.clone()))?;
             Ok(vec![by.entry(state, LogAction::Annotate(Box::new(logged)))])
         })?;
         let mut state = self.lock();
@@ -158,10 +161,16 @@ impl LabellingServer {
         let next = self.assign(&mut state, by.who).map(|(id, again)| self.question_json(&state, id, again));
         let question = state.questions.get(&request.question);
         let score = question.map(|question| question.query.score).filter(|score| score.is_finite());
+        let taught = question.and_then(|question| {
+            let shown = (&question.query, question.shown.clone());
+            let answer = self.reading().answer(&request.annotation, &shown).ok()?;
+            Taught::of(&answer, &allowed(question.query.point, shown.1, self.settings.kind))
+        });
         let of_round = question.is_some_and(|question| question.query.round == state.round);
         let threshold = state.detector.as_ref().map(|(_, threshold)| *threshold).filter(|_| of_round);
         Ok(json!({
             "entry": written[0],
+            "taught": taught,
             "score": score,
             "threshold": threshold,
             "n_similar_hint": null,

@@ -47,7 +47,10 @@ impl LabellingServer {
             let alone = opinions.iter().all(|opinion| opinion.who == opinions[0].who);
             let latest = state.annotations.answers_to(question.query.id).last();
             let of = match latest {
-                Some((.., logged)) if alone || self.settings.experts.conflict == Conflict::Latest => {
+                Some((.., logged))
+                    if (alone || self.settings.experts.conflict == Conflict::Latest)
+                        && logged.annotation.mark(point).is_none() =>
+                {
                     let allowed = allowed(point, question.shown.clone(), self.settings.kind);
                     spans_of(logged, point, &allowed, self.settings.kind)
                 }
@@ -86,11 +89,11 @@ fn spans_of(
     match logged.annotation {
         Annotated::Unsure | Annotated::Skip => vec![Span { first: point, last: point, label: Annotation::Unknown }],
         // Around an expected event all that is shown is normal.
-        Annotated::Spans { .. } if kind == AnswerKind::Range && logged.annotation.has_expected() => {
+        _ if kind == AnswerKind::Range && logged.annotation.has_expected() => {
             let around = Span { first: allowed.start, last: allowed.end - 1, label: Annotation::Normal };
             std::iter::once(around).chain(spans).collect()
         }
-        Annotated::Spans { .. } => spans.collect(),
+        _ => spans.collect(),
     }
 }
 

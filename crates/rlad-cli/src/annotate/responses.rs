@@ -1,5 +1,6 @@
 //! JSON responses: the session, its state and its questions.
 
+use rlad::active::extent;
 use rlad::config::AnswerKind;
 use rlad::data::TimeFormat;
 use serde_json::{Value, json};
@@ -110,6 +111,10 @@ impl LabellingServer {
         let Some(question) = state.questions.get(&id) else { return Value::Null };
         let query = &question.query;
         let series = &self.data.series[query.series];
+        let proposed = match self.settings.kind {
+            AnswerKind::Point => None,
+            AnswerKind::Range => extent(series, query.point, &question.shown),
+        };
         json!({
             "id": id,
             "again": again,
@@ -119,6 +124,7 @@ impl LabellingServer {
             "point": query.point,
             "time": self.time(query.series, query.point),
             "shown": { "first": question.shown.start, "last": question.shown.end - 1 },
+            "proposed": proposed.map(|(first, last)| json!({ "first": first, "last": last })),
             "kind": match self.settings.kind { AnswerKind::Point => "point", AnswerKind::Range => "range" },
             "number": id + 1,
             "budget": state.budget,

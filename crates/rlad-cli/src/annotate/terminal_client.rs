@@ -10,7 +10,7 @@ use super::actions::AnswerRequest;
 use super::api_error::ApiError;
 use super::server::{LabellingServer, Phase, ShownQuestion};
 use crate::log::Annotated;
-use crate::terminal::{Input, Question, Terminal};
+use crate::terminal::{Input, Question, Taught, Terminal};
 
 /// The question on the screen.
 struct Place {
@@ -42,6 +42,10 @@ pub(crate) fn at_terminal(server: &Arc<LabellingServer>, who: &str) -> anyhow::R
                         client.answer(&place, Annotated::from(&answer), begun)?;
                         continue;
                     }
+                    Some(Input::Reply(Reply::Mark(mark))) => {
+                        client.answer(&place, Annotated::from(&mark), begun)?;
+                        continue;
+                    }
                     Some(Input::ExpectedEvent(first, last)) => {
                         client.answer(&place, Annotated::expected(first, last), begun)?;
                         continue;
@@ -57,7 +61,7 @@ pub(crate) fn at_terminal(server: &Arc<LabellingServer>, who: &str) -> anyhow::R
             Some(Input::Back) => client.go(true),
             Some(Input::Forward) => client.go(false),
             Some(Input::Comment(text)) => client.comment(text),
-            Some(Input::Reply(Reply::Answer(_)) | Input::ExpectedEvent(..)) | None => {}
+            Some(Input::Reply(Reply::Answer(_) | Reply::Mark(_)) | Input::ExpectedEvent(..)) | None => {}
         }
     }
 }
@@ -139,7 +143,9 @@ impl TerminalClient<'_> {
                 let score = reply["score"].as_f64().map_or_else(String::new, |score| format!(", score {score:.2}"));
                 let threshold = reply["threshold"].as_f64();
                 let threshold = threshold.map_or_else(String::new, |of| format!(", threshold {of:.2}"));
-                self.message = format!("noted: {words}{score}{threshold}");
+                let taught = Taught::from_json(&reply["taught"])
+                    .map_or_else(String::new, |taught| format!("; it teaches {taught}"));
+                self.message = format!("noted: {words}{taught}{score}{threshold}");
                 Ok(())
             }
             Err(error) => self.show(error),
@@ -205,9 +211,9 @@ fn in_words(annotation: &Annotated) -> String {
     let word = match annotation {
         Annotated::Unsure => "unsure",
         Annotated::Skip => "skipped",
-        Annotated::Spans { .. } if has(Annotation::Anomaly) => "anomaly",
-        Annotated::Spans { .. } if has(Annotation::Expected) => "expected",
-        Annotated::Spans { .. } => "normal",
+        _ if has(Annotation::Anomaly) => "anomaly",
+        _ if has(Annotation::Expected) => "expected",
+        _ => "normal",
     };
     word.to_owned()
 }

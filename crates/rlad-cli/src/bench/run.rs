@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use rlad::active::{Question, ask, random_questions};
+use rlad::active::{AnswerStyle, Question, ask, random_questions};
 use rlad::baselines::{Baseline, Method};
 use rlad::config::AnswerKind;
 use rlad::data::{DataSet, Labels, Part, SeriesScores, Truth};
@@ -235,8 +235,8 @@ fn agent_run(
 struct Fold {
     session: Session,
     truths: Vec<Option<Truth>>,
-    /// The expert's rates of wrong and unsure answers, and its seed.
-    mistakes: (f64, f64, u64),
+    /// How the expert answers, its rates of wrong and unsure answers, and its seed.
+    expert: (AnswerStyle, f64, f64, u64),
     scored: Vec<usize>,
 }
 
@@ -263,12 +263,13 @@ impl Fold {
         let (series, truths): (Vec<Series>, Vec<Option<Truth>>) = trained.map(member).unzip();
         let (error_rate, unsure_rate) = (task.entry.error_rate.unwrap_or(0.0), task.entry.unsure_rate.unwrap_or(0.0));
         let session = Session::new(config.clone(), series)?;
-        Ok(Self { session, truths, mistakes: (error_rate, unsure_rate, task.seed), scored })
+        let expert = (task.entry.expert.unwrap_or_default(), error_rate, unsure_rate, task.seed);
+        Ok(Self { session, truths, expert, scored })
     }
 
     /// Asks until `budget` questions are answered, and fits the detector: without a prior the warm-up's scores where none may be asked.
     fn fit(&mut self, budget: usize) -> anyhow::Result<Fitted> {
-        let Self { session, truths, mistakes: (error_rate, unsure_rate, seed), .. } = self;
+        let Self { session, truths, expert: (style, error_rate, unsure_rate, seed), .. } = self;
         if budget == 0 && !session.config().agent.has_prior() {
             return Ok(Fitted {
                 detector: Box::new(session.warm_up_detector()),
@@ -280,7 +281,7 @@ impl Fold {
             });
         }
         session.set_questions(budget);
-        let mut oracle = TruthOracle::new(truths).with_mistakes(*error_rate, *unsure_rate, *seed);
+        let mut oracle = TruthOracle::new(truths).with_style(*style).with_mistakes(*error_rate, *unsure_rate, *seed);
         let last = session.run(&mut oracle)?.rounds.pop();
         let expected = last.and_then(|summary| summary.expected).map(|expected| {
             let (f1, truth) = (expected.f1, session.true_quality(truths).f1);

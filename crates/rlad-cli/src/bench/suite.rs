@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use rlad::active::AnswerStyle;
 use rlad::baselines::Method;
 use rlad::config::AnswerKind;
 use rlad::data::Part;
@@ -97,6 +98,9 @@ pub(crate) struct RunEntry {
     pub(crate) seeds: Option<Vec<u64>>,
     /// Its budgets, where they are not the suite's.
     pub(crate) budgets: Option<Vec<usize>>,
+    /// How the agent's expert answers [default: paints, every point that is shown by its label].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expert: Option<AnswerStyle>,
     /// The fraction of the agent's answers that are wrong, in `[0, 1]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error_rate: Option<f64>,
@@ -266,6 +270,9 @@ impl Suite {
                 if let Some(rate) = rate.filter(|rate| !is_agent || !(0.0..=1.0).contains(rate)) {
                     return wrong(name, "in [0, 1], for an agent", rate.to_string());
                 }
+            }
+            if let Some(style) = entry.expert.filter(|_| !is_agent) {
+                return wrong("expert", "the style of an agent's expert", format!("{style:?}"));
             }
             if let Some(folds) = entry.unseen_folds.filter(|folds| !is_agent || *folds < 2) {
                 return wrong("unseen_folds", "at least 2, for an agent", folds.to_string());

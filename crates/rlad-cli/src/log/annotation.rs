@@ -1,7 +1,9 @@
-//! An annotation: the label of each run of points that a person gave, or that they gave none.
+//! An annotation: what a person said of points. A mark is kept as it was said; the labels that it teaches follow from it and the
+//! data ([`rlad::active::Mark`]).
 
 use std::ops::Range;
 
+use rlad::active::Mark;
 use rlad::config::{AnswerKind, ExpectedEvents};
 use rlad::data::Annotation;
 use rlad::{Answer, Label, Series, Span};
@@ -11,10 +13,20 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(crate) enum Annotated {
-    /// Labels of these points.
+    /// Labels of these points, and of no others.
     Spans {
         /// At least one.
         spans: Vec<Span<Annotation>>,
+    },
+    /// A mark on the point that was asked about.
+    Marked {
+        /// The point.
+        spans: [Span<Annotation>; 1],
+    },
+    /// A mark on a range that was painted.
+    Painted {
+        /// The range.
+        spans: [Span<Annotation>; 1],
     },
     /// The expert cannot tell.
     Unsure,
@@ -33,16 +45,42 @@ impl From<&Answer> for Annotated {
     }
 }
 
+impl From<&Mark> for Annotated {
+    fn from(mark: &Mark) -> Self {
+        let label = mark.label.into();
+        match mark.painted {
+            Some((first, last)) => Self::Painted { spans: [Span { first, last, label }] },
+            None => Self::Marked { spans: [Span { first: mark.point, last: mark.point, label }] },
+        }
+    }
+}
+
 impl Annotated {
     /// The annotation of some points as an expected event.
     pub(crate) fn expected(first: usize, last: usize) -> Self {
         Self::Spans { spans: vec![Span { first, last, label: Annotation::Expected }] }
     }
 
-    /// The runs of points that it labels.
+    /// The mark that it is on a question about `point`.
+    pub(crate) fn mark(&self, point: usize) -> Option<Mark> {
+        let (span, painted) = match self {
+            Self::Marked { spans: [span] } => (span, None),
+            Self::Painted { spans: [span] } => (span, Some((span.first, span.last))),
+            Self::Spans { .. } | Self::Unsure | Self::Skip => return None,
+        };
+        let label = match span.label {
+            Annotation::Normal => Label::Normal,
+            Annotation::Anomaly => Label::Anomaly,
+            Annotation::Expected | Annotation::Unknown => return None,
+        };
+        Some(Mark { point, painted, label })
+    }
+
+    /// The runs of points that were said to have a label.
     pub(crate) fn spans(&self) -> &[Span<Annotation>] {
         match self {
             Self::Spans { spans } => spans,
+            Self::Marked { spans } | Self::Painted { spans } => spans,
             Self::Unsure | Self::Skip => &[],
         }
     }
@@ -52,8 +90,8 @@ impl Annotated {
         self.spans().iter().any(|span| span.label == Annotation::Expected)
     }
 
-    /// The answer that it is to a question of which the points `allowed` may be labelled; `expected` is what an expected event
-    /// teaches. Of an answer with an expected event, the points that have no label are normal.
+    /// The labels that were said in answer to a question of which the points `allowed` may be labelled; `expected` is what an
+    /// expected event teaches. Of an answer with an expected event, the points that have no label are normal.
     ///
     /// # Errors
     /// [`rlad::Error::Answer`] where it does not fit the question.
@@ -66,7 +104,7 @@ impl Annotated {
         let spans = match self {
             Self::Unsure => return Ok(Answer::Unsure),
             Self::Skip => return Ok(Answer::Skip),
-            Self::Spans { spans } => spans,
+            Self::Spans { .. } | Self::Marked { .. } | Self::Painted { .. } => self.spans(),
         };
         if spans.iter().any(|span| span.label == Annotation::Unknown) {
             let problem = "calls points unknown; take the answer back, or say `unsure` or `skip`".to_owned();
@@ -96,8 +134,8 @@ impl Annotated {
         match self {
             Self::Unsure => Answer::Unsure,
             Self::Skip => Answer::Skip,
-            Self::Spans { spans } => {
-                Answer::Spans(spans.iter().filter_map(|span| taught(*span, ExpectedEvents::Normal)).collect())
+            Self::Spans { .. } | Self::Marked { .. } | Self::Painted { .. } => {
+                Answer::Spans(self.spans().iter().filter_map(|span| taught(*span, ExpectedEvents::Normal)).collect())
             }
         }
     }

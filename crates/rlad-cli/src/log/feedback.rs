@@ -8,7 +8,7 @@ use rlad::active::{Feedback, Opinion, resolve};
 use rlad::config::{AnswerKind, ExpertsConfig};
 use rlad::{Answer, Query, Series};
 
-use super::annotation::allowed;
+use super::annotation::{Annotated, allowed};
 use super::entry::LoggedAnnotation;
 use super::state::AnnotationState;
 
@@ -34,13 +34,19 @@ pub(crate) fn index_of(series: &[Series]) -> BTreeMap<String, usize> {
 pub(crate) type Shown<'a> = (&'a Query, Range<usize>);
 
 impl Reading<'_> {
-    /// The answer that an annotation is.
+    /// The answer that an annotation is: of a mark, the labels that it teaches.
     ///
     /// # Errors
-    /// [`rlad::Error::Answer`] where they do not fit the question.
-    pub(crate) fn answer(&self, logged: &LoggedAnnotation, (query, shown): &Shown<'_>) -> Result<Answer, rlad::Error> {
+    /// [`rlad::Error::Answer`] where it does not fit the question.
+    pub(crate) fn answer(&self, annotation: &Annotated, (query, shown): &Shown<'_>) -> Result<Answer, rlad::Error> {
         let allowed = allowed(query.point, shown.clone(), self.kind);
-        logged.annotation.answer(query.id, &allowed, self.experts.expected)
+        let said = annotation.answer(query.id, &allowed, self.experts.expected)?;
+        let Some(mark) = annotation.mark(query.point) else { return Ok(said) };
+        if mark.painted.is_none() && said.label_at(query.point).is_none() {
+            let problem = "marks another point than the one that was asked about".to_owned();
+            return Err(rlad::Error::Answer { question: query.id, problem });
+        }
+        Ok(mark.answer(&self.series[query.series], &allowed))
     }
 
     /// The answers to a question that hold, in order, with the number of the last entry among them.
@@ -52,7 +58,7 @@ impl Reading<'_> {
         let (mut opinions, mut last) = (Vec::new(), 0);
         for (number, who, logged) in annotations.answers_to(shown.0.id) {
             self.check(logged, shown.0)?;
-            opinions.push((who, self.answer(logged, shown)?));
+            opinions.push((who, self.answer(&logged.annotation, shown)?));
             last = number;
         }
         Ok((opinions, last))

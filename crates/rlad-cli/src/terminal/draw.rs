@@ -45,9 +45,10 @@ const SESSION_HELP: &[(&str, &str)] = &[
 ];
 
 const HELP: &[(&str, &str)] = &[
-    ("a 1", "the point (or the range) is an anomaly,"),
-    ("", "the rest of what is shown is normal"),
-    ("n 0", "all that is shown (or the range) is normal"),
+    ("a 1", "anomaly: the range, or the point and what stands"),
+    ("", "out beside it; usual points further off are normal"),
+    ("n 0", "normal: the range, or the point and what is no"),
+    ("", "odder than it; all else stays open"),
     ("u", "unsure: I cannot tell"),
     ("s", "skip: I do not want to say"),
     ("r", "start a range at the point; r again ends it,"),

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use rlad::active::Reply;
+use rlad::active::{Mark, Reply};
 use rlad::config::AnswerKind;
-use rlad::{Answer, Label, Span};
+use rlad::{Answer, Label};
 
 /// The chart keeps at least this many points on each side of the judged one, where there are so many.
 const MIN_SIDE: usize = 5;
@@ -127,8 +127,8 @@ impl Screen {
         }
         let stride = if key.modifiers.contains(KeyModifiers::SHIFT) { STRIDE } else { 1 };
         match key.code {
-            KeyCode::Char('a' | '1') => return Some(Input::Reply(self.answer(Label::Anomaly))),
-            KeyCode::Char('n' | '0') => return Some(Input::Reply(self.answer(Label::Normal))),
+            KeyCode::Char('a' | '1') => return Some(Input::Reply(self.mark(Label::Anomaly))),
+            KeyCode::Char('n' | '0') => return Some(Input::Reply(self.mark(Label::Normal))),
             KeyCode::Char('u') => return Some(Input::Reply(Reply::Answer(Answer::Unsure))),
             KeyCode::Char('s') => return Some(Input::Reply(Reply::Answer(Answer::Skip))),
             KeyCode::Char('z') => return Some(Input::Reply(Reply::Undo)),
@@ -171,24 +171,9 @@ impl Screen {
         None
     }
 
-    /// An answer about the point alone; or, where an answer is a range, about all that is shown: what is painted (or the
-    /// point) has the label, and around an anomaly the rest is normal. Without paint, *normal* is all that is shown.
-    fn answer(&self, label: Label) -> Reply {
-        let (first, last) = match (self.painted(), self.kind, label) {
-            (Some(painted), ..) => painted,
-            (None, AnswerKind::Range, Label::Normal) => (self.shown.start, self.shown.end - 1),
-            (None, ..) => (self.point, self.point),
-        };
-        let mut spans = vec![Span { first, last, label }];
-        if self.kind == AnswerKind::Range && label == Label::Anomaly {
-            if self.shown.start < first {
-                spans.insert(0, Span { first: self.shown.start, last: first - 1, label: Label::Normal });
-            }
-            if last + 1 < self.shown.end {
-                spans.push(Span { first: last + 1, last: self.shown.end - 1, label: Label::Normal });
-            }
-        }
-        Reply::Answer(Answer::Spans(spans))
+    /// A mark on what is painted, or on the point.
+    fn mark(&self, label: Label) -> Reply {
+        Reply::Mark(Mark { point: self.point, painted: self.painted(), label })
     }
 
     fn start_or_end_range(&mut self) {
@@ -253,25 +238,26 @@ mod tests {
         (screen, None)
     }
 
-    fn spans(first: usize, last: usize, label: Label) -> Option<Reply> {
-        Some(Reply::Answer(Answer::Spans(vec![Span { first, last, label }])))
+    /// A mark on a painted range.
+    fn painted(first: usize, last: usize, label: Label) -> Option<Reply> {
+        Some(Reply::Mark(Mark { point: 150, painted: Some((first, last)), label }))
     }
 
-    /// An anomaly with normal points on both sides of it, as far as points are shown.
     fn anomaly(first: usize, last: usize) -> Option<Reply> {
-        let around = [(100, first, Label::Normal), (first, last + 1, Label::Anomaly), (last + 1, 200, Label::Normal)];
-        let spans = around.into_iter().filter(|(first, after, _)| first < after);
-        let spans = spans.map(|(first, after, label)| Span { first, last: after - 1, label });
-        Some(Reply::Answer(Answer::Spans(spans.collect())))
+        painted(first, last, Label::Anomaly)
+    }
+
+    fn marked(label: Label) -> Option<Reply> {
+        Some(Reply::Mark(Mark::of_point(150, label)))
     }
 
     #[test]
-    fn one_key_answers_about_all_that_is_shown() {
+    fn one_key_marks_the_point() {
         for key in ["a", "1"] {
-            assert_eq!(type_keys(key).1, anomaly(150, 150), "{key}");
+            assert_eq!(type_keys(key).1, marked(Label::Anomaly), "{key}");
         }
         for key in ["n", "0"] {
-            assert_eq!(type_keys(key).1, spans(100, 199, Label::Normal), "{key}");
+            assert_eq!(type_keys(key).1, marked(Label::Normal), "{key}");
         }
         assert_eq!(type_keys("u").1, Some(Reply::Answer(Answer::Unsure)));
         assert_eq!(type_keys("s").1, Some(Reply::Answer(Answer::Skip)));
@@ -285,7 +271,7 @@ mod tests {
             let mut screen = Screen::new(150, 100..200, AnswerKind::Point);
             assert_eq!(screen.press(KeyCode::Char('r').into()), None);
             assert!(screen.note.is_some() && screen.painted().is_none());
-            assert_eq!(screen.press(KeyCode::Char(key).into()), spans(150, 150, label));
+            assert_eq!(screen.press(KeyCode::Char(key).into()), marked(label));
         }
     }
 
@@ -336,8 +322,8 @@ mod tests {
     fn a_range_takes_the_label_of_the_answer() {
         assert_eq!(type_keys("r>>>a").1, anomaly(150, 153));
         assert_eq!(type_keys("r<<ra").1, anomaly(148, 150));
-        assert_eq!(type_keys("r((<rr))>n").1, spans(129, 171, Label::Normal));
-        assert_eq!(type_keys("r{rr}n").1, spans(100, 199, Label::Normal));
+        assert_eq!(type_keys("r((<rr))>n").1, painted(129, 171, Label::Normal));
+        assert_eq!(type_keys("r{rr}n").1, painted(100, 199, Label::Normal));
     }
 
     #[test]
@@ -351,7 +337,7 @@ mod tests {
     fn an_ended_range_stays_until_it_is_moved_or_dropped() {
         let (screen, _) = type_keys("r>>r>");
         assert_eq!((screen.painted(), screen.is_painting(), screen.note.is_some()), (Some((150, 152)), false, true));
-        assert_eq!(type_keys("r>>r!a").1, anomaly(150, 150));
+        assert_eq!(type_keys("r>>r!a").1, marked(Label::Anomaly));
         assert!(type_keys(">").0.note.is_some(), "an arrow without a range says what to do");
         assert!(type_keys("x").0.note.is_some_and(|note| note.contains('?')));
         assert_eq!(type_keys("xr").0.note, None, "a note goes with the next key");

@@ -3,10 +3,12 @@
 use std::ops::Range;
 
 use rand::RngExt;
+use serde::{Deserialize, Serialize};
 
+use crate::active::mark::Mark;
 use crate::active::query::Query;
 use crate::config::AnswerKind;
-use crate::data::label::{Answer, Label, Span, Truth, spans};
+use crate::data::label::{Answer, Label, Span, Truth, events, spans};
 use crate::data::series::Series;
 use crate::error::Cause;
 use crate::random::{Purpose, stream};
@@ -28,11 +30,24 @@ pub struct Question<'a> {
     pub budget: usize,
 }
 
+impl Question<'_> {
+    /// The points that an answer may label.
+    #[must_use]
+    pub fn allowed(&self) -> Range<usize> {
+        match self.kind {
+            AnswerKind::Point => self.query.point..self.query.point + 1,
+            AnswerKind::Range => self.shown.clone(),
+        }
+    }
+}
+
 /// An expert's reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// An answer.
     Answer(Answer),
+    /// A mark, which stands for the answer [`Mark::answer`] of the points that may be labelled.
+    Mark(Mark),
     /// The expert takes back the answer before this one, and wants to be asked again.
     Undo,
     /// The expert ends the session; what was answered stands.
@@ -48,12 +63,51 @@ pub trait Oracle {
     fn answer(&mut self, question: &Question<'_>) -> Result<Reply, Cause>;
 }
 
+/// How a simulated expert answers, of the points that may be labelled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnswerStyle {
+    /// Gives every point its label.
+    #[default]
+    Paints,
+    /// Gives the point that was asked about its label, by a [`Mark`] without paint.
+    MarksThePoint,
+    /// Paints the middle half of the segment under the point, at least 1 point, as a [`Mark`]: widened to the point, as every painted
+    /// range is.
+    PaintsTooLittle,
+    /// Paints the segment under the point and half its length, at least 2 points, on each side, as a [`Mark`].
+    PaintsTooMuch,
+    /// Paints the segment under the point as a [`Mark`], and no other.
+    OneOfEqual,
+}
+
+impl AnswerStyle {
+    /// The range that is painted for the segment `first..=last` under `point`.
+    fn painted(self, first: usize, last: usize, point: usize) -> Option<(usize, usize)> {
+        let n = last + 1 - first;
+        match self {
+            Self::Paints | Self::MarksThePoint => None,
+            Self::PaintsTooLittle => {
+                let half = n.div_ceil(2);
+                let begin = first + (n - half) / 2;
+                Some((begin.min(point), (begin + half - 1).max(point)))
+            }
+            Self::PaintsTooMuch => {
+                let more = n.div_ceil(2).max(2);
+                Some((first.saturating_sub(more), last + more))
+            }
+            Self::OneOfEqual => Some((first, last)),
+        }
+    }
+}
+
 /// A simulated expert who knows the truth, and may be wrong or unsure at set rates.
 ///
 /// Its answer to a question depends on the seed and the question's number alone, so a resumed run gets the same answers.
 #[derive(Clone, Debug)]
 pub struct TruthOracle<'a> {
     truths: &'a [Option<Truth>],
+    style: AnswerStyle,
     error_rate: f64,
     unsure_rate: f64,
     seed: u64,
@@ -63,7 +117,14 @@ impl<'a> TruthOracle<'a> {
     /// An expert for series with these truths, by the index of the series, who is never wrong.
     #[must_use]
     pub const fn new(truths: &'a [Option<Truth>]) -> Self {
-        Self { truths, error_rate: 0.0, unsure_rate: 0.0, seed: 0 }
+        Self { truths, style: AnswerStyle::Paints, error_rate: 0.0, unsure_rate: 0.0, seed: 0 }
+    }
+
+    /// The same expert who answers in this style. About a normal point, each style but [`AnswerStyle::Paints`] says *normal* without
+    /// paint.
+    #[must_use]
+    pub const fn with_style(self, style: AnswerStyle) -> Self {
+        Self { style, ..self }
     }
 
     /// The same expert with mistakes.
@@ -83,23 +144,28 @@ impl Oracle for TruthOracle<'_> {
         let (unsure, wrong) = (rng.random::<f64>() < self.unsure_rate, rng.random::<f64>() < self.error_rate);
         let point = question.query.point;
         let truth = self.truths.get(question.query.series).and_then(Option::as_ref).map_or(&[][..], Truth::labels);
-        if truth.get(point).copied().flatten().is_none() {
+        let Some(true_label) = truth.get(point).copied().flatten() else {
             return Ok(Reply::Answer(Answer::Skip));
-        }
+        };
         if unsure {
             return Ok(Reply::Answer(Answer::Unsure));
         }
-        let points = match question.kind {
-            AnswerKind::Point => point..point + 1,
-            AnswerKind::Range => question.shown.clone(),
+        let said = |label: Label| match (label, wrong) {
+            (label, false) => label,
+            (Label::Normal, true) => Label::Anomaly,
+            (Label::Anomaly, true) => Label::Normal,
         };
-        let label_of = |point: usize| {
-            truth.get(point).copied().flatten().map(|label| match (label, wrong) {
-                (label, false) => label,
-                (Label::Normal, true) => Label::Anomaly,
-                (Label::Anomaly, true) => Label::Normal,
-            })
-        };
+        let points = question.allowed();
+        if self.style != AnswerStyle::Paints {
+            let is_anomaly = |point: usize| truth.get(point).copied().flatten() == Some(Label::Anomaly);
+            let all: Vec<bool> = points.clone().map(is_anomaly).collect();
+            let segment = events(&all).into_iter().find(|segment| segment.contains(&(point - points.start)));
+            let painted = segment.filter(|_| !wrong).and_then(|segment| {
+                self.style.painted(points.start + segment.start, points.start + segment.end - 1, point)
+            });
+            return Ok(Reply::Mark(Mark { point, painted, label: said(true_label) }));
+        }
+        let label_of = |point: usize| truth.get(point).copied().flatten().map(said);
         Ok(Reply::Answer(Answer::Spans(spans(labelled(points, label_of)))))
     }
 }
@@ -127,12 +193,8 @@ impl Oracle for FileOracle {
             known.iter().rev().find(|span| (span.first..=span.last).contains(&point)).map(|span| span.label)
         };
         let point = question.query.point;
-        let points = match question.kind {
-            AnswerKind::Point => point..point + 1,
-            AnswerKind::Range => question.shown.clone(),
-        };
         Ok(Reply::Answer(match label_of(point) {
-            Some(_) => Answer::Spans(spans(labelled(points, label_of))),
+            Some(_) => Answer::Spans(spans(labelled(question.allowed(), label_of))),
             None => Answer::Skip,
         }))
     }
@@ -195,6 +257,33 @@ mod tests {
         assert!((150..250).contains(&count(&Answer::Unsure)), "{}", count(&Answer::Unsure));
         assert!((300..420).contains(&count(&wrong)), "{}", count(&wrong));
         assert_eq!(ask(&mut oracle, 3, 5, AnswerKind::Point), replies[3]);
+    }
+
+    #[test]
+    fn experts_answer_as_people_do() {
+        let label = |i| if matches!(i, 2..=5 | 8) { Label::Anomaly } else { Label::Normal };
+        let truths = [Some(Truth::new((0..10).map(|i| Some(label(i))).collect()))];
+        let series = series();
+        let painted = |style, point, kind| {
+            let query = Query { id: 0, round: 0, series: 0, point, reason: Reason::Random, score: 0.0 };
+            let question = Question { query: &query, series: &series, shown: 0..10, kind, n_answered: 0, budget: 1 };
+            let reply = TruthOracle::new(&truths).with_style(style).answer(&question).unwrap();
+            let Reply::Mark(mark) = reply else { panic!("a mark") };
+            assert_eq!((mark.point, mark.label), (point, label(point)));
+            mark.painted
+        };
+        for (style, range) in [
+            (AnswerStyle::MarksThePoint, None),
+            (AnswerStyle::PaintsTooLittle, Some((2, 4))),
+            (AnswerStyle::PaintsTooMuch, Some((0, 7))),
+            (AnswerStyle::OneOfEqual, Some((2, 5))),
+        ] {
+            assert_eq!(painted(style, 2, AnswerKind::Range), range, "{style:?}");
+            assert_eq!(painted(style, 7, AnswerKind::Range), None, "{style:?}");
+        }
+        assert_eq!(painted(AnswerStyle::PaintsTooLittle, 3, AnswerKind::Range), Some((3, 4)));
+        assert_eq!(painted(AnswerStyle::PaintsTooLittle, 8, AnswerKind::Range), Some((8, 8)));
+        assert_eq!(painted(AnswerStyle::PaintsTooMuch, 8, AnswerKind::Point), Some((6, 10)), "cut by the mark");
     }
 
     #[test]

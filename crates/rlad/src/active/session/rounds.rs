@@ -84,6 +84,7 @@ pub fn ask<O: Oracle + ?Sized>(oracle: &mut O, questions: &[Question<'_>]) -> Re
         let id = question.query.id;
         match oracle.answer(question).map_err(|source| Error::Oracle { question: id, source })? {
             Reply::Answer(answer) => answers.push((id, answer)),
+            Reply::Mark(mark) => answers.push((id, mark.answer(question.series, &question.allowed()))),
             Reply::Undo => drop(answers.pop()),
             Reply::Stop => return Ok(RoundAnswers { answers, is_stopped: true }),
         }

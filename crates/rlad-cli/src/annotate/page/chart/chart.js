@@ -20,7 +20,7 @@ const NAMES = { anomaly: "anomaly", normal: "normal", expected: "expected" };
  * The specification of a drawing:
  * `from`, `to`: the points at its edges (fractions allowed); `clock`: a tile that tells times, or null for numbers of points;
  * `lanes`: `{title, curves, range}`, each curve `{from, step, low, high, times, color, dash, width, dots}`;
- * `labels`: spans; `painted`, `focus`: a span or null; `point`, `hover`: a point or null; `ringed`: whether the point has rings;
+ * `labels`: spans; `painted`, `proposed`, `focus`: a span or null; `point`, `hover`: a point or null; `ringed`: whether the point has rings;
  * `legend`: `{text, color, dash}` of curves that lie over each other, or null;
  * `gap`: the milliseconds between two points that make a break, or null; `compact`: without axes.
  */
@@ -214,7 +214,7 @@ export class Chart {
     }
   }
 
-  /** The spans under the curves: the points that the window shows, labels, the painted range. */
+  /** The spans under the curves: the points that the window shows, labels, the proposed and the painted range. */
   #spans(spec, x, box, lane, color) {
     const { context } = this;
     const edges = (span) => {
@@ -261,6 +261,17 @@ export class Chart {
           context.fillText(NAMES.anomaly, ...middle);
         } else haloText(context, NAMES[span.label], ...middle, color.text, color.panel);
         context.font = `11px ${FONT}`;
+      }
+    }
+    if (spec.proposed) {
+      const found = edges(spec.proposed);
+      if (found) {
+        const [left, right] = found;
+        context.strokeStyle = color.paint;
+        context.lineWidth = 1;
+        context.setLineDash([4, 4]);
+        context.strokeRect(left + 0.5, box.top + 0.5, right - left - 1, box.bottom - box.top - 1);
+        context.setLineDash([]);
       }
     }
     if (spec.painted) {

@@ -124,6 +124,10 @@ export function draw(done = null) {
   const range = painted(paint, point);
   const strip = bestTile(series.index, context.from, context.to);
   const near = rawTile(series.index, shown.first, shown.last) ?? bestTile(series.index, shown.first, shown.last + 1);
+  // Before the answer: the range that *anomaly* without paint labels, where it is more than the point.
+  const isOpen = state.screen === "ask" && !range && !state.given && !state.question?.answer;
+  const grown = isOpen ? (state.question?.proposed ?? null) : null;
+  const proposed = grown && grown.last > grown.first ? grown : null;
   const gap = series.step === null ? null : series.step * BREAK_STEPS;
   const n = strip?.low.length ?? 1;
   const high = stacked && n > 1 ? `${n * STACK_LANE_PX + 60}px` : "";
@@ -150,7 +154,7 @@ export function draw(done = null) {
         ...visible, stacked, dots: true, ringed: true, earlier: earlier.key.startsWith(`${series.index}/${shown.first}/${shown.last + 1}/`) ? earlier.curves : [],
         earlierFrom: earlier.from, heights: setting("scale") && strip ? { tile: strip, from: context.from, to: context.to } : null,
       }),
-      labels: spans, painted: range, focus: null, point, ringed: true, hover, gap,
+      labels: spans, painted: range, proposed, focus: null, point, ringed: true, hover, gap,
     }, ready);
   }
   byId("window").dataset.first = shown.first;

@@ -4,7 +4,7 @@ import { enqueue, onConfirmed } from "../state/queue.js";
 import { byId } from "../state/element.js";
 import { labelRange } from "./label.js";
 import { next, notePress, show } from "./question.js";
-import { buttonOf, inWords, annotationOf } from "../state/annotation.js";
+import { annotationOf, buttonOf, inWords, taughtInWords } from "../state/annotation.js";
 import { addLabels, forgetLabels } from "../chart/stage.js";
 import { change, state, watch } from "../state/state.js";
 import { done, say } from "./toast.js";
@@ -31,7 +31,7 @@ export function answer(button, at = performance.now()) {
   enqueue("answer", {
     who: state.who, question: question.id, annotation, comment: state.comment || null, seconds: Math.round(at - drawnAt) / 1000, again: question.again,
   }, { question });
-  if (annotation.kind === "spans") addLabels(question.series.index, annotation.spans);
+  if (annotation.spans) addLabels(question.series.index, annotation.spans);
 }
 
 /** Takes the last action back, or takes it up again. */
@@ -49,7 +49,8 @@ function scoreText({ score, threshold }) {
 onConfirmed("answer", (reply, { body, more }) => {
   // Another page of this browser may have left it, by another name: its next question is not ours.
   if (body.who !== state.who) return;
-  done(`Saved: ${inWords(body.annotation)}.`, reply.entry, scoreText(reply));
+  const taught = reply.taught ? ` It teaches: ${taughtInWords(reply.taught)}.` : "";
+  done(`Saved: ${inWords(body.annotation)}.${taught}`, reply.entry, scoreText(reply));
   change({ last: { question: more.question, annotation: body.annotation, entry: reply.entry }, changedAt: reply.entry });
   const isShown = state.screen === "ask" && (state.question === null || state.question.id === body.question);
   if (isShown) show(reply.next);

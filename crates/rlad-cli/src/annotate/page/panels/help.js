@@ -7,6 +7,7 @@ const keyName = (key) => SHOWN[key] ?? (/^[A-Z]$/.test(key) ? `shift+${key.toLow
 const SIGNS = [
   ["ring", "the judged point: a line, a triangle below and a ring"],
   ["paint", "the painted range, with handles to drag"],
+  ["proposed", "what anomaly would label without paint: a dashed frame"],
   ["anomaly", "labelled anomaly: a filled bar below, shaded above"],
   ["normal", "labelled normal: an empty bar below"],
   ["expected", "labelled expected event: a striped bar below, shaded above"],

@@ -1,26 +1,23 @@
-// The annotation that a key stands for. The terminal client gives the same spans for the same keys.
+// The annotation that a key stands for: what the person said. The server works out what it teaches.
 
+import { count } from "./element.js";
 import { painted } from "./paint.js";
 
-/** The annotation that `button` gives to a question, with the range that was painted. */
+/**
+ * The annotation that `button` gives to a question: a mark on the range that was painted, or on the judged point. An expected event
+ * is no mark: what it teaches is a setting.
+ */
 export function annotationOf(button, question, paint) {
   if (button === "unsure" || button === "skip") return { kind: button };
-  const { point, shown } = question;
-  const isRange = question.kind === "range";
-  const range = isRange ? painted(paint, point) : null;
-  const whole = isRange && button === "normal" ? shown : { first: point, last: point };
-  const { first, last } = range ?? whole;
-  const spans = [{ first, last, label: button }];
-  if (isRange && button === "anomaly") {
-    if (shown.first < first) spans.unshift({ first: shown.first, last: first - 1, label: "normal" });
-    if (last < shown.last) spans.push({ first: last + 1, last: shown.last, label: "normal" });
-  }
-  return { kind: "spans", spans };
+  const { point } = question;
+  const range = question.kind === "range" ? painted(paint, point) : null;
+  const spans = [{ ...(range ?? { first: point, last: point }), label: button }];
+  return { kind: button === "expected" ? "spans" : range ? "painted" : "marked", spans };
 }
 
 /** The button that an annotation was made with. */
 export function buttonOf(annotation) {
-  if (annotation.kind !== "spans") return annotation.kind;
+  if (!annotation.spans) return annotation.kind;
   const has = (label) => annotation.spans.some((span) => span.label === label);
   return has("anomaly") ? "anomaly" : has("expected") ? "expected" : has("normal") ? "normal" : "erase";
 }
@@ -28,12 +25,12 @@ export function buttonOf(annotation) {
 /** The range that an annotation was about, to paint it again; null where the judged point or all was meant. */
 export function rangeOf(annotation, question) {
   const spans = (annotation.spans ?? []).filter((span) => span.label === buttonOf(annotation));
-  if (spans.length === 0) return null;
+  if (spans.length === 0 || annotation.kind === "marked") return null;
   const first = Math.min(...spans.map((span) => span.first));
   const last = Math.max(...spans.map((span) => span.last));
   const isPoint = first === question.point && last === question.point;
   const isAll = first === question.shown.first && last === question.shown.last;
-  return isPoint || isAll ? null : { first, last };
+  return annotation.kind !== "painted" && (isPoint || isAll) ? null : { first, last };
 }
 
 /** An annotation in words. */
@@ -44,4 +41,13 @@ export function inWords(annotation) {
   const spans = (annotation.spans ?? []).filter((span) => span.label === label);
   const points = spans.reduce((sum, span) => sum + span.last - span.first + 1, 0);
   return points > 1 ? `${name}, ${points.toLocaleString("en")} points` : name;
+}
+
+/** The labels that an answer teaches, in words: `{ anomaly, normal, open }` are numbers of points. */
+export function taughtInWords({ anomaly, normal, open }) {
+  const parts = [];
+  if (anomaly > 0) parts.push(`anomaly, ${count(anomaly, "point")}`);
+  if (normal > 0) parts.push(anomaly > 0 ? `${normal.toLocaleString("en")} normal` : `normal, ${count(normal, "point")}`);
+  if (open > 0) parts.push(`${open.toLocaleString("en")} left open`);
+  return parts.join("; ");
 }
