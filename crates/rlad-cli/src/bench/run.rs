@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use rlad::active::{AnswerStyle, Question, ask, random_questions};
+use rlad::active::{AnswerStyle, Interval, Question, ask, random_questions};
 use rlad::baselines::{Baseline, Method};
 use rlad::config::AnswerKind;
 use rlad::data::{DataSet, Labels, Part, SeriesScores, Truth};
@@ -110,7 +110,7 @@ pub(crate) struct RunScores {
     pub(crate) expected: Option<ExpectedF1>,
 }
 
-/// The F1 that an agent expected where nothing near is labelled, with its 95 % interval, and what it is on the training part.
+/// The strict F1 that an agent expected, with its 95 % interval, and what it is on the part that was measured, which comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ExpectedF1 {
     /// The median.
@@ -119,8 +119,8 @@ pub(crate) struct ExpectedF1 {
     pub(crate) low: f64,
     /// The upper end.
     pub(crate) high: f64,
-    /// The true F1, which the interval is to hold.
-    pub(crate) truth: f64,
+    /// The F1 of the measured part at the agent's own threshold, which the interval is to hold.
+    pub(crate) next: f64,
     /// Whether it does: 0 or 1.
     pub(crate) held: u8,
 }
@@ -196,7 +196,7 @@ fn agent_run(
         let mut expected = None;
         for fold in &mut folds {
             let fitting = Instant::now();
-            let fitted = fold.fit(budget)?;
+            let fitted = fold.fit(budget, task.entry.adapt.then_some((data, task.test)))?;
             fit_seconds += fitting.elapsed().as_secs_f64();
             let scoring = Instant::now();
             for &series in &fold.scored {
@@ -211,6 +211,11 @@ fn agent_run(
             expected = fitted.expected.filter(|_| !task.each_series_alone);
         }
         let name = format!("scores-{budget}.parquet");
+        let expected = expected.map(|expected: Interval| {
+            let next = judged_f1(&of_series, data, task.test);
+            let held = u8::from((expected.low..=expected.high).contains(&next));
+            ExpectedF1 { f1: expected.expected, low: expected.low, high: expected.high, next, held }
+        });
         let of_series: Vec<SeriesScores> = of_series.into_iter().flatten().collect();
         rlad::data::write_scores(&task.out.join(&name), &of_series)?;
         results.push(RunScores {
@@ -247,7 +252,24 @@ struct Fitted {
     questions: usize,
     labelled_points: usize,
     threshold_rule: &'static str,
-    expected: Option<ExpectedF1>,
+    expected: Option<Interval>,
+}
+
+/// Strict F1 over the points of a part whose label is known, by the index of the series, at the thresholds in the scores; 0 where nothing was found.
+fn judged_f1(of_series: &[Option<SeriesScores>], data: &DataSet, part: Part) -> f64 {
+    let (mut found, mut wrong) = (0.0, 0.0);
+    for (scores, (series, truth)) in of_series.iter().zip(data.iter()) {
+        let (Some(scores), Some(truth)) = (scores, truth) else { continue };
+        for (alarm, point) in scores.anomalies().into_iter().zip(series.part(part)) {
+            match truth.labels()[point].filter(|_| !series.is_missing(point)) {
+                Some(Label::Anomaly) if alarm => found += 1.0,
+                Some(Label::Normal) if !alarm => {}
+                Some(_) => wrong += 1.0,
+                None => {}
+            }
+        }
+    }
+    if found > 0.0 { 2.0 * found / (2.0 * found + wrong) } else { 0.0 }
 }
 
 impl Fold {
@@ -268,8 +290,9 @@ impl Fold {
     }
 
     /// Asks until `budget` questions are answered, and fits the detector: without a prior the warm-up's scores where none may be asked.
-    fn fit(&mut self, budget: usize) -> anyhow::Result<Fitted> {
-        let Self { session, truths, expert: (style, error_rate, unsure_rate, seed), .. } = self;
+    /// With data to adapt to, the threshold is moved for the share of anomalies in a part of them, without labels.
+    fn fit(&mut self, budget: usize, adapt_to: Option<(&DataSet, Part)>) -> anyhow::Result<Fitted> {
+        let Self { session, truths, expert: (style, error_rate, unsure_rate, seed), scored } = self;
         if budget == 0 && !session.config().agent.has_prior() {
             return Ok(Fitted {
                 detector: Box::new(session.warm_up_detector()),
@@ -283,12 +306,15 @@ impl Fold {
         session.set_questions(budget);
         let mut oracle = TruthOracle::new(truths).with_style(*style).with_mistakes(*error_rate, *unsure_rate, *seed);
         let last = session.run(&mut oracle)?.rounds.pop();
-        let expected = last.and_then(|summary| summary.expected).map(|expected| {
-            let (f1, truth) = (expected.f1, session.true_quality(truths).f1);
-            let held = u8::from((f1.low..=f1.high).contains(&truth));
-            ExpectedF1 { f1: f1.expected, low: f1.low, high: f1.high, truth, held }
-        });
-        let model = session.finish()?;
+        let expected = last.and_then(|summary| summary.expected).map(|expected| expected.f1);
+        let mut model = session.finish()?;
+        if let Some((data, part)) = adapt_to {
+            let mut scores = Vec::new();
+            for series in scored.iter().map(|&series| &data.series[series]) {
+                scores.extend(model.score_points(series, series.part(part))?);
+            }
+            model = model.adapted(&scores);
+        }
         Ok(Fitted {
             name: model.id().to_owned(),
             questions: model.n_questions(),

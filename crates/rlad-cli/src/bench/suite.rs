@@ -107,6 +107,9 @@ pub(crate) struct RunEntry {
     /// The fraction of the agent's answers that are *unsure*, in `[0, 1]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unsure_rate: Option<f64>,
+    /// The agent's threshold is moved for the share of anomalies in the measured part, without its labels (`rlad detect --adapt`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) adapt: bool,
     /// The agent is trained as many times, each time without every so-many-th series, and scores those: no series that is
     /// measured was seen in training. At least 2. Questions and labels are means over the trainings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -273,6 +276,9 @@ impl Suite {
             }
             if let Some(style) = entry.expert.filter(|_| !is_agent) {
                 return wrong("expert", "the style of an agent's expert", format!("{style:?}"));
+            }
+            if entry.adapt && !is_agent {
+                return wrong("adapt", "of an agent", "another detector".to_owned());
             }
             if let Some(folds) = entry.unseen_folds.filter(|folds| !is_agent || *folds < 2) {
                 return wrong("unseen_folds", "at least 2, for an agent", folds.to_string());

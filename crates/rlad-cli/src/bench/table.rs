@@ -31,7 +31,7 @@ const SECOND: &[Column] = &[
     ("`official` F1", "/official/f1"),
 ];
 /// The F1 that an agent expects of itself, and the true one.
-const EXPECTED: &[&str] = &["/expected/f1", "/expected/low", "/expected/high", "/expected/truth"];
+const EXPECTED: &[&str] = &["/expected/f1", "/expected/low", "/expected/high", "/expected/next"];
 /// NAB's scores at the detector's own threshold, and at the best one.
 const NAB: &[Column] =
     &[("standard", "/nab/standard"), ("low FP", "/nab/reward_low_FP_rate"), ("low FN", "/nab/reward_low_FN_rate")];
@@ -160,10 +160,10 @@ pub(crate) fn markdown(suite: &Suite, rows: &[Row], head: &[String], command: &s
     let is_expected = |group: &&Group<'_>| group.metric("/expected/f1").is_some();
     if groups.iter().any(|group| is_expected(&group)) {
         text.push_str(
-            "\n## Expected F1\n\nWhat an agent expects of itself where nothing near is labelled, from its random questions, with a 95 % interval; what that \
-             F1 is, by the truth of the training part; and in how many of the runs the interval held it.\n\n",
+            "\n## Expected F1\n\nWhat an agent expects of itself after its last question, from its random questions, with a 95 % interval; the strict F1 of \
+             the measured part, which comes next; and in how many of the runs the interval held it.\n\n",
         );
-        let heads = ["detector", "questions", "expected", "from", "to", "true", "held"];
+        let heads = ["detector", "questions", "expected", "from", "to", "next", "held"];
         let line = |group: &Group<'_>| {
             let row = group.first();
             let budget = row.budget.map(|budget| Spread { mean: budget as f64, deviation: None });

@@ -138,6 +138,6 @@ fn expected_line(expected: &Value) -> Option<String> {
     };
     let (precision, recall, f1) = (of("precision")?, of("recall")?, of("f1")?);
     Some(format!(
-        "expected where nothing near is labelled, from {n} random questions: precision {precision}, recall {recall}, F1 {f1}"
+        "expected of the next data, from {n} random questions: precision {precision}, recall {recall}, F1 {f1}"
     ))
 }

@@ -193,8 +193,8 @@ impl ExampleRows {
     }
 }
 
-/// The share of what trees add to the prior that counts: `n / (n + answers + answers_per_series × n_series)` of
-/// `agent.prior` after `n` answers, where an answer that is likely wrong is less than one; 1 without a prior.
+/// The share of what trees add to the prior that counts: `n² / (n² + m²)` of `agent.prior` after `n` answers, where `m`
+/// is `answers + answers_per_series × n_series`, where an answer that is likely wrong is less than one; 1 without a prior.
 fn evidence(config: &AgentConfig, weights: &[f32], n_series: usize) -> f64 {
     if !config.has_prior() {
         return 1.0;

@@ -58,8 +58,8 @@ pub struct AgentConfig {
 ///
 /// The log-odds of an anomaly are `log_odds + surprisal × s`, where `s` is the mean surprisal of the point's features in their series, in
 /// nats. Trees add to them (boosting from an offset), and what they add counts by the share
-/// `n / (n + answers + answers_per_series × series)` after `n` answers: few answers move the detector little, many make it theirs. The
-/// defaults were chosen on all of WSD, its judged half too, and on KPI (D15 on the book's page *Algorithm*).
+/// `n² / (n² + m²)` after `n` answers, where `m = answers + answers_per_series × series`: few answers move the detector little, many make it
+/// theirs. The defaults were chosen on all of WSD, its judged half too, and on KPI (D15 on the book's page *Algorithm*).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PriorConfig {
@@ -78,7 +78,8 @@ impl PriorConfig {
     /// The share of what answers add to the prior that counts after `n_answers`, in `[0, 1]`.
     pub(crate) fn evidence(&self, n_answers: f64, n_series: usize) -> f64 {
         let against = self.answers + self.answers_per_series * n_series as f64;
-        n_answers / (n_answers + against).max(f64::MIN_POSITIVE)
+        let (n, m) = (n_answers * n_answers, against * against);
+        n / (n + m).max(f64::MIN_POSITIVE)
     }
 }
 

@@ -12,8 +12,7 @@ use super::Session;
 use crate::active::query::{Query, Reason};
 use crate::agent::ensemble::{fold, means};
 use crate::agent::pool::PoolPoint;
-use crate::data::label::{Answer, Label, Truth};
-use crate::metrics::Quality;
+use crate::data::label::{Answer, Label};
 use crate::random::{Purpose, stream};
 
 /// A share with a 95 % interval of what the draw of random questions leaves open.
@@ -80,10 +79,6 @@ pub(super) struct PoolPredictions {
 }
 
 impl PoolPredictions {
-    const fn threshold(&self) -> f64 {
-        self.threshold
-    }
-
     /// Cohen's κ between the alarms of two rounds.
     pub(super) fn agreement(&self, other: &Self) -> f64 {
         agreement(&self.alarms, &other.alarms)
@@ -167,28 +162,6 @@ impl Session {
             }
         }
         sums
-    }
-
-    /// The quality that [`ExpectedQuality`] estimates, from the truth: strict point-wise quality over all training points whose label is known,
-    /// each judged by the member that never learned from its stretch, at the threshold of the last round. It tells whether the
-    /// intervals hold; nothing is learned from it.
-    ///
-    /// `truths`: by the index of the series.
-    #[must_use]
-    pub fn true_quality(&self, truths: &[Option<Truth>]) -> Quality {
-        let threshold = self
-            .last_predictions
-            .as_ref()
-            .map_or_else(|| self.pool_predictions().threshold(), PoolPredictions::threshold);
-        let known = self.every_point().filter(|at| self.pool.has(*at)).filter_map(|(series, point)| {
-            let label = truths.get(series)?.as_ref()?.labels().get(point).copied().flatten()?;
-            Some(((series, point), label))
-        });
-        let [found, false_alarms, missed] = self.confusion(&known.collect::<Vec<_>>(), threshold).0;
-        let share = |of: f64| if of > 0.0 { Some(found / of) } else { None };
-        let (precision, recall) = (share(found + false_alarms), share(found + missed));
-        let f1 = if found > 0.0 { 2.0 * found / (2.0 * found + false_alarms + missed) } else { 0.0 };
-        Quality { precision, recall, f1 }
     }
 
     /// A sample of training points, as many of each series, the same in every round.
