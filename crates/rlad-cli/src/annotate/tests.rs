@@ -1,6 +1,7 @@
 //! Every route and its errors, without a browser, a socket or a learner.
 
 mod http;
+mod marks;
 
 use std::path::Path;
 use std::sync::Arc;

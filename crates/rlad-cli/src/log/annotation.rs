@@ -245,6 +245,20 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_is_one_span_and_spans_are_no_mark() {
+        let of = |json: &str| parsed(json).mark(5);
+        let mark = Mark { point: 5, painted: Some((4, 6)), label: Label::Anomaly };
+        for mark in [mark, Mark::of_point(5, Label::Normal)] {
+            let annotation = Annotated::from(&mark);
+            assert_eq!(of(&serde_json::to_string(&annotation).unwrap()), Some(mark));
+            assert_eq!(annotation.spans().len(), 1);
+        }
+        // The logs of programs that knew no marks.
+        assert_eq!(of(r#"{"kind":"spans","spans":[{"first":5,"last":5,"label":"anomaly"}]}"#), None);
+        assert_eq!(of(r#"{"kind":"painted","spans":[{"first":4,"last":6,"label":"expected"}]}"#), None);
+    }
+
+    #[test]
     fn answers_that_label_nothing_or_take_away_are_refused() {
         for json in [
             r#"{"kind":"spans","spans":[]}"#,

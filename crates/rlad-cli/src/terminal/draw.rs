@@ -45,10 +45,10 @@ const SESSION_HELP: &[(&str, &str)] = &[
 ];
 
 const HELP: &[(&str, &str)] = &[
-    ("a 1", "anomaly: the range, or the point and what stands"),
-    ("", "out beside it; usual points further off are normal"),
-    ("n 0", "normal: the range, or the point and what is no"),
-    ("", "odder than it; all else stays open"),
+    ("a 1", "anomaly: the point and what stands out beside it,"),
+    ("", "or the range, and what is unlike it is normal"),
+    ("n 0", "normal: the point and what is no odder, or the range;"),
+    ("", "all else stays open"),
     ("u", "unsure: I cannot tell"),
     ("s", "skip: I do not want to say"),
     ("r", "start a range at the point; r again ends it,"),

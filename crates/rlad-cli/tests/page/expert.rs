@@ -150,16 +150,3 @@ impl Expert {
         self.browser.wait("document.getElementById('unsent').dataset.count === '0'");
     }
 }
-
-/// The answer that a range of what is shown is an anomaly, and the rest normal.
-pub(crate) fn anomaly_in(question: &Shown, first: usize, last: usize) -> Value {
-    let mut labels = Vec::new();
-    if question.first < first {
-        labels.push((question.first, first - 1, "normal"));
-    }
-    labels.push((first, last, "anomaly"));
-    if last < question.last {
-        labels.push((last + 1, question.last, "normal"));
-    }
-    spans(&labels)
-}

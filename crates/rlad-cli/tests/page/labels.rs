@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::browser::ENTER;
-use crate::expert::{Expert, anomaly_in};
-use crate::server::{Server, config, data_folder, log, spans};
+use crate::expert::Expert;
+use crate::server::{Server, config, data_folder, log, logged};
 use crate::turn;
 
 #[test]
@@ -30,7 +30,7 @@ fn a_range_painted_by_mouse_is_what_the_log_says() {
     assert_eq!(ada.painted(), format!("{}-{}", point - 3, point + 7));
     std::thread::sleep(Duration::from_millis(125));
     ada.browser.click("#answer-anomaly");
-    given.push(anomaly_in(&question, point - 3, point + 7));
+    given.push(logged("painted", point - 3, point + 7, "anomaly"));
 
     // A range that is painted beside the judged point reaches to it.
     let question = ada.next();
@@ -39,7 +39,7 @@ fn a_range_painted_by_mouse_is_what_the_log_says() {
     assert_eq!(ada.painted(), format!("{}-{point}", point - 6));
     std::thread::sleep(Duration::from_millis(125));
     ada.browser.click("#answer-expected");
-    given.push(spans(&[(point - 6, point, "expected")]));
+    given.push(logged("spans", point - 6, point, "expected"));
 
     // From edge to edge of what is shown, from right to left.
     let question = ada.next();
@@ -47,7 +47,7 @@ fn a_range_painted_by_mouse_is_what_the_log_says() {
     assert_eq!(ada.painted(), format!("{}-{}", question.first, question.last));
     std::thread::sleep(Duration::from_millis(125));
     ada.browser.click("#answer-normal");
-    given.push(spans(&[(question.first, question.last, "normal")]));
+    given.push(logged("painted", question.first, question.last, "normal"));
 
     ada.next();
     drop(server);
@@ -103,7 +103,7 @@ fn a_series_that_is_found_by_search_is_labelled() {
     assert_eq!(log.iter().filter(|row| row.source.as_deref() == Some("unprompted")).count(), 4);
     let second = &log[1];
     assert_eq!((second.who.as_str(), second.series.as_deref()), ("ada", Some(name.as_str())));
-    assert_eq!(second.annotation, spans(&[(first + 50, first + 52, "anomaly")]));
+    assert_eq!(second.annotation, logged("spans", first + 50, first + 52, "anomaly"));
 }
 
 /// The file that a link saves.

@@ -166,9 +166,7 @@ pub(crate) fn log(folder: &Path) -> Vec<Row> {
     rows.query_map([], row).unwrap().map(Result::unwrap).collect()
 }
 
-/// Spans as they are logged: first, last, label.
-pub(crate) fn spans(of: &[(usize, usize, &str)]) -> Value {
-    let spans: Vec<Value> =
-        of.iter().map(|(first, last, label)| json!({ "first": first, "last": last, "label": label })).collect();
-    json!({ "kind": "spans", "spans": spans })
+/// An annotation of a range as it is logged: a mark that was `painted` or on the point (`marked`), or `spans`.
+pub(crate) fn logged(kind: &str, first: usize, last: usize, label: &str) -> Value {
+    json!({ "kind": kind, "spans": [{ "first": first, "last": last, "label": label }] })
 }

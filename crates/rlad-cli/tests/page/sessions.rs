@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::browser::ENTER;
-use crate::expert::{Expert, anomaly_in, truth};
-use crate::server::{Server, assert_same, config, log, spans, train};
+use crate::expert::{Expert, truth};
+use crate::server::{Server, assert_same, config, log, logged, train};
 use crate::turn;
 
 /// The key of the truth of a point.
@@ -70,19 +70,19 @@ fn ranges_painted_by_keys_are_in_the_log_and_teach_what_a_script_teaches() {
             let last = (question.point..=question.last).take_while(is_in).last().unwrap();
             ada.paint(&question, first, last);
             ada.answer("1");
-            given.insert(question.id, anomaly_in(&question, first, last));
+            given.insert(question.id, logged("painted", first, last, "anomaly"));
             n_painted += usize::from(first < last);
         } else {
             ada.answer("0");
-            given.insert(question.id, spans(&[(question.first, question.last, "normal")]));
+            given.insert(question.id, logged("marked", question.point, question.point, "normal"));
         }
     }
     assert!(n_painted > 0, "a range of several points is among them");
     server.wait("done");
     drop(server);
-    let logged: BTreeMap<i64, Value> =
+    let rows: BTreeMap<i64, Value> =
         log(&by_page).into_iter().map(|row| (row.question.unwrap(), row.annotation)).collect();
-    assert_eq!(logged, given);
+    assert_eq!(rows, given);
 
     let server = Server::begin(&by_script, &config);
     for phase in std::iter::repeat_n("asking", 24) {

@@ -19,9 +19,6 @@ const PAINTED_MARGIN: usize = 2;
 const LEAST_MARGIN: usize = 2;
 /// Points that deviate by this fraction of the most of a painted range, and by [`GROWS_FROM`], look like it.
 const LOOKS_ALIKE: f64 = 0.5;
-/// The ends of a painted anomaly that look usual stay open: of its length over this, at least [`LEAST_END`] points a side.
-const PAINTED_END: usize = 4;
-const LEAST_END: usize = 2;
 /// The scale of a normal distribution in median absolute deviations, and in mean absolute deviations.
 const MAD_SCALE: f64 = 1.4826;
 const MEAN_SCALE: f64 = 1.2533;
@@ -58,11 +55,9 @@ impl Mark {
     ///   point's deviation; else it is the point alone. All else is open: of the points further off that look usual, a tenth
     ///   belongs to the event after all, and learning them as normal costs more than it gives.
     /// - **Normal, without paint.** The point is normal, and so is each point that deviates no more than it, or by 1 at most.
-    /// - **Painted.** What is painted has the label; but where a painted anomaly holds a point that deviates by 2 at least, its
-    ///   ends stay open as long as they deviate by at most 1, a quarter of its length at most on each side, or 2 points: people
-    ///   paint beyond the anomaly. Around an anomaly the rest is normal, save in a margin of half the range's length, at least
-    ///   2 points, on each side, and save points that deviate by more than 1.5 and by more than half of the most of what is
-    ///   painted. Around a normal range the rest is open.
+    /// - **Painted.** What is painted has the label. Around an anomaly the rest is normal, save in a margin of half the range's
+    ///   length, at least 2 points, on each side, and save points that deviate by more than 1.5 and by more than half of the most
+    ///   of what is painted. Around a normal range the rest is open.
     ///
     /// A range is cut to what is shown, and widened to hold the point, which so always has the label of the mark. A point that has no
     /// finite value is labelled only by paint or as the point itself.
@@ -76,21 +71,19 @@ impl Mark {
         }
         let deviations = Deviations::new(series, shown, self.point);
         let (first, last) = self.range(&deviations, shown);
-        let most = (first..=last).filter_map(|point| deviations.size(point)).fold(0.0, f64::max);
         // How far the rest is from the range, and how little it deviates, where it is normal.
         let rest = match (self.label, self.painted) {
             (Label::Anomaly, None) | (Label::Normal, Some(_)) => None,
             (Label::Normal, None) => Some((0, deviations.size(self.point).unwrap_or(0.0).max(SURELY_USUAL))),
             (Label::Anomaly, Some(_)) => {
+                let most = (first..=last).filter_map(|point| deviations.size(point)).fold(0.0, f64::max);
                 let margin = (last + 1 - first).div_ceil(PAINTED_MARGIN).max(LEAST_MARGIN);
                 Some((margin, GROWS_FROM.max(LOOKS_ALIKE * most)))
             }
         };
-        let is_loose = self.label == Label::Anomaly && self.painted.is_some() && most >= STANDS_OUT;
-        let (begin, end) = if is_loose { self.without_usual_ends(&deviations, first, last) } else { (first, last) };
         let label_of = |point: usize| {
             if (first..=last).contains(&point) {
-                return (begin..=end).contains(&point).then_some(self.label);
+                return Some(self.label);
             }
             let (margin, limit) = rest?;
             let is_near = point + margin >= first && point <= last + margin;
@@ -98,15 +91,6 @@ impl Mark {
             (is_usual && !is_near).then_some(Label::Normal)
         };
         Answer::Spans(spans(shown.clone().filter_map(|point| Some((point, label_of(point)?)))))
-    }
-
-    /// The range `first..=last` without the ends that look usual, as far as the point.
-    fn without_usual_ends(&self, deviations: &Deviations, first: usize, last: usize) -> (usize, usize) {
-        let most = ((last + 1 - first) / PAINTED_END).max(LEAST_END);
-        let is_usual = |point: &usize| deviations.size(*point).is_some_and(|size| size <= SURELY_USUAL);
-        let before = (first..self.point).take(most).take_while(is_usual).count();
-        let after = (self.point + 1..=last).rev().take(most).take_while(is_usual).count();
-        (first + before, last - after)
     }
 
     /// The first and the last point of the mark: of the painted range, of the anomaly as it grew, or the point.
@@ -287,13 +271,11 @@ mod tests {
         let mark = Mark { point: 60, painted: Some((60, 61)), label: Label::Anomaly };
         assert_eq!(letters(mark, &series, 50..75), "nnnnnnnn..aa..nnnnnn.nnnn");
         let long = Mark { painted: Some((57, 64)), ..mark };
-        assert_eq!(letters(long, &series, 50..75), "nnn......aaaa......n.nnnn");
-        let flat = Mark { point: 80, painted: Some((78, 82)), label: Label::Anomaly };
-        assert_eq!(letters(flat, &series, 75..90), "...aaaaa...nnnn", "nothing stands out in it");
+        assert_eq!(letters(long, &series, 50..75), "nnn....aaaaaaaa....n.nnnn");
         let normal = Mark { label: Label::Normal, ..mark };
         assert_eq!(letters(normal, &series, 58..64), "..nn..");
         let beyond = Mark { painted: Some((70, 99)), ..mark };
-        assert_eq!(letters(beyond, &series, 58..64), "..aa..", "it is widened to the point and cut to what is shown");
+        assert_eq!(letters(beyond, &series, 58..64), "..aaaa", "it is widened to the point and cut to what is shown");
     }
 
     #[test]

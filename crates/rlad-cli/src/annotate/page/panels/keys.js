@@ -48,8 +48,8 @@ const showHelp = () => openHelp([...KEYS, ...SIMILAR_KEYS]);
 
 /** The keys of the charts: `[group, keys, what they do, run, repeats while held]`. */
 const KEYS = [
-  ["Answer", ["a", "1"], "anomaly: the judged point with its neighbours that stand out like it, or what is painted; usual points further off are normal, the rest stays open", (event) => answer("anomaly", event.timeStamp)],
-  ["Answer", ["n", "0"], "normal: the judged point and what is no odder than it, or what is painted; the rest stays open", (event) => answer("normal", event.timeStamp)],
+  ["Answer", ["a", "1"], "anomaly: the judged point with its neighbours that stand out like it, all else stays open; or what is painted, and the rest is normal save at its ends and where it looks alike", (event) => answer("anomaly", event.timeStamp)],
+  ["Answer", ["n", "0"], "normal: the judged point and what is no odder than it, or what is painted; all else stays open", (event) => answer("normal", event.timeStamp)],
   ["Answer", ["e"], "expected event: unusual, but wanted", (event) => answer("expected", event.timeStamp)],
   ["Answer", ["u"], "unsure", (event) => answer("unsure", event.timeStamp)],
   ["Answer", ["s"], "skip", (event) => answer("skip", event.timeStamp)],
