@@ -1,5 +1,6 @@
 //! The command line: commands, flags, and their help.
 
+mod decision;
 mod examples;
 mod label;
 
@@ -10,10 +11,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use rlad::active::AnswerStyle;
 use rlad::baselines::Method;
-use rlad::config::{AnswerKind, Goal, Preset, QueryStrategy};
-use rlad::data::{NANOS_PER_DAY, NANOS_PER_SECOND, Part};
+use rlad::config::{AnswerKind, Length, Preset, QueryStrategy};
+use rlad::data::Part;
 use serde::de::DeserializeOwned;
 
+pub(crate) use self::decision::DecisionArgs;
 use self::examples::{
     BENCH_EXAMPLES, COMPLETIONS_EXAMPLES, DEMO_EXAMPLES, DETECT_EXAMPLES, EVALUATE_EXAMPLES, FEATURES_EXAMPLES,
     FEATURES_PART, IMPORT_EXAMPLES, LABEL_EXAMPLES, LABELS_EXAMPLES, MAN_EXAMPLES, OVERVIEW, TRAIN_EXAMPLES,
@@ -117,11 +119,12 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) session: PathBuf,
     /// Go on with the session in DIR, with its own settings and answers
-    #[arg(long, conflicts_with_all = ["preset", "config", "per_round", "strategy", "answers", "seed", "part", "method"])]
+    #[arg(long, conflicts_with_all = ["preset", "config", "per_round", "strategy", "answers", "seed", "part", "method",
+        "DecisionArgs"])]
     pub(crate) resume: bool,
     /// Train this method, which asks at random, in place of the agent
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Method::NAMES),
-        conflicts_with_all = ["preset", "config", "per_round", "strategy"])]
+        conflicts_with_all = ["preset", "config", "per_round", "strategy", "DecisionArgs"])]
     pub(crate) method: Option<String>,
     /// Set one of the method's settings (docs/src/methods.md); repeat it for several
     #[arg(long = "set", value_name = "KEY=VALUE", requires = "method")]
@@ -161,6 +164,9 @@ pub(crate) struct SessionArgs {
     /// The questions.
     #[command(flatten)]
     pub(crate) questions: QuestionArgs,
+    /// The decision of a new session's detector.
+    #[command(flatten)]
+    pub(crate) decision: DecisionArgs,
     /// The form of the data.
     #[command(flatten)]
     pub(crate) form: DataArgs,
@@ -226,15 +232,15 @@ pub(crate) struct DetectArgs {
     /// Score labelled points too, as for `rlad evaluate`; otherwise experts' labels stand in the place of their scores
     #[arg(long, conflicts_with = "name")]
     pub(crate) without_answers: bool,
-    /// What alarms shall be best at, in place of the model's own goal; nothing is trained for it
-    #[arg(long, value_name = "GOAL", conflicts_with = "name", value_parser = named::<Goal>(GOALS))]
-    pub(crate) goal: Option<Goal>,
     /// Move the threshold for the share of anomalies in these data, estimated without labels from the model's own scores of them
     #[arg(long, conflicts_with = "name")]
     pub(crate) adapt: bool,
     /// Worker threads [default: one a core]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
+    /// What is wanted of alarms; nothing is trained for it.
+    #[command(flatten)]
+    pub(crate) decision: DecisionArgs,
     /// A method in place of a model.
     #[command(flatten)]
     pub(crate) method: MethodArgs,
@@ -248,7 +254,8 @@ pub(crate) struct DetectArgs {
 #[command(next_help_heading = "Methods")]
 pub(crate) struct MethodArgs {
     /// Score by a method that needs no model, fitted on these data
-    #[arg(long = "method", value_name = "NAME", value_parser = PossibleValuesParser::new(Method::NAMES))]
+    #[arg(long = "method", value_name = "NAME", value_parser = PossibleValuesParser::new(Method::NAMES),
+        conflicts_with = "DecisionArgs")]
     pub(crate) name: Option<String>,
     /// Set one of the method's settings (docs/src/methods.md); repeat it for several
     #[arg(long = "set", value_name = "KEY=VALUE", requires = "name")]
@@ -408,8 +415,6 @@ const STRATEGIES: &[&str] = &["margin", "least-confidence", "entropy", "random",
 
 const STYLES: &[&str] = &["paints", "marks-the-point", "paints-too-little", "paints-too-much", "one-of-equal"];
 
-const GOALS: &[&str] = &["f1", "events", "precision", "recall"];
-
 /// A parser of names that are the serialised values of `T`.
 fn named<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
 where
@@ -436,17 +441,10 @@ fn fraction(text: &str) -> Result<f64, String> {
 /// A time such as `500ms`, `60s`, `5m`, `1h` or `1d`, in nanoseconds.
 fn nanoseconds(text: &str) -> Result<i64, String> {
     let wrong = || "expected a whole number above 0 with its unit, as in `500ms`, `60s`, `5m`, `1h` or `1d`".to_owned();
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?);
-    let unit = match unit {
-        "ms" => NANOS_PER_SECOND / 1000,
-        "s" => NANOS_PER_SECOND,
-        "m" | "min" => 60 * NANOS_PER_SECOND,
-        "h" => 3600 * NANOS_PER_SECOND,
-        "d" => NANOS_PER_DAY,
-        _ => return Err(wrong()),
-    };
-    let step: Option<i64> = number.parse::<i64>().ok().and_then(|number| number.checked_mul(unit));
-    step.filter(|step| *step > 0).ok_or_else(wrong)
+    match text.parse() {
+        Ok(Length::Time(nanos)) => Ok(nanos),
+        Ok(Length::Points(_)) | Err(_) => Err(wrong()),
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Quality of a detector or of scores, and its tables for people.
 
 use rlad::Detector;
-use rlad::data::{DataSet, Part};
+use rlad::data::{Alarm, DataSet, Part};
 use rlad::metrics::{EvaluateOptions, Evaluation, Quality, ScoredSeries, usual_delay};
 
 /// A part of labelled data on which quality is measured, and that is never learned from.
@@ -20,13 +20,21 @@ impl Check<'_> {
     /// Those of scoring.
     pub(crate) fn evaluate(&self, detector: &dyn Detector) -> anyhow::Result<Evaluation> {
         let known: Vec<_> = self.data.iter().filter_map(|(series, truth)| Some((series, truth?))).collect();
-        let scores: Vec<Vec<f64>> = known.iter().map(|(series, _)| detector.score(series)).collect::<Result<_, _>>()?;
+        let decided: Vec<(Vec<f64>, Vec<bool>)> = known
+            .iter()
+            .map(|(series, _)| {
+                let part = series.part(self.part);
+                let scores = detector.score_points(series, part.clone())?;
+                let alarms = detector.decide(series, part, &scores, &[])?;
+                Ok((scores, alarms.into_iter().map(Alarm::is_raised).collect()))
+            })
+            .collect::<Result<_, rlad::Error>>()?;
         let scored: Vec<ScoredSeries<'_>> = known
             .iter()
-            .zip(&scores)
-            .map(|((series, truth), scores)| {
-                let part = series.part(self.part);
-                ScoredSeries::new(&truth.labels()[part.clone()], &scores[part], detector.threshold())
+            .zip(&decided)
+            .map(|((series, truth), (scores, alarms))| {
+                let truth = &truth.labels()[series.part(self.part)];
+                ScoredSeries::new(truth, scores, detector.threshold())?.with_alarms(alarms)
             })
             .collect::<Result<_, _>>()?;
         let delay = usual_delay(known.iter().map(|(series, _)| *series));

@@ -102,7 +102,9 @@ pub(crate) struct ReportSeries<'a> {
     pub(crate) series: &'a Series,
     /// The score of each point, higher is more anomalous; NaN where it was not scored.
     pub(crate) scores: &'a [f64],
-    /// The runs of anomalous points, in time order.
+    /// The number of alarms.
+    pub(crate) n_alarms: usize,
+    /// The events, in time order, from the first alarm to the last.
     pub(crate) events: Vec<Range<usize>>,
     /// The runs of points that are anomalous in truth, in time order; `None` where the truth is not known.
     pub(crate) truth: Option<Vec<Range<usize>>>,
@@ -228,7 +230,6 @@ fn series_data<'a>(this: &'a ReportSeries<'a>, max_points: usize) -> SeriesData<
         let scored = event.clone().filter(|&point| !this.scores[point].is_nan());
         scored.max_by(|&a, &b| this.scores[a].total_cmp(&this.scores[b]))
     };
-    let n_anomalies = this.events.iter().map(ExactSizeIterator::len).sum();
     let mut always = longest_silences(&slots, MAX_GAPS);
     always.extend(columns.iter().flat_map(|column| longest_gaps(column, MAX_GAPS)));
     always.extend(this.questions.iter().map(|question| question.point));
@@ -246,7 +247,7 @@ fn series_data<'a>(this: &'a ReportSeries<'a>, max_points: usize) -> SeriesData<
         name: series.name(),
         channels: series.channels(),
         n_points: series.len(),
-        n_anomalies,
+        n_anomalies: this.n_alarms,
         has_clock,
         step: in_page_units(series.step() as f64),
         start: time(drawn[0]),

@@ -29,6 +29,7 @@ impl SessionArgs {
         config.query.strategy = questions.strategy.unwrap_or(config.query.strategy);
         config.query.answers = questions.answers.unwrap_or(config.query.answers);
         config.seed = self.seed.unwrap_or(config.seed);
+        self.decision.change(&mut config.decision);
         config.validate()?;
         Ok(config)
     }
@@ -45,7 +46,7 @@ impl SessionArgs {
             ("--answers", questions.answers.is_some()),
             ("--part", self.form.part.is_some()),
         ];
-        given.into_iter().find(|(_, is_given)| *is_given).map(|(flag, _)| flag)
+        given.into_iter().find(|(_, is_given)| *is_given).map(|(flag, _)| flag).or_else(|| self.decision.given())
     }
 
     /// Uses as many threads as were asked for in all that follows.

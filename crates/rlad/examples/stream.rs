@@ -42,7 +42,7 @@ fn main() -> rlad::Result<()> {
     }
     for minute in n..n + 300 {
         let Some(score) = stream.push(minute * MINUTE, &[value(minute)])? else { continue };
-        if score > model.threshold() {
+        if stream.alarm().is_raised() {
             println!("minute {minute}: {:.1} scores {score:.2}, above {:.2}", value(minute), model.threshold());
         }
     }

@@ -3,6 +3,7 @@
 mod agent;
 mod decision;
 mod experts;
+mod length;
 mod paper;
 mod presets;
 mod renamed;
@@ -10,8 +11,9 @@ mod renamed;
 use serde::{Deserialize, Serialize};
 
 pub use self::agent::{AgentConfig, Learner, PriorConfig};
-pub use self::decision::{DecisionConfig, Goal};
+pub use self::decision::{DecisionConfig, Direction, Goal};
 pub use self::experts::{Conflict, ExpectedEvents, ExpertsConfig};
+pub use self::length::Length;
 pub use self::paper::{PaperConfig, PropagationConfig, PropagationMethod, Update};
 use crate::data::series::Part;
 use crate::error::{Error, Result};
@@ -58,7 +60,7 @@ pub struct Config {
     pub query: QueryConfig,
     /// The agent and how it learns.
     pub agent: AgentConfig,
-    /// Where the line between normal and anomaly is drawn.
+    /// Which points are alarms, and which alarms are one event.
     pub decision: DecisionConfig,
     /// Settings for the answers of people.
     pub experts: ExpertsConfig,
@@ -224,6 +226,7 @@ impl Config {
         check(query.pool >= 1, "query.pool", "at least 1", query.pool)?;
         self.paper.validate()?;
         self.experts.validate()?;
+        self.decision.validate()?;
         agent.validate()
     }
 }

@@ -3,6 +3,7 @@
 //! [`read()`] and [`Catalogue`] take CSV and Parquet files to [`Series`] and their [`Truth`]; [`write_scores`] and [`ScoresWriter`] take
 //! scores back to files; [`import()`] reads published data sets, [`import_labels`] and [`export_labels`] other tools' labels.
 
+pub(crate) mod alarm;
 pub(crate) mod dataset;
 pub(crate) mod exchange;
 pub(crate) mod import;
@@ -13,6 +14,7 @@ pub(crate) mod scores;
 pub(crate) mod series;
 pub(crate) mod write;
 
+pub use alarm::Alarm;
 pub use dataset::DataSet;
 pub use exchange::{Imported, LabelFormat, SeriesLabels, Uncovered, export_labels, import_labels, write_labels};
 pub use import::{Source, import};

@@ -1,5 +1,7 @@
 //! Detectors: a trained [`Model`], whole series and streams scored with it, and the scores that are there before any question.
 
+mod budget;
+pub(crate) mod decision;
 pub(crate) mod detector;
 mod label_shift;
 pub(crate) mod model;

@@ -21,6 +21,7 @@
 //! change of a large value is not lost. Distances from the origin are kept within ±1e30.
 
 mod day;
+pub(crate) mod expected;
 mod feature;
 mod running;
 pub(crate) mod scale;

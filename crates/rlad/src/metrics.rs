@@ -1,6 +1,7 @@
 //! Metrics: how well scores and thresholds match the truth, computed from nothing but what a scores file holds.
 //!
-//! A point is an *alarm* where its score is above the threshold of its series; a point without a score (NaN) never is.
+//! A point is an *alarm* where the scores say so: where its score is above the threshold of its series, unless the detector's decision
+//! has a finer rule; a point without a score (NaN) never is.
 //! Counts are pooled over all series, except where a metric is a mean over series. Points of unknown truth are left out:
 //! they count nowhere, and a true segment or a run of alarms ends before them; where a metric measures distances in time
 //! (affiliation, volumes, NAB), they keep their place.

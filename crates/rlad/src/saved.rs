@@ -4,7 +4,7 @@ use std::path::Path;
 
 #[cfg(feature = "baselines")]
 use crate::baselines::{self, Baseline};
-use crate::config::Goal;
+use crate::config::DecisionConfig;
 use crate::detect::detector::Detector;
 use crate::detect::model::Model;
 use crate::error::Result;
@@ -54,13 +54,20 @@ impl Saved {
         }
     }
 
-    /// The same detector with the threshold of another goal ([`Model::with_goal`]); a baseline keeps its own.
-    #[must_use]
-    pub fn with_goal(self, goal: Goal) -> Self {
+    /// The same detector with another decision ([`Model::with_decision`]): its present one, changed by `change`; a baseline keeps its
+    /// own threshold.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) for a setting that is outside of its range.
+    pub fn with_decision(self, change: impl FnOnce(&mut DecisionConfig)) -> Result<Self> {
         match self {
-            Self::Model(model) => Self::Model(model.with_goal(goal)),
+            Self::Model(model) => {
+                let mut decision = model.decision().clone();
+                change(&mut decision);
+                model.with_decision(decision).map(Self::Model)
+            }
             #[cfg(feature = "baselines")]
-            baseline @ Self::Baseline(_) => baseline,
+            baseline @ Self::Baseline(_) => Ok(baseline),
         }
     }
 

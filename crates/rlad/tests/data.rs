@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use rlad::data::{
-    Columns, DataSet, NANOS_PER_SECOND, ReadOptions, SeriesScores, Source, TimeFormat, Truth, import, read_scores,
-    write_dataset, write_scores,
+    Alarm, Columns, DataSet, NANOS_PER_SECOND, ReadOptions, SeriesScores, Source, TimeFormat, Truth, import,
+    read_scores, write_dataset, write_scores,
 };
 use rlad::{Error, Label, Series, read};
 use serde_json::Value;
@@ -296,7 +296,9 @@ proptest! {
     fn scores_survive_a_file_bit_for_bit(scores in values(), format in time_format(), threshold: f64, model in "\\PC{0,12}") {
         let folder = tempfile::tempdir().unwrap();
         let timestamps = timestamps(format, scores.len());
-        let want = SeriesScores { series: "a/b, c".to_owned(), time_format: format, timestamps, scores, threshold, model };
+        let alarms = Alarm::above(&scores, threshold);
+        let series = "a/b, c".to_owned();
+        let want = SeriesScores { series, time_format: format, timestamps, scores, alarms, threshold, model };
         for file in ["x.csv", "x.parquet"] {
             let path = folder.path().join(file);
             write_scores(&path, std::slice::from_ref(&want)).unwrap();

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rlad::active::{Question, Reason, Reply, RoundAnswers};
-use rlad::config::{Goal, Preset, PropagationMethod, QueryStrategy};
+use rlad::config::{DecisionConfig, Goal, Preset, PropagationMethod, QueryStrategy};
 use rlad::data::{Labels, NANOS_PER_SECOND, Part, TimeFormat, Truth};
 use rlad::{Answer, Cause, Config, Detector, Error, Label, Model, Oracle, Query, Series, Session, Span, TruthOracle};
 
@@ -352,10 +352,11 @@ fn answers_that_are_all_normal_do_not_raise_alarms() {
 fn another_goal_needs_no_training() {
     let data = data();
     let (model, _) = run(config(Preset::Default), &data, |_| false);
-    let shares: Vec<f64> =
-        [Goal::Recall, Goal::F1, Goal::Precision].map(|goal| alarm_share(&model.clone().with_goal(goal), &data)).into();
-    assert!(shares[0] >= shares[1] && shares[1] >= shares[2], "{shares:?}");
-    let paper = run(config(Preset::Paper), &data, |_| false).0.with_goal(Goal::Recall);
+    let with = |model: &Model, goal| model.clone().with_decision(DecisionConfig::of_goal(goal)).unwrap();
+    let goals = [Goal::MissCost(20.0), Goal::Recall, Goal::F1, Goal::Precision, Goal::MissCost(0.1)];
+    let shares: Vec<f64> = goals.map(|goal| alarm_share(&with(&model, goal), &data)).into();
+    assert!(shares.is_sorted_by(|a, b| a >= b), "{shares:?}");
+    let paper = with(&run(config(Preset::Paper), &data, |_| false).0, Goal::Recall);
     assert!(paper.threshold().abs() < 1e-12, "the greedy action");
 }
 

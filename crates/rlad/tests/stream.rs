@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
-use rlad::config::Preset;
+use rlad::config::{DecisionConfig, Direction, Goal, Length, Preset};
 use rlad::data::{Clock, ReadOptions, Source, TimeFormat, Truth, import};
 use rlad::detect::{Arrival, push_all};
 use rlad::features::Feature;
@@ -45,12 +45,14 @@ static PAPER: LazyLock<Arc<Model>> = LazyLock::new(|| train(Preset::Paper, 0.0))
 static DEFAULT: LazyLock<Arc<Model>> = LazyLock::new(|| train(Preset::Default, 0.8));
 static TREES: LazyLock<Arc<Model>> = LazyLock::new(|| train(Preset::Default, 1.0));
 
-/// Both ways of scoring a series, which must agree in every bit.
+/// Both ways of scoring a series and deciding about its points, which must agree in every bit.
 fn check(model: &Arc<Model>, series: &Series) {
     let batch = model.score(series).unwrap();
+    let alarms = model.decide(series, 0..series.len(), &batch, &[]).unwrap();
     let mut stream = Stream::new(Arc::clone(model), series.name(), series.clock());
     for (point, expected) in batch.iter().enumerate() {
         let got = stream.push(series.timestamps()[point], series.row(point)).unwrap();
+        assert_eq!(stream.alarm(), alarms[point], "{} point {point}", series.name());
         assert_eq!(got.is_none(), expected.is_nan(), "{} point {point}", series.name());
         assert!(got.is_none_or(|got| got.to_bits() == expected.to_bits()), "{} point {point}", series.name());
     }
@@ -63,6 +65,43 @@ fn a_stream_equals_a_batch_on_every_shipped_series() {
         check(&DEFAULT, &series);
         check(&TREES, &series);
     }
+}
+
+/// A model with settings of its decision of every kind.
+fn choosy(goal: Goal, hold: Length, direction: Direction, alarms_per_week: f64) -> Arc<Model> {
+    let decision = DecisionConfig {
+        alarms_per_week,
+        direction,
+        min_relative_deviation: 0.01,
+        merge_within: "20m".parse().unwrap(),
+        hold,
+        ..DecisionConfig::of_goal(goal)
+    };
+    Arc::new(Model::clone(&DEFAULT).with_decision(decision).unwrap())
+}
+
+#[test]
+fn a_stream_decides_as_a_batch_on_every_shipped_series() {
+    let mut n_alarms = 0;
+    for (series, _) in shipped() {
+        for model in [
+            choosy(Goal::MissCost(30.0), Length::Points(2), Direction::Above, 3.0),
+            choosy(Goal::Events, Length::Time(1), Direction::Below, 0.0),
+        ] {
+            check(&model, &series);
+            n_alarms += model.detect(&series).unwrap().events().len();
+        }
+    }
+    assert!(n_alarms > 0, "the settings leave something to decide");
+}
+
+#[test]
+fn a_decision_in_units_of_time_needs_a_clock() {
+    let model = choosy(Goal::F1, Length::Points(1), Direction::Both, 1.0);
+    let mut stream = Stream::new(Arc::clone(&model), "s", Clock { step: 1, has_days: false });
+    assert!(stream.push(0, &[1.0]).unwrap_err().to_string().contains("without timestamps"));
+    let series = Series::new("s", vec!["v".into()], TimeFormat::Index, vec![0], vec![1.0], None).unwrap();
+    assert!(model.detect(&series).unwrap_err().to_string().contains("without timestamps"));
 }
 
 #[test]
@@ -100,6 +139,7 @@ proptest! {
     fn a_stream_equals_a_batch_over_gaps_and_missing_values(
         steps in prop::collection::vec(prop_oneof![8 => Just(60_i64), 2 => 1_i64..500, 1 => Just(86_400), 1 => Just(4_000_000)], 1..200),
         values in prop::collection::vec(prop_oneof![8 => -1e3..1e3, 1 => Just(f64::NAN), 1 => -1e300..1e300], 200),
+        hold in 1_u32..4,
     ) {
         let mut now = 1_500_000_000;
         let timestamps: Vec<i64> = steps.iter().map(|step| { now += step; now * rlad::data::NANOS_PER_SECOND }).collect();
@@ -109,5 +149,8 @@ proptest! {
         check(&PAPER, &series);
         check(&DEFAULT, &series);
         check(&TREES, &series);
+        for budget in [0.0, 2.0] {
+            check(&choosy(Goal::MissCost(1000.0), Length::Points(hold), Direction::Below, budget), &series);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use rlad::active::Feedback;
-use rlad::data::{DataSet, Part, events};
+use rlad::data::{Alarm, DataSet, Part};
 use rlad::{Detector, Model, Query, Session};
 use serde_json::{Value, json};
 
@@ -321,8 +321,7 @@ impl LabellingServer {
         let points = if series.len() <= COMPARED_POINTS { 0..series.len() } else { series.around(point, half, half) };
         let found = |model: &Model| {
             let scores = model.score_points(series, points.clone()).ok()?;
-            let alarms: Vec<bool> = scores.iter().map(|score| *score > model.threshold()).collect();
-            Some(events(&alarms))
+            Some(Alarm::events(&model.decide(series, points.clone(), &scores, &[]).ok()?))
         };
         let (Some(before), Some(after)) = (found(before), found(after)) else { return Vec::new() };
         let mut changes = Vec::new();

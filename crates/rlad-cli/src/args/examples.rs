@@ -24,6 +24,8 @@ EXAMPLES:
     rlad detect cpu new.csv --out scores.csv
   Write a report for the browser too:
     rlad detect cpu new.csv --out scores.parquet --events events.csv --report report.html
+  Alarm twice a week at most, only where the value is higher than expected:
+    rlad detect cpu new.csv --out scores.csv --alarms-per-week 2 --direction above
   Score by SPOT, calibrated on the first half, without a model:
     rlad detect --method spot --set q=1e-5 --fit-part ..0.5 cpu.csv --out scores.csv
   Fail a pipeline if there is an anomaly:

@@ -1,4 +1,6 @@
 use clap::CommandFactory;
+use rlad::config::{DecisionConfig, Direction, Goal};
+use rlad::data::NANOS_PER_SECOND;
 
 use super::*;
 
@@ -95,6 +97,34 @@ fn every_name_of_a_setting_is_one_of_the_library() {
 }
 
 #[test]
+fn the_flags_of_a_decision_stand_over_what_it_was() {
+    let given = "--miss-cost 5 --alarms-per-week 0.5 --direction below --min-deviation 2 --min-relative-deviation 0.1 \
+        --merge-within 10m --hold 3";
+    let args = train(&given.split_whitespace().collect::<Vec<_>>()).unwrap();
+    let mut decision = DecisionConfig::of_goal(Goal::Events);
+    args.settings.decision.change(&mut decision);
+    let want = DecisionConfig {
+        goal: Goal::MissCost(5.0),
+        alarms_per_week: 0.5,
+        direction: Direction::Below,
+        min_deviation: 2.0,
+        min_relative_deviation: 0.1,
+        merge_within: Length::Time(600 * NANOS_PER_SECOND),
+        hold: Length::Points(3),
+    };
+    assert_eq!(decision, want);
+    let nothing = train(&[]).unwrap().settings.decision;
+    nothing.change(&mut decision);
+    assert_eq!((decision, nothing.given()), (want, None));
+    let detect =
+        |flags: &[&str]| Cli::try_parse_from(["rlad", "detect", "m", "d.csv", "--out", "s.csv"].iter().chain(flags));
+    assert!(detect(&["--goal", "events", "--hold", "2"]).is_ok());
+    for flags in [["--goal", "f1", "--miss-cost", "2"], ["--method", "spot", "--hold", "2"]] {
+        assert_eq!(detect(&flags).unwrap_err().kind(), clap::error::ErrorKind::ArgumentConflict, "{flags:?}");
+    }
+}
+
+#[test]
 fn several_values_and_truths_are_kept_in_order() {
     let args = train(&["--value-column", "b", "--value-column", "a"]).unwrap();
     assert_eq!(args.settings.form.value_columns, ["b", "a"]);
@@ -113,6 +143,8 @@ fn a_resumed_session_keeps_its_settings() {
         ["--preset", "paper"],
         ["--strategy", "random"],
         ["--per-round", "5"],
+        ["--goal", "events"],
+        ["--hold", "3"],
     ] {
         let error = train(&["--resume", flags[0], flags[1]]).unwrap_err();
         assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict, "{flags:?}");
@@ -133,6 +165,10 @@ fn wrong_values_are_refused_with_what_was_expected() {
         (["--secret", "short"], "8 to 128"),
         (["--questions", "-1"], "unexpected argument"),
         (["--strategy", "best"], "least-confidence"),
+        (["--goal", "best"], "events"),
+        (["--miss-cost", "NaN"], "at least 0"),
+        (["--merge-within", "5 m"], "`10m`"),
+        (["--direction", "up"], "above"),
     ] {
         let error = train(&flags).unwrap_err();
         assert_eq!(error.exit_code(), 2);

@@ -9,7 +9,7 @@ use std::time::Instant;
 use rlad::active::{AnswerStyle, Interval, Question, ask, random_questions};
 use rlad::baselines::{Baseline, Method};
 use rlad::config::AnswerKind;
-use rlad::data::{DataSet, Labels, Part, SeriesScores, Truth};
+use rlad::data::{Alarm, DataSet, Labels, Part, SeriesScores, Truth};
 use rlad::metrics::{Goal, ScoredSeries, join};
 use rlad::{Detector, Label, Query, Series, Session, TruthOracle};
 use serde::{Deserialize, Serialize};
@@ -416,6 +416,7 @@ fn apply_labels(scores: &mut [SeriesScores], labels: &[Labels], series: &[Series
                 Label::Normal => lowest.min(threshold) - 1.0,
             };
         }
+        scores.alarms = Alarm::above(&scores.scores, threshold);
     }
 }
 
@@ -487,6 +488,7 @@ mod tests {
             time_format: TimeFormat::Index,
             timestamps: times[2..].to_vec(),
             scores: vec![0.25, f64::NAN, 0.75, 0.5],
+            alarms: vec![Alarm::None; 4],
             threshold: 0.9,
             model: "m".into(),
         }];

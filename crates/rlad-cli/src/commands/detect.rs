@@ -51,8 +51,8 @@ pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
     if args.without_answers {
         detector = detector.without_answers();
     }
-    if let Some(goal) = args.goal {
-        detector = detector.with_goal(goal);
+    if args.decision.given().is_some() {
+        detector = detector.with_decision(|decision| args.decision.change(decision))?;
     }
     let part = args.form.part.unwrap_or_default();
     if args.adapt {
@@ -275,8 +275,9 @@ pub(crate) fn write_report(
                 let anomalous: Vec<bool> = truth.labels().iter().map(|label| *label == Some(Label::Anomaly)).collect();
                 events(&anomalous)
             });
-            let found: Vec<Range<usize>> = events(&scores.anomalies());
+            let found = scores.event_points();
             ReportSeries {
+                n_alarms: scores.alarms.iter().filter(|alarm| alarm.is_raised()).count(),
                 series,
                 scores: &scores.scores,
                 events: found,

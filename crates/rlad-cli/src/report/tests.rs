@@ -13,8 +13,9 @@ fn series(name: &str, n_points: i64) -> Series {
 }
 
 fn entry<'a>(series: &'a Series, scores: &'a [f64], events: &[(usize, usize)]) -> ReportSeries<'a> {
-    let events = events.iter().map(|&(start, end)| start..end).collect();
-    ReportSeries { series, scores, events, truth: None, questions: Vec::new() }
+    let events: Vec<Range<usize>> = events.iter().map(|&(start, end)| start..end).collect();
+    let n_alarms = events.iter().map(ExactSizeIterator::len).sum();
+    ReportSeries { series, scores, n_alarms, events, truth: None, questions: Vec::new() }
 }
 
 fn report(series: Vec<ReportSeries<'_>>) -> Report<'_> {

@@ -70,7 +70,7 @@ impl Config {
                     l2: 1.0,
                 },
             },
-            decision: DecisionConfig { goal: Goal::F1 },
+            decision: DecisionConfig::of_goal(Goal::F1),
             experts: ExpertsConfig::default(),
             paper: PaperConfig {
                 n_trees: 100,

@@ -7,7 +7,8 @@ use std::path::Path;
 
 pub use writer::{ScoresWriter, write_scores};
 
-use crate::data::label::events;
+use crate::data::alarm::Alarm;
+use crate::data::label::Label;
 use crate::data::read::{Find, Table, Wanted, read_table};
 use crate::data::series::TimeFormat;
 use crate::data::write::{number, write_atomically};
@@ -24,13 +25,15 @@ pub struct SeriesScores {
     pub timestamps: Vec<i64>,
     /// The score of each point, higher is more anomalous; NaN for a point that is not scored.
     pub scores: Vec<f64>,
-    /// A point is an anomaly if its score is above this.
+    /// What was decided about each point: alarms are where the score is above the threshold, unless the detector has a finer rule.
+    pub alarms: Vec<Alarm>,
+    /// The score above which a point may be an alarm.
     pub threshold: f64,
     /// The name of the model that scored.
     pub model: String,
 }
 
-/// An event: a maximal run of anomalous points.
+/// An event: a run of alarms, or several that the detector's decision merged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// The series.
@@ -41,7 +44,7 @@ pub struct Event {
     pub start: i64,
     /// The timestamp of its last point.
     pub end: i64,
-    /// The number of its points, at least 1.
+    /// The number of its alarms, at least 1; with merged runs there are other points between them.
     pub n_points: usize,
     /// The highest score in it.
     pub peak: f64,
@@ -50,71 +53,81 @@ pub struct Event {
 }
 
 impl SeriesScores {
-    /// Refuses other than one score a timestamp.
+    /// Refuses other than one score and one decision a timestamp.
     ///
     /// # Errors
     /// [`Error::Shape`].
     pub(crate) fn check(&self) -> Result<()> {
-        let (n_scores, n_timestamps) = (self.scores.len(), self.timestamps.len());
-        if n_scores == n_timestamps {
-            return Ok(());
+        let n_timestamps = self.timestamps.len();
+        for (found, what) in [(self.scores.len(), "scores"), (self.alarms.len(), "alarms")] {
+            if found != n_timestamps {
+                let of = format!("the scores of series `{}`", self.series);
+                return Err(Error::shape(of, format!("{n_timestamps} {what}, one a timestamp"), found.to_string()));
+            }
         }
-        let what = format!("the scores of series `{}`", self.series);
-        Err(Error::shape(what, format!("{n_timestamps} scores, one a timestamp"), n_scores.to_string()))
+        Ok(())
     }
 
-    /// Whether each point is an anomaly. A point that is not scored never is.
+    /// Whether each point is an alarm.
     #[must_use]
     pub fn anomalies(&self) -> Vec<bool> {
-        self.scores.iter().map(|&score| score > self.threshold).collect()
+        self.alarms.iter().map(|alarm| alarm.is_raised()).collect()
     }
 
-    /// The events in time order; of points that have both a score and a timestamp.
+    /// The points of each event, in time order, from the first alarm to the last.
+    #[must_use]
+    pub fn event_points(&self) -> Vec<Range<usize>> {
+        Alarm::events(&self.alarms)
+    }
+
+    /// The events in time order; of points that have a score, a decision and a timestamp.
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
+        let n_points = self.scores.len().min(self.timestamps.len()).min(self.alarms.len());
         let event = |points: Range<usize>| {
-            let peak = points
-                .clone()
+            let raised = || points.clone().filter(|&point| self.alarms[point].is_raised());
+            let peak = raised()
                 .reduce(|best, point| if self.scores[point] > self.scores[best] { point } else { best })
-                .expect("an event has a point");
+                .unwrap_or(points.start);
             Event {
                 series: self.series.clone(),
                 time_format: self.time_format,
                 start: self.timestamps[points.start],
                 end: self.timestamps[points.end - 1],
-                n_points: points.len(),
+                n_points: raised().count(),
                 peak: self.scores[peak],
                 peak_timestamp: self.timestamps[peak],
             }
         };
-        let n_points = self.scores.len().min(self.timestamps.len());
-        events(&self.anomalies()[..n_points]).into_iter().map(event).collect()
+        Alarm::events(&self.alarms[..n_points]).into_iter().map(event).collect()
     }
 }
 
 /// Reads a file that [`write_scores`] wrote: the series in the order of the file.
 ///
 /// A CSV file or a Parquet file with integers tells seconds, milliseconds, microseconds and nanoseconds apart by magnitude,
-/// as [`read`](crate::data::read()) does, so that both agree on the timestamps of one series. The column `anomaly` is not read: it
-/// follows from the others.
+/// as [`read`](crate::data::read()) does, so that both agree on the timestamps of one series. Alarms are those of the column `anomaly`,
+/// each run of them an event; in a file without it they are where the score is above the threshold.
 ///
 /// # Errors
 /// [`Error::Read`], [`Error::Format`] and [`Error::Cell`] as in [`read`](crate::data::read()), [`Error::Format`] too without one of the
 /// columns,
 /// [`Error::Cell`] too if the threshold or the model changes within a series; [`Error::DuplicateTimestamp`].
 pub fn read_scores(path: &Path) -> Result<Vec<SeriesScores>> {
-    let wanted = |time: &str, values: &[&str]| Wanted {
-        series: Find::Named("series".to_owned()),
-        time: Find::Named(time.to_owned()),
-        values: values.iter().map(|&name| name.to_owned()).collect(),
-        label: Find::Absent,
-        tag: Some("model".to_owned()),
+    let wanted = |is_timed: bool, has_alarms: bool| {
+        let values = ["score", "threshold"].into_iter().chain((!is_timed).then_some("index"));
+        Wanted {
+            series: Find::Named("series".to_owned()),
+            time: if is_timed { Find::Named("timestamp".to_owned()) } else { Find::Absent },
+            values: values.map(str::to_owned).collect(),
+            label: if has_alarms { Find::Named("anomaly".to_owned()) } else { Find::Absent },
+            tag: Some("model".to_owned()),
+        }
     };
-    let timed = read_table(path, &wanted("timestamp", &["score", "threshold"]));
-    let read = match timed {
-        Err(Error::Columns { found, .. }) if found.iter().any(|name| name == "index") => {
-            let wanted = Wanted { time: Find::Absent, ..wanted("", &["score", "threshold", "index"]) };
-            read_table(path, &wanted)
+    let read = match read_table(path, &wanted(true, true)) {
+        Err(Error::Columns { found, .. }) => {
+            let has = |column: &str| found.iter().any(|name| name == column);
+            read_table(path, &wanted(has("timestamp") || !has("index"), has("anomaly")))
         }
         read => read,
     };
@@ -171,11 +184,17 @@ fn part(table: &Table) -> Result<Vec<SeriesScores>> {
                 return Err(wrong(row, "model", expected, models.get(row).to_owned()));
             }
         }
+        let scores: Vec<f64> = rows.iter().map(|&(_, row)| cell(row, 0)).collect();
+        let alarms = match &table.labels {
+            Some(labels) => Alarm::of_runs(rows.iter().map(|&(_, row)| labels[row] == Some(Label::Anomaly))),
+            None => Alarm::above(&scores, threshold),
+        };
         Ok(SeriesScores {
             series: name.clone(),
             time_format,
             timestamps: rows.iter().map(|&(timestamp, _)| timestamp).collect(),
-            scores: rows.iter().map(|&(_, row)| cell(row, 0)).collect(),
+            scores,
+            alarms,
             threshold,
             model: model.to_owned(),
         })
@@ -249,7 +268,8 @@ mod tests {
         let first = if time_format == TimeFormat::Index { 7 } else { 1_491_041_280 * NANOS_PER_SECOND };
         let timestamps = (0..).map(|point| first + point * step).take(scores.len()).collect();
         let (series, model) = (series.to_owned(), "default, 435 questions".to_owned());
-        SeriesScores { series, time_format, timestamps, scores: scores.to_vec(), threshold: 0.5, model }
+        let alarms = Alarm::above(scores, 0.5);
+        SeriesScores { series, time_format, timestamps, scores: scores.to_vec(), alarms, threshold: 0.5, model }
     }
 
     #[test]
@@ -258,6 +278,34 @@ mod tests {
         let bounds: Vec<_> = found.iter().map(|event| (event.start, event.end, event.n_points)).collect();
         assert_eq!(bounds, [(8, 10, 3), (12, 12, 1)]);
         assert_eq!((found[0].peak.to_bits(), found[0].peak_timestamp), (0.9_f64.to_bits(), 9));
+    }
+
+    #[test]
+    fn runs_that_were_merged_are_one_event_of_its_alarms_alone() {
+        let mut scores = scores("s", TimeFormat::Index, &[0.6, 0.4, 0.7, 0.2, 0.6]);
+        scores.alarms[2] = Alarm::Continues;
+        let found = scores.events();
+        let bounds: Vec<_> = found.iter().map(|event| (event.start, event.end, event.n_points)).collect();
+        assert_eq!(bounds, [(7, 9, 2), (11, 11, 1)]);
+        assert_eq!(found[0].peak_timestamp, 9);
+        assert_eq!(scores.event_points(), [0..3, 4..5]);
+    }
+
+    #[test]
+    fn alarms_are_those_of_the_file_where_it_has_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.csv");
+        let mut held = scores("a", TimeFormat::Seconds, &[0.6, 0.7, 0.8, 0.1]);
+        held.alarms = Alarm::of_runs([false, true, true, false].into_iter());
+        for path in [&path, &path.with_extension("parquet")] {
+            write_scores(path, std::slice::from_ref(&held)).unwrap();
+            assert_eq!(read_scores(path).unwrap(), [held.clone()]);
+        }
+        for time in ["timestamp", "index"] {
+            let text = format!("series,{time},score,threshold,model\na,60,1,0.5,m\na,120,0.5,0.5,m\n");
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(read_scores(&path).unwrap()[0].alarms, [Alarm::Opens, Alarm::None], "{time}");
+        }
     }
 
     #[test]

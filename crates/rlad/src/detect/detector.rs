@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::data::alarm::Alarm;
+use crate::data::label::Label;
 use crate::data::scores::SeriesScores;
 use crate::data::series::{Part, Series};
 use crate::error::{Error, Result};
@@ -12,7 +14,7 @@ pub trait Detector {
     /// reach further back.
     fn context(&self) -> usize;
 
-    /// The score above which a point is an anomaly.
+    /// The score above which a point may be an alarm; [`Self::decide`] says whether it is one.
     fn threshold(&self) -> f64;
 
     /// The score of each point; NaN for a missing one, which is never an anomaly.
@@ -41,16 +43,44 @@ pub trait Detector {
         let _ = (series, points, scores);
     }
 
+    /// Experts' labels of points of this series, given when the detector was trained, in time order.
+    fn labels(&self, series: &Series) -> Vec<(usize, Label)> {
+        let _ = series;
+        Vec::new()
+    }
+
+    /// Which of some points of a series are alarms, and which of these open an event: where the score is above the threshold, unless the
+    /// detector knows a finer rule. A rule that remembers begins at the first of the points, as a stream does.
+    ///
+    /// `scores`: of [`Self::score_points`], or with labels in their place. `labels`: those that stand over the scores, in time order;
+    /// none where the detector itself is measured.
+    ///
+    /// # Errors
+    /// [`Error::Channels`] as in [`Self::score`]; [`Error::Setting`] where a rule in units of time meets a series without timestamps.
+    ///
+    /// # Panics
+    /// If the points are not in the series, or `scores` is not theirs.
+    fn decide(
+        &self,
+        series: &Series,
+        points: Range<usize>,
+        scores: &[f64],
+        labels: &[(usize, Label)],
+    ) -> Result<Vec<Alarm>> {
+        let _ = (series, points, labels);
+        Ok(Alarm::above(scores, self.threshold()))
+    }
+
     /// The name that scores have of it: the first 16 digits of the hash of its file; empty for one that has no file.
     fn id(&self) -> &str {
         ""
     }
 
     /// The scores of a series as `rlad detect` writes them: [`Self::score`], with experts' labels in the place of the scores of the points
-    /// that they labelled, and the threshold.
+    /// that they labelled, the threshold, and the alarms ([`Self::decide`]).
     ///
     /// # Errors
-    /// As [`Self::score`].
+    /// As [`Self::decide`].
     fn detect(&self, series: &Series) -> Result<SeriesScores> {
         self.detect_part(series, Part::ALL)
     }
@@ -58,16 +88,18 @@ pub trait Detector {
     /// [`Self::detect`] of a part of a series; what lies around it is read as context.
     ///
     /// # Errors
-    /// As [`Self::score`].
+    /// As [`Self::decide`].
     fn detect_part(&self, series: &Series, part: Part) -> Result<SeriesScores> {
         let points = series.part(part);
         let mut scores = self.score_points(series, points.clone())?;
         self.apply_labels(series, points.clone(), &mut scores);
+        let alarms = self.decide(series, points.clone(), &scores, &self.labels(series))?;
         Ok(SeriesScores {
             series: series.name().to_owned(),
             time_format: series.time_format(),
             timestamps: series.timestamps()[points].to_vec(),
             scores,
+            alarms,
             threshold: self.threshold(),
             model: self.id().to_owned(),
         })

@@ -6,9 +6,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::agent::score::Scorer;
-use crate::config::{Config, DecisionConfig, Goal};
+use crate::config::{Config, DecisionConfig};
 use crate::data::label_overrides::LabelOverrides;
 use crate::data::write::write_file;
+use crate::detect::decision::Thresholds;
 use crate::detect::label_shift::threshold_shift;
 use crate::error::{Error, Result};
 use crate::features::Scale;
@@ -139,12 +140,29 @@ impl Model {
         self
     }
 
-    /// The same detector with the threshold of another goal; that of its settings is not changed by it. Without a prior the threshold is 0
-    /// for every goal.
+    /// The same detector with another decision: nothing is trained, and scores stay as they are. Its bytes and its hash, and so what
+    /// [`Self::save`] writes, are still those of the file. Without a prior the threshold is 0 for every goal.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a setting that is outside of its range.
+    pub fn with_decision(mut self, decision: DecisionConfig) -> Result<Self> {
+        decision.validate()?;
+        self.record.threshold = decision.threshold(&self.record.config.agent);
+        self.record.config.decision = decision;
+        Ok(self)
+    }
+
+    /// Which points are alarms: as it was trained, or as [`Self::with_decision`] changed it.
     #[must_use]
-    pub fn with_goal(mut self, goal: Goal) -> Self {
-        self.record.threshold = DecisionConfig { goal }.threshold(&self.record.config.agent);
-        self
+    pub fn decision(&self) -> &DecisionConfig {
+        &self.record.config.decision
+    }
+
+    /// The scores above which its points are alarms.
+    pub(crate) fn thresholds(&self) -> Thresholds {
+        let open = self.record.threshold + self.threshold_shift;
+        let go_on = self.decision().threshold_to_go_on(&self.record.config.agent) + self.threshold_shift;
+        Thresholds { open, go_on: go_on.min(open) }
     }
 
     /// The same detector with its threshold moved for another share of anomalies than it learned from, which is estimated without labels
@@ -159,11 +177,6 @@ impl Model {
         self
     }
 
-    /// The score above which a point is an anomaly.
-    pub(crate) fn moved_threshold(&self) -> f64 {
-        self.record.threshold + self.threshold_shift
-    }
-
     /// The bytes of its file.
     #[must_use]
     pub fn to_bytes(&self) -> &[u8] {
@@ -176,7 +189,7 @@ impl Model {
         &self.hash
     }
 
-    /// The settings that it was trained with.
+    /// The settings that it was trained with; its decision may have been changed since ([`Self::with_decision`]).
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.record.config

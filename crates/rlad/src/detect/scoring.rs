@@ -5,8 +5,10 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::agent::score::{QFunctions, Scorer, mean_score, scores};
+use crate::data::alarm::Alarm;
 use crate::data::label::Label;
 use crate::data::series::Series;
+use crate::detect::decision::{Decider, decide};
 use crate::detect::detector::{Detector, ID_DIGITS, check_channels, leave_out_missing};
 use crate::detect::model::Model;
 use crate::error::Result;
@@ -147,7 +149,7 @@ impl Detector for Model {
     }
 
     fn threshold(&self) -> f64 {
-        self.moved_threshold()
+        self.thresholds().open
     }
 
     fn id(&self) -> &str {
@@ -175,19 +177,39 @@ impl Detector for Model {
     fn apply_labels(&self, series: &Series, points: Range<usize>, scores: &mut [f64]) {
         assert_eq!(points.len(), scores.len(), "a score a point");
         let agent = &self.record.config.agent;
-        let threshold = self.record.threshold;
+        let threshold = self.threshold();
         let (sure_anomaly, sure_normal) = if agent.has_prior() {
             (SURE_LOG_ODDS, -SURE_LOG_ODDS)
         } else {
             (4.0 * f64::from(agent.reward_anomaly), -2.0 * f64::from(agent.reward_normal))
         };
         let (anomaly, normal) = (sure_anomaly.max(threshold.next_up()), sure_normal.min(threshold));
-        for (point, label) in self.record.label_overrides.of(series) {
+        for (point, label) in self.labels(series) {
             let Some(score) = point.checked_sub(points.start).and_then(|at| scores.get_mut(at)) else { continue };
             *score = match label {
                 Label::Anomaly => anomaly,
                 Label::Normal => normal,
             };
         }
+    }
+
+    fn labels(&self, series: &Series) -> Vec<(usize, Label)> {
+        self.record.label_overrides.of(series)
+    }
+
+    /// By the settings of its decision ([`Model::decision`]); labels win over all of them.
+    fn decide(
+        &self,
+        series: &Series,
+        points: Range<usize>,
+        scores: &[f64],
+        labels: &[(usize, Label)],
+    ) -> Result<Vec<Alarm>> {
+        assert_eq!(points.len(), scores.len(), "a score a point");
+        check_channels(series, self.record.n_channels)?;
+        let (config, clock) = (self.decision(), series.clock());
+        config.check_clock(clock)?;
+        let decider = Decider::new(config, self.thresholds(), clock, series.n_channels());
+        Ok(decide(decider, series, points, scores, labels))
     }
 }

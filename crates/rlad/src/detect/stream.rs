@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::data::alarm::Alarm;
 use crate::data::series::Clock;
+use crate::detect::decision::Decider;
 use crate::detect::model::Model;
 use crate::error::{Error, Result};
 use crate::features::FeatureState;
@@ -11,12 +13,13 @@ use crate::features::tree_row::TreeRows;
 
 /// The state of one series that is scored as it arrives.
 ///
-/// The scores equal those of the whole series scored at once, bit for bit. Its memory does not grow. Streams of one model share it.
+/// Scores and alarms equal those of the whole series scored at once, bit for bit, but for the labels of experts, which a stream does not
+/// look up. Its memory does not grow, but for the peaks of a week where alarms have a budget. Streams of one model share it.
 ///
 /// ```
 /// # use std::sync::Arc;
 /// # use rlad::{Config, Detector, Series, Session, Stream, TruthOracle};
-/// # use rlad::data::{TimeFormat, Truth, NANOS_PER_SECOND};
+/// # use rlad::data::{Alarm, TimeFormat, Truth, NANOS_PER_SECOND};
 /// # fn main() -> rlad::Result<()> {
 /// # let values: Vec<f64> = (0..600).map(|i| (i % 24) as f64 + if i % 97 == 31 { 40.0 } else { 0.0 }).collect();
 /// # let times: Vec<i64> = (0..600).map(|i| i * 3600 * NANOS_PER_SECOND).collect();
@@ -30,9 +33,9 @@ use crate::features::tree_row::TreeRows;
 /// let model = Arc::new(session.finish()?);
 /// let mut stream = Stream::new(Arc::clone(&model), "cpu", series.clock());
 /// for point in 0..series.len() {
-///     if let Some(score) = stream.push(series.timestamps()[point], series.row(point))? {
-///         let is_alarm = score > model.threshold();
-/// #       let _ = is_alarm;
+///     let score = stream.push(series.timestamps()[point], series.row(point))?;
+///     if stream.alarm() == Alarm::Opens {
+///         println!("an event begins at point {point}, score {score:?}");
 ///     }
 /// }
 /// # Ok(())
@@ -49,6 +52,9 @@ pub struct Stream {
     window: Box<[f32]>,
     is_empty: bool,
     last_timestamp: i64,
+    clock: Clock,
+    decider: Decider,
+    alarm: Alarm,
 }
 
 /// A point of a stream that has arrived.
@@ -72,13 +78,31 @@ impl Stream {
         let n_rows = if model.has_networks() { state.n_steps } else { 1 };
         let window = vec![0.0; n_rows * model.record.shape.n_features].into_boxed_slice();
         let ecdfs = model.has_trees().then(|| model.ecdfs(name));
-        Self { name: name.into(), features, ecdfs, window, is_empty: true, last_timestamp: i64::MIN, model }
+        let decider = Decider::new(model.decision(), model.thresholds(), clock, n_channels);
+        Self {
+            name: name.into(),
+            features,
+            ecdfs,
+            window,
+            is_empty: true,
+            last_timestamp: i64::MIN,
+            clock,
+            decider,
+            alarm: Alarm::None,
+            model,
+        }
     }
 
     /// The model that it is scored with.
     #[must_use]
     pub const fn model(&self) -> &Arc<Model> {
         &self.model
+    }
+
+    /// What was decided about the last point that was taken in: an alarm or none; none before the first.
+    #[must_use]
+    pub const fn alarm(&self) -> Alarm {
+        self.alarm
     }
 
     /// Takes in the next point and returns its score; `None` where every value is missing (NaN or infinite).
@@ -90,7 +114,7 @@ impl Stream {
     ///
     /// # Errors
     /// [`Error::Channels`] for a wrong number of values; [`Error::Setting`] for a timestamp that is not later than the one
-    /// before. The point is then not taken in.
+    /// before, or where the decision has settings in units of time and the clock no days. The point is then not taken in.
     pub fn push(&mut self, timestamp: i64, values: &[f64]) -> Result<Option<f64>> {
         push_all(vec![Arrival { stream: self, timestamp, values }]).remove(0)
     }
@@ -105,6 +129,7 @@ impl Stream {
             let last = self.last_timestamp;
             return Err(Error::setting("timestamp", format!("later than {last}, the one before"), timestamp));
         }
+        self.model.decision().check_clock(self.clock)?;
         self.last_timestamp = timestamp;
         let n_features = self.model.record.shape.n_features;
         let n_before = self.window.len() - n_features;
@@ -141,23 +166,24 @@ pub fn push_all(arrivals: Vec<Arrival<'_>>) -> Vec<Result<Option<f64>>> {
 }
 
 /// Points that are scored together.
-struct Batch {
+struct Batch<'s> {
     model: Arc<Model>,
     states: Vec<f32>,
     tree_rows: TreeRows,
     n: usize,
-    /// Whether each point has a score, or why it was not taken in.
-    outcomes: Vec<Result<bool>>,
+    /// The points, and whether each has a score, or why it was not taken in.
+    outcomes: Vec<(Arrival<'s>, Result<bool>)>,
 }
 
-impl Batch {
+impl<'s> Batch<'s> {
     const fn of(model: Arc<Model>) -> Self {
         let tree_rows = TreeRows::new();
         Self { model, states: Vec::new(), tree_rows, n: 0, outcomes: Vec::new() }
     }
 
-    fn take_in(&mut self, Arrival { stream, timestamp, values }: Arrival<'_>) {
+    fn take_in(&mut self, arrival: Arrival<'s>) {
         let n_rows = self.tree_rows.len();
+        let Arrival { stream, timestamp, values } = arrival;
         let outcome = stream.take_in(timestamp, values, &mut self.tree_rows);
         if matches!(outcome, Ok(true)) {
             if self.model.has_networks() {
@@ -167,11 +193,16 @@ impl Batch {
         } else {
             self.tree_rows.truncate(n_rows);
         }
-        self.outcomes.push(outcome);
+        self.outcomes.push((Arrival { stream, timestamp, values }, outcome));
     }
 
+    /// The scores of the points; each stream decides about its own.
     fn scores(self) -> impl Iterator<Item = Result<Option<f64>>> {
         let mut scores = self.model.score_states(&self.states, &self.tree_rows, self.n).into_iter();
-        self.outcomes.into_iter().map(move |outcome| Ok(if outcome? { scores.next() } else { None }))
+        self.outcomes.into_iter().map(move |(Arrival { stream, timestamp, values }, outcome)| {
+            let score = if outcome? { scores.next() } else { None };
+            stream.alarm = stream.decider.push(timestamp, values, score.unwrap_or(f64::NAN), None);
+            Ok(score)
+        })
     }
 }

@@ -32,7 +32,9 @@ pub struct JoinedSeries<'a> {
     pub truth: Option<&'a [Option<Label>]>,
     /// The score of each point of the part; NaN where there is none.
     pub scores: Vec<f64>,
-    /// The score above which a point is an alarm.
+    /// Whether each point of the part is an alarm by the scores; one that they do not hold is none.
+    pub alarms: Vec<bool>,
+    /// The score above which a point may be an alarm.
     pub threshold: f64,
     /// The points of the part that the scores do not hold.
     pub n_unscored: usize,
@@ -65,8 +67,7 @@ pub fn join<'a>(scores: &[SeriesScores], data: &'a DataSet, part: Part) -> Resul
             joined.without_scores.push(series.name());
             continue;
         };
-        let at: HashMap<i64, f64> =
-            of_series.timestamps.iter().copied().zip(of_series.scores.iter().copied()).collect();
+        let at: HashMap<i64, usize> = of_series.timestamps.iter().copied().zip(0..).collect();
         let timestamps = &series.timestamps()[points.clone()];
         let n_unscored = timestamps.iter().filter(|timestamp| !at.contains_key(timestamp)).count();
         if n_unscored == timestamps.len() {
@@ -76,7 +77,14 @@ pub fn join<'a>(scores: &[SeriesScores], data: &'a DataSet, part: Part) -> Resul
         joined.series.push(JoinedSeries {
             series,
             truth: truth.map(|truth| &truth.labels()[points]),
-            scores: timestamps.iter().map(|timestamp| at.get(timestamp).copied().unwrap_or(f64::NAN)).collect(),
+            scores: timestamps
+                .iter()
+                .map(|timestamp| at.get(timestamp).map_or(f64::NAN, |&row| of_series.scores[row]))
+                .collect(),
+            alarms: timestamps
+                .iter()
+                .map(|timestamp| at.get(timestamp).is_some_and(|&row| of_series.alarms[row].is_raised()))
+                .collect(),
             threshold: of_series.threshold,
             n_unscored,
         });
@@ -92,21 +100,22 @@ pub fn join<'a>(scores: &[SeriesScores], data: &'a DataSet, part: Part) -> Resul
 }
 
 impl Joined<'_> {
-    /// The series with a truth, as [`evaluate`](super::evaluate()) takes them.
+    /// The series with a truth and the alarms of the scores, as [`evaluate`](super::evaluate()) takes them.
     #[must_use]
     pub fn scored(&self) -> Vec<ScoredSeries<'_>> {
-        self.scored_by(|one| one.threshold)
+        let mut scored = Vec::new();
+        for (one, truth) in self.labelled() {
+            let alarms = Some(&*one.alarms);
+            scored.push(ScoredSeries { truth, scores: &one.scores, threshold: one.threshold, alarms });
+        }
+        scored
     }
 
-    /// [`Self::scored`] with another threshold, one for all series.
+    /// The series with a truth, and for alarms the points above a threshold, one for all series.
     #[must_use]
     pub fn at_threshold(&self, threshold: f64) -> Vec<ScoredSeries<'_>> {
-        self.scored_by(|_| threshold)
-    }
-
-    fn scored_by(&self, threshold: impl Fn(&JoinedSeries<'_>) -> f64) -> Vec<ScoredSeries<'_>> {
         self.labelled()
-            .map(|(one, truth)| ScoredSeries { truth, scores: &one.scores, threshold: threshold(one) })
+            .map(|(one, truth)| ScoredSeries { truth, scores: &one.scores, threshold, alarms: None })
             .collect()
     }
 
@@ -169,6 +178,7 @@ mod tests {
             time_format: TimeFormat::Index,
             timestamps: timestamps.to_vec(),
             scores: scores.to_vec(),
+            alarms: crate::data::alarm::Alarm::above(scores, 0.5),
             threshold: 0.5,
             model: String::new(),
         }

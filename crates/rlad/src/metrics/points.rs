@@ -11,6 +11,7 @@ pub struct ScoredSeries<'a> {
     pub(super) truth: &'a [Option<Label>],
     pub(super) scores: &'a [f64],
     pub(super) threshold: f64,
+    pub(super) alarms: Option<&'a [bool]>,
 }
 
 impl<'a> ScoredSeries<'a> {
@@ -23,10 +24,22 @@ impl<'a> ScoredSeries<'a> {
     /// [`Error::Shape`] if there is not one score for each label.
     pub fn new(truth: &'a [Option<Label>], scores: &'a [f64], threshold: f64) -> Result<Self> {
         if truth.len() == scores.len() {
-            return Ok(Self { truth, scores, threshold });
+            return Ok(Self { truth, scores, threshold, alarms: None });
         }
         let expected = format!("{} scores, one for each true label", truth.len());
         Err(Error::shape("a scored series", expected, scores.len().to_string()))
+    }
+
+    /// The same series where these points are the alarms, whatever their scores.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is not one for each label.
+    pub fn with_alarms(self, alarms: &'a [bool]) -> Result<Self> {
+        if self.truth.len() == alarms.len() {
+            return Ok(Self { alarms: Some(alarms), ..self });
+        }
+        let expected = format!("{} alarms or none, one for each true label", self.truth.len());
+        Err(Error::shape("a scored series", expected, alarms.len().to_string()))
     }
 
     /// The label of each point; `None` where it is unknown.
@@ -50,8 +63,11 @@ pub(super) struct Points<'a> {
 
 impl<'a> Points<'a> {
     pub(super) fn new(series: &ScoredSeries<'a>) -> Self {
-        let ScoredSeries { truth, scores, threshold } = *series;
-        let alarms: Vec<bool> = scores.iter().map(|score| *score > threshold).collect();
+        let ScoredSeries { truth, scores, threshold, alarms } = *series;
+        let alarms = match alarms {
+            Some(alarms) => alarms.to_vec(),
+            None => scores.iter().map(|score| *score > threshold).collect(),
+        };
         let known_alarms: Vec<bool> =
             alarms.iter().zip(truth).map(|(alarm, label)| *alarm && label.is_some()).collect();
         let segments = events(&truth.iter().map(|label| *label == Some(Label::Anomaly)).collect::<Vec<_>>());

@@ -29,7 +29,10 @@ fn scores(text: &str) -> Vec<f64> {
 
 /// The evaluation of one series whose points with a score above 0 are alarms.
 fn one(truth_text: &str, scores_text: &str, delay: usize) -> Evaluation {
-    at_delay(&[ScoredSeries { truth: &truth(truth_text), scores: &scores(scores_text), threshold: 0.0 }], delay)
+    at_delay(
+        &[ScoredSeries { truth: &truth(truth_text), scores: &scores(scores_text), threshold: 0.0, alarms: None }],
+        delay,
+    )
 }
 
 /// Every metric with a largest delay.
@@ -81,7 +84,7 @@ fn random_layouts_are_scored_as_by_scikit_learn_and_by_definition() {
             .collect();
         let scored: Vec<_> = series
             .iter()
-            .map(|(truth, scores, threshold)| ScoredSeries { truth, scores, threshold: *threshold })
+            .map(|(truth, scores, threshold)| ScoredSeries { truth, scores, threshold: *threshold, alarms: None })
             .collect();
         let delay = usize::try_from(case["evaluation"]["delay"]["k"].as_u64().unwrap()).unwrap();
         let got = at_delay(&scored, delay);
@@ -111,8 +114,11 @@ fn layouts_are_scored_as_by_the_released_code() {
         for alarm in case["alarms"].as_array().unwrap() {
             scores[points(alarm)] = 1.0;
         }
-        let got = serde_json::to_value(at_delay(&[ScoredSeries { truth: &truth, scores: &scores, threshold: 0.5 }], 7))
-            .unwrap();
+        let got = serde_json::to_value(at_delay(
+            &[ScoredSeries { truth: &truth, scores: &scores, threshold: 0.5, alarms: None }],
+            7,
+        ))
+        .unwrap();
         for metric in ["official", "strict", "point_adjusted"] {
             assert_close(&got[metric], &case[metric], &format!("{}, {metric}", case["name"]));
         }
@@ -148,7 +154,7 @@ fn json_has_the_documented_form() {
 #[test]
 fn what_is_not_asked_for_is_left_out_and_the_rest_stays() {
     let (truth, scores) = (truth("..##..#..."), scores("0132-21031"));
-    let scored = [ScoredSeries { truth: &truth, scores: &scores, threshold: 1.5 }];
+    let scored = [ScoredSeries { truth: &truth, scores: &scores, threshold: 1.5, alarms: None }];
     let (quick, all) = (evaluate(&scored, &EvaluateOptions::quick(7)), evaluate(&scored, &EvaluateOptions::default()));
     assert!(all.vus_pr.is_some() && all.vus_roc.is_some() && all.nab.is_some());
     assert_eq!(quick, Evaluation { vus_pr: None, vus_roc: None, nab: None, ..all });
@@ -196,7 +202,7 @@ fn official_repairs_far_to_the_right_and_little_to_the_left() {
         let truth = [vec![N; 20], vec![A; 25], vec![N; 20]].concat();
         let mut scores = vec![0.0; 65];
         scores[20 + hit] = 1.0;
-        at_delay(&[ScoredSeries { truth: &truth, scores: &scores, threshold: 0.5 }], 7).official
+        at_delay(&[ScoredSeries { truth: &truth, scores: &scores, threshold: 0.5, alarms: None }], 7).official
     };
     assert_eq!(segment(0).recall, Some(1.0), "the first point alone finds all 25");
     // The last point alone repairs 5 before it: R = (6 + 1) / (25 + 1).
@@ -209,7 +215,12 @@ fn official_repairs_far_to_the_right_and_little_to_the_left() {
 #[test]
 fn official_is_a_mean_over_series_that_can_be_scored() {
     let (quiet, missed, unknown) = (truth("...."), truth("#..."), truth("????"));
-    let series = [&quiet, &missed, &unknown].map(|truth| ScoredSeries { truth, scores: &[0.0; 4], threshold: 0.5 });
+    let series = [&quiet, &missed, &unknown].map(|truth| ScoredSeries {
+        truth,
+        scores: &[0.0; 4],
+        threshold: 0.5,
+        alarms: None,
+    });
     let got = at_delay(&series, 7).official;
     assert_eq!((got.precision, got.recall), (Some(1.0), Some(0.75)));
     assert!((got.f1 - f64::midpoint(1.0, 2.0 / 3.0)).abs() < 1e-15);
@@ -243,11 +254,16 @@ fn empty_cases_are_defined() {
 
 #[test]
 fn a_point_without_a_score_is_never_an_alarm() {
-    let got = at_delay(&[ScoredSeries { truth: &[A, A, N], scores: &[f64::NAN, 1.0, f64::NAN], threshold: -1e300 }], 0);
+    let got = at_delay(
+        &[ScoredSeries { truth: &[A, A, N], scores: &[f64::NAN, 1.0, f64::NAN], threshold: -1e300, alarms: None }],
+        0,
+    );
     assert_eq!(got.strict, counted(1, 0, 1));
     assert_eq!(got.auc_pr, Some(0.5));
-    let got =
-        at_delay(&[ScoredSeries { truth: &[A, N], scores: &[f64::NEG_INFINITY, f64::INFINITY], threshold: 0.0 }], 0);
+    let got = at_delay(
+        &[ScoredSeries { truth: &[A, N], scores: &[f64::NEG_INFINITY, f64::INFINITY], threshold: 0.0, alarms: None }],
+        0,
+    );
     assert_eq!((got.auc_pr, got.best.strict.threshold), (Some(0.0), Some(f64::INFINITY)));
 }
 
@@ -268,7 +284,7 @@ proptest! {
         let truth: Vec<_> = points.iter().map(|point| [N, N, A, A, None][usize::from(point.0)]).collect();
         let scores: Vec<_> = points.iter().map(|point| if point.1 == 6 { f64::NAN } else { f64::from(point.1) }).collect();
         let threshold = f64::from(threshold) - 0.5;
-        let scored = ScoredSeries { truth: &truth, scores: &scores, threshold };
+        let scored = ScoredSeries { truth: &truth, scores: &scores, threshold, alarms: None };
         let got = at_delay(&[scored], delay);
 
         // Bounds.
@@ -297,7 +313,7 @@ proptest! {
             .map(|(label, score)| label.map(|_| if *score > threshold { Label::Anomaly } else { Label::Normal }))
             .collect();
         let as_scores: Vec<_> = truth.iter().map(|label| if *label == A { 1.0 } else { 0.0 }).collect();
-        let swapped = at_delay(&[ScoredSeries { truth: &alarms, scores: &as_scores, threshold: 0.5 }], delay);
+        let swapped = at_delay(&[ScoredSeries { truth: &alarms, scores: &as_scores, threshold: 0.5 , alarms: None }], delay);
         for (one, other) in [(got.strict, swapped.strict), (got.event, swapped.event)] {
             prop_assert_eq!((one.precision, one.recall), (other.recall, other.precision));
             prop_assert!((one.f1 - other.f1).abs() < 1e-15);
@@ -340,7 +356,7 @@ proptest! {
         let scores: Vec<_> = points.iter().map(|point| if point.1 == 8 { f64::NAN } else { f64::from(point.1) }).collect();
         let split = split.min(truth.len());
         let scored = |threshold| {
-            [0..split, split..truth.len()].map(|part| ScoredSeries { truth: &truth[part.clone()], scores: &scores[part], threshold })
+            [0..split, split..truth.len()].map(|part| ScoredSeries { truth: &truth[part.clone()], scores: &scores[part], threshold, alarms: None })
         };
         // All thresholds that differ: each score, the number below it, those between two scores, and any other.
         let between = (0..=8).flat_map(|score| [f64::from(score), f64::from(score).next_down(), f64::from(score) + 0.5]);
@@ -363,8 +379,8 @@ proptest! {
 fn a_shift_of_all_scores_and_thresholds_changes_only_the_best_threshold() {
     let (truth, scores) = (truth("..###..?#..#"), scores("132320-11204"));
     let shifted: Vec<f64> = scores.iter().map(|score| score + 16.0).collect();
-    let one = at_delay(&[ScoredSeries { truth: &truth, scores: &scores, threshold: 2.0 }], 1);
-    let other = at_delay(&[ScoredSeries { truth: &truth, scores: &shifted, threshold: 18.0 }], 1);
+    let one = at_delay(&[ScoredSeries { truth: &truth, scores: &scores, threshold: 2.0, alarms: None }], 1);
+    let other = at_delay(&[ScoredSeries { truth: &truth, scores: &shifted, threshold: 18.0, alarms: None }], 1);
     let mut want = json!(one);
     let nab = ["standard", "reward_low_FP_rate", "reward_low_FN_rate"].map(|profile| format!("/nab/{profile}/best"));
     for best in ["/best/strict", "/best/delay"].into_iter().chain(nab.iter().map(String::as_str)) {

@@ -128,8 +128,8 @@ impl ScoresWriter {
 /// The rows of one series in a CSV file.
 fn write_rows(writer: &mut csv::Writer<WholeFile>, series: &SeriesScores) -> csv::Result<()> {
     let threshold = number(series.threshold);
-    for (&timestamp, &score) in series.timestamps.iter().zip(&series.scores) {
-        let anomaly = if score > series.threshold { "true" } else { "false" };
+    for ((&timestamp, &score), alarm) in series.timestamps.iter().zip(&series.scores).zip(&series.alarms) {
+        let anomaly = if alarm.is_raised() { "true" } else { "false" };
         let timestamp = series.time_format.format(timestamp);
         writer.write_record([&series.series, &*timestamp, &number(score), &threshold, anomaly, &series.model])?;
     }
@@ -158,6 +158,7 @@ const fn nothing() -> SeriesScores {
         time_format: TimeFormat::Seconds,
         timestamps: Vec::new(),
         scores: Vec::new(),
+        alarms: Vec::new(),
         threshold: 0.0,
         model: String::new(),
     }

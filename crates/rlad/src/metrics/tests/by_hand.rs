@@ -45,7 +45,8 @@ fn alarms_everywhere_are_affiliated_half() {
 fn volumes_by_hand() {
     // Five points, a segment of one, no buffer: at its own score of 3 it is found alone; recall, precision and area are 1.
     let judge = |truth_text: &str, scores_text: &str, buffer| {
-        let scored = [ScoredSeries { truth: &truth(truth_text), scores: &scores(scores_text), threshold: 0.0 }];
+        let scored =
+            [ScoredSeries { truth: &truth(truth_text), scores: &scores(scores_text), threshold: 0.0, alarms: None }];
         let got = evaluate(&scored, &EvaluateOptions { vus_buffer: Some(buffer), ..EvaluateOptions::default() });
         (got.vus_pr.unwrap().value, got.vus_roc.unwrap().value)
     };
@@ -96,7 +97,8 @@ fn nab_by_hand() {
 fn nothing_counts_in_the_probation() {
     // 20 points: the first three are the probation, with a false alarm and a window; a window that reaches out of it counts.
     let judge = |truth_text: &str, scores_text: &str| {
-        let scored = [ScoredSeries { truth: &truth(truth_text), scores: &scores(scores_text), threshold: 0.0 }];
+        let scored =
+            [ScoredSeries { truth: &truth(truth_text), scores: &scores(scores_text), threshold: 0.0, alarms: None }];
         let options = EvaluateOptions { nab: Some(NabOptions { probation: true }), ..EvaluateOptions::default() };
         evaluate(&scored, &options).nab.map(|nab| nab.standard.score)
     };

@@ -34,7 +34,8 @@ fn ranges_affiliations_and_volumes_are_those_of_tsb_ad() {
                 (labels, scores)
             })
             .collect();
-        let scored: Vec<_> = values.iter().map(|(truth, scores)| ScoredSeries { truth, scores, threshold }).collect();
+        let scored: Vec<_> =
+            values.iter().map(|(truth, scores)| ScoredSeries { truth, scores, threshold, alarms: None }).collect();
         for (series, scored) in series.iter().zip(&scored) {
             let mut got = serde_json::to_value(evaluate(&[*scored], &options)).unwrap();
             for volume in ["vus_pr", "vus_roc"] {
@@ -75,7 +76,7 @@ fn nab_scores_are_those_of_nab() {
         let nab = |threshold: f64| {
             let threshold = threshold.next_down();
             let scored: Vec<_> =
-                values.iter().map(|(truth, scores)| ScoredSeries { truth, scores, threshold }).collect();
+                values.iter().map(|(truth, scores)| ScoredSeries { truth, scores, threshold, alarms: None }).collect();
             let options = EvaluateOptions { nab: Some(NabOptions { probation }), ..EvaluateOptions::quick(7) };
             serde_json::to_value(evaluate(&scored, &options).nab.unwrap()).unwrap()
         };

@@ -1,0 +1,169 @@
+//! The decision about each point of a series, in time order: the one place where a score becomes an alarm, in a batch and in a stream.
+
+use std::ops::Range;
+
+use super::budget::Budget;
+use crate::config::{DecisionConfig, Direction, Length};
+use crate::data::alarm::Alarm;
+use crate::data::label::Label;
+use crate::data::series::{Clock, Series};
+use crate::features::expected::{Deviation, Expected};
+
+/// The decision about one series: a state machine that is pushed its points in time order.
+///
+/// A point *calls* where its score is above the threshold (a lower one after an alarm, for some goals) and it lies as far from the expected value, and on the side, that the settings
+/// ask for. A point that does not call, or has no score, is no alarm and ends the run of those that do. A run opens an event
+/// at the point where it is as long as `hold`, if the budget lets it, or at a later one where its score has risen enough for the
+/// budget; it goes on as long as its points call. The points before the one that opened stay as they were, in a batch too. A run
+/// that follows an alarm within `merge_within` goes on with its event, and so opens none and is not counted in the budget.
+///
+/// **Labels of experts win**: a point that was called an anomaly is an alarm and opens its run at once, whatever its score, its value
+/// and the budget, in which it is not counted; one that was called normal is none, and ends the run.
+#[derive(Clone, Debug)]
+pub(crate) struct Decider {
+    thresholds: Thresholds,
+    rule: Option<Rule>,
+    n_hold: u32,
+    merge_within: Length,
+    budget: Option<Budget>,
+    /// The points in a row that call, up to the last one.
+    n_in_row: u32,
+    /// Whether these are alarms.
+    is_open: bool,
+    /// Points since the last alarm, and its timestamp.
+    last_alarm: Option<(u32, i64)>,
+}
+
+/// The scores above which a point calls.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Thresholds {
+    /// Where the point before is no alarm.
+    pub(crate) open: f64,
+    /// Where it is one; at most `open`.
+    pub(crate) go_on: f64,
+}
+
+/// The rule on how far a point must be from the expected value.
+#[derive(Clone, Debug)]
+struct Rule {
+    expected: Expected,
+    direction: Direction,
+    min_deviation: f64,
+    min_relative_deviation: f64,
+}
+
+impl Decider {
+    /// The decision before the first point, for a series whose clock fits the settings.
+    pub(crate) fn new(config: &DecisionConfig, thresholds: Thresholds, clock: Clock, n_channels: usize) -> Self {
+        Self {
+            thresholds,
+            rule: config.needs_expected().then(|| Rule {
+                expected: Expected::new(clock, n_channels),
+                direction: config.direction,
+                min_deviation: config.min_deviation,
+                min_relative_deviation: config.min_relative_deviation,
+            }),
+            n_hold: config.hold.points(clock).max(1),
+            merge_within: config.merge_within,
+            budget: (config.alarms_per_week > 0.0).then(|| Budget::new(config.alarms_per_week)),
+            n_in_row: 0,
+            is_open: false,
+            last_alarm: None,
+        }
+    }
+
+    /// Takes in a point before the first one that is decided about: what is expected later rests on it.
+    pub(crate) fn pass(&mut self, timestamp: i64, values: &[f64]) {
+        if let Some(rule) = &mut self.rule {
+            rule.expected.push(timestamp, values);
+        }
+    }
+
+    /// Decides about the next point. `score`: NaN where it has none. `label`: of an expert, where one gave it.
+    pub(crate) fn push(&mut self, timestamp: i64, values: &[f64], score: f64, label: Option<Label>) -> Alarm {
+        let is_far = self.rule.as_mut().is_none_or(|rule| rule.allows(timestamp, values));
+        let alarm = self.decide(timestamp, score, is_far, label);
+        self.last_alarm = if alarm.is_raised() {
+            Some((0, timestamp))
+        } else {
+            self.last_alarm.map(|(n_since, last)| (n_since.saturating_add(1), last))
+        };
+        alarm
+    }
+
+    fn decide(&mut self, timestamp: i64, score: f64, is_far: bool, label: Option<Label>) -> Alarm {
+        let threshold = if self.is_open { self.thresholds.go_on } else { self.thresholds.open };
+        let calls = match label {
+            Some(label) => label == Label::Anomaly,
+            None => is_far && score > threshold,
+        };
+        if !calls {
+            self.n_in_row = 0;
+            self.is_open = false;
+            if let Some(budget) = &mut self.budget {
+                budget.end();
+            }
+            return Alarm::None;
+        }
+        self.n_in_row = self.n_in_row.saturating_add(1);
+        let is_sure = label.is_some();
+        if self.is_open {
+            if let Some(budget) = self.budget.as_mut().filter(|budget| !is_sure && budget.has_candidate()) {
+                budget.follow(timestamp, score);
+            }
+            return Alarm::Continues;
+        }
+        if !is_sure && self.n_in_row < self.n_hold {
+            return Alarm::None;
+        }
+        let goes_on = self.last_alarm.is_some_and(|(n_between, last)| match self.merge_within {
+            Length::Points(n) => n_between <= n,
+            Length::Time(time) => timestamp.saturating_sub(last) <= time,
+        });
+        if !goes_on && !is_sure && self.budget.as_mut().is_some_and(|budget| !budget.opens(timestamp, score)) {
+            return Alarm::None;
+        }
+        self.is_open = true;
+        if goes_on { Alarm::Continues } else { Alarm::Opens }
+    }
+}
+
+impl Rule {
+    fn allows(&mut self, timestamp: i64, values: &[f64]) -> bool {
+        let Some(Deviation { distance, expected }) = self.expected.push(timestamp, values) else { return false };
+        let is_on_side = match self.direction {
+            Direction::Both => true,
+            Direction::Above => distance > 0.0,
+            Direction::Below => distance < 0.0,
+        };
+        let size = distance.abs();
+        is_on_side && size >= self.min_deviation && size >= self.min_relative_deviation * expected.abs()
+    }
+}
+
+/// The decision about some points of a series: [`Decider::push`] of each, after [`Decider::pass`] of those before.
+///
+/// `scores`: of these points. `labels`: of any points of the series, in time order.
+pub(crate) fn decide(
+    mut decider: Decider,
+    series: &Series,
+    points: Range<usize>,
+    scores: &[f64],
+    labels: &[(usize, Label)],
+) -> Vec<Alarm> {
+    if decider.rule.is_some() {
+        for point in 0..points.start {
+            decider.pass(series.timestamps()[point], series.row(point));
+        }
+    }
+    let first = points.start;
+    let mut labels = labels.iter().skip_while(|(point, _)| *point < first).copied().peekable();
+    let of_point = |(point, &score): (usize, &f64)| {
+        let label = labels.next_if(|(labelled, _)| *labelled == point).map(|(_, label)| label);
+        decider.push(series.timestamps()[point], series.row(point), score, label)
+    };
+    points.zip(scores).map(of_point).collect()
+}
+
+#[cfg(test)]
+mod tests;
