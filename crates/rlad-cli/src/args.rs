@@ -39,7 +39,7 @@ pub(crate) enum Command {
     Train(Box<TrainArgs>),
     /// Score data with a trained model
     #[command(after_help = DETECT_EXAMPLES)]
-    Detect(DetectArgs),
+    Detect(Box<DetectArgs>),
     /// Measure scores against the truth
     #[command(after_help = EVALUATE_EXAMPLES)]
     Evaluate(EvaluateArgs),

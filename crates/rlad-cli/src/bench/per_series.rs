@@ -114,7 +114,7 @@ pub(crate) fn worse(of: &[SeriesQuality], than: &[SeriesQuality], figure: Figure
 
 #[cfg(test)]
 mod tests {
-    use rlad::data::{DataSet, Part, SeriesScores, TimeFormat, Truth};
+    use rlad::data::{Alarm, DataSet, Part, SeriesScores, TimeFormat, Truth};
     use rlad::metrics::join;
     use rlad::{Label, Series};
 
@@ -139,6 +139,7 @@ mod tests {
                 time_format: TimeFormat::Index,
                 timestamps: times,
                 scores: alarms.chars().map(|c| f64::from(u8::from(c == '!'))).collect(),
+                alarms: Alarm::of_runs(alarms.chars().map(|c| c == '!')),
                 threshold: 0.5,
                 model: "m".into(),
             });

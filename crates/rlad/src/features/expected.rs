@@ -98,7 +98,6 @@ impl Channel {
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "medians of whole numbers are exact")]
 mod tests {
     use super::*;
     use crate::data::series::NANOS_PER_DAY;
