@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::browser::{Browser, ENTER, LEFT, RIGHT};
-use crate::server::{Server, data_folder, spans};
+use crate::server::{Server, data_folder};
 
 /// The `label` column of each series' file, in the order of the series.
 pub(crate) fn truth() -> Vec<Vec<bool>> {
