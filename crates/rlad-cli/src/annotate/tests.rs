@@ -5,7 +5,6 @@ mod marks;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -440,7 +439,7 @@ fn ten_thousand_series_are_listed_and_searched() {
         SessionStart::default(),
     )
     .unwrap();
-    let begun = Instant::now();
+    let begun = std::time::Instant::now();
     let found = server.series_json("cpu 0999", 5, 100, reads::Order::Labelled);
     let took = begun.elapsed();
     assert_eq!((&found["total"], &found["series"][0]["name"]), (&json!(11), &json!("host-09994/cpu")));

@@ -375,10 +375,12 @@ mod tests {
         refused(quick.split_once("[[run]]").unwrap().0, "missing field `run`");
         refused(&quick.replace("Alarm everywhere", "Never alarm"), "`never-alarm` twice");
         refused(&quick.replace("timeout_minutes", "timeout"), "timeout");
-        let (agent, method) = ("agent = { preset = \"default\" }\n", "method = { name = \"never\" }\n");
-        let expert = "expert = \"marks-the-point\"\n";
-        refused(&quick.replacen(method, &format!("{method}{expert}"), 1), "`expert` must be the style of an agent's");
-        refused(&quick.replacen(agent, &format!("{agent}expert = \"guesses\"\n"), 1), "unknown variant");
+        let (agent, method) = ("agent = { preset = ", "method = { name = \"never\" }");
+        refused(
+            &quick.replace(method, &format!("{method}\nexpert = \"paints\"")),
+            "`expert` must be the style of an agent's",
+        );
+        refused(&quick.replacen(agent, &format!("expert = \"guesses\"\n{agent}"), 1), "unknown variant");
     }
 
     #[test]
