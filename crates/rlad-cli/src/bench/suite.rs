@@ -380,6 +380,7 @@ mod tests {
             &quick.replace(method, &format!("{method}\nexpert = \"paints\"")),
             "`expert` must be the style of an agent's",
         );
+        refused(&quick.replace(method, &format!("{method}\nadapt = true")), "`adapt` must be of an agent");
         refused(&quick.replacen(agent, &format!("expert = \"guesses\"\n{agent}"), 1), "unknown variant");
     }
 

@@ -17,8 +17,7 @@ use crate::random::{Purpose, stream};
 
 /// A share with a 95 % interval of what the draw of random questions leaves open.
 ///
-/// It is of points far from what was labelled; that of all points, many of them in long events of which a part was labelled, may
-/// lie above it (`docs/src/algorithm.md`).
+/// It is of points far from what was labelled, as those of the next data are; how often it holds what comes, says `docs/src/algorithm.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The median.
