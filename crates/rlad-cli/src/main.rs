@@ -9,6 +9,7 @@ mod commands;
 mod evaluation;
 mod expert;
 mod folder;
+mod grounds;
 mod hint;
 mod html;
 mod input;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use rlad::active::RoundAnswers;
+use rlad::active::{Grounds, RoundAnswers};
 use rlad::metrics::Evaluation;
 use rlad::{Config, Model, Oracle, RoundSummary, Series, Session};
 use serde_json::Value;
@@ -41,6 +41,8 @@ pub(crate) struct Trained {
     pub(crate) n_anomalies: usize,
     /// The detector's quality on the part that is checked.
     pub(crate) check: Option<Evaluation>,
+    /// What the detector rests on.
+    pub(crate) grounds: Grounds,
     /// Whether more questions are unlikely to change it.
     pub(crate) has_settled: bool,
     /// How long it took, in seconds.
@@ -111,6 +113,7 @@ impl Trained {
             last,
             stopped,
             check,
+            grounds: session.grounds(),
             has_settled: session.has_settled(),
         }
     }

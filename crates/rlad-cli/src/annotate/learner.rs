@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::server::{LabellingServer, Phase, ShownQuestion, State};
 use crate::evaluation::Check;
 use crate::folder::{self, Folder};
+use crate::grounds::{no_quality, sentences};
 use crate::log::LogAction;
 use crate::training::{Trained, rounds_before};
 
@@ -139,6 +140,12 @@ impl Learner {
         Ok(())
     }
 
+    /// What the detector rests on, and why no quality is expected of it, if none is.
+    fn grounds(&self) -> Vec<String> {
+        let grounds = self.session.grounds();
+        sentences(&grounds).into_iter().chain(no_quality(&grounds)).collect()
+    }
+
     fn publish(&self, server: &LabellingServer, pending: &[Query]) {
         let mut state = server.lock();
         state.round = self.session.round();
@@ -149,6 +156,7 @@ impl Learner {
         }
         state.detector = self.detector.as_ref().map(|model| (model.hash().to_owned(), model.threshold()));
         state.settled = self.session.has_settled();
+        state.grounds = self.grounds();
         state.history.clone_from(&self.history);
         if !pending.is_empty() {
             state.phase = Phase::Asking;
@@ -284,6 +292,7 @@ impl Learner {
         state.phase = Phase::Done;
         state.model = Some(hash);
         state.settled = self.session.has_settled();
+        state.grounds = self.grounds();
         drop(state);
         server.notify();
     }

@@ -56,6 +56,7 @@ impl LabellingServer {
             "experts": experts,
             "rounds": state.history.iter().map(round_json).collect::<Vec<_>>(),
             "settled": state.settled,
+            "grounds": state.grounds,
             "changed": state.changed,
             "experts_agreement": { "within": label_runs.within, "between": label_runs.between },
             "model": state.model,

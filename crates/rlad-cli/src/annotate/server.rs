@@ -140,6 +140,8 @@ pub(super) struct State {
     pub(super) history: Vec<Value>,
     pub(super) changed: Option<Value>,
     pub(super) settled: bool,
+    /// What the detector rests on, in sentences.
+    pub(super) grounds: Vec<String>,
     pub(super) leases: BTreeMap<u64, Lease>,
     pub(super) last_seen: BTreeMap<String, Instant>,
     pub(super) last_entry: Instant,
@@ -199,6 +201,7 @@ impl LabellingServer {
             history: Vec::new(),
             changed: None,
             settled: false,
+            grounds: Vec::new(),
             leases: BTreeMap::new(),
             last_seen: BTreeMap::new(),
             last_entry: Instant::now(),

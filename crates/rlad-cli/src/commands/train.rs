@@ -12,6 +12,7 @@ use crate::commands::{label, train_method};
 use crate::evaluation::{Check, strict_line};
 use crate::expert::oracle;
 use crate::folder::{self, Folder};
+use crate::grounds::{no_quality, sentences};
 use crate::input::read;
 use crate::output::print;
 use crate::terminal::Terminal;
@@ -95,6 +96,7 @@ fn report(args: &TrainArgs, trained: &Trained) -> anyhow::Result<()> {
             "check": trained.check,
             "expected": trained.last["expected"],
             "settled": trained.has_settled,
+            "grounds": trained.grounds,
         });
         return print(&serde_json::to_string_pretty(&result)?);
     }
@@ -108,8 +110,9 @@ fn report(args: &TrainArgs, trained: &Trained) -> anyhow::Result<()> {
     if let Some(check) = &trained.check {
         print(&format!("checked on {}: {}", args.check_part.unwrap_or_default(), strict_line(check)))?;
     }
-    if let Some(line) = expected_line(&trained.last["expected"]) {
-        print(&line)?;
+    let expected = expected_line(&trained.last["expected"]).or_else(|| no_quality(&trained.grounds));
+    for line in sentences(&trained.grounds).iter().chain(&expected) {
+        print(line)?;
     }
     if trained.has_settled {
         print("the last three rounds hardly changed which points are alarms: more questions are unlikely to pay")?;
@@ -120,11 +123,6 @@ fn report(args: &TrainArgs, trained: &Trained) -> anyhow::Result<()> {
             "stopped before the last question; go on with `--session {} --resume`",
             args.session.display()
         ))?;
-    }
-    if trained.n_anomalies == 0 {
-        print(
-            "no answer was an anomaly: alarms are still those of what is rare in each series; ask more questions, or of other series",
-        )?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@
 mod checkpoint;
 mod examples;
 mod feedback;
+mod grounds;
 mod label_noise;
 mod quality;
 mod questions;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 pub use self::feedback::Feedback;
+pub use self::grounds::Grounds;
 use self::quality::PoolPredictions;
 pub use self::quality::{ExpectedQuality, Interval};
 pub use self::rounds::{RoundAnswers, RunSummary, ask};
@@ -276,18 +278,26 @@ impl Session {
             let loss = agent.learn(&self.pool, &self.examples(&pseudo_labels), FINAL_TURN, n_steps);
             self.converged(loss)?;
         }
-        Ok(self.model(agent))
+        let mean_probability = if n_steps > 0 { None } else { self.last_mean_probability() };
+        Ok(self.model(agent, mean_probability))
     }
 
     /// The detector that the last round left, as it stands.
     #[must_use]
     pub fn detector(&self) -> Model {
-        self.model(self.agent.clone())
+        self.model(self.agent.clone(), self.last_mean_probability())
     }
 
-    fn model(&self, agent: Agent) -> Model {
+    /// What the last round found, which the agent as it stands would find again.
+    fn last_mean_probability(&self) -> Option<f64> {
+        self.last_predictions.as_ref().map(|predictions| predictions.mean_probability)
+    }
+
+    /// `mean_probability`: that of this agent over the sample of training points, where it is known.
+    fn model(&self, agent: Agent, mean_probability: Option<f64>) -> Model {
         let ecdfs = self.ecdfs_by_series();
-        let (mean_probability, evidence) = (self.mean_probability(&agent), self.evidence());
+        let mean_probability = mean_probability
+            .unwrap_or_else(|| self.mean_probability(&means(&agent.predictions(&self.pool, &self.sample()))));
         let record = ModelRecord {
             config: Box::new(self.config.clone()),
             shape: agent.members[0].dqn.online.shape(),
@@ -299,20 +309,9 @@ impl Session {
             n_questions: self.answered.len(),
             n_labelled_points: self.labels.iter().map(Labels::len).sum(),
             mean_probability,
-            evidence,
+            evidence: self.evidence(),
         };
         Model::new(agent.into_scorers(), record, ecdfs)
-    }
-
-    /// The mean probability of an anomaly over the training points; 0 without a prior.
-    fn mean_probability(&self, agent: &Agent) -> f64 {
-        if !self.config.agent.has_prior() {
-            return 0.0;
-        }
-        let predictions = agent.predictions(&self.pool, &self.sample());
-        let probabilities =
-            means(&predictions).into_iter().map(|prediction| prediction.probability(&self.config.agent));
-        probabilities.sum::<f64>() / predictions.first().map_or(1, Vec::len).max(1) as f64
     }
 
     /// The share of what was learned that counts, in `[0, 1]`; 0 without a prior.

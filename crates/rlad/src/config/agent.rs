@@ -75,9 +75,14 @@ pub struct PriorConfig {
 }
 
 impl PriorConfig {
+    /// The number of answers at which what they teach has half its weight.
+    pub(crate) fn answers_for_half(&self, n_series: usize) -> f64 {
+        self.answers + self.answers_per_series * n_series as f64
+    }
+
     /// The share of what answers add to the prior that counts after `n_answers`, in `[0, 1]`.
     pub(crate) fn evidence(&self, n_answers: f64, n_series: usize) -> f64 {
-        let against = self.answers + self.answers_per_series * n_series as f64;
+        let against = self.answers_for_half(n_series);
         let (n, m) = (n_answers * n_answers, against * against);
         n / (n + m).max(f64::MIN_POSITIVE)
     }

@@ -12,6 +12,7 @@ use super::Session;
 use crate::active::query::{Query, Reason};
 use crate::agent::ensemble::{fold, means};
 use crate::agent::pool::PoolPoint;
+use crate::agent::score::Prediction;
 use crate::data::label::{Answer, Label};
 use crate::random::{Purpose, stream};
 
@@ -73,6 +74,8 @@ impl RandomAnswer {
 pub(super) struct PoolPredictions {
     threshold: f64,
     alarms: Vec<bool>,
+    /// The mean probability of an anomaly; 0 without a prior.
+    pub(super) mean_probability: f64,
     /// Of each answer, the probability that it is wrong.
     p_wrong: Vec<f64>,
 }
@@ -85,7 +88,7 @@ impl PoolPredictions {
 }
 
 /// Random questions below which nothing is said.
-const MIN_RANDOM: usize = 20;
+pub(super) const MIN_RANDOM: usize = 20;
 /// Draws of the three sums.
 const N_DRAWS: usize = 2_000;
 /// The points on which two rounds are compared.
@@ -176,10 +179,20 @@ impl Session {
 
     /// The agent's predictions of [`Self::sample`].
     pub(super) fn pool_predictions(&self) -> PoolPredictions {
-        let predictions = self.agent.predictions(&self.pool, &self.sample());
+        let predictions = means(&self.agent.predictions(&self.pool, &self.sample()));
         let threshold = self.threshold();
-        let alarms = means(&predictions).into_iter().map(|prediction| prediction.score > threshold).collect();
-        PoolPredictions { threshold, alarms, p_wrong: self.p_wrong() }
+        let alarms = predictions.iter().map(|prediction| prediction.score > threshold).collect();
+        let mean_probability = self.mean_probability(&predictions);
+        PoolPredictions { threshold, alarms, mean_probability, p_wrong: self.p_wrong() }
+    }
+
+    /// The mean probability of an anomaly over points of [`Self::sample`]; 0 without a prior.
+    pub(super) fn mean_probability(&self, predictions: &[Prediction]) -> f64 {
+        if !self.config.agent.has_prior() {
+            return 0.0;
+        }
+        let probabilities = predictions.iter().map(|prediction| prediction.probability(&self.config.agent));
+        probabilities.sum::<f64>() / predictions.len().max(1) as f64
     }
 
     /// The probability that each answer is wrong, as the agent stands.
@@ -189,14 +202,16 @@ impl Session {
     }
 
     /// Whether more questions are unlikely to pay: the last three rounds hardly changed which points are alarms, κ ≥ .99
-    /// between one round and the next on the same sample of points.
+    /// between one round and the next on the same sample of points, and the answers decide ([`Grounds::is_firm`](super::Grounds::is_firm)).
     ///
     /// Source: Bloodgood and Vijay-Shanker, *A Method for Stopping Active Learning Based on Stabilizing Predictions and the
     /// Need for User-Adjustable Stopping*, 2009, whose measure, level and three rounds these are.
     #[must_use]
     pub fn has_settled(&self) -> bool {
         let last = self.agreements.iter().rev().take(STABLE_ROUNDS);
-        last.clone().count() == STABLE_ROUNDS && last.sum::<f64>() >= STABLE * STABLE_ROUNDS as f64
+        self.grounds().is_firm()
+            && last.clone().count() == STABLE_ROUNDS
+            && last.sum::<f64>() >= STABLE * STABLE_ROUNDS as f64
     }
 }
 

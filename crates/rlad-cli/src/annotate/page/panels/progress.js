@@ -49,13 +49,11 @@ const PARTS = [
     ];
     return element("dl", { class: "facts" }, ...facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
   }],
-  ["quality", (server) => [server.rounds, server.settled], (server) => {
+  ["quality", (server) => [server.rounds, server.settled, server.grounds], (server) => {
     const latest = server.rounds.findLast((round) => round.expected);
     const part = element("section", {}, element("h3", {}, "Expected quality"));
-    if (!latest) {
-      part.append(element("p", { class: "note" }, "It is estimated from questions drawn at random, once there are enough of them."));
-      return part;
-    }
+    part.append(...server.grounds.map((sentence) => element("p", { class: "note" }, sentence[0].toUpperCase() + sentence.slice(1) + ".")));
+    if (!latest) return part;
     const rows = ["f1", "precision", "recall"].filter((name) => latest.expected[name]).map((name) => {
       const { expected, low, high } = latest.expected[name];
       return element("tr", {}, element("th", { scope: "row" }, name === "f1" ? "F1" : name), element("td", {}, element("strong", {}, fraction(expected))), element("td", {}, `${fraction(low)} to ${fraction(high)}`));
