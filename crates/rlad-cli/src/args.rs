@@ -1,5 +1,6 @@
 //! The command line: commands, flags, and their help.
 
+mod data;
 mod decision;
 mod examples;
 mod label;
@@ -15,6 +16,7 @@ use rlad::config::{AnswerKind, Length, Preset, QueryStrategy};
 use rlad::data::Part;
 use serde::de::DeserializeOwned;
 
+pub(crate) use self::data::DataArgs;
 pub(crate) use self::decision::DecisionArgs;
 use self::examples::{
     BENCH_EXAMPLES, COMPLETIONS_EXAMPLES, DEMO_EXAMPLES, DETECT_EXAMPLES, EVALUATE_EXAMPLES, FEATURES_EXAMPLES,
@@ -72,28 +74,11 @@ pub(crate) enum Command {
     Man(ManArgs),
 }
 
-/// How the columns of the data are found.
-#[derive(Args, Clone, Debug, Default, PartialEq)]
-#[command(next_help_heading = "Data")]
-pub(crate) struct DataArgs {
-    /// Column that names the series [default: found by its usual names]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) series_column: Option<String>,
-    /// Column with the timestamps [default: found by its usual names]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) time_column: Option<String>,
-    /// Column with values; repeat it for several [default: found by its usual names]
-    #[arg(long = "value-column", value_name = "NAME")]
-    pub(crate) value_columns: Vec<String>,
-    /// Column with the truth: 0, 1, and empty or -1 for unknown [default: found by its usual names]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) label_column: Option<String>,
-    /// Time between two points, as in `60s`, `5m` or `1h` [default: each series' most common one]
-    #[arg(long = "step", value_name = "TIME", value_parser = nanoseconds)]
-    pub(crate) step_ns: Option<i64>,
-    /// Use only this part of each series' points, as fractions: `..0.8` the first 80 %, `0.8..` the last 20 %
-    #[arg(long, value_name = "FROM..TO")]
-    pub(crate) part: Option<Part>,
+impl Command {
+    /// Whether it has the flags that say how data are written.
+    pub(crate) const fn has_data_flags(&self) -> bool {
+        matches!(self, Self::Train(_) | Self::Detect(_) | Self::Evaluate(_) | Self::Label(_) | Self::Features(_))
+    }
 }
 
 /// Who answers the questions of a session.

@@ -3,29 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use rlad::Saved;
-use rlad::data::{Columns, DataSet, ReadOptions};
+use rlad::data::DataSet;
 
 use crate::advice::Advice;
 use crate::args::DataArgs;
 use crate::folder;
-use crate::output::print_notes;
+use crate::output::{print_notes, print_roles};
 
 /// Reads data, and tells on stderr what was repaired.
 pub(crate) fn read(paths: &[PathBuf], form: &DataArgs) -> anyhow::Result<DataSet> {
-    let data = rlad::read(paths, &read_options(form))?;
+    let data = rlad::read(paths, &form.options())?;
+    print_roles(&data.roles);
     print_notes(&data.notes);
     Ok(data)
-}
-
-/// How data are read.
-pub(crate) fn read_options(form: &DataArgs) -> ReadOptions {
-    let columns = Columns {
-        series: form.series_column.clone(),
-        time: form.time_column.clone(),
-        values: form.value_columns.clone(),
-        label: form.label_column.clone(),
-    };
-    ReadOptions { columns, step: form.step_ns }
 }
 
 /// The detector in a file, or in the folder of a session.

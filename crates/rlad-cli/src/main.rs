@@ -17,6 +17,7 @@ mod log;
 mod logged_oracle;
 mod memory;
 mod output;
+mod outputs;
 mod progress;
 mod report;
 mod settings;
@@ -37,12 +38,21 @@ use crate::args::{Cli, Command};
 const ERROR: u8 = 2;
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    if std::env::args_os().len() == 1 {
+        // Somebody looks around: no error.
+        return match Cli::command().print_help() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::from(ERROR),
+        };
+    }
+    let command = Cli::parse().command;
+    let has_data_flags = command.has_data_flags();
+    match run(command) {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // There is nobody left to tell if stderr is closed.
-            let _ = io::stderr().write_all(describe(&error).as_bytes());
+            let _ = io::stderr().write_all(describe(&error, has_data_flags).as_bytes());
             ExitCode::from(ERROR)
         }
     }
@@ -82,8 +92,8 @@ fn write_manual(folder: &Path) -> anyhow::Result<ExitCode> {
 }
 
 /// The text of an error for the user: its message and causes in one line, then advice on what may be done about it.
-fn describe(error: &anyhow::Error) -> String {
-    let hint = hint::hint(error).map_or_else(String::new, |hint| format!("hint: {hint}\n"));
+fn describe(error: &anyhow::Error, has_data_flags: bool) -> String {
+    let hint = hint::hint(error, has_data_flags).map_or_else(String::new, |hint| format!("hint: {hint}\n"));
     format!("error: {error:#}\n{hint}")
 }
 
@@ -104,10 +114,10 @@ mod tests {
     fn an_error_is_told_with_its_causes_and_a_hint() {
         let source = io::Error::new(io::ErrorKind::NotFound, "no such file");
         let error = anyhow::Error::new(rlad::Error::Read { path: "a.csv".into(), source }).context("cannot train");
-        assert_eq!(describe(&error), "error: cannot train: cannot read `a.csv`: no such file\n");
+        assert_eq!(describe(&error, true), "error: cannot train: cannot read `a.csv`: no such file\n");
         let found = vec!["x".to_owned(), "y".to_owned()];
         let error = rlad::Error::Columns { path: "a.csv".into(), expected: "no column named `cpu`".into(), found };
-        insta::assert_snapshot!(describe(&anyhow::Error::new(error).context("cannot train")));
+        insta::assert_snapshot!(describe(&anyhow::Error::new(error).context("cannot train"), true));
     }
 
     #[test]

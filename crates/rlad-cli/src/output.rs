@@ -10,6 +10,15 @@ pub(crate) fn print(line: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Writes to stderr what the columns of the data were taken for, a line each kind of file.
+pub(crate) fn print_roles(roles: &[String]) {
+    let mut stderr = io::stderr().lock();
+    for role in roles {
+        // There is nobody to tell if stderr is closed.
+        let _ = writeln!(stderr, "read {role}");
+    }
+}
+
 /// Writes notes to stderr, a line each.
 pub(crate) fn print_notes(notes: &[String]) {
     let mut stderr = io::stderr().lock();

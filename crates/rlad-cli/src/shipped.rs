@@ -3,10 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rlad::data::DataSet;
-
-use crate::args::DataArgs;
-use crate::input::read;
+use rlad::data::{DataSet, ReadOptions};
 
 /// The data: a path under the folder of the demo's data, and the file.
 macro_rules! shipped {
@@ -30,5 +27,6 @@ pub(crate) fn unpack(folder: &Path) -> anyhow::Result<DataSet> {
     }
     let csv = |path: &&PathBuf| path.extension().is_some_and(|of| of == "csv");
     let paths: Vec<PathBuf> = DATA.iter().map(|(path, _)| folder.join(path)).collect();
-    read(&paths.iter().filter(csv).cloned().collect::<Vec<_>>(), &DataArgs::default())
+    let paths: Vec<PathBuf> = paths.iter().filter(csv).cloned().collect();
+    Ok(rlad::read(&paths, &ReadOptions::default())?)
 }

@@ -142,7 +142,7 @@ fn features_are_written_for_other_programs() {
     assert_eq!(told, "1 series, 1500 points, 2 features: features.parquet\n");
     let values = ["memory.difference:1", "memory.min-max"].map(str::to_owned).to_vec();
     let columns = rlad::data::Columns { values, ..Default::default() };
-    let options = rlad::data::ReadOptions { columns, step: None };
+    let options = rlad::data::ReadOptions { columns, ..Default::default() };
     let written = rlad::read(&[dir.join("features.parquet")], &options).unwrap();
     let ([series], [Some(truth)]) = (&written.series[..], &written.truths[..]) else {
         panic!("one series with labels")

@@ -19,7 +19,7 @@ pub use dataset::DataSet;
 pub use exchange::{Imported, LabelFormat, SeriesLabels, Uncovered, export_labels, import_labels, write_labels};
 pub use import::{Source, import};
 pub use label::{Annotation, Answer, Label, Labels, Span, Truth, events};
-pub use read::{Catalogue, Columns, ListedSeries, ReadOptions, read};
+pub use read::{Catalogue, Columns, DecimalMark, Duplicates, FileForm, ListedSeries, ReadOptions, TimeUnit, read};
 pub use scores::{Event, ScoresWriter, SeriesScores, read_scores, write_events, write_scores};
 pub use series::{Clock, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Series, TimeFormat};
 pub use write::{write_dataset, write_file};

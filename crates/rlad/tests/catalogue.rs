@@ -12,7 +12,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use proptest::prelude::*;
-use rlad::data::{Catalogue, Columns, DataSet, ReadOptions, Truth};
+use rlad::data::{Catalogue, Columns, DataSet, Duplicates, FileForm, ReadOptions, Truth};
 use rlad::{Error, Series, read};
 
 /// A row of a file.
@@ -188,12 +188,12 @@ fn files_of_every_form_are_listed() {
         "string",
     ] {
         let columns = Columns {
-            time: Some(format!("time {time}")),
+            time: vec![format!("time {time}")],
             values: vec!["value double".to_owned()],
             label: Some("label int".to_owned()),
-            series: None,
+            ..Columns::default()
         };
-        let options = ReadOptions { columns, step: None };
+        let options = ReadOptions { columns, ..ReadOptions::default() };
         let whole = read(std::slice::from_ref(&types), &options).unwrap();
         let mut catalogue = Catalogue::of(std::slice::from_ref(&types), &options).unwrap();
         assert_eq!(catalogue.series()[0].time_format, whole.series[0].time_format(), "{time}");
@@ -264,8 +264,10 @@ fn an_error_names_the_row_of_the_file() {
 
     text = text.replace("broken", "2") + "a,7,1\n";
     std::fs::write(&path, &text).unwrap();
-    let whole = read(std::slice::from_ref(&path), &ReadOptions::default()).unwrap_err().to_string();
-    let mut catalogue = list(std::slice::from_ref(&path));
+    let form = FileForm { duplicates: Some(Duplicates::Error), ..FileForm::default() };
+    let options = ReadOptions { form, ..ReadOptions::default() };
+    let whole = read(std::slice::from_ref(&path), &options).unwrap_err().to_string();
+    let mut catalogue = Catalogue::of(std::slice::from_ref(&path), &options).unwrap();
     assert_eq!(catalogue.read(&["a"]).unwrap_err().to_string(), whole);
     assert!(whole.ends_with("in rows 15 and 80001"), "{whole}");
 }

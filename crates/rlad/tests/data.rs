@@ -66,7 +66,7 @@ fn the_shipped_data_are_what_pandas_reads() {
     assert_as_pandas_reads(&kpi, &expected["kpi"]);
     assert_eq!(kpi, {
         let imported = import(Source::Kpi, &root("crates/rlad-cli/data/kpi")).unwrap();
-        DataSet { notes: kpi.notes.clone(), ..imported }
+        DataSet { notes: kpi.notes.clone(), roles: kpi.roles.clone(), ..imported }
     });
 }
 
@@ -98,12 +98,16 @@ fn every_parquet_type_means_what_pyarrow_means() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/types.parquet");
     let with = |time: &str, value: &str, label: &str| {
         let columns = Columns {
-            time: Some(format!("time {time}")),
+            time: vec![format!("time {time}")],
             values: vec![format!("value {value}")],
             label: Some(label.to_owned()),
-            series: None,
+            ..Columns::default()
         };
-        read(std::slice::from_ref(&path), &ReadOptions { columns, step: None }).unwrap().into_iter().next().unwrap()
+        read(std::slice::from_ref(&path), &ReadOptions { columns, ..ReadOptions::default() })
+            .unwrap()
+            .into_iter()
+            .next()
+            .unwrap()
     };
     let nanoseconds: Vec<i64> = serde_json::from_value(expected["nanoseconds"].clone()).unwrap();
     for time in expected["times"].as_array().unwrap() {
@@ -150,29 +154,34 @@ fn separators_quotes_line_ends_and_byte_order_marks_change_nothing() {
         assert!(got.iter().eq(want.iter()), "{text:?}");
     }
     let sorted = read_text("timestamp,value,label\n120,2.5,1\n60,1.5,0\n").unwrap();
-    assert_eq!(sorted.notes, ["rows sorted by time: `x`"]);
+    assert_eq!(repairs(&sorted), ["rows sorted by time: `x`"]);
+}
+
+/// The notes but the one that times so near to 1970 have in common.
+fn repairs(data: &DataSet) -> Vec<&str> {
+    data.notes.iter().map(String::as_str).filter(|note| !note.starts_with("times taken as seconds")).collect()
 }
 
 #[test]
 fn odd_series_have_defined_answers() {
     let constant = read_text("timestamp,value\n60,1\n120,1\n180,1\n").unwrap();
-    assert_eq!(constant.notes, ["constant, so nothing can stand out: `x`"]);
+    assert_eq!(repairs(&constant), ["constant, so nothing can stand out: `x`"]);
 
     let one = read_text("timestamp,value\n60,1").unwrap();
     assert_eq!((one.series[0].len(), one.series[0].step()), (1, NANOS_PER_SECOND));
-    assert_eq!(one.notes, ["one point only: `x`"]);
+    assert_eq!(repairs(&one), ["one point only: `x`"]);
 
     let missing = read_text("timestamp,value\n60,\n120,NaN\n180,null\n").unwrap();
     assert!((0..3).all(|point| missing.series[0].is_missing(point)));
-    assert_eq!(missing.notes, ["no value at all in a channel: `x`"]);
+    assert_eq!(repairs(&missing), ["no value at all in a channel: `x`"]);
 
     let infinite = read_text("timestamp,value\n60,1\n120,inf\n180,-Infinity\n240,2\n").unwrap();
     assert!(infinite.series[0].is_missing(1) && infinite.series[0].is_missing(2));
-    assert_eq!(infinite.notes, ["infinite values taken as missing: `x` (2)"]);
+    assert_eq!(repairs(&infinite), ["infinite values taken as missing: `x` (2)"]);
 
     let mixed = read_text("timestamp,value\n0,1\n60,2\n120,3\n150,4\n210,5\n").unwrap();
     assert_eq!(mixed.series[0].step(), 60 * NANOS_PER_SECOND);
-    assert_eq!(mixed.notes, ["timestamps off the grid of the step: `x` (25.0 %)"]);
+    assert_eq!(repairs(&mixed), ["timestamps off the grid of the step: `x` (25.0 %)"]);
 
     let unlabelled = read_text("timestamp,value,label\n60,1,\n120,2,-1\n").unwrap();
     assert_eq!(unlabelled.truths, [None]);

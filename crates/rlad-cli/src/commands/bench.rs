@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use rlad::data::DataSet;
+use rlad::data::{DataSet, ReadOptions};
 use rlad::{Config, Error};
 
 use crate::advice::Advice;
-use crate::args::{BenchArgs, BenchRunArgs, DataArgs};
+use crate::args::{BenchArgs, BenchRunArgs};
 use crate::bench::problem::for_others;
 use crate::bench::row::{Row, has_failed, rows};
 use crate::bench::run::{Machine, Outcome, Task, has_anomalies, run as run_task};
@@ -20,7 +20,6 @@ use crate::bench::selection::{each_alone, select};
 use crate::bench::suite::{DetectorKind, RunEntry, Suite};
 use crate::bench::{alone_table, page, table};
 use crate::folder::lock_for;
-use crate::input::read;
 use crate::output::{print, print_notes};
 use crate::progress::Progress;
 use crate::shipped::unpack;
@@ -130,7 +129,11 @@ fn open_data(suite: &Suite, args: &BenchArgs) -> anyhow::Result<DataSet> {
                     print_notes(&data.notes);
                     data
                 }
-                None => read(paths, &DataArgs::default())?,
+                None => {
+                    let data = rlad::read(paths, &ReadOptions::default())?;
+                    print_notes(&data.notes);
+                    data
+                }
             }
         }
     };

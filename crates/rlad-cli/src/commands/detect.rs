@@ -15,10 +15,10 @@ use crate::advice::Advice;
 use crate::args::DetectArgs;
 use crate::evaluation::{Check, rows};
 use crate::folder::{self, read_history};
-use crate::input::{open_saved, read, read_options};
+use crate::input::{open_saved, read};
 use crate::log::{AnnotationState, AnswerLog};
 use crate::memory::give_back;
-use crate::output::{print, print_notes};
+use crate::output::{print, print_notes, print_roles};
 use crate::progress::Progress;
 use crate::report::{CurvePoint, MetricRow, ModelFacts, Report, ReportQuestion, ReportSeries};
 use crate::settings::{method, use_threads};
@@ -115,7 +115,9 @@ fn open(args: &DetectArgs) -> anyhow::Result<(Saved, ScoredData)> {
             let data = if is_whole {
                 ScoredData::Whole(read(data, &args.form)?)
             } else {
-                ScoredData::Listed(Catalogue::of(data, &read_options(&args.form))?)
+                let catalogue = Catalogue::of(data, &args.form.options())?;
+                print_roles(&catalogue.roles());
+                ScoredData::Listed(catalogue)
             };
             Ok((detector, data))
         }

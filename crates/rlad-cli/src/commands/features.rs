@@ -8,10 +8,12 @@ use crate::args::FeaturesArgs;
 use crate::folder::read_config;
 use crate::input::read;
 use crate::output::print;
+use crate::outputs::check_outputs;
 use crate::progress::Progress;
 
 /// Runs the command.
 pub(crate) fn run(args: &FeaturesArgs) -> anyhow::Result<ExitCode> {
+    check_outputs(&[("--out", Some(&args.out))], &args.data)?;
     let config = match &args.config {
         Some(path) => read_config(path)?,
         None => Config::preset(args.preset.unwrap_or_default()),

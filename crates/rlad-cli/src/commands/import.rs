@@ -6,9 +6,11 @@ use rlad::data::Source;
 
 use crate::args::{ImportArgs, PublishedSet};
 use crate::output::{print, print_notes};
+use crate::outputs::check_outputs;
 
 /// Runs the command.
 pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
+    check_outputs(&[("--out", Some(&args.out))], std::slice::from_ref(&args.source))?;
     let source = match args.set {
         PublishedSet::Nab => Source::Nab,
         PublishedSet::Kpi => Source::Kpi,

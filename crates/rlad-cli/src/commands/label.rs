@@ -19,7 +19,7 @@ use crate::args::{LabelArgs, PageArgs, TrainArgs};
 use crate::expert::user_name;
 use crate::folder::{self, Folder};
 use crate::log::AnswerLog;
-use crate::output::{print, print_notes};
+use crate::output::{print, print_notes, print_roles};
 use crate::terminal::Terminal;
 use crate::training::{Trained, resume};
 
@@ -283,6 +283,7 @@ fn data_source(args: &LabelArgs) -> anyhow::Result<DataSource> {
 
 fn read(source: &DataSource) -> anyhow::Result<DataSet> {
     let data = rlad::read(&source.paths, &source.options())?;
+    print_roles(&data.roles);
     print_notes(&data.notes);
     Ok(data)
 }

@@ -17,6 +17,9 @@ pub struct DataSet {
     pub truths: Vec<Option<Truth>>,
     /// The repairs that were made and what was left out, a few sentences for people.
     pub notes: Vec<String>,
+    /// What the columns of the files were taken for, a line for the files that are alike; none where the data were not read by what their
+    /// columns hold.
+    pub roles: Vec<String>,
 }
 
 impl DataSet {

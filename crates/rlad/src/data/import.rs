@@ -6,7 +6,7 @@ mod yahoo;
 use std::path::Path;
 
 use crate::data::dataset::DataSet;
-use crate::data::read::{Duplicates, Find, Note, Notes, Wanted, read_as};
+use crate::data::read::{Find, Note, Notes, Repeated, Wanted, read_as};
 use crate::error::{Error, Result};
 
 /// A public data set.
@@ -83,17 +83,17 @@ fn kpi(path: &Path) -> Result<(DataSet, Notes)> {
         return Err(Error::Format { path: path.to_owned(), expected, source: None });
     }
     let wanted = Wanted { time: Find::Required, label: Find::Required, ..Wanted::default() };
-    read_as(path, &wanted, Duplicates::Refuse)
+    read_as(path, &wanted, Repeated::Refuse)
 }
 
 fn tsb_ad(path: &Path) -> Result<(DataSet, Notes)> {
     let wanted = Wanted {
         series: Find::Absent,
         time: Find::Absent,
-        label: Find::Named("Label".to_owned()),
+        label: Find::Named(vec!["Label".to_owned()]),
         ..Wanted::default()
     };
-    let (data, mut notes) = read_as(path, &wanted, Duplicates::Refuse)?;
+    let (data, mut notes) = read_as(path, &wanted, Repeated::Refuse)?;
     // That there is no column for the time is how the data set is.
     notes.leave_out(Note::NoTime);
     for series in &data.series {

@@ -117,11 +117,12 @@ pub fn read_scores(path: &Path) -> Result<Vec<SeriesScores>> {
     let wanted = |is_timed: bool, has_alarms: bool| {
         let values = ["score", "threshold"].into_iter().chain((!is_timed).then_some("index"));
         Wanted {
-            series: Find::Named("series".to_owned()),
-            time: if is_timed { Find::Named("timestamp".to_owned()) } else { Find::Absent },
+            series: Find::Named(vec!["series".to_owned()]),
+            time: if is_timed { Find::Named(vec!["timestamp".to_owned()]) } else { Find::Absent },
             values: values.map(str::to_owned).collect(),
-            label: if has_alarms { Find::Named("anomaly".to_owned()) } else { Find::Absent },
+            label: if has_alarms { Find::Named(vec!["anomaly".to_owned()]) } else { Find::Absent },
             tag: Some("model".to_owned()),
+            ..Wanted::default()
         }
     };
     let read = match read_table(path, &wanted(true, true)) {
@@ -231,7 +232,9 @@ pub fn write_events(path: &Path, events: &[Event]) -> Result<()> {
         Some("json") => {
             let object = |event: &Event| {
                 let time = |timestamp| match event.time_format {
-                    TimeFormat::Rfc3339 | TimeFormat::Civil => event.time_format.format(timestamp).into(),
+                    TimeFormat::Rfc3339 | TimeFormat::Civil | TimeFormat::DecimalSeconds => {
+                        event.time_format.format(timestamp).into()
+                    }
                     integer => serde_json::Value::from(integer.to_unit(timestamp)),
                 };
                 serde_json::json!({

@@ -27,6 +27,8 @@ pub enum TimeFormat {
     Index,
     /// Integer seconds since 1970.
     Seconds,
+    /// Seconds since 1970 with a fraction, written as a decimal number.
+    DecimalSeconds,
     /// Integer milliseconds since 1970.
     Milliseconds,
     /// Integer microseconds since 1970.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::data::dataset::DataSet;
 use crate::data::label::Label;
-use crate::data::read::{Form, Kind, Roles, Wanted, find_columns, form_of};
+use crate::data::read::{Form, Kind, Kinds, Roles, Wanted, find_columns, form_of};
 use crate::data::series::TimeFormat;
 use crate::error::{Error, Result};
 
@@ -39,13 +39,13 @@ pub fn write_dataset(path: &Path, data: &DataSet) -> Result<()> {
     let first_channel = 1 + usize::from(timed);
     let last = first_channel + channels.len();
     let wanted = Roles {
-        series: Some(0),
-        time: timed.then_some(1),
+        series: vec![0],
+        time: timed.then_some(1).into_iter().collect(),
         values: (first_channel..last).collect(),
         label: has_truth.then_some(last),
         ..Roles::default()
     };
-    let found = find_columns(path, &names, &Wanted::default(), || Ok(vec![Kind::Number; names.len()]));
+    let found = find_columns(path, &names, &Wanted::default(), &mut Kinds(vec![Kind::Number; names.len()]));
     if found.ok() != Some(wanted) {
         let list = channels.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let expected =
@@ -68,7 +68,9 @@ pub fn write_dataset(path: &Path, data: &DataSet) -> Result<()> {
                     }
                     if has_truth {
                         let label = truth.and_then(|truth| truth.labels()[point]);
-                        writer.write_field(label_number(label).to_string())?;
+                        writer.write_field(
+                            label.map_or_else(String::new, |label| label_number(Some(label)).to_string()),
+                        )?;
                     }
                     writer.write_record(None::<&[u8]>)?;
                 }
@@ -224,6 +226,7 @@ impl TimeColumn {
             .map(|format| match format {
                 TimeFormat::Rfc3339 => 1,
                 TimeFormat::Civil => 2,
+                TimeFormat::DecimalSeconds => 3,
                 _ => 0,
             })
             .collect();
@@ -238,7 +241,7 @@ impl TimeColumn {
     /// Whether timestamps of this form can stand in it as they are.
     pub(crate) const fn holds(self, format: TimeFormat) -> bool {
         match self {
-            Self::Integer => !matches!(format, TimeFormat::Rfc3339 | TimeFormat::Civil),
+            Self::Integer => !matches!(format, TimeFormat::Rfc3339 | TimeFormat::Civil | TimeFormat::DecimalSeconds),
             Self::Zoned => matches!(format, TimeFormat::Rfc3339),
             Self::Civil => matches!(format, TimeFormat::Civil),
             Self::Text => true,

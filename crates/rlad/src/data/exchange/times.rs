@@ -151,7 +151,7 @@ fn choose(series: &Series, usual: Result<i64, Trouble>, own: Option<i64>) -> Res
 /// The unit in which the data themselves have their times, where these are numbers.
 fn own_unit(series: &Series) -> Option<Unit> {
     match series.time_format() {
-        TimeFormat::Seconds => Some(Unit::Seconds),
+        TimeFormat::Seconds | TimeFormat::DecimalSeconds => Some(Unit::Seconds),
         TimeFormat::Milliseconds => Some(Unit::Milliseconds),
         TimeFormat::Microseconds => Some(Unit::Microseconds),
         TimeFormat::Nanoseconds => Some(Unit::Nanoseconds),

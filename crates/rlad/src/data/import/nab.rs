@@ -5,14 +5,14 @@ use std::path::Path;
 
 use crate::data::dataset::DataSet;
 use crate::data::label::{Label, Truth};
-use crate::data::read::{Duplicates, Find, Note, Notes, Wanted, read_as};
+use crate::data::read::{Find, Note, Notes, Repeated, Wanted, read_as};
 use crate::data::series::TimeFormat;
 use crate::error::{Error, Result};
 
 pub(super) fn import(path: &Path) -> Result<(DataSet, Notes)> {
     let windows = windows(&path.join("labels").join("combined_windows.json"))?;
     let wanted = Wanted { series: Find::Absent, time: Find::Required, label: Find::Absent, ..Wanted::default() };
-    let (mut data, mut notes) = read_as(&path.join("data"), &wanted, Duplicates::KeepFirst)?;
+    let (mut data, mut notes) = read_as(&path.join("data"), &wanted, Repeated::KeepFirst)?;
     // NAB keeps a text about its files among them.
     notes.leave_out(Note::OtherFile);
     for (series, truth) in data.series.iter().zip(&mut data.truths) {

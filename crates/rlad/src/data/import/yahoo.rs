@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::data::dataset::DataSet;
-use crate::data::read::{Duplicates, Find, Notes, Wanted, read_files_as};
+use crate::data::read::{Find, Note, Notes, Repeated, Wanted, read_files_as};
 use crate::data::series::{NANOS_PER_SECOND, Series, TimeFormat};
 use crate::error::Result;
 
@@ -16,10 +16,12 @@ pub(super) fn import(path: &Path) -> Result<(DataSet, Notes)> {
         time: Find::Required,
         values: vec!["value".to_owned()],
         label: Find::Required,
-        tag: None,
+        ..Wanted::default()
     };
     let keep = |file: &Path| !file.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("_all"));
-    let (mut data, notes) = read_files_as(path, &wanted, Duplicates::Refuse, keep)?;
+    let (mut data, mut notes) = read_files_as(path, &wanted, Repeated::Refuse, keep)?;
+    // Hours that begin at 1 are how the data set is.
+    notes.leave_out(Note::EarlyTimes);
     // Where the folder of one benchmark, or a file in it, was given, the name of that folder is missing.
     let folder = if path.is_dir() { Some(path) } else { path.parent() };
     let folder = folder.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());

@@ -1,16 +1,16 @@
 //! Which series files hold, and reading some of them: for data that do not fit in memory.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
 
 use super::columns::Wanted;
-use super::files::{self, DataFile, Form, form_of};
+use super::files::{self, DataFile, Form};
 use super::listing::Listing;
 use super::notes::{Note, Notes};
 #[cfg(feature = "parquet")]
 use super::parquet;
-use super::pieces::{Duplicates, Piece, pieces};
-use super::{OneClock, ReadOptions, csv, data_set, read_rows, tell_columns, what_is_read};
+use super::pieces::{Piece, Repeated, by_channel, name_of_channel, pieces};
+use super::{BadFiles, OneClock, ReadOptions, csv, data_set, read_rows, what_is_read};
 use crate::data::dataset::DataSet;
 use crate::data::series::TimeFormat;
 use crate::error::{Error, Result};
@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 /// so that data of any size can be worked on series by series.
 ///
 /// Series whose rows follow each other in a file are read without the rest of the file; those whose rows are scattered cost
-/// a pass over it each time. Files are read several times, so pipes cannot be listed.
+/// a pass over it each time. A pipe is copied to a temporary file, as it can be read once only.
 #[derive(Debug)]
 pub struct Catalogue {
     wanted: Wanted,
@@ -28,6 +28,7 @@ pub struct Catalogue {
     series: Vec<ListedSeries>,
     /// The index of each file that holds a series, and its place in the file's listing; by series.
     places: Vec<Vec<(usize, usize)>>,
+    repeated: Repeated,
     notes: Notes,
 }
 
@@ -51,46 +52,62 @@ impl Catalogue {
     /// when the series is read.
     ///
     /// # Errors
-    /// Those of [`read`](crate::data::read()), as far as they can be found; [`Error::Format`] for what is no regular file.
+    /// Those of [`read`](crate::data::read()), as far as they can be found.
     pub fn of(paths: &[PathBuf], options: &ReadOptions) -> Result<Self> {
         let mut notes = Notes::default();
-        let wanted = Wanted::from(&options.columns);
+        let wanted = Wanted::of(&options.columns, &options.form)?;
+        let mut bad = BadFiles::default();
         let mut clock = OneClock::default();
         let mut files = Vec::new();
         for file in files::find(paths, &mut notes)? {
-            let listing = match list(&file, &wanted) {
+            let listed = list(&file, &wanted).and_then(|listing| {
+                clock.check(&file.path, listing.is_timed, &listing.columns)?;
+                Ok(listing)
+            });
+            let listing = match listed {
                 Err(Error::Empty { what }) => {
                     notes.add(Note::NoRows, what);
                     continue;
                 }
-                listing => listing?,
+                Err(error) => {
+                    bad.leave_out(&file, error, &wanted, &mut notes)?;
+                    continue;
+                }
+                Ok(listing) => listing,
             };
-            clock.check(&file.path, listing.is_timed, &listing.columns)?;
-            tell_columns(&file.path, listing.is_timed, &listing.left_out, &mut notes);
+            notes.read_as(&file.path, &listing.roles, listing.is_timed, &wanted);
             files.push((file, listing));
         }
-        let mut by_name = BTreeMap::<&str, Vec<(usize, usize)>>::new();
+        let mut by_name = BTreeMap::<String, Vec<(usize, usize)>>::new();
+        let is_one_file = files.len() == 1;
         for (file, (_, listing)) in files.iter().enumerate() {
             for (place, listed) in listing.series.iter().enumerate() {
-                by_name.entry(&listed.name).or_default().push((file, place));
+                let rows = (listing.is_named || !is_one_file).then_some(listed.name.as_str());
+                let names = if wanted.form.wide {
+                    listing.channels.iter().map(|channel| name_of_channel(rows, channel)).collect()
+                } else {
+                    vec![listed.name.clone()]
+                };
+                names.into_iter().for_each(|name| by_name.entry(name).or_default().push((file, place)));
             }
         }
         if by_name.is_empty() {
-            return Err(Error::Empty { what: what_is_read(paths) });
+            return Err(bad.first.unwrap_or_else(|| Error::Empty { what: what_is_read(paths) }));
         }
-        let of_places = |(&name, places): (&&str, &Vec<(usize, usize)>)| {
+        let of_places = |(name, places): (&String, &Vec<(usize, usize)>)| {
             let (file, place) = places[0];
             let first: &Listing = &files[file].1;
             ListedSeries {
-                name: name.to_owned(),
+                name: name.clone(),
                 n_points: places.iter().map(|&(file, place)| files[file].1.series[place].n_rows).sum(),
-                n_channels: first.n_channels,
+                n_channels: if wanted.form.wide { 1 } else { first.channels.len() },
                 time_format: first.series[place].time_format,
             }
         };
         let series = by_name.iter().map(of_places).collect();
         let places = by_name.into_values().collect();
-        Ok(Self { wanted, step: options.step, files, series, places, notes })
+        let repeated = options.form.duplicates.into();
+        Ok(Self { wanted, step: options.step, files, series, places, repeated, notes })
     }
 
     /// The series, sorted by name, at least one.
@@ -107,6 +124,7 @@ impl Catalogue {
     /// was changed since it was listed.
     pub fn read(&mut self, names: &[impl AsRef<str>]) -> Result<DataSet> {
         let mut of_files = BTreeMap::<usize, Vec<usize>>::new();
+        let asked: HashSet<&str> = names.iter().map(AsRef::as_ref).collect();
         for name in names {
             let name = name.as_ref();
             let index = self.index(name).ok_or_else(|| Error::NotFound {
@@ -118,7 +136,7 @@ impl Catalogue {
             }
         }
         let mut notes = std::mem::take(&mut self.notes);
-        let data = self.read_of_files(of_files, &mut notes);
+        let data = self.read_of_files(of_files, &asked, &mut notes);
         self.notes = notes;
         data
     }
@@ -130,36 +148,53 @@ impl Catalogue {
         self.notes.sentences()
     }
 
+    /// What the columns of the files were taken for, a line for the files that are alike.
+    #[must_use]
+    pub fn roles(&self) -> Vec<String> {
+        self.notes.roles()
+    }
+
     fn index(&self, name: &str) -> Option<usize> {
         self.series.binary_search_by(|listed| listed.name.as_str().cmp(name)).ok()
     }
 
     /// Reads the series at some places of some files.
-    fn read_of_files(&self, of_files: BTreeMap<usize, Vec<usize>>, notes: &mut Notes) -> Result<DataSet> {
+    fn read_of_files(
+        &self,
+        of_files: BTreeMap<usize, Vec<usize>>,
+        asked: &HashSet<&str>,
+        notes: &mut Notes,
+    ) -> Result<DataSet> {
         let mut all = Vec::new();
         for (index, mut places) in of_files {
             places.sort_unstable();
             places.dedup();
             let (file, listing) = &self.files[index];
-            let table = read_rows(&file.path, &self.wanted, listing.pick(&places).as_ref())?;
+            let table = read_rows(file, &self.wanted, Some((listing, &places)))?;
             let place_of: HashMap<&str, usize> =
                 places.iter().map(|&place| (listing.series[place].name.as_str(), place)).collect();
             // A name that was not asked for is refused below, so its notes are never told.
             let place = |_, name: &str| (index, place_of.get(name).copied().unwrap_or_default());
-            let found = pieces(&table, &file.name, Duplicates::Refuse, place, notes)?;
+            let found = pieces(&table, &file.name, self.repeated, place, notes)?;
             let is_as_listed = |piece: &Piece| {
                 place_of.get(piece.series.as_str()).is_some_and(|&place| {
                     let listed = &listing.series[place];
-                    (piece.timestamps.len(), piece.format) == (listed.n_rows, listed.time_format)
+                    (piece.n_rows, piece.format.is_like(listed.time_format)) == (listed.n_rows, true)
                 })
             };
             if found.len() != places.len() || !found.iter().all(is_as_listed) {
                 let expected = "the file that it was when its series were listed: it was changed meanwhile".to_owned();
                 return Err(Error::Format { path: file.path.clone(), expected, source: None });
             }
-            all.extend(found);
+            if self.wanted.form.wide {
+                let has_name = listing.is_named || self.files.len() > 1;
+                let of_channels = found.iter().flat_map(|piece| by_channel(piece, has_name));
+                all.extend(of_channels.filter(|piece| asked.contains(piece.series.as_str())));
+            } else {
+                all.extend(found);
+            }
         }
-        data_set(all, self.step, |_, name| self.index(name).expect("a listed series"), notes)
+        data_set(all, &self.wanted.form, self.step, |_, name| self.index(name).expect("a listed series"), notes)
     }
 }
 
@@ -168,18 +203,13 @@ impl Catalogue {
 /// # Errors
 /// [`Error::Empty`] without rows.
 fn list(file: &DataFile, wanted: &Wanted) -> Result<Listing> {
-    let path: &Path = &file.path;
-    if !std::fs::metadata(path).map_err(|source| Error::Read { path: path.to_owned(), source })?.is_file() {
-        let expected = "a regular file, which can be read several times".to_owned();
-        return Err(Error::Format { path: path.to_owned(), expected, source: None });
-    }
-    let listing = match form_of(path)? {
-        Form::Csv => csv::list(path, &file.name, wanted)?,
+    let listing = match file.form()? {
+        Form::Csv => csv::list(file, wanted)?,
         #[cfg(feature = "parquet")]
-        Form::Parquet => parquet::list(path, &file.name, wanted)?,
+        Form::Parquet => parquet::list(file, wanted)?,
     };
     if listing.series.is_empty() {
-        return Err(Error::Empty { what: format!("`{}`", path.display()) });
+        return Err(Error::Empty { what: format!("`{}`", file.path.display()) });
     }
     Ok(listing)
 }

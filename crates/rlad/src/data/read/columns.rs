@@ -1,24 +1,36 @@
-//! Which column of a file is what: by the name that the user gave, or by the usual names.
+//! Which column of a file is what: by the name that the user gave, by the usual names, or by what its cells look like.
+
+mod content;
 
 use std::path::Path;
 
+use jiff::tz::TimeZone;
+
+use super::cell::shorten;
+use super::form::FileForm;
+use super::sample::{Kind, Look};
+use super::time::TimeSyntax;
 use crate::error::{Error, Result};
 
-/// The columns to read. What is not named is looked for by its usual names, whatever their case.
+/// The columns to read. What is not named is looked for by its usual names, whatever their case, and then by its cells.
 ///
 /// A name given here is met exactly, or else by the one column that differs in case, spaces and dashes only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Columns {
-    /// The name of the series; by default one of `series`, `series_id`, `series_name`, `kpi id`, `id`, `unique_id`,
-    /// `item_id`, `metric`, `metric_name`, `name`. A file without such a column is one series.
-    pub series: Option<String>,
-    /// The time; by default one of `timestamp`, `timestamps`, `time`, `ts`, `date`, `datetime`, `ds`. Without such a column
-    /// the time is the number of the row.
-    pub time: Option<String>,
+    /// The name of the series, or the parts of it, which a `/` joins; by default one of `series`, `series_id`, `series_name`, `kpi id`, `id`,
+    /// `unique_id`, `item_id`, `metric`, `metric_name`, `name`, or else the columns of text that tell apart the rows of one time. Without such a
+    /// column a file is one series.
+    pub series: Vec<String>,
+    /// The time, or a date and a time of day; by default one of `timestamp`, `timestamps`, `time`, `ts`, `date`, `datetime`, `ds`, `_time`,
+    /// `@timestamp`, or else the one column whose cells are times. Without such a column the time is the number of the row.
+    pub time: Vec<String>,
     /// The value channels; by default `value` or `values`, or else every numeric column that is nothing else.
     pub values: Vec<String>,
-    /// The truth; by default one of `label`, `labels`, `is_anomaly`, `anomaly`. A file without such a column has no truth.
+    /// The truth; by default one of `label`, `labels`, `is_anomaly`, `anomaly`, or else the one column of 0 and 1 whose name says that it is a
+    /// label. A file without such a column has no truth.
     pub label: Option<String>,
+    /// There is no truth, whatever the columns.
+    pub no_label: bool,
 }
 
 /// How one column is found.
@@ -29,8 +41,8 @@ pub(crate) enum Find {
     Usual,
     /// By its usual names, and it must be there.
     Required,
-    /// By this name, and it must be there.
-    Named(String),
+    /// By these names, which must be there; at least one.
+    Named(Vec<String>),
     /// Not at all.
     Absent,
 }
@@ -44,37 +56,55 @@ pub(crate) struct Wanted {
     pub(crate) label: Find,
     /// A further column of text.
     pub(crate) tag: Option<String>,
+    /// Whether what names do not tell is looked for in the cells; else the names tell all.
+    pub(crate) by_content: bool,
+    /// How the file is written, as far as the user says it.
+    pub(crate) form: FileForm,
+    /// The zone of times without one.
+    pub(crate) zone: Option<TimeZone>,
 }
 
-impl From<&Columns> for Wanted {
-    fn from(columns: &Columns) -> Self {
-        let find = |name: &Option<String>| name.clone().map_or(Find::Usual, Find::Named);
-        Self {
+impl Wanted {
+    /// What a user's file is read by.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a zone that is not known.
+    pub(crate) fn of(columns: &Columns, form: &FileForm) -> Result<Self> {
+        let find = |names: &[String]| if names.is_empty() { Find::Usual } else { Find::Named(names.to_vec()) };
+        let zone = |name: &String| {
+            TimeZone::get(name).map_err(|_| Error::Setting {
+                name: "time_zone".to_owned(),
+                expected: "a zone of the IANA database, such as `Europe/Berlin` or `UTC`".to_owned(),
+                found: name.clone(),
+            })
+        };
+        let label = match &columns.label {
+            _ if columns.no_label => Find::Absent,
+            None => Find::Usual,
+            Some(name) => Find::Named(vec![name.clone()]),
+        };
+        Ok(Self {
             series: find(&columns.series),
             time: find(&columns.time),
             values: columns.values.clone(),
-            label: find(&columns.label),
+            label,
             tag: None,
-        }
+            by_content: true,
+            zone: form.time_zone.as_ref().map(zone).transpose()?,
+            form: form.clone(),
+        })
     }
 }
 
-/// The kind of cells in a column, as far as it matters for its role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Numbers.
-    Number,
-    /// No cell at all, so it may be anything.
-    Blank,
-    /// Anything else.
-    Other,
-}
-
 /// Which column is what, as indices.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Roles {
-    pub(crate) series: Option<usize>,
-    pub(crate) time: Option<usize>,
+    /// The parts of the series' name; none where the file is one series.
+    pub(crate) series: Vec<usize>,
+    /// The time, or the date and the time of day; none where the number of the row stands for it.
+    pub(crate) time: Vec<usize>,
+    /// How the time is written.
+    pub(crate) times: TimeSyntax,
     pub(crate) values: Vec<usize>,
     pub(crate) label: Option<usize>,
     pub(crate) tag: Option<usize>,
@@ -82,119 +112,225 @@ pub(crate) struct Roles {
     pub(crate) left_out: Vec<usize>,
 }
 
+impl Roles {
+    /// The roles in words: what is what, and what is left out.
+    pub(crate) fn told(&self, names: &[String]) -> String {
+        const MAX_NAMED: usize = 8;
+        let list = |indices: &[usize]| {
+            let named: Vec<String> =
+                indices.iter().take(MAX_NAMED).map(|&i| format!("`{}`", shown(&names[i], i))).collect();
+            let more = indices.len().saturating_sub(MAX_NAMED);
+            if more == 0 { named.join(", ") } else { format!("{} and {more} more", named.join(", ")) }
+        };
+        let mut told = Vec::new();
+        if !self.time.is_empty() {
+            let form = self.times.told().map_or_else(String::new, |form| format!(" {form}"));
+            told.push(format!("time {}{form}", list(&self.time)));
+        }
+        if !self.series.is_empty() {
+            told.push(format!("series {}", list(&self.series)));
+        }
+        told.push(format!("{} {}", if self.values.len() == 1 { "channel" } else { "channels" }, list(&self.values)));
+        if let Some(label) = self.label {
+            told.push(format!("label {}", list(&[label])));
+        }
+        if !self.left_out.is_empty() {
+            told.push(format!("left out {}", list(&self.left_out)));
+        }
+        told.join("; ")
+    }
+}
+
+/// The name of a column for people: its place where it has none.
+fn shown(name: &str, index: usize) -> String {
+    if name.trim().is_empty() { format!("column {}", index + 1) } else { shorten(name) }
+}
+
+/// The rows of a file, for what its columns' names do not tell.
+pub(crate) trait Rows {
+    /// What each column looks like.
+    fn looks(&mut self) -> Result<Vec<Look>>;
+    /// Some cells of a column, from the first rows.
+    fn cells(&mut self, column: usize) -> Result<Vec<String>>;
+    /// How many rows repeat a key, which is what these columns hold, and how many different cells each of them has.
+    fn repeats(&mut self, key: &[usize]) -> Result<Repeats>;
+}
+
+/// What a pass over a file's rows found of a key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Repeats {
+    /// All rows.
+    pub(crate) n_rows: usize,
+    /// Those whose key another row before them has.
+    pub(crate) n_repeated: usize,
+    /// The different cells of each column of the key; at most 1,000,000 are counted.
+    pub(crate) n_distinct: Vec<usize>,
+}
+
+/// Rows of which only the kinds of the columns are known.
+pub(crate) struct Kinds(pub(crate) Vec<Kind>);
+
+impl Rows for Kinds {
+    fn looks(&mut self) -> Result<Vec<Look>> {
+        Ok(self.0.iter().copied().map(Look::from).collect())
+    }
+
+    fn cells(&mut self, _: usize) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    fn repeats(&mut self, key: &[usize]) -> Result<Repeats> {
+        Ok(Repeats { n_distinct: vec![0; key.len()], ..Repeats::default() })
+    }
+}
+
 const SERIES: [&str; 10] =
     ["series", "series_id", "series_name", "kpi_id", "id", "unique_id", "item_id", "metric", "metric_name", "name"];
-const TIME: [&str; 7] = ["timestamp", "timestamps", "time", "ts", "date", "datetime", "ds"];
+const TIME: [&str; 9] = ["timestamp", "timestamps", "time", "ts", "date", "datetime", "ds", "_time", "@timestamp"];
 const LABEL: [&str; 4] = ["label", "labels", "is_anomaly", "anomaly"];
-const VALUE: [&str; 2] = ["value", "values"];
+const VALUE: [&str; 3] = ["value", "values", "_value"];
+
+/// A search for the columns of one file.
+struct Finder<'a> {
+    path: &'a Path,
+    names: &'a [String],
+    taken: Vec<bool>,
+    roles: Roles,
+}
 
 /// Finds the columns of a file.
 ///
-/// `kinds` is called only where the names alone do not tell the value channels.
+/// Its rows are looked at only where the names alone do not tell, and always where `wanted.by_content`.
 ///
 /// # Errors
 /// [`Error::Columns`] if a column that was named or must be there is not, if two could be meant, if no value channel is left
-/// or if two columns have the same name.
-pub(crate) fn find(
-    path: &Path,
-    names: &[String],
-    wanted: &Wanted,
-    kinds: impl FnOnce() -> Result<Vec<Kind>>,
-) -> Result<Roles> {
-    let wrong = |expected: String| Error::Columns { path: path.to_owned(), expected, found: names.to_vec() };
+/// or if two columns have the same name; those of reading the rows.
+pub(crate) fn find(path: &Path, names: &[String], wanted: &Wanted, rows: &mut dyn Rows) -> Result<Roles> {
+    let mut finder = Finder { path, names, taken: vec![false; names.len()], roles: Roles::default() };
     for (index, name) in names.iter().enumerate() {
         if !is_unnamed(name) && names[..index].contains(name) {
-            return Err(wrong(format!("expected each column once, but `{name}` stands twice")));
+            return Err(finder.wrong(format!("expected each column once, but `{name}` stands twice")));
         }
     }
-    let named = |name: &str| {
-        let exact = names.iter().position(|column| column == name);
-        exact.map_or_else(
-            || {
-                let similar: Vec<usize> = (0..names.len()).filter(|&i| plain(&names[i]) == plain(name)).collect();
-                match similar[..] {
-                    [one] => Ok(one),
-                    [] => Err(wrong(format!("expected a column named `{name}`"))),
-                    _ => Err(wrong(format!("expected one column named `{name}` but for case, spaces and dashes"))),
-                }
-            },
-            Ok,
-        )
-    };
-
     // Named columns come first, so that no usual name takes one of them.
-    let mut taken = vec![false; names.len()];
-    let mut take = |name: &str| -> Result<usize> {
-        let index = named(name)?;
-        if std::mem::replace(&mut taken[index], true) {
-            return Err(wrong(format!("expected one use of each column, but `{name}` is asked for twice")));
-        }
-        Ok(index)
-    };
-    let mut by_name = |find: &Find| match find {
-        Find::Named(name) => take(name).map(Some),
-        _ => Ok(None),
-    };
-    let mut roles = Roles {
-        series: by_name(&wanted.series)?,
-        time: by_name(&wanted.time)?,
-        label: by_name(&wanted.label)?,
-        ..Roles::default()
-    };
-    roles.tag = wanted.tag.as_deref().map(&mut take).transpose()?;
-    roles.values = wanted.values.iter().map(|name| take(name)).collect::<Result<_>>()?;
+    finder.roles.series = finder.named(&wanted.series)?;
+    finder.roles.time = finder.named(&wanted.time)?;
+    finder.roles.label = finder.named(&wanted.label)?.first().copied();
+    finder.roles.tag = wanted.tag.as_deref().map(|name| finder.take(name)).transpose()?;
+    finder.roles.values = wanted.values.iter().map(|name| finder.take(name)).collect::<Result<_>>()?;
+    let looks = if wanted.by_content { finder.find_by_content(wanted, rows)? } else { finder.find_by_name(wanted)? };
 
-    let mut usual = |find: &Find, found: &mut Option<usize>, what: &str, usual_names: &[&str]| -> Result<()> {
-        if !matches!(find, Find::Usual | Find::Required) {
-            return Ok(());
-        }
-        let free = |&i: &usize| !taken[i] && usual_names.contains(&plain(&names[i]).as_str());
-        let candidates: Vec<usize> = (0..names.len()).filter(free).collect();
-        match candidates[..] {
-            [] if *find == Find::Required => {
-                let usual_names: Vec<String> = usual_names.iter().map(|name| format!("`{name}`")).collect();
-                return Err(wrong(format!("expected a column for the {what} ({})", usual_names.join(", "))));
-            }
-            [] => {}
-            [one] => {
-                taken[one] = true;
-                *found = Some(one);
-            }
-            [first, second, ..] => {
-                return Err(wrong(format!(
-                    "expected one column for the {what}, but it could be `{}` or `{}`",
-                    names[first], names[second]
-                )));
-            }
-        }
-        Ok(())
-    };
-    usual(&wanted.series, &mut roles.series, "series", &SERIES)?;
-    usual(&wanted.time, &mut roles.time, "time", &TIME)?;
-    usual(&wanted.label, &mut roles.label, "label", &LABEL)?;
-    if wanted.values.is_empty() {
-        let mut value = None;
-        usual(&Find::Usual, &mut value, "value", &VALUE)?;
-        roles.values.extend(value);
-    }
-
-    let rest: Vec<usize> = (0..names.len()).filter(|&i| !taken[i] && !is_unnamed(&names[i])).collect();
-    if roles.values.is_empty() {
-        let kinds = kinds()?;
-        let of_kind = |kind| rest.iter().copied().filter(|&i| kinds[i] == kind).collect::<Vec<_>>();
-        roles.values = of_kind(Kind::Number);
-        if roles.values.is_empty() {
-            roles.values = of_kind(Kind::Blank);
-        }
-        if roles.values.is_empty() {
-            return Err(wrong("expected a column of numbers for the value".to_owned()));
-        }
+    let names_values = !wanted.values.is_empty();
+    let rest: Vec<usize> = (0..names.len()).filter(|&i| !finder.taken[i] && !is_unnamed(&names[i])).collect();
+    if finder.roles.values.is_empty() {
+        let looks = looks.map_or_else(|| rows.looks(), Ok)?;
+        finder.roles.values = finder.channels(&rest, &looks, wanted)?;
     }
     // Who names the value columns has seen the others.
-    if wanted.values.is_empty() {
-        roles.left_out = rest.into_iter().filter(|i| !roles.values.contains(i)).collect();
+    if !names_values {
+        finder.roles.left_out = rest.into_iter().filter(|i| !finder.roles.values.contains(i)).collect();
     }
-    Ok(roles)
+    Ok(finder.roles)
+}
+
+impl Finder<'_> {
+    fn wrong(&self, expected: String) -> Error {
+        Error::Columns { path: self.path.to_owned(), expected, found: self.names.to_vec() }
+    }
+
+    /// Takes a column by its name.
+    fn take(&mut self, name: &str) -> Result<usize> {
+        let exact = self.names.iter().position(|column| column == name);
+        let similar = || (0..self.names.len()).filter(|&i| plain(&self.names[i]) == plain(name)).collect::<Vec<_>>();
+        let index = match exact.map_or_else(similar, |exact| vec![exact])[..] {
+            [one] => one,
+            [] => return Err(self.wrong(format!("expected a column named `{name}`"))),
+            _ => return Err(self.wrong(format!("expected one column named `{name}` but for case, spaces and dashes"))),
+        };
+        if std::mem::replace(&mut self.taken[index], true) {
+            return Err(self.wrong(format!("expected one use of each column, but `{name}` is asked for twice")));
+        }
+        Ok(index)
+    }
+
+    fn named(&mut self, find: &Find) -> Result<Vec<usize>> {
+        match find {
+            Find::Named(names) => names.iter().map(|name| self.take(name)).collect(),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The columns that are still free and have one of the usual names.
+    fn usual(&self, usual_names: &[&str]) -> Vec<usize> {
+        let is_free = |&i: &usize| !self.taken[i] && usual_names.contains(&plain(&self.names[i]).as_str());
+        (0..self.names.len()).filter(is_free).collect()
+    }
+
+    /// Takes the one of some candidates.
+    fn one(&mut self, candidates: &[usize], find: &Find, what: &str, usual_names: &[&str]) -> Result<Option<usize>> {
+        match *candidates {
+            [] if *find == Find::Required => {
+                let usual_names: Vec<String> = usual_names.iter().map(|name| format!("`{name}`")).collect();
+                Err(self.wrong(format!("expected a column for the {what} ({})", usual_names.join(", "))))
+            }
+            [] => Ok(None),
+            [one] => {
+                self.taken[one] = true;
+                Ok(Some(one))
+            }
+            [first, second, ..] => {
+                let name = |index: usize| shown(&self.names[index], index);
+                let expected = format!(
+                    "expected one column for the {what}, but it could be `{}` or `{}`",
+                    name(first),
+                    name(second)
+                );
+                Err(self.wrong(expected))
+            }
+        }
+    }
+
+    /// What the usual names alone tell.
+    fn find_by_name(&mut self, wanted: &Wanted) -> Result<Option<Vec<Look>>> {
+        if is_looked_for(&wanted.series) {
+            let series = self.one(&self.usual(&SERIES), &wanted.series, "series", &SERIES)?;
+            self.roles.series.extend(series);
+        }
+        if is_looked_for(&wanted.time) {
+            let time = self.one(&self.usual(&TIME), &wanted.time, "time", &TIME)?;
+            self.roles.time.extend(time);
+        }
+        if is_looked_for(&wanted.label) {
+            self.roles.label = self.one(&self.usual(&LABEL), &wanted.label, "label", &LABEL)?;
+        }
+        self.find_value(wanted)?;
+        Ok(None)
+    }
+
+    fn find_value(&mut self, wanted: &Wanted) -> Result<()> {
+        if wanted.values.is_empty() {
+            let value = self.one(&self.usual(&VALUE), &Find::Usual, "value", &VALUE)?;
+            self.roles.values.extend(value);
+        }
+        Ok(())
+    }
+
+    /// The value channels where none has a usual name: the columns of numbers, or else the empty ones.
+    fn channels(&self, rest: &[usize], looks: &[Look], wanted: &Wanted) -> Result<Vec<usize>> {
+        let is_channel = |&i: &usize| !wanted.by_content || self.may_be_channel(i, &looks[i]);
+        for kind in [Kind::Number, Kind::Blank] {
+            let of_kind: Vec<usize> =
+                rest.iter().copied().filter(|&i| looks[i].kind == kind).filter(is_channel).collect();
+            if !of_kind.is_empty() {
+                return Ok(of_kind);
+            }
+        }
+        Err(self.wrong("expected a column of numbers for the value".to_owned()))
+    }
+}
+
+const fn is_looked_for(find: &Find) -> bool {
+    matches!(find, Find::Usual | Find::Required)
 }
 
 /// A name without regard to case, spaces and dashes.
@@ -214,7 +350,7 @@ mod tests {
     fn roles(names: &[&str], wanted: &Wanted) -> Result<Roles> {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let kind = |name: &String| if name == "host" { Kind::Other } else { Kind::Number };
-        find(Path::new("x.csv"), &names, wanted, || Ok(names.iter().map(kind).collect()))
+        find(Path::new("x.csv"), &names, wanted, &mut Kinds(names.iter().map(kind).collect()))
     }
 
     fn message(names: &[&str], wanted: &Wanted) -> String {
@@ -226,7 +362,7 @@ mod tests {
         let found = roles(&["timestamp", "value", "label", "KPI ID"], &Wanted::default()).unwrap();
         assert_eq!(
             found,
-            Roles { series: Some(3), time: Some(0), values: vec![1], label: Some(2), ..Roles::default() }
+            Roles { series: vec![3], time: vec![0], values: vec![1], label: Some(2), ..Roles::default() }
         );
         assert_eq!(roles(&["DateTime", "Is_Anomaly", "Value"], &Wanted::default()).unwrap().label, Some(1));
     }
@@ -242,10 +378,10 @@ mod tests {
     #[test]
     fn a_named_column_is_taken_from_the_usual_names() {
         let wanted = Wanted { values: vec!["metric".to_owned()], ..Wanted::default() };
-        assert_eq!(roles(&["time", "metric"], &wanted).unwrap().series, None);
-        let wanted = Wanted { time: Find::Named("DATE".to_owned()), ..Wanted::default() };
-        assert_eq!(roles(&["time", "date", "value"], &wanted).unwrap().time, Some(1));
-        let wanted = Wanted { time: Find::Named("day".to_owned()), ..Wanted::default() };
+        assert_eq!(roles(&["time", "metric"], &wanted).unwrap().series, [0_usize; 0]);
+        let wanted = Wanted { time: Find::Named(vec!["DATE".to_owned()]), ..Wanted::default() };
+        assert_eq!(roles(&["time", "date", "value"], &wanted).unwrap().time, [1]);
+        let wanted = Wanted { time: Find::Named(vec!["day".to_owned()]), ..Wanted::default() };
         assert!(message(&["time", "value"], &wanted).contains("expected a column named `day`"));
     }
 

@@ -4,6 +4,8 @@ use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use super::columns::Roles;
+use super::layout::Layout;
+use super::number::NumberForm;
 use super::table::Texts;
 use crate::data::series::TimeFormat;
 use crate::error::Result;
@@ -18,19 +20,31 @@ const MAX_RUNS: usize = 64;
 pub(super) struct Listing {
     /// All columns of the file, for messages.
     pub(super) columns: Vec<String>,
-    /// The columns that are read as nothing.
-    pub(super) left_out: Vec<String>,
+    /// The roles of the columns, in words.
+    pub(super) roles: String,
     /// Whether it has a column for the time.
     pub(super) is_timed: bool,
     /// Whether it has a column for the series; without, it holds one.
     pub(super) is_named: bool,
-    /// The number of value channels, at least one.
-    pub(super) n_channels: usize,
+    /// The names of the value channels, at least one.
+    pub(super) channels: Vec<String>,
     /// The series in the order in which they come; none where the file has no rows.
     pub(super) series: Vec<Listed>,
     /// Of a CSV file, the byte at which each block begins, and the end.
     pub(super) block_bytes: Vec<u64>,
+    /// What was found of the file's form, so that it need not be found again.
+    pub(super) found: Found,
     names: Texts,
+}
+
+/// The form of a file.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) names: Vec<String>,
+    pub(super) roles: Roles,
+    pub(super) numbers: NumberForm,
+    /// Of a CSV file, its layout and the byte after its header.
+    pub(super) layout: Option<(Layout, u64)>,
 }
 
 /// One series in one file.
@@ -45,15 +59,17 @@ pub(super) struct Listed {
 
 impl Listing {
     /// The listing of a file before its first row.
-    pub(super) fn new(columns: &[String], roles: &Roles) -> Self {
+    pub(super) fn new(found: Found) -> Self {
+        let (columns, roles) = (&found.names, &found.roles);
         Self {
             columns: columns.to_vec(),
-            left_out: roles.left_out.iter().map(|&index| columns[index].clone()).collect(),
-            is_timed: roles.time.is_some(),
-            is_named: roles.series.is_some(),
-            n_channels: roles.values.len(),
+            roles: roles.told(columns),
+            is_timed: !roles.time.is_empty(),
+            is_named: !roles.series.is_empty(),
+            channels: roles.values.iter().map(|&index| columns[index].clone()).collect(),
             series: Vec::new(),
             block_bytes: Vec::new(),
+            found,
             names: Texts::default(),
         }
     }
@@ -132,8 +148,9 @@ mod tests {
     use super::*;
 
     fn listing(rows: impl Iterator<Item = (usize, &'static str)>) -> Listing {
-        let roles = Roles { series: Some(0), values: vec![1], ..Roles::default() };
-        let mut listing = Listing::new(&["series".to_owned(), "value".to_owned()], &roles);
+        let roles = Roles { series: vec![0], values: vec![1], ..Roles::default() };
+        let names = vec!["series".to_owned(), "value".to_owned()];
+        let mut listing = Listing::new(Found { names, roles, numbers: NumberForm::default(), layout: None });
         for (row, name) in rows {
             listing.add(row, name, || Ok(TimeFormat::Index)).unwrap();
         }

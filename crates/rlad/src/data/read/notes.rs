@@ -1,8 +1,10 @@
 //! Notes on repairs and on what was left out while reading, in a bounded number of sentences.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use crate::data::series::{Series, TimeFormat};
+use super::columns::Wanted;
+use crate::data::series::{NANOS_PER_SECOND, Series, TimeFormat};
 
 /// The number of cases that a sentence names.
 const MAX_NAMED: usize = 3;
@@ -11,12 +13,16 @@ const MAX_NAMED: usize = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Note {
     OtherFile,
+    NotRead,
     NoRows,
-    LeftOut,
     NoTime,
     NoTruth,
     Sorted,
     Dropped,
+    KeptLast,
+    Averaged,
+    EarlyTimes,
+    Counter,
     Infinite,
     OffGrid,
     OnePoint,
@@ -29,13 +35,17 @@ impl Note {
     /// The beginning of the sentence on its cases.
     const fn text(self) -> &'static str {
         match self {
-            Self::OtherFile => "not read, because its name ends in neither `.csv` nor `.parquet`",
+            Self::OtherFile => "not read, because its name ends in neither `.csv` nor `.parquet` (nor `.csv.gz`)",
+            Self::NotRead => "left out, because it cannot be read",
             Self::NoRows => "no rows",
-            Self::LeftOut => "column not read",
             Self::NoTime => "no column for the time, so the number of the row stands for it",
             Self::NoTruth => "no labels",
             Self::Sorted => "rows sorted by time",
             Self::Dropped => "rows dropped that repeat a timestamp, the first kept",
+            Self::KeptLast => "rows dropped that repeat a timestamp, the last kept",
+            Self::Averaged => "rows that repeat a timestamp averaged",
+            Self::EarlyTimes => "times taken as seconds since 1970, as no unit is given",
+            Self::Counter => "never falls, as a counter does: its rate may be meant",
             Self::Infinite => "infinite values taken as missing",
             Self::OffGrid => "timestamps off the grid of the step",
             Self::OnePoint => "one point only",
@@ -54,6 +64,8 @@ pub(crate) type Place = (usize, usize);
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     notes: BTreeMap<Note, BTreeMap<Place, String>>,
+    /// What the columns of files were taken for, and the files of which that holds.
+    roles: BTreeMap<String, Vec<String>>,
 }
 
 impl Notes {
@@ -66,6 +78,16 @@ impl Notes {
     /// Notes one case at its place; a case that is noted again counts once.
     pub(crate) fn add_at(&mut self, note: Note, place: Place, case: String) {
         self.notes.entry(note).or_default().insert(place, case);
+    }
+
+    /// Notes what the columns of a file were taken for, and that it has no time; not where only names tell, as in files of a fixed form.
+    pub(super) fn read_as(&mut self, path: &Path, roles: &str, is_timed: bool, wanted: &Wanted) {
+        if wanted.by_content {
+            self.roles.entry(roles.to_owned()).or_default().push(path.display().to_string());
+        }
+        if !is_timed {
+            self.add(Note::NoTime, format!("`{}`", path.display()));
+        }
     }
 
     /// Leaves out a kind that is how the data are meant to be.
@@ -89,6 +111,16 @@ impl Notes {
                 self.add_at(Note::OffGrid, (index, 0), format!("`{name}` ({})", percent(off, timestamps.len() - 1)));
             }
         }
+        // Before 1973 nobody measured what is asked about here.
+        let is_early = timestamps[timestamps.len() - 1] < 100_000_000 * NANOS_PER_SECOND && timestamps[0] >= 0;
+        if is_early && matches!(series.time_format(), TimeFormat::Seconds | TimeFormat::DecimalSeconds) {
+            let case = format!(
+                "`{name}` ({} is {})",
+                series.time_format().format(timestamps[0]),
+                TimeFormat::Civil.format(timestamps[0])
+            );
+            self.add_at(Note::EarlyTimes, (index, 0), case);
+        }
         let n_channels = series.n_channels();
         let mut constant = true;
         for (channel, channel_name) in series.channels().iter().enumerate() {
@@ -100,7 +132,12 @@ impl Notes {
                     self.add_at(Note::AllMissing, (index, channel), case);
                     constant &= n_channels > 1;
                 }
-                Some(first) => constant &= values.all(|value| value.to_bits() == first.to_bits()),
+                Some(first) => {
+                    if is_counter(*first, values.clone().copied()) {
+                        self.add_at(Note::Counter, (index, channel), format!("`{channel_name}` of `{name}`"));
+                    }
+                    constant &= values.all(|value| value.to_bits() == first.to_bits());
+                }
             }
         }
         if constant {
@@ -118,6 +155,38 @@ impl Notes {
         };
         self.notes.iter().map(sentence).collect()
     }
+
+    /// What the columns were taken for: a line for the files that are alike, the most files first; of many kinds the rest is a number.
+    pub(crate) fn roles(&self) -> Vec<String> {
+        let read = |(roles, files): (&String, &Vec<String>)| match &files[..] {
+            [one] => format!("`{one}`: {roles}"),
+            [first, ..] => format!("{} files as `{first}`: {roles}", files.len()),
+            [] => roles.clone(),
+        };
+        let mut kinds: Vec<_> = self.roles.iter().collect();
+        kinds.sort_by_key(|(_, files)| std::cmp::Reverse(files.len()));
+        let n_more = kinds.len().saturating_sub(MAX_NAMED);
+        let n_files: usize = kinds.iter().skip(MAX_NAMED).map(|(_, files)| files.len()).sum();
+        let more = (n_more > 0).then(|| format!("{n_files} files of {n_more} other kinds"));
+        kinds.into_iter().take(MAX_NAMED).map(read).chain(more).collect()
+    }
+}
+
+/// Whether values are those of a counter: whole numbers of which nearly all are at least the one before, and many are above it.
+fn is_counter(first: f64, rest: impl Iterator<Item = f64>) -> bool {
+    const MIN_POINTS: usize = 100;
+    let (mut before, mut n, mut n_rises, mut n_falls) = (first, 0_usize, 0_usize, 0_usize);
+    for value in rest {
+        if value.fract() != 0.0 || value < 0.0 {
+            return false;
+        }
+        n += 1;
+        n_rises += usize::from(value > before);
+        n_falls += usize::from(value < before);
+        before = value;
+    }
+    // A counter that starts anew falls once in a while.
+    n >= MIN_POINTS && 2 * n_rises >= n && n_falls * 100 <= n
 }
 
 /// A fraction as a percentage that is 0 or 100 only where it is.

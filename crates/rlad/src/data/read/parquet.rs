@@ -2,6 +2,7 @@
 
 mod cells;
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
@@ -11,14 +12,17 @@ use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatc
 use ::parquet::basic::Compression;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, LargeStringArray, RecordBatch};
-use arrow_schema::{ArrowError, DataType, TimeUnit};
+use arrow_schema::{ArrowError, DataType, Schema, TimeUnit};
 use arrow_select::filter::{filter, filter_record_batch};
 
 use self::cells::{display, is_number, is_text, texts};
-use super::columns::{self, Kind, Roles, Wanted};
-use super::listing::{Listing, Pick};
-use super::table::{EXPECTED_LABEL, Table, label_of, label_of_text};
-use super::time::{ReadTime, Trouble, integral, read_integer, read_timestamp};
+use super::columns::{self, Repeats, Roles, Rows, Wanted};
+use super::files::DataFile;
+use super::listing::{Found, Listing};
+use super::number::NumberForm;
+use super::sample::{ColumnSample, Look, SAMPLE_ROWS, Typed, looks};
+use super::table::{EXPECTED_LABEL, Keys, Table, label_of, label_of_text};
+use super::time::{ReadTime, TimeSyntax, Trouble, read_float, read_integer};
 use crate::data::series::TimeFormat;
 use crate::error::{Cause, Error, Result};
 
@@ -29,8 +33,11 @@ const BATCH: usize = 65_536;
 ///
 /// # Errors
 /// [`Error::Read`], [`Error::Format`] if it is no Parquet file or damaged, [`Error::Columns`], [`Error::Cell`].
-pub(super) fn read(path: &Path, wanted: &Wanted, pick: Option<&Pick<'_>>) -> Result<Table> {
-    let (parquet, mut builder) = Parquet::open(path, wanted)?;
+pub(super) fn read(file: &DataFile, wanted: &Wanted, listed: Option<(&Listing, &[usize])>) -> Result<Table> {
+    let path = &file.path;
+    let (parquet, mut builder) = Parquet::open(file, wanted, listed.map(|(listing, _)| &listing.found))?;
+    let pick = listed.and_then(|(listing, series)| listing.pick(series));
+    let pick = pick.as_ref();
     let mut rows: Vec<Range<usize>> = Vec::new();
     match pick {
         None => rows.push(0..usize::MAX),
@@ -42,7 +49,7 @@ pub(super) fn read(path: &Path, wanted: &Wanted, pick: Option<&Pick<'_>>) -> Res
     let mut rows = rows.into_iter().flatten();
     let roles = &parquet.roles;
     let mut needed = roles.values.clone();
-    needed.extend([roles.series, roles.time, roles.label, roles.tag].into_iter().flatten());
+    needed.extend(roles.series.iter().chain(&roles.time).copied().chain(roles.label).chain(roles.tag));
 
     let mut table = Table::new(path, &parquet.names, roles);
     let (columns, reader) = parquet.reader(builder, needed)?;
@@ -67,29 +74,31 @@ pub(super) fn read(path: &Path, wanted: &Wanted, pick: Option<&Pick<'_>>) -> Res
         }
         parquet.push(&mut table, &columns, &batch, &numbers)?;
     }
-    Ok(table)
+    table.checked(&parquet.names, &parquet.roles)
 }
 
-/// Lists the series of a Parquet file; one without a column for the series is the series `name`.
+/// Lists the series of a Parquet file; one without a column for the series is the series that its file names.
 ///
 /// # Errors
 /// Those of [`read`] as far as they concern the columns, the names and the first time of each series.
-pub(super) fn list(path: &Path, name: &str, wanted: &Wanted) -> Result<Listing> {
-    let (parquet, builder) = Parquet::open(path, wanted)?;
+pub(super) fn list(file: &DataFile, wanted: &Wanted) -> Result<Listing> {
+    let (path, name) = (&file.path, file.name.as_str());
+    let (parquet, builder) = Parquet::open(file, wanted, None)?;
     let roles = &parquet.roles;
-    let mut listing = Listing::new(&parquet.names, roles);
-    let (columns, reader) = parquet.reader(builder, roles.series.into_iter().chain(roles.time).collect())?;
+    let (names, numbers) = (parquet.names.clone(), parquet.numbers.clone());
+    let mut listing = Listing::new(Found { names, roles: roles.clone(), numbers, layout: None });
+    let (columns, reader) = parquet.reader(builder, roles.series.iter().chain(&roles.time).copied().collect())?;
     let mut n_rows = 0;
     for batch in reader {
         let batch = batch.map_err(|source| parquet.damaged(source))?;
         let series = parquet.series(&columns, &batch, |i| n_rows + i + 1)?;
         for i in 0..batch.num_rows() {
             let name = series.as_ref().map_or(name, |names| names.value(i));
-            listing.add(n_rows, name, || match roles.time {
+            listing.add(n_rows, name, || match roles.time.first() {
                 None => Ok(TimeFormat::Index),
-                Some(time) => {
+                Some(&time) => {
                     let cells = columns.of(&batch, time);
-                    let first = times(&cells.slice(i, 1)).remove(0);
+                    let first = parquet.times(&columns, &batch, i..i + 1).remove(0);
                     let wrong = |trouble: Trouble| {
                         let (column, found) = (&parquet.names[time], display(cells, i));
                         Error::cell(path, n_rows + 1, column, trouble.expected(), found)
@@ -108,17 +117,28 @@ struct Parquet<'a> {
     path: &'a Path,
     names: Vec<String>,
     roles: Roles,
+    /// How numbers in columns of text are written.
+    numbers: NumberForm,
 }
 
 impl<'a> Parquet<'a> {
-    fn open(path: &'a Path, wanted: &Wanted) -> Result<(Self, ParquetRecordBatchReaderBuilder<File>)> {
-        let file = File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|source| not_parquet(path, source))?;
+    /// `known`: what was found of the file before.
+    fn open(
+        file: &'a DataFile,
+        wanted: &Wanted,
+        known: Option<&Found>,
+    ) -> Result<(Self, ParquetRecordBatchReaderBuilder<File>)> {
+        let path = &file.path;
+        let open =
+            || ParquetRecordBatchReaderBuilder::try_new(file.open()?).map_err(|source| not_parquet(path, source));
+        let builder = open()?;
         let schema = builder.schema().clone();
         let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
-        let roles = columns::find(path, &names, wanted, || {
-            Ok(schema.fields().iter().map(|field| kind(field.data_type())).collect())
-        })?;
+        let mut rows = ParquetRows { open: &open, path, schema: &schema, sample: Vec::new() };
+        let roles = match known {
+            Some(known) if known.names == names => known.roles.clone(),
+            _ => columns::find(path, &names, wanted, &mut rows)?,
+        };
         let check = |column: usize, ok: fn(&DataType) -> bool, what: &str| {
             let found = schema.field(column).data_type();
             if ok(found) {
@@ -128,18 +148,19 @@ impl<'a> Parquet<'a> {
             Err(Error::Columns { path: path.to_owned(), expected, found: names.clone() })
         };
         for &column in &roles.values {
-            check(column, is_number, "numbers")?;
+            check(column, |ty| is_number(ty) || is_text(ty), "numbers")?;
         }
-        if let Some(column) = roles.time {
+        for &column in &roles.time {
             check(column, is_time, "timestamps")?;
         }
         if let Some(column) = roles.label {
-            check(column, |ty| is_number(ty) || is_text(ty) || *ty == DataType::Boolean, "labels")?;
+            check(column, |ty| is_number(ty) || is_text(ty), "labels")?;
         }
-        for column in roles.series.into_iter().chain(roles.tag) {
+        for column in roles.series.iter().copied().chain(roles.tag) {
             check(column, |ty| is_text(ty) || ty.is_integer(), "text")?;
         }
-        Ok((Self { path, names, roles }, builder))
+        let numbers = NumberForm { decimal: wanted.form.decimal, missing: wanted.form.missing.clone() };
+        Ok((Self { path, names, roles, numbers }, builder))
     }
 
     /// The batches of some columns.
@@ -150,19 +171,7 @@ impl<'a> Parquet<'a> {
     ) -> Result<(Projected, ParquetRecordBatchReader)> {
         needed.sort_unstable();
         let mask = ProjectionMask::roots(builder.parquet_schema(), needed.iter().copied());
-        let mut chunks = builder.metadata().row_groups().iter().flat_map(|group| group.columns().iter().enumerate());
-        let codec = chunks.find_map(|(leaf, chunk)| {
-            let codec = chunk.compression();
-            (mask.leaf_included(leaf) && matches!(codec, Compression::BROTLI(_) | Compression::LZO)).then_some(codec)
-        });
-        if let Some(codec) = codec {
-            let expected = format!(
-                "a Parquet file that can be read: it is compressed with {}, expected Snappy, Zstandard, gzip, LZ4 or \
-                 none; write it anew, for example with `pandas.read_parquet(…).to_parquet(…)`",
-                if codec == Compression::LZO { "LZO" } else { "Brotli" }
-            );
-            return Err(Error::Format { path: self.path.to_owned(), expected, source: None });
-        }
+        refuse_codec(self.path, &builder, &mask)?;
         let reader = builder.with_projection(mask).with_batch_size(BATCH).build();
         Ok((Projected(needed), reader.map_err(|source| not_parquet(self.path, source))?))
     }
@@ -179,13 +188,37 @@ impl<'a> Parquet<'a> {
         batch: &RecordBatch,
         number: impl Fn(usize) -> usize,
     ) -> Result<Option<LargeStringArray>> {
-        let Some(index) = self.roles.series else { return Ok(None) };
-        let texts = texts(columns.of(batch, index));
-        if let Some(i) = texts.iter().position(|text| text.is_none_or(str::is_empty)) {
-            let found = if texts.is_null(i) { "null" } else { "" };
-            return Err(Error::cell(self.path, number(i), &self.names[index], "the name of a series", found));
+        if self.roles.series.is_empty() {
+            return Ok(None);
         }
-        Ok(Some(texts))
+        let mut parts = Vec::with_capacity(self.roles.series.len());
+        for &index in &self.roles.series {
+            let texts = texts(columns.of(batch, index));
+            if let Some(i) = texts.iter().position(|text| text.is_none_or(str::is_empty)) {
+                let found = if texts.is_null(i) { "null" } else { "" };
+                return Err(Error::cell(self.path, number(i), &self.names[index], "the name of a series", found));
+            }
+            parts.push(texts);
+        }
+        if parts.len() == 1 {
+            return Ok(parts.pop());
+        }
+        let joined = |i: usize| parts.iter().map(|part| part.value(i)).collect::<Vec<_>>().join("/");
+        Ok(Some((0..batch.num_rows()).map(|i| Some(joined(i))).collect()))
+    }
+
+    /// The timestamps of some rows of a batch, where there is a column for them: of a date and a time of day, both.
+    fn times(&self, columns: &Projected, batch: &RecordBatch, rows: Range<usize>) -> Vec<ReadTime> {
+        let cells = |column: usize| columns.of(batch, column).slice(rows.start, rows.len());
+        match self.roles.time[..] {
+            [] => Vec::new(),
+            [one] => times(&cells(one), &self.roles.times),
+            [date, clock, ..] => {
+                let (dates, clocks) = (cells(date), cells(clock));
+                let joined = |i: usize| format!("{} {}", display(&dates, i), display(&clocks, i));
+                (0..rows.len()).map(|i| self.roles.times.read(&joined(i))).collect()
+            }
+        }
     }
 
     /// Adds a batch to a table that knows the numbers and series of its rows already.
@@ -200,11 +233,16 @@ impl<'a> Parquet<'a> {
                 |i: usize| Error::cell(self.path, numbers[i], &self.names[index], EXPECTED_LABEL, display(cells, i));
             if is_text(cells.data_type()) {
                 for (i, text) in texts(cells).iter().enumerate() {
-                    labels.push(label_of_text(text.unwrap_or_default().trim()).ok_or_else(|| wrong(i))?);
+                    let text = text.unwrap_or_default().trim();
+                    let label = label_of_text(text).ok_or_else(|| wrong(i))?;
+                    table.label_signs.see(text, label);
+                    labels.push(label);
                 }
             } else {
                 for (i, number) in cells::numbers(cells).into_iter().enumerate() {
-                    labels.push(label_of(number.unwrap_or(f64::NAN)).ok_or_else(|| wrong(i))?);
+                    let label = label_of(number.unwrap_or(f64::NAN)).ok_or_else(|| wrong(i))?;
+                    table.label_signs.see(if number < Some(0.0) && number.is_some() { "-" } else { "" }, label);
+                    labels.push(label);
                 }
             }
         }
@@ -212,16 +250,30 @@ impl<'a> Parquet<'a> {
         let first = table.values.len();
         table.values.resize(first + batch.num_rows() * n_channels, f64::NAN);
         for (channel, &index) in roles.values.iter().enumerate() {
-            let numbers = cells::numbers(columns.of(batch, index));
+            let column = columns.of(batch, index);
+            let numbers = if is_text(column.data_type()) {
+                let wrong =
+                    |i: usize| Error::cell(self.path, numbers[i], &self.names[index], "a number", display(column, i));
+                let read = |(i, text): (usize, Option<&str>)| {
+                    text.map(|text| self.numbers.read(text).ok_or_else(|| wrong(i))).transpose()
+                };
+                texts(column).iter().enumerate().map(read).collect::<Result<_>>()?
+            } else {
+                cells::numbers(column)
+            };
             let cells = table.values[first..].iter_mut().skip(channel).step_by(n_channels);
             for (cell, number) in cells.zip(numbers) {
                 *cell = number.unwrap_or(f64::NAN);
             }
         }
-        if let Some(index) = roles.time {
+        if let Some(&index) = roles.time.first() {
             let cells = columns.of(batch, index);
-            for (i, read) in times(cells).into_iter().enumerate() {
-                table.push_time(&self.names[index], read, || display(cells, i))?;
+            for (i, read) in self.times(columns, batch, 0..batch.num_rows()).into_iter().enumerate() {
+                let wrong = |trouble: Trouble| {
+                    Error::cell(self.path, numbers[i], &self.names[index], trouble.expected(), display(cells, i))
+                };
+                let later = || roles.times.read_later(&display(cells, i).replace('T', " "));
+                table.push_time(&self.names[index], read.map_err(wrong)?, later, || display(cells, i))?;
             }
         }
         table.n_rows += batch.num_rows();
@@ -242,6 +294,24 @@ impl Projected {
 fn not_parquet(path: &Path, source: impl Into<Cause>) -> Error {
     let expected = "a whole Parquet file".to_owned();
     Error::Format { path: path.to_owned(), expected, source: Some(source.into()) }
+}
+
+/// Refuses columns that are compressed in a way that cannot be read.
+fn refuse_codec(path: &Path, builder: &ParquetRecordBatchReaderBuilder<File>, mask: &ProjectionMask) -> Result<()> {
+    let mut chunks = builder.metadata().row_groups().iter().flat_map(|group| group.columns().iter().enumerate());
+    let codec = chunks.find_map(|(leaf, chunk)| {
+        let codec = chunk.compression();
+        (mask.leaf_included(leaf) && matches!(codec, Compression::BROTLI(_) | Compression::LZO)).then_some(codec)
+    });
+    if let Some(codec) = codec {
+        let expected = format!(
+            "a Parquet file that can be read: it is compressed with {}, expected Snappy, Zstandard, gzip, LZ4 or \
+             none; write it anew, for example with `pandas.read_parquet(…).to_parquet(…)`",
+            if codec == Compression::LZO { "LZO" } else { "Brotli" }
+        );
+        return Err(Error::Format { path: path.to_owned(), expected, source: None });
+    }
+    Ok(())
 }
 
 /// Selects some rows, as ranges that rise and do not touch: row groups without any of them are not read, and pages without
@@ -270,14 +340,18 @@ fn select(
 }
 
 /// The timestamps in cells.
-fn times(cells: &ArrayRef) -> Vec<ReadTime> {
+fn times(cells: &ArrayRef, syntax: &TimeSyntax) -> Vec<ReadTime> {
     match cells.data_type() {
         ty if is_text(ty) => {
-            let read = |text: Option<&str>| text.map_or(Err(Trouble::Form), read_timestamp);
+            let read = |text: Option<&str>| text.map_or(Err(Trouble::Form), |text| syntax.read(text));
             texts(cells).iter().map(read).collect()
         }
+        ty if is_number(ty) && !syntax.is_usual() => {
+            let read = |i: usize| if cells.is_null(i) { Err(Trouble::Form) } else { syntax.read(&display(cells, i)) };
+            (0..cells.len()).map(read).collect()
+        }
         ty if ty.is_floating() => {
-            let read = |number: Option<f64>| number.and_then(integral).map_or(Err(Trouble::Form), read_integer);
+            let read = |number: Option<f64>| number.map_or(Err(Trouble::Form), read_float);
             cells::numbers(cells).into_iter().map(read).collect()
         }
         ty => {
@@ -295,11 +369,95 @@ fn times(cells: &ArrayRef) -> Vec<ReadTime> {
                 (None, _) => Err(Trouble::Form),
                 (Some(integer), None) => read_integer(integer),
                 (Some(integer), Some(format)) => {
-                    integer.checked_mul(nanos).map(|timestamp| (format, timestamp)).ok_or(Trouble::Range)
+                    let timestamp = integer.checked_mul(nanos).ok_or(Trouble::Range)?;
+                    syntax.zoned(format, timestamp)
                 }
             };
             cells::integers(cells).into_iter().map(read).collect()
         }
+    }
+}
+
+/// The rows of a Parquet file, for what its columns' names do not tell.
+struct ParquetRows<'p, F> {
+    open: &'p F,
+    path: &'p Path,
+    schema: &'p Schema,
+    sample: Vec<ColumnSample>,
+}
+
+impl<F: Fn() -> Result<ParquetRecordBatchReaderBuilder<File>>> ParquetRows<'_, F> {
+    /// Calls `each` with the batches of some columns until it says no.
+    fn each(&self, columns: &[usize], n_rows: usize, mut each: impl FnMut(&RecordBatch)) -> Result<()> {
+        let builder = (self.open)()?;
+        let mask = ProjectionMask::roots(builder.parquet_schema(), columns.iter().copied());
+        refuse_codec(self.path, &builder, &mask)?;
+        let reader = builder.with_projection(mask).with_batch_size(BATCH.min(n_rows)).with_limit(n_rows).build();
+        for batch in reader.map_err(|source| not_parquet(self.path, source))? {
+            each(&batch.map_err(|source| not_parquet(self.path, source))?);
+        }
+        Ok(())
+    }
+
+    fn sample(&mut self) -> Result<&[ColumnSample]> {
+        if self.sample.is_empty() {
+            let typed = |ty: &DataType| match ty {
+                DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => Typed::Time,
+                ty if is_number(ty) => Typed::Number,
+                // Numbers may be written as texts.
+                ty if is_text(ty) => Typed::Text,
+                _ => Typed::Other,
+            };
+            let fields = self.schema.fields().iter().enumerate();
+            let mut columns: Vec<ColumnSample> = fields
+                .map(|(_, field)| ColumnSample { cells: Vec::new(), typed: Some(typed(field.data_type())) })
+                .collect();
+            let readable: Vec<usize> = (0..columns.len()).filter(|&i| columns[i].typed != Some(Typed::Other)).collect();
+            self.each(&readable, SAMPLE_ROWS, |batch| {
+                for (&column, cells) in readable.iter().zip(batch.columns()) {
+                    let cell = |i: usize| if cells.is_null(i) { String::new() } else { display(cells, i) };
+                    columns[column].cells.extend((0..cells.len()).map(cell));
+                }
+            })?;
+            self.sample = columns;
+        }
+        Ok(&self.sample)
+    }
+}
+
+impl<F: Fn() -> Result<ParquetRecordBatchReaderBuilder<File>>> Rows for ParquetRows<'_, F> {
+    fn looks(&mut self) -> Result<Vec<Look>> {
+        Ok(looks(self.sample()?, &NumberForm::default()))
+    }
+
+    fn cells(&mut self, column: usize) -> Result<Vec<String>> {
+        Ok(self.sample()?[column].cells.clone())
+    }
+
+    fn repeats(&mut self, key: &[usize]) -> Result<Repeats> {
+        let mut sorted = key.to_vec();
+        sorted.sort_unstable();
+        let places: Vec<usize> = key.iter().map(|column| sorted.binary_search(column).unwrap_or_default()).collect();
+        let mut keys = Keys::new(key.len());
+        self.each(&sorted, usize::MAX, |batch| {
+            let columns: Vec<Cow<'_, LargeStringArray>> =
+                places.iter().map(|&i| Cow::Owned(key_texts(batch.column(i)))).collect();
+            for row in 0..batch.num_rows() {
+                keys.see(columns.iter().map(|column| column.value(row).as_bytes()));
+            }
+        })?;
+        Ok(keys.found)
+    }
+}
+
+/// The cells of a column as texts that are the same where the cells are.
+fn key_texts(cells: &ArrayRef) -> LargeStringArray {
+    match cells.data_type() {
+        ty if is_text(ty) || ty.is_integer() => texts(cells),
+        DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => {
+            cells::integers(cells).into_iter().map(|integer| integer.map(|integer| integer.to_string())).collect()
+        }
+        _ => cells::numbers(cells).into_iter().map(|number| number.map(|number| number.to_string())).collect(),
     }
 }
 
@@ -310,10 +468,6 @@ const fn nanos(unit: TimeUnit) -> i64 {
         TimeUnit::Microsecond => 1_000,
         TimeUnit::Nanosecond => 1,
     }
-}
-
-fn kind(ty: &DataType) -> Kind {
-    if is_number(ty) { Kind::Number } else { Kind::Other }
 }
 
 fn is_time(ty: &DataType) -> bool {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::form::Duplicates;
 use super::notes::{Note, Notes, Place};
 use super::table::Table;
 use crate::data::label::Label;
@@ -10,12 +11,34 @@ use crate::error::{Error, Result};
 
 /// The treatment of rows of one series in one file that have the same timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Duplicates {
+pub(crate) enum Repeated {
     /// They are an error.
     Refuse,
     /// The first in the file is kept.
     KeepFirst,
+    /// The last in the file is kept, where they are few.
+    KeepLastOfFew,
+    /// The last in the file is kept.
+    KeepLast,
+    /// Their mean is kept.
+    Mean,
 }
+
+impl From<Option<Duplicates>> for Repeated {
+    fn from(said: Option<Duplicates>) -> Self {
+        match said {
+            None => Self::KeepLastOfFew,
+            Some(Duplicates::Last) => Self::KeepLast,
+            Some(Duplicates::Mean) => Self::Mean,
+            Some(Duplicates::Error) => Self::Refuse,
+        }
+    }
+}
+
+/// The share of a series' rows that may repeat a timestamp and count as few is one in this number; one row always does, but of a series
+/// that is very short.
+const FEW: usize = 100;
+const SHORT: usize = 20;
 
 /// The points of one series in one file, in strictly increasing time order.
 #[derive(Debug)]
@@ -28,6 +51,8 @@ pub(super) struct Piece {
     /// Shape `[timestamps.len(), channels.len()]`.
     pub(super) values: Vec<f64>,
     pub(super) labels: Option<Vec<Option<Label>>>,
+    /// The rows that it was read from, those that repeat a timestamp among them.
+    pub(super) n_rows: usize,
 }
 
 /// Parts a table into its series; one without a column for the series is the series `name`. `place` is where the notes of a
@@ -38,7 +63,7 @@ pub(super) struct Piece {
 pub(super) fn pieces(
     table: &Table,
     name: &str,
-    duplicates: Duplicates,
+    duplicates: Repeated,
     place: impl Fn(usize, &str) -> Place,
     notes: &mut Notes,
 ) -> Result<Vec<Piece>> {
@@ -65,9 +90,10 @@ fn piece(
     name: &str,
     id: usize,
     mut rows: Vec<usize>,
-    duplicates: Duplicates,
+    duplicates: Repeated,
     add: &mut impl FnMut(Note, String),
 ) -> Result<Piece> {
+    let n_rows = rows.len();
     let (format, timestamps) = match &table.timestamps {
         None => (TimeFormat::Index, (0..).take(rows.len()).collect()),
         Some(timestamps) => {
@@ -77,24 +103,39 @@ fn piece(
                 rows.sort_by_key(|&row| timestamps[row]);
                 add(Note::Sorted, format!("`{name}`"));
             }
-            match duplicates {
-                Duplicates::Refuse => {
-                    if let Some(pair) = rows.windows(2).find(|pair| timestamps[pair[0]] == timestamps[pair[1]]) {
-                        return Err(Error::DuplicateTimestamp {
-                            path: table.path.clone(),
-                            series: name.to_owned(),
-                            timestamp: format.format(timestamps[pair[0]]),
-                            first: table.row_numbers.get(pair[0]),
-                            second: table.row_numbers.get(pair[1]),
-                        });
-                    }
+            let repeats = |pair: &[usize]| timestamps[pair[0]] == timestamps[pair[1]];
+            let n_repeated = rows.windows(2).filter(|pair| repeats(pair)).count();
+            let is_refused = match duplicates {
+                Repeated::Refuse => true,
+                Repeated::KeepLastOfFew => n_repeated > (rows.len() / FEW).max(usize::from(rows.len() >= SHORT)),
+                _ => false,
+            };
+            if let Some(pair) = rows.windows(2).find(|pair| is_refused && repeats(pair)) {
+                return Err(Error::DuplicateTimestamp {
+                    path: table.path.clone(),
+                    series: name.to_owned(),
+                    timestamp: format.format(timestamps[pair[0]]),
+                    first: table.row_numbers.get(pair[0]),
+                    second: table.row_numbers.get(pair[1]),
+                });
+            }
+            if n_repeated > 0 {
+                let note = match duplicates {
+                    Repeated::KeepFirst => Note::Dropped,
+                    Repeated::Mean => Note::Averaged,
+                    _ => Note::KeptLast,
+                };
+                add(note, format!("`{name}` ({n_repeated})"));
+                if duplicates == Repeated::Mean {
+                    return Ok(averaged(table, name, format, &rows));
                 }
-                Duplicates::KeepFirst => {
-                    let n_rows = rows.len();
-                    rows.dedup_by_key(|row| timestamps[*row]);
-                    if rows.len() < n_rows {
-                        add(Note::Dropped, format!("`{name}` ({})", n_rows - rows.len()));
-                    }
+                if duplicates != Repeated::KeepFirst {
+                    // Of rows with the same timestamp the last stays: seen from the end it is the first.
+                    rows.reverse();
+                }
+                rows.dedup_by_key(|row| timestamps[*row]);
+                if duplicates != Repeated::KeepFirst {
+                    rows.reverse();
                 }
             }
             (format, rows.iter().map(|&row| timestamps[row]).collect())
@@ -111,7 +152,57 @@ fn piece(
     }
     let labels = table.labels.as_ref().map(|labels| rows.iter().map(|&row| labels[row]).collect());
     let (path, channels) = (table.path.clone(), table.channels.clone());
-    Ok(Piece { path, series: name.to_owned(), format, channels, timestamps, values, labels })
+    Ok(Piece { path, series: name.to_owned(), format, channels, timestamps, values, labels, n_rows })
+}
+
+/// The points of rows in time order, of which those of one timestamp become their mean; missing values are none of it.
+fn averaged(table: &Table, name: &str, format: TimeFormat, rows: &[usize]) -> Piece {
+    let timestamps = table.timestamps.as_deref().unwrap_or_default();
+    let n_channels = table.channels.len();
+    let mut piece = Piece {
+        path: table.path.clone(),
+        series: name.to_owned(),
+        format,
+        channels: table.channels.clone(),
+        timestamps: Vec::new(),
+        values: Vec::new(),
+        labels: table.labels.as_ref().map(|_| Vec::new()),
+        n_rows: rows.len(),
+    };
+    for same in rows.chunk_by(|a, b| timestamps[*a] == timestamps[*b]) {
+        piece.timestamps.push(timestamps[same[0]]);
+        for channel in 0..n_channels {
+            let values =
+                same.iter().map(|row| table.values[row * n_channels + channel]).filter(|value| !value.is_nan());
+            let (sum, n) = values.fold((0.0, 0.0), |(sum, n), value| (sum + value, n + 1.0));
+            piece.values.push(if n > 0.0 { sum / n } else { f64::NAN });
+        }
+        if let (Some(of_piece), Some(labels)) = (&mut piece.labels, &table.labels) {
+            of_piece.push(same.iter().filter_map(|&row| labels[row]).max());
+        }
+    }
+    piece
+}
+
+/// The name of a series of which each channel is one: that of the channel, after that of the rows where files or rows have several.
+pub(super) fn name_of_channel(rows: Option<&str>, channel: &str) -> String {
+    rows.map_or_else(|| channel.to_owned(), |rows| format!("{rows}/{channel}"))
+}
+
+/// Each channel of a piece as a series by itself. `has_name`: whether its name tells it from others.
+pub(super) fn by_channel(piece: &Piece, has_name: bool) -> impl Iterator<Item = Piece> {
+    let n_channels = piece.channels.len();
+    let rows = has_name.then_some(piece.series.as_str());
+    piece.channels.iter().enumerate().map(move |(channel, name)| Piece {
+        path: piece.path.clone(),
+        series: name_of_channel(rows, name),
+        format: piece.format,
+        channels: vec!["value".to_owned()],
+        timestamps: piece.timestamps.clone(),
+        values: piece.values[channel..].iter().step_by(n_channels).copied().collect(),
+        labels: piece.labels.clone(),
+        n_rows: piece.n_rows,
+    })
 }
 
 /// Joins the pieces of one series, at least one, into one. Where only some of them have labels, the labels of the others are
@@ -166,6 +257,7 @@ pub(super) fn join(name: &str, mut pieces: Vec<Piece>) -> Result<Piece> {
         timestamps: order.iter().map(timestamp).collect(),
         values: Vec::with_capacity(order.len() * n_channels),
         labels: has_labels.then(|| Vec::with_capacity(order.len())),
+        n_rows: pieces.iter().map(|piece| piece.n_rows).sum(),
     };
     for (piece, row) in order {
         joined.values.extend_from_slice(&pieces[piece].values[row * n_channels..(row + 1) * n_channels]);

@@ -1,10 +1,12 @@
 //! The content of one file, column by column, before it is parted into series.
 
-use std::collections::HashMap;
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use super::columns::Roles;
-use super::time::ReadTime;
+use super::columns::{Repeats, Roles};
+use super::number::number_of;
 use crate::data::label::Label;
 use crate::data::series::TimeFormat;
 use crate::error::{Error, Result};
@@ -15,8 +17,6 @@ pub(crate) struct Table {
     pub(crate) path: PathBuf,
     /// All columns of the file, for messages.
     pub(crate) columns: Vec<String>,
-    /// The columns that are read as nothing.
-    pub(crate) left_out: Vec<String>,
     pub(crate) n_rows: usize,
     pub(super) row_numbers: RowNumbers,
     /// The series of each row, where there is a column for it.
@@ -31,6 +31,12 @@ pub(crate) struct Table {
     pub(crate) values: Vec<f64>,
     pub(crate) labels: Option<Vec<Option<Label>>>,
     pub(crate) tags: Option<Texts>,
+    /// What the column of the label was seen to hold.
+    pub(super) label_signs: LabelSigns,
+    /// The roles of the columns, in words.
+    pub(crate) roles: String,
+    /// The time of the row before of each series, where a clock that is set back may need it.
+    last_times: Vec<i64>,
 }
 
 impl Table {
@@ -40,41 +46,138 @@ impl Table {
         Self {
             path: path.to_owned(),
             columns: columns.to_vec(),
-            left_out: names(&roles.left_out),
             n_rows: 0,
             row_numbers: RowNumbers::default(),
-            series: roles.series.map(|_| Texts::default()),
+            series: (!roles.series.is_empty()).then(Texts::default),
             formats: Vec::new(),
-            timestamps: roles.time.map(|_| Vec::new()),
+            timestamps: (!roles.time.is_empty()).then(Vec::new),
             channels: names(&roles.values),
             values: Vec::new(),
             labels: roles.label.map(|_| Vec::new()),
             tags: roles.tag.map(|_| Texts::default()),
+            label_signs: LabelSigns::default(),
+            roles: roles.told(columns),
+            last_times: Vec::new(),
         }
     }
 
     /// Adds the time of a row, whose number and series stand in the table already.
     ///
+    /// `later` is the second of the two times that it may stand for where a clock is set back: that one holds after the first.
     /// `found` is the cell as it stands in the file.
-    pub(crate) fn push_time(&mut self, column: &str, read: ReadTime, found: impl FnOnce() -> String) -> Result<()> {
+    pub(crate) fn push_time(
+        &mut self,
+        column: &str,
+        (format, mut timestamp): (TimeFormat, i64),
+        later: impl FnOnce() -> Option<i64>,
+        found: impl FnOnce() -> String,
+    ) -> Result<()> {
         let timestamps = self.timestamps.as_mut().expect("there is a column for the time");
         let row = timestamps.len();
-        let number = self.row_numbers.get(row);
-        let wrong = |expected: String, found: String| Error::cell(&self.path, number, column, expected, found);
-        let (format, timestamp) = match read {
-            Ok(read) => read,
-            Err(trouble) => return Err(wrong(trouble.expected().to_owned(), found())),
-        };
         let series = self.series.as_ref().map_or(0, |series| series.of_row[row] as usize);
-        match self.formats.get(series) {
-            Some(&first) if first != format => {
-                return Err(wrong(format!("{}, as in the rows before", first.describe()), found()));
+        match self.formats.get_mut(series) {
+            Some(first) if *first == format => {}
+            // Some of the numbers have a fraction.
+            Some(first @ (TimeFormat::Seconds | TimeFormat::DecimalSeconds))
+                if matches!(format, TimeFormat::Seconds | TimeFormat::DecimalSeconds) =>
+            {
+                *first = TimeFormat::DecimalSeconds;
             }
-            Some(_) => {}
+            Some(first) => {
+                let expected = format!("{}, as in the rows before", first.describe());
+                return Err(Error::cell(&self.path, self.row_numbers.get(row), column, expected, found()));
+            }
             None => self.formats.push(format),
+        }
+        match self.last_times.get_mut(series) {
+            Some(last) => {
+                if timestamp <= *last
+                    && let Some(later) = later().filter(|later| later > last)
+                {
+                    timestamp = later;
+                }
+                *last = timestamp;
+            }
+            None => self.last_times.push(timestamp),
         }
         timestamps.push(timestamp);
         Ok(())
+    }
+
+    /// The table, where its labels say which of them is the anomaly.
+    ///
+    /// # Errors
+    /// [`Error::Columns`] where they are −1 and 1.
+    pub(super) fn checked(self, names: &[String], roles: &Roles) -> Result<Self> {
+        match roles.label {
+            Some(label) if self.label_signs.is_signed() => Err(Error::Columns {
+                path: self.path,
+                expected: format!(
+                    "expected the labels 0 and 1 in `{}`, where -1 and 1 stand, of which either may be the anomaly",
+                    names[label]
+                ),
+                found: names.to_vec(),
+            }),
+            _ => Ok(self),
+        }
+    }
+}
+
+/// How often a column was seen to hold each label.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LabelSigns {
+    n_minus_one: usize,
+    n_zero: usize,
+    n_one: usize,
+}
+
+impl LabelSigns {
+    /// `label` is what `text` stands for.
+    pub(super) fn see(&mut self, text: &str, label: Option<Label>) {
+        match label {
+            Some(Label::Normal) => self.n_zero += 1,
+            Some(Label::Anomaly) => self.n_one += 1,
+            None => self.n_minus_one += usize::from(text.starts_with('-')),
+        }
+    }
+
+    /// Whether −1 and 1 stand there and 0 does not, and −1 is the rarer: then it is not the unknown, but may be the anomaly.
+    const fn is_signed(self) -> bool {
+        self.n_zero == 0 && 0 < self.n_minus_one && self.n_minus_one < self.n_one
+    }
+}
+
+/// Keys that were seen, by their hashes.
+#[derive(Debug)]
+pub(super) struct Keys {
+    hashes: HashSet<u64>,
+    of_columns: Vec<HashSet<u64>>,
+    pub(super) found: Repeats,
+}
+
+impl Keys {
+    /// Different cells of a column that are counted.
+    const MAX_DISTINCT: usize = 1_000_000;
+
+    pub(super) fn new(n_columns: usize) -> Self {
+        let found = Repeats { n_distinct: vec![0; n_columns], ..Repeats::default() };
+        Self { hashes: HashSet::new(), of_columns: vec![HashSet::new(); n_columns], found }
+    }
+
+    pub(super) fn see<'a>(&mut self, cells: impl Iterator<Item = &'a [u8]>) {
+        let mut of_row = DefaultHasher::new();
+        for (column, cell) in cells.enumerate() {
+            cell.hash(&mut of_row);
+            let seen = &mut self.of_columns[column];
+            if seen.len() < Self::MAX_DISTINCT {
+                let mut of_cell = DefaultHasher::new();
+                cell.hash(&mut of_cell);
+                seen.insert(of_cell.finish());
+                self.found.n_distinct[column] = seen.len();
+            }
+        }
+        self.found.n_rows += 1;
+        self.found.n_repeated += usize::from(!self.hashes.insert(of_row.finish()));
     }
 }
 
@@ -140,7 +243,8 @@ impl Texts {
 }
 
 /// The looks of a label, for messages.
-pub(crate) const EXPECTED_LABEL: &str = "the label 0, 1, or an empty cell or -1 where it is unknown";
+pub(crate) const EXPECTED_LABEL: &str =
+    "the label 0 or 1, `normal` or `anomaly`, or an empty cell or -1 where it is unknown";
 
 /// The label that a number stands for: 0 normal, 1 anomaly, -1 and NaN unknown; `None` for any other.
 pub(crate) fn label_of(number: f64) -> Option<Option<Label>> {
@@ -155,43 +259,27 @@ pub(crate) fn label_of(number: f64) -> Option<Option<Label>> {
     }
 }
 
-/// The label that a text stands for: as its number, or `true` or `false`.
+/// The label that a text stands for: as its number, `true` or `false`, or a usual word for it.
 pub(crate) fn label_of_text(text: &str) -> Option<Option<Label>> {
     match text {
         text if text.eq_ignore_ascii_case("true") => Some(Some(Label::Anomaly)),
         text if text.eq_ignore_ascii_case("false") => Some(Some(Label::Normal)),
+        text if is_one_of(text, &["anomaly", "anomalous", "abnormal", "outlier", "attack", "fault"]) => {
+            Some(Some(Label::Anomaly))
+        }
+        text if is_one_of(text, &["normal", "inlier", "ok"]) => Some(Some(Label::Normal)),
+        text if is_one_of(text, &["unknown", "unlabelled", "unlabeled"]) => Some(None),
         text => label_of(number_of(text)?),
     }
 }
 
-/// The number that a text stands for: NaN for the usual ways to write that it is missing, `None` if it is no number.
-pub(crate) fn number_of(text: &str) -> Option<f64> {
-    match text.parse() {
-        Ok(number) => Some(number),
-        Err(_) if is_missing(text) => Some(f64::NAN),
-        Err(_) => None,
-    }
-}
-
-fn is_missing(text: &str) -> bool {
-    ["", "nan", "null", "na", "n/a", "none"].iter().any(|missing| text.eq_ignore_ascii_case(missing))
+fn is_one_of(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn missing_values_are_written_in_many_ways() {
-        for text in ["", "NaN", "nan", "-nan", "null", "NULL", "NA", "N/A", "None"] {
-            assert!(number_of(text).is_none_or(f64::is_nan), "{text}");
-        }
-        for text in ["1,5", "0x10", "12 kB", "-", "e5"] {
-            assert_eq!(number_of(text), None, "{text}");
-        }
-        assert_eq!(number_of("1e-3"), Some(1e-3));
-        assert_eq!(number_of("-inf"), Some(f64::NEG_INFINITY));
-    }
 
     #[test]
     fn a_label_is_one_of_three() {

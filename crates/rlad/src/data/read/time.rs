@@ -1,13 +1,18 @@
 //! Timestamps as text and as integers, in the forms that users write them.
 
+mod syntax;
+
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+pub(crate) use self::syntax::{TimeLook, TimeSyntax, look};
 use crate::data::series::{NANOS_PER_SECOND, TimeFormat};
 
+/// The digits of a number of seconds that matter: microseconds are all that a double has of the seconds since 1970.
+const NANOS_PER_MICRO: f64 = 1_000.0;
+
 /// The looks of a timestamp in a file, for messages.
-pub(crate) const EXPECTED: &str =
-    "a timestamp (integer seconds, ms, µs or ns since 1970, RFC 3339, or `YYYY-MM-DD HH:MM:SS`)";
+pub(crate) const EXPECTED: &str = "a timestamp (seconds, ms, µs or ns since 1970, RFC 3339, or `YYYY-MM-DD HH:MM:SS`)";
 
 /// Why a cell is no timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +49,13 @@ impl TimeFormat {
                 .expect("64 bits of nanoseconds are within the calendar")
                 .to_string(),
             Self::Civil => civil(timestamp).strftime("%Y-%m-%d %H:%M:%S%.f").to_string(),
+            Self::DecimalSeconds => {
+                let (sign, nanos) = (if timestamp < 0 { "-" } else { "" }, timestamp.unsigned_abs());
+                let second = NANOS_PER_SECOND.unsigned_abs();
+                let fraction = format!("{:09}", nanos % second);
+                let fraction = fraction.trim_end_matches('0');
+                format!("{sign}{}.{}", nanos / second, if fraction.is_empty() { "0" } else { fraction })
+            }
             integer => integer.to_unit(timestamp).to_string(),
         }
     }
@@ -60,14 +72,21 @@ impl TimeFormat {
             Self::Rfc3339 | Self::Civil => {
                 parse_calendar(text).ok().filter(|(format, _)| *format == self).map(|(_, timestamp)| timestamp)
             }
+            Self::DecimalSeconds => decimal_seconds(text).ok(),
             integer => integer_of(text)?.checked_mul(integer.nanos()),
         }
+    }
+
+    /// Whether series of these forms can be one and the same: a number of seconds may have a fraction or not.
+    pub(crate) fn is_like(self, other: Self) -> bool {
+        let is_seconds = |format| matches!(format, Self::Seconds | Self::DecimalSeconds);
+        self == other || is_seconds(self) && is_seconds(other)
     }
 
     /// The unit of an integer form, in nanoseconds; 1 for an index.
     const fn nanos(self) -> i64 {
         match self {
-            Self::Seconds => NANOS_PER_SECOND,
+            Self::Seconds | Self::DecimalSeconds => NANOS_PER_SECOND,
             Self::Milliseconds => 1_000_000,
             Self::Microseconds => 1_000,
             Self::Index | Self::Nanoseconds | Self::Rfc3339 | Self::Civil => 1,
@@ -84,6 +103,7 @@ impl TimeFormat {
         match self {
             Self::Index => "no timestamps",
             Self::Seconds => "integer seconds",
+            Self::DecimalSeconds => "seconds with a fraction",
             Self::Milliseconds => "integer milliseconds",
             Self::Microseconds => "integer microseconds",
             Self::Nanoseconds => "integer nanoseconds",
@@ -98,8 +118,48 @@ pub(crate) fn read_timestamp(text: &str) -> ReadTime {
     let text = text.trim();
     match integer_of(text) {
         Some(integer) => read_integer(integer),
+        None if text.parse::<f64>().is_ok_and(f64::is_finite) => read_decimal(text),
         None => parse_calendar(text),
     }
+}
+
+/// The form and value of a number with a fraction; its magnitude tells the unit, as that of an integer does.
+fn read_decimal(text: &str) -> ReadTime {
+    let number: f64 = text.parse().map_err(|_| Trouble::Form)?;
+    let (format, _) = read_integer(integral(number.trunc()).ok_or(Trouble::Range)?)?;
+    let nanos = match format {
+        TimeFormat::Seconds => decimal_seconds(text)?,
+        format => integral((number * format.nanos() as f64 / NANOS_PER_MICRO).round() * NANOS_PER_MICRO)
+            .ok_or(Trouble::Range)?,
+    };
+    Ok((TimeFormat::DecimalSeconds, nanos))
+}
+
+/// The form and value of a floating-point number.
+pub(crate) fn read_float(number: f64) -> ReadTime {
+    match integral(number) {
+        Some(integer) => read_integer(integer),
+        None if number.is_finite() => read_decimal(&number.to_string()),
+        None => Err(Trouble::Form),
+    }
+}
+
+/// The nanoseconds of a decimal number of seconds, exactly where it has at most nine decimals.
+pub(super) fn decimal_seconds(text: &str) -> Result<i64, Trouble> {
+    let (is_negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let (whole, fraction) = rest.split_once('.').unwrap_or((rest, ""));
+    let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_digits(whole) || !is_digits(fraction) || whole.len() + fraction.len() == 0 {
+        let number: f64 = text.parse().map_err(|_| Trouble::Form)?;
+        let nanos = (number * NANOS_PER_SECOND as f64 / NANOS_PER_MICRO).round() * NANOS_PER_MICRO;
+        let fits = nanos.abs() < 9.2e18;
+        return if fits { Ok(nanos as i64) } else { Err(if nanos.is_nan() { Trouble::Form } else { Trouble::Range }) };
+    }
+    let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| Trouble::Range)? };
+    let digits: String = fraction.chars().chain("000000000".chars()).take(9).collect();
+    let nanos: i64 = digits.parse().map_err(|_| Trouble::Form)?;
+    let nanos = whole.checked_mul(NANOS_PER_SECOND).and_then(|whole| whole.checked_add(nanos)).ok_or(Trouble::Range)?;
+    Ok(if is_negative { -nanos } else { nanos })
 }
 
 /// The form and value of an integer timestamp. Its magnitude tells the unit: below 10¹¹ seconds (until the year 5138), below
@@ -190,8 +250,7 @@ mod tests {
 
     #[test]
     fn what_is_no_timestamp_is_told_from_what_does_not_fit() {
-        for text in ["", "yesterday", "2014-13-01", "07/01/2014", "2014-07-01T25:00:00Z", "1.5", "NaN", "2014-07-01 é"]
-        {
+        for text in ["", "yesterday", "2014-13-01", "07/01/2014", "2014-07-01T25:00:00Z", "NaN", "2014-07-01 é"] {
             assert_eq!(read_timestamp(text), Err(Trouble::Form), "{text}");
         }
         for text in ["9999-12-31 00:00:00", "9999-12-31T00:00:00Z", "99999999999", "0001-01-01"] {
@@ -217,10 +276,26 @@ mod tests {
         assert_eq!(TimeFormat::Seconds.parse("9223372037"), None);
     }
 
+    #[test]
+    fn seconds_keep_their_fraction() {
+        for (text, nanos) in [
+            ("1709251200.585", 1_709_251_200_585_000_000),
+            ("0.004", 4_000_000),
+            ("-1.5", -1_500_000_000),
+            ("3", 3_000_000_000),
+            ("1.5e3", 1_500_000_000_000),
+        ] {
+            assert_eq!(decimal_seconds(text), Ok(nanos), "{text}");
+        }
+        for text in ["", "x", "-", "."] {
+            assert_eq!(decimal_seconds(text), Err(Trouble::Form), "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn every_timestamp_survives_its_form(nanos: i64) {
-            for format in [TimeFormat::Index, TimeFormat::Nanoseconds, TimeFormat::Rfc3339, TimeFormat::Civil] {
+            for format in [TimeFormat::Index, TimeFormat::Nanoseconds, TimeFormat::DecimalSeconds, TimeFormat::Rfc3339, TimeFormat::Civil] {
                 prop_assert_eq!(format.parse(&format.format(nanos)), Some(nanos));
             }
             for format in [TimeFormat::Seconds, TimeFormat::Milliseconds, TimeFormat::Microseconds] {

@@ -34,7 +34,8 @@ pub(super) fn write_dataset(path: &Path, names: &[String], data: &DataSet, timed
             columns.push(floats(values.copied()));
         }
         if has_truth {
-            columns.push(Arc::new(Int8Array::from_iter_values(labels(series, truth))));
+            columns
+                .push(Arc::new(Int8Array::from_iter(labels(series, truth).map(|label| (label >= 0).then_some(label)))));
         }
         columns
     };

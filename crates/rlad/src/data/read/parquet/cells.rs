@@ -2,18 +2,22 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Date64Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
-    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, Date32Type, Date64Type, Decimal128Type, Decimal256Type, Float16Type, Float32Type, Float64Type,
+    Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, LargeStringArray};
 use arrow_schema::{DataType, TimeUnit};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// Whether cells are integers or floating-point numbers.
+/// Whether cells are numbers of any kind, truth values among them, as they are or by a dictionary.
 pub(super) fn is_number(ty: &DataType) -> bool {
-    ty.is_integer() || ty.is_floating()
+    match ty {
+        DataType::Boolean | DataType::Decimal128(..) | DataType::Decimal256(..) => true,
+        DataType::Dictionary(_, values) => is_number(values),
+        ty => ty.is_integer() || ty.is_floating(),
+    }
 }
 
 /// Whether cells are texts, as they are or by a dictionary.
@@ -81,6 +85,23 @@ pub(super) fn numbers(cells: &ArrayRef) -> Vec<Option<f64>> {
         DataType::Float64 => each::<Float64Type, _>(cells, |number| number),
         DataType::Boolean => cells.as_boolean().iter().map(|truth| truth.map(f64::from)).collect(),
         DataType::UInt64 => each::<UInt64Type, _>(cells, |integer| integer as f64),
+        DataType::Decimal128(_, scale) => {
+            let unit = 10_f64.powi(i32::from(*scale));
+            each::<Decimal128Type, _>(cells, |integer| integer as f64 / unit)
+        }
+        DataType::Decimal256(_, scale) => {
+            let unit = 10_f64.powi(i32::from(*scale));
+            each::<Decimal256Type, _>(cells, |integer| integer.to_string().parse().unwrap_or(f64::NAN) / unit)
+        }
+        DataType::Dictionary(..) => {
+            let cells = cells.as_any_dictionary();
+            let values = numbers(cells.values());
+            if values.is_empty() {
+                return vec![None; cells.len()];
+            }
+            let keys = cells.normalized_keys().into_iter().enumerate();
+            keys.map(|(i, key)| if cells.is_valid(i) { values[key] } else { None }).collect()
+        }
         _ => integers(cells).into_iter().map(|integer| integer.map(|integer| integer as f64)).collect(),
     }
 }
@@ -98,6 +119,8 @@ pub(super) fn display(cells: &ArrayRef, i: usize) -> String {
     let shown = match cell.data_type() {
         DataType::Boolean => Some(cell.as_boolean().value(0).to_string()),
         DataType::Float32 => Some(format!("{:?}", cell.as_primitive::<Float32Type>().value(0))),
+        DataType::Decimal128(..) | DataType::Decimal256(..) => numbers(&cell)[0].map(|number| format!("{number:?}")),
+        DataType::Dictionary(_, values) if is_number(values) => numbers(&cell)[0].map(|number| format!("{number:?}")),
         ty if ty.is_floating() => numbers(&cell)[0].map(|number| format!("{number:?}")),
         DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => integers(&cell)[0].map(|integer| {
             let calendar = calendar(cell.data_type(), integer);
