@@ -226,9 +226,15 @@ pub(crate) struct DetectArgs {
     /// Where a report for the browser goes: one `.html` file that needs no network
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) report: Option<PathBuf>,
+    /// Folder for a picture of each event, an `.svg` file; made if it is not there
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) plots: Option<PathBuf>,
     /// Exit with 1 if any point is anomalous
     #[arg(long)]
     pub(crate) check: bool,
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
     /// Score labelled points too, as for `rlad evaluate`; otherwise experts' labels stand in the place of their scores
     #[arg(long, conflicts_with = "name")]
     pub(crate) without_answers: bool,

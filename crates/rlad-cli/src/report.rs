@@ -101,11 +101,13 @@ pub(crate) struct ReportSeries<'a> {
     /// The points.
     pub(crate) series: &'a Series,
     /// The score of each point, higher is more anomalous; NaN where it was not scored.
-    pub(crate) scores: &'a [f64],
+    pub(crate) scores: Vec<f64>,
     /// The number of alarms.
     pub(crate) n_alarms: usize,
     /// The events, in time order, from the first alarm to the last.
     pub(crate) events: Vec<Range<usize>>,
+    /// Why each of them was called, in words.
+    pub(crate) why: Vec<String>,
     /// The runs of points that are anomalous in truth, in time order; `None` where the truth is not known.
     pub(crate) truth: Option<Vec<Range<usize>>>,
     /// The questions that were asked about it.
@@ -175,17 +177,18 @@ struct SeriesData<'a> {
     /// One list a channel; null for a missing value.
     values: Vec<Vec<Option<f64>>>,
     scores: Vec<Option<f64>>,
-    events: Vec<EventData>,
+    events: Vec<EventData<'a>>,
     truth: Option<Vec<(f64, f64)>>,
     questions: Vec<QuestionData>,
 }
 
 #[derive(Serialize)]
-struct EventData {
+struct EventData<'a> {
     start: f64,
     end: f64,
     n_points: usize,
     peak: Option<f64>,
+    why: &'a str,
 }
 
 #[derive(Serialize)]
@@ -222,7 +225,7 @@ fn series_data<'a>(this: &'a ReportSeries<'a>, max_points: usize) -> SeriesData<
     let mut columns: Vec<Vec<f64>> = (0..series.n_channels())
         .map(|channel| (0..series.len()).map(|point| series.row(point)[channel]).collect())
         .collect();
-    columns.push(this.scores.to_vec());
+    columns.push(this.scores.clone());
     let clock = series.clock();
     let slots: Vec<i64> = series.timestamps().iter().map(|&timestamp| clock.slot(timestamp)).collect();
 
@@ -257,15 +260,17 @@ fn series_data<'a>(this: &'a ReportSeries<'a>, max_points: usize) -> SeriesData<
             .filter(|&i| drawn[i] == drawn[i - 1] + 1 && slots[drawn[i]] - slots[drawn[i - 1]] > 1)
             .collect(),
         values: columns[..series.n_channels()].iter().map(|column| pick(column, &drawn)).collect(),
-        scores: pick(this.scores, &drawn),
+        scores: pick(&this.scores, &drawn),
         events: this
             .events
             .iter()
-            .map(|event| EventData {
+            .enumerate()
+            .map(|(at, event)| EventData {
                 start: time(event.start),
                 end: time(event.end - 1),
                 n_points: event.len(),
                 peak: peak(event).and_then(|point| rounded(this.scores[point])),
+                why: this.why.get(at).map_or("", String::as_str),
             })
             .collect(),
         truth: this

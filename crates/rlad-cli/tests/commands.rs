@@ -63,13 +63,12 @@ fn from_a_file_to_a_judged_detector() {
         assert!(dir.join("s").join(file).exists(), "{file}");
     }
 
-    let detected = rlad(dir, "detect s host.csv --out scores.parquet --events events.csv --report report.html --check");
-    assert_eq!(detected.status.code(), Some(1), "{}", String::from_utf8_lossy(&detected.stderr));
-    assert!(
-        fs::read_to_string(dir.join("events.csv"))
-            .unwrap()
-            .starts_with("series,start,end,n_points,peak,peak_timestamp\n")
+    let detected = rlad(
+        dir,
+        "detect s host.csv --out scores.parquet --events events.csv --plots plots --report report.html --check",
     );
+    assert_eq!(detected.status.code(), Some(1), "{}", String::from_utf8_lossy(&detected.stderr));
+    check_events(dir);
     let report = fs::read_to_string(dir.join("report.html")).unwrap();
     assert!(report.contains("host") && report.contains("Content-Security-Policy"));
 
@@ -91,6 +90,28 @@ fn from_a_file_to_a_judged_detector() {
     let more: serde_json::Value = serde_json::from_str(&stdout(&more)).unwrap();
     assert_eq!(more["questions"].as_u64(), Some(30));
     assert_ne!(more["hash"], json["hash"]);
+}
+
+/// Each event tells why it was called, and has a picture.
+fn check_events(dir: &Path) {
+    let text = fs::read_to_string(dir.join("events.csv")).unwrap();
+    let mut rows = text.lines();
+    assert_eq!(
+        rows.next().unwrap(),
+        "series,start,end,n_points,peak,peak_timestamp,direction,channel,value,value_timestamp,expected,usual_low,usual_high,\
+         features,answers,like,like_label,why"
+    );
+    let rows: Vec<Vec<&str>> = rows.map(|row| row.splitn(18, ',').collect()).collect();
+    assert!(!rows.is_empty());
+    let jumps: Vec<_> = rows.iter().filter(|row| row[7] == "memory" && row[6] == "above").collect();
+    assert!(jumps.len() * 2 > rows.len(), "most events are jumps of the memory: {text}");
+    for row in &rows {
+        assert!(row[17].contains(", usually ") && row[13].contains('.'), "{row:?}");
+        let plot = fs::read_to_string(dir.join(format!("plots/host-{}.svg", row[1]))).unwrap();
+        assert!(plot.starts_with("<svg") && plot.trim_end().ends_with("</svg>"), "{plot}");
+    }
+    assert_eq!(fs::read_dir(dir.join("plots")).unwrap().count(), rows.len());
+    assert!(text.contains("you marked it as an anomaly"), "the expert was asked about some: {text}");
 }
 
 #[test]

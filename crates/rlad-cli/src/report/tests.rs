@@ -12,10 +12,11 @@ fn series(name: &str, n_points: i64) -> Series {
     Series::new(name, vec!["value".into()], TimeFormat::Seconds, timestamps, values, None).unwrap()
 }
 
-fn entry<'a>(series: &'a Series, scores: &'a [f64], events: &[(usize, usize)]) -> ReportSeries<'a> {
+fn entry<'a>(series: &'a Series, scores: &[f64], events: &[(usize, usize)]) -> ReportSeries<'a> {
     let events: Vec<Range<usize>> = events.iter().map(|&(start, end)| start..end).collect();
     let n_alarms = events.iter().map(ExactSizeIterator::len).sum();
-    ReportSeries { series, scores, n_alarms, events, truth: None, questions: Vec::new() }
+    let why = events.iter().map(|_| "9, usually 1 to 2".to_owned()).collect();
+    ReportSeries { series, scores: scores.to_vec(), n_alarms, events, why, truth: None, questions: Vec::new() }
 }
 
 fn report(series: Vec<ReportSeries<'_>>) -> Report<'_> {

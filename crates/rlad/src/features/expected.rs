@@ -26,6 +26,11 @@ pub(crate) struct Deviation {
     /// Value less expected value, in units of the value.
     pub(crate) distance: f64,
     pub(crate) expected: f64,
+    pub(crate) channel: usize,
+    /// The usual distance from the expected value, of the points before this one; 0 where there is none.
+    pub(crate) usual: f64,
+    /// The distance in units of the usual one, this point included; at least 0.
+    pub(crate) times: f64,
 }
 
 #[derive(Clone, Debug)]
@@ -60,21 +65,23 @@ impl Expected {
 
     /// Judges a point by those before it, and learns from it. `None` where no channel has a value and one before it.
     pub(crate) fn push(&mut self, timestamp: i64, values: &[f64]) -> Option<Deviation> {
-        let mut most: Option<(f64, Deviation)> = None;
-        for (channel, &value) in self.channels.iter_mut().zip(values) {
-            let Some(deviation) = channel.push(timestamp, value) else { continue };
+        let mut most: Option<Deviation> = None;
+        for (index, (channel, &value)) in self.channels.iter_mut().zip(values).enumerate() {
+            let before = channel.spread.get();
+            let Some((distance, expected)) = channel.push(timestamp, value) else { continue };
             let usual = channel.spread.get();
-            let times = if usual > 0.0 { deviation.distance.abs() / usual } else { 0.0 };
-            if most.is_none_or(|(most, _)| times > most) {
-                most = Some((times, deviation));
+            let times = if usual > 0.0 { distance.abs() / usual } else { 0.0 };
+            if most.is_none_or(|most| times > most.times) {
+                most = Some(Deviation { distance, expected, channel: index, usual: before, times });
             }
         }
-        most.map(|(_, deviation)| deviation)
+        most
     }
 }
 
 impl Channel {
-    fn push(&mut self, timestamp: i64, value: f64) -> Option<Deviation> {
+    /// The distance from the expected value, and that value.
+    fn push(&mut self, timestamp: i64, value: f64) -> Option<(f64, f64)> {
         if !value.is_finite() {
             return None;
         }
@@ -93,7 +100,7 @@ impl Channel {
         self.recent.push(&line, off_season as f32);
         let distance = off_season - level.or(self.is_seasonal.then_some(0.0))?;
         self.spread.push(distance, self.memory);
-        Some(Deviation { distance, expected: value - distance })
+        Some((distance, value - distance))
     }
 }
 
@@ -141,6 +148,7 @@ mod tests {
         // 9 is far for the first channel; 3,000 is hardly more than usual for the second.
         let far = expected.push(100, &[9.0, 3000.0]).unwrap();
         assert!(far.distance > 8.0 && far.distance < 10.0, "{far:?}");
+        assert!(far.channel == 0 && far.usual > 0.0 && far.usual < 1.0 && far.times > 8.0, "{far:?}");
         assert_eq!(expected.push(101, &[f64::NAN, f64::NAN]), None);
     }
 }
