@@ -4,36 +4,42 @@ use rlad::Label;
 use rlad::data::{Departure, Event, Explanation, Likeness, Reason, Side};
 use rlad::features::{Feature, Trailing};
 
-use crate::figures::{figure, moment};
+use crate::figures::{figure, moment, rough};
 
 /// What answers added is told from this many log-odds on.
 const TOLD: f64 = 0.5;
 
 /// The value against what was usual, in a few words: `94.2, usually 31 to 52`. `named`: whether to name the channel.
 pub(crate) fn against_usual(departure: &Departure, named: bool) -> String {
-    let Departure { channel, value, low, high, .. } = departure;
-    let name = if named { format!("`{channel}` ") } else { String::new() };
-    let usual = if low < high { format!("{} to {}", figure(*low), figure(*high)) } else { figure(*low) };
-    format!("{name}{}, usually {usual}", figure(*value))
+    let usual = if departure.side().is_some() { "usually" } else { "within the usual" };
+    format!("{}, {usual} {}", value_of(departure, named), range_of(departure))
 }
 
-/// Why an event was called, in a sentence without its full stop; empty where nothing is known. `n_channels`: of the series.
+fn value_of(Departure { channel, value, .. }: &Departure, named: bool) -> String {
+    if named { format!("`{channel}` {}", figure(*value)) } else { figure(*value) }
+}
+
+fn range_of(Departure { low, high, .. }: &Departure) -> String {
+    if low < high { format!("{} to {}", rough(*low), rough(*high)) } else { figure(*low) }
+}
+
+/// Why an event was called, in a sentence without its full stop, whose first part is of the value; empty where nothing is known. `n_channels`: of the series.
 pub(crate) fn why(event: &Event, n_channels: usize) -> String {
     let Some(Explanation { departure, reasons, learned, likeness }) = &event.explanation else { return String::new() };
     let named = n_channels > 1;
     let mut parts = Vec::new();
     if let Some(departure) = departure {
-        let side = match departure.side() {
-            Some(Side::Above) => "above it",
-            Some(Side::Below) => "below it",
-            None => "within it, so that what is odd is how it moves",
+        let (side, but) = match departure.side() {
+            Some(Side::Above) => ("above", ""),
+            Some(Side::Below) => ("below", ""),
+            None => ("within", ", so that what is odd is how it moves"),
         };
-        parts.push(format!("{}: {side}", against_usual(departure, named)));
+        parts.push(format!("{} is {side} the usual {}{but}", value_of(departure, named), range_of(departure)));
     }
     if !reasons.is_empty() {
         let reason = |Reason { channel, feature, share }: &Reason| {
-            let of = if named { format!(" of `{channel}`") } else { String::new() };
-            format!("{}{of} ({:.0} %)", of_feature(feature), share * 100.0)
+            let of = if named { format!("in `{channel}` ") } else { String::new() };
+            format!("{of}{} ({:.0} %)", of_feature(feature), share * 100.0)
         };
         parts.push(format!("rare: {}", reasons.iter().map(reason).collect::<Vec<_>>().join(", ")));
     }
@@ -106,7 +112,7 @@ mod tests {
         let full = Explanation {
             departure: Some(departure(94.23)),
             reasons: vec![reason("difference:1", 0.41), reason("season-score", 0.3), reason("deviation:1d", 0.12)],
-            learned: Some(1.25),
+            learned: Some(1.3),
             likeness: Some(likeness(Label::Anomaly, false)),
         };
         let within = Explanation {
@@ -124,10 +130,10 @@ mod tests {
         let all = [(full.clone(), 1), (full, 2), (within, 1), (below, 1), (Explanation::default(), 1)];
         let told = all.map(|(explanation, n_channels)| why(&event(explanation), n_channels));
         insta::assert_snapshot!(told.join("\n"), @r"
-        94.23, usually 31 to 49: above it; rare: the change from the value before (41 %), its distance from what is usual at this time of the day (30 %), how far the last day spread (12 %); answers speak for it (+1.3); like the anomaly that you marked at 2016-08-03 21:40
-        `cpu` 94.23, usually 31 to 49: above it; rare: the change from the value before of `cpu` (41 %), its distance from what is usual at this time of the day of `cpu` (30 %), how far the last day spread of `cpu` (12 %); answers speak for it (+1.3); like the anomaly that you marked at 2016-08-03 21:40
-        41, usually 31 to 49: within it, so that what is odd is how it moves; rare: how long it has not changed (60 %); answers speak against it (-0.8); like 2016-08-03 21:40, which you marked as normal
-        3, usually 31 to 49: below it; you marked it as an anomaly
+        94.23 is above the usual 31 to 49; rare: the change from the value before (41 %), its distance from what is usual at this time of the day (30 %), how far the last day spread (12 %); answers speak for it (+1.3); like the anomaly that you marked at 2016-08-03 21:40
+        `cpu` 94.23 is above the usual 31 to 49; rare: in `cpu` the change from the value before (41 %), in `cpu` its distance from what is usual at this time of the day (30 %), in `cpu` how far the last day spread (12 %); answers speak for it (+1.3); like the anomaly that you marked at 2016-08-03 21:40
+        41 is within the usual 31 to 49, so that what is odd is how it moves; rare: how long it has not changed (60 %); answers speak against it (-0.8); like 2016-08-03 21:40, which you marked as normal
+        3 is below the usual 31 to 49; you marked it as an anomaly
         ");
     }
 

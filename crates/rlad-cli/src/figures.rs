@@ -2,20 +2,30 @@
 
 use rlad::data::TimeFormat;
 
-/// A value to four digits, without more zeros than it takes: `0.0312`, `94.2`, `152,300`, `1.5e9`.
+/// A value to four digits, without more zeros than it takes: `0.03123`, `94.23`, `152,300`, `1.5e9`.
 pub(crate) fn figure(value: f64) -> String {
+    to_digits(value, 4)
+}
+
+/// A value to three digits, where it is rough by itself.
+pub(crate) fn rough(value: f64) -> String {
+    to_digits(value, 3)
+}
+
+/// A value to `n_digits`, at least 1; whole numbers have all of theirs.
+fn to_digits(value: f64, n_digits: usize) -> String {
     let size = value.abs();
     if !value.is_finite() {
         return "–".to_owned();
     }
     if size != 0.0 && !(1e-4..1e7).contains(&size) {
-        let text = format!("{value:.3e}");
+        let text = format!("{value:.*e}", n_digits - 1);
         let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
         return format!("{}e{power}", without_zeros(digits));
     }
-    let n_before = if size < 1.0 { 0 } else { size.log10().floor() as usize + 1 };
-    let n_leading = if size > 0.0 && size < 1.0 { (-size.log10()).ceil() as usize } else { 1 };
-    let n_after = if size < 1.0 { 2 + n_leading } else { 4_usize.saturating_sub(n_before) };
+    // The power of ten of its first digit.
+    let power = if size > 0.0 { size.log10().floor() as i64 } else { 0 };
+    let n_after = usize::try_from(n_digits as i64 - 1 - power).unwrap_or(0);
     let text = format!("{value:.n_after$}");
     let (whole, fraction) = match text.split_once('.') {
         Some((whole, fraction)) => (whole.to_owned(), fraction.trim_end_matches('0')),
@@ -94,7 +104,8 @@ mod tests {
     fn values_have_four_digits_and_no_more_zeros_than_they_need() {
         let values = [0.0, 1.0, -1.5, 94.2345, 0.031_234, 12345.6, 152_300.4, 1.5e9, 1e-9, -0.000_000_1, f64::NAN];
         let texts: Vec<String> = values.into_iter().map(figure).collect();
-        assert_eq!(texts.join(" "), "0 1 -1.5 94.23 0.0312 12,346 152,300 1.5e9 1e-9 -1e-7 –");
+        assert_eq!(texts.join(" "), "0 1 -1.5 94.23 0.03123 12,346 152,300 1.5e9 1e-9 -1e-7 –");
+        assert_eq!([63.77, -0.7691, 1234.6].map(rough), ["63.8", "-0.769", "1,235"]);
         assert_eq!((figure(0.5), figure(999.96), figure(0.999_96)), ("0.5".into(), "1,000".into(), "1".into()));
         assert_eq!(
             (count(1, "event"), count(12_000, "point"), count(1, "series")),

@@ -89,7 +89,8 @@ fn plot(series: &Series, event: &Event) -> String {
 /// A text in lines of at most `n` characters, broken between words.
 fn wrapped(text: &str, n: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
+    // A number stays beside its sign.
+    for word in text.replace(" %", "\u{a0}%").split(' ').filter(|word| !word.is_empty()) {
         match lines.last_mut() {
             Some(line) if line.chars().count() + 1 + word.chars().count() <= n => {
                 line.push(' ');
@@ -123,7 +124,7 @@ mod tests {
             "{names:?}"
         );
         assert_ne!(names[0], names[1]);
-        assert_eq!(wrapped("aa bb  cc dddddd", 5), ["aa bb", "cc", "dddddd"]);
+        assert_eq!(wrapped("aa bb  cc 3 % dd", 5), ["aa bb", "cc", "3\u{a0}%", "dd"]);
     }
 
     #[test]

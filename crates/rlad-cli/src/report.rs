@@ -1,6 +1,8 @@
 //! The report: one HTML file with all that is needed to look at scores, without a network.
 //!
-//! The page's own parts are `report/template.html`, `report.css` and `report.js`; `html` puts them together with uPlot.
+//! It is a story: the headline, the worst events with why they were called, one sentence on quality, then the series; metrics, training
+//! and facts are folded away. The page's own parts are `report/template.html`, `report.css`, and the scripts `elements.js` (what the
+//! others share), `story.js` and `report.js` (the series); `html` puts them together with uPlot.
 
 mod decimate;
 
@@ -8,11 +10,13 @@ use std::ops::Range;
 use std::path::Path;
 
 use rlad::active::Reason;
-use rlad::data::TimeFormat;
+use rlad::data::{Event, TimeFormat};
 use rlad::{Answer, Label, Series};
 use serde::Serialize;
 
 use self::decimate::{longest_gaps, longest_silences, points_to_draw};
+use crate::figures::stretch;
+use crate::findings::{Finding, Findings};
 
 /// The points that are drawn of one series, about.
 const MAX_POINTS: usize = 8_000;
@@ -27,13 +31,20 @@ const NANOS_PER_MILLI: f64 = 1e6;
 
 const TEMPLATE: &str = include_str!("report/template.html");
 const STYLE: &str = include_str!("report/report.css");
-const SCRIPT: &str = include_str!("report/report.js");
+const SCRIPT: &str =
+    concat!(include_str!("report/elements.js"), include_str!("report/story.js"), include_str!("report/report.js"));
+/// The size of a picture of an event, in units of its own.
+const PICTURE: (f64, f64) = (360.0, 100.0);
 
 /// The content of a report.
 #[derive(Clone, Debug)]
 pub(crate) struct Report<'a> {
     /// The page's title.
     pub(crate) title: String,
+    /// What was found.
+    pub(crate) findings: &'a Findings,
+    /// How good the detector is, in a sentence.
+    pub(crate) quality: String,
     /// When it was made.
     pub(crate) created: jiff::Timestamp,
     /// The model that gave the scores.
@@ -149,12 +160,32 @@ fn page(report: &Report<'_>) -> String {
 #[derive(Serialize)]
 struct Data<'a> {
     title: &'a str,
+    headline: String,
+    lede: Vec<String>,
+    n_events: usize,
+    worst: Vec<WorstData<'a>>,
+    quality: &'a str,
     created: String,
     model: &'a ModelFacts,
     measured_on: &'a str,
     metrics: &'a [MetricRow],
     curve: &'a [CurvePoint],
     series: Vec<SeriesData<'a>>,
+}
+
+/// One of the worst events.
+#[derive(Serialize)]
+struct WorstData<'a> {
+    series: &'a str,
+    start: f64,
+    end: f64,
+    /// The time in words.
+    when: String,
+    /// The value against what was usual, in words.
+    value: String,
+    why: &'a str,
+    /// An SVG element.
+    picture: String,
 }
 
 #[derive(Serialize)]
@@ -210,6 +241,11 @@ fn data<'a>(report: &'a Report<'a>) -> Data<'a> {
     series.sort_by_key(|series| std::cmp::Reverse(series.n_anomalies));
     Data {
         title: &report.title,
+        headline: report.findings.short_headline(),
+        lede: report.findings.lede(),
+        n_events: report.findings.n_events,
+        worst: report.findings.worst.iter().map(worst_data).collect(),
+        quality: &report.quality,
         created: report.created.strftime("%Y-%m-%d %H:%M UTC").to_string(),
         model: &report.model,
         measured_on: &report.measured_on,
@@ -217,6 +253,29 @@ fn data<'a>(report: &'a Report<'a>) -> Data<'a> {
         curve: &report.curve,
         series,
     }
+}
+
+fn worst_data(finding: &Finding) -> WorstData<'_> {
+    let Event { series, time_format, start, end, why, .. } = &finding.event;
+    WorstData {
+        series,
+        start: in_page_units(*time_format, *start as f64),
+        end: in_page_units(*time_format, *end as f64),
+        when: stretch(*time_format, *start, *end),
+        value: finding.against_usual(),
+        // The value stands above it.
+        why: if finding.event.explanation.as_ref().is_some_and(|of| of.departure.is_some()) {
+            why.split_once("; ").map_or("", |(_, rest)| rest)
+        } else {
+            why
+        },
+        picture: finding.picture.svg(PICTURE.0, PICTURE.1),
+    }
+}
+
+/// A time or a length of time: milliseconds, or points where there are no timestamps.
+fn in_page_units(time_format: TimeFormat, time: f64) -> f64 {
+    if time_format == TimeFormat::Index { time } else { time / NANOS_PER_MILLI }
 }
 
 fn series_data<'a>(this: &'a ReportSeries<'a>, max_points: usize) -> SeriesData<'a> {
@@ -241,7 +300,7 @@ fn series_data<'a>(this: &'a ReportSeries<'a>, max_points: usize) -> SeriesData<
     let drawn = points_to_draw(&columns, &always, max_points);
 
     let has_clock = !matches!(series.time_format(), TimeFormat::Index);
-    let in_page_units = |time: f64| if has_clock { time / NANOS_PER_MILLI } else { time };
+    let in_page_units = |time: f64| in_page_units(series.time_format(), time);
     let time = |point: usize| in_page_units(series.timestamps()[point] as f64);
     let gaps: Vec<i64> =
         drawn.windows(2).map(|pair| series.timestamps()[pair[1]] - series.timestamps()[pair[0]]).collect();

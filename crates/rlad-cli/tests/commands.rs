@@ -106,7 +106,7 @@ fn check_events(dir: &Path) {
     let jumps: Vec<_> = rows.iter().filter(|row| row[7] == "memory" && row[6] == "above").collect();
     assert!(jumps.len() * 2 > rows.len(), "most events are jumps of the memory: {text}");
     for row in &rows {
-        assert!(row[17].contains(", usually ") && row[13].contains('.'), "{row:?}");
+        assert!(row[17].contains(" the usual ") && row[13].contains('.'), "{row:?}");
         let plot = fs::read_to_string(dir.join(format!("plots/host-{}.svg", row[1]))).unwrap();
         assert!(plot.starts_with("<svg") && plot.trim_end().ends_with("</svg>"), "{plot}");
     }

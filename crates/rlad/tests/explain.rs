@@ -36,8 +36,9 @@ fn model(questions: usize) -> Model {
 fn the_channel_the_side_and_the_features_of_a_jump_are_named() {
     let series = series();
     // Before any answer they are no alarms: a miss is made to cost much.
-    let decision = DecisionConfig { goal: Goal::MissCost(1000.0), ..DecisionConfig::default() };
-    let model = model(0).with_decision(decision).unwrap();
+    let model = model(0);
+    let decision = DecisionConfig { goal: Goal::MissCost(1000.0), ..model.decision().clone() };
+    let model = model.with_decision(decision).unwrap();
     let events = model.detect(&series).unwrap().events();
     let explanations = model.explain(&series, &events).unwrap();
     assert!(!events.is_empty() && explanations.len() == events.len());

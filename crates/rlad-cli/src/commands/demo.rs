@@ -67,7 +67,8 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         events.extend(findings.add(model, series, scores, true, true)?);
     }
     let saved = Saved::Model(model.clone());
-    let of = ScoredPart { saved: &saved, data: &data, scores: &all, events: &events, findings: &findings };
+    let of =
+        ScoredPart { saved: &saved, data: &data, scores: &all, events: &events, findings: &findings, expected: None };
     write_report(&report, &of, CHECKED, Some(folder.path()), Some(&unasked))?;
 
     if args.json {

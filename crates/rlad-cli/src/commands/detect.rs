@@ -56,7 +56,7 @@ pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
     }
     let session = args.paths.first().filter(|path| args.method.name.is_none() && path.join(folder::LABELS).exists());
     let wanted = Wanted {
-        explains: args.events.is_some() || args.report.is_some() || args.plots.is_some(),
+        explains: args.json || args.events.is_some() || args.report.is_some() || args.plots.is_some(),
         knows_answers: session.is_some(),
         keeps_events: args.events.is_some() || args.report.is_some(),
         plots: args.plots.as_deref(),
@@ -65,6 +65,10 @@ pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
         make_plots_folder(folder)?;
     }
     let found = Found::new(wanted);
+    // The session's figures are of the decision that it was trained with.
+    let is_as_trained = args.decision.given().is_none() && !args.adapt;
+    let history = session.filter(|_| is_as_trained).map(|folder| folder::read_history(folder)).transpose()?;
+    let expected = history.as_ref().and_then(|history| history.last()).map_or(&Value::Null, |round| &round["expected"]);
     let (found, scores) = match &mut data {
         ScoredData::Whole(data) => score_whole(&detector, data, part, &args.out, found)?,
         ScoredData::Listed(catalogue) => {
@@ -75,20 +79,29 @@ pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
         rlad::data::write_events(path, &found.events)?;
     }
     if let (Some(path), ScoredData::Whole(data)) = (&args.report, &data) {
-        let of =
-            ScoredPart { saved: &detector, data, scores: &scores, events: &found.events, findings: &found.findings };
+        let in_words = expected_line(expected);
+        let of = ScoredPart {
+            saved: &detector,
+            data,
+            scores: &scores,
+            events: &found.events,
+            findings: &found.findings,
+            expected: in_words.as_deref(),
+        };
         write_report(path, &of, part, session.map(PathBuf::as_path), None)?;
     }
-    tell(args, &found.findings, &data, session)?;
+    tell(args, &found.findings, &data, session, expected)?;
     Ok(if args.check && found.findings.n_anomalous > 0 { ExitCode::from(ANOMALOUS) } else { ExitCode::SUCCESS })
 }
 
 /// Tells what was found, what quality to expect, where everything lies, and what to do next.
-fn tell(args: &DetectArgs, findings: &Findings, data: &ScoredData, session: Option<&PathBuf>) -> anyhow::Result<()> {
-    // The session's figures are of the decision that it was trained with.
-    let is_as_trained = args.decision.given().is_none() && !args.adapt;
-    let history = session.filter(|_| is_as_trained).map(|folder| folder::read_history(folder)).transpose()?;
-    let expected = history.as_ref().and_then(|history| history.last()).map_or(&Value::Null, |round| &round["expected"]);
+fn tell(
+    args: &DetectArgs,
+    findings: &Findings,
+    data: &ScoredData,
+    session: Option<&PathBuf>,
+    expected: &Value,
+) -> anyhow::Result<()> {
     let files = [
         ("scores", Some(&args.out)),
         ("events", args.events.as_ref()),

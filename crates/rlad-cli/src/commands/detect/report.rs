@@ -5,19 +5,23 @@ use std::path::Path;
 
 use rlad::data::{DataSet, Event, Part, SeriesScores, events};
 use rlad::metrics::{Evaluation, Quality};
-use rlad::{Detector, Label, Saved};
+use rlad::{Detector, Label, Saved, Series};
 use serde_json::Value;
 
-use crate::evaluation::{Check, rows};
+use crate::evaluation::{Check, rows, strict_line};
 use crate::findings::Findings;
 use crate::folder::{self, read_history};
-use crate::log::{AnnotationState, AnswerLog};
+use crate::log::{AnnotationState, AnswerLog, times};
 use crate::report::{CurvePoint, MetricRow, ModelFacts, Report, ReportQuestion, ReportSeries};
 
 /// The rows of a table of metrics that are at the best threshold, at its end.
 const N_BEST: usize = 2;
 /// The digits of a model's hash that a report shows.
 const HASH_DIGITS: usize = 16;
+
+/// Said where nothing tells the quality.
+const UNKNOWN: &str =
+    "These data have no labels, and too few answers were about points drawn at random to say how good the detector is.";
 
 /// One of the numbers of a metric.
 type Figure = fn(Quality) -> Option<f64>;
@@ -35,6 +39,8 @@ pub(crate) struct ScoredPart<'a> {
     pub(crate) events: &'a [Event],
     /// The findings.
     pub(crate) findings: &'a Findings,
+    /// The quality that its session expects, in words; `None` where it expects none.
+    pub(crate) expected: Option<&'a str>,
 }
 
 /// Writes the report of a detector on scored data. `measured`: the part on which quality is measured. `session` is the folder that
@@ -46,12 +52,22 @@ pub(crate) fn write_report(
     session: Option<&Path>,
     before: Option<&dyn Detector>,
 ) -> anyhow::Result<()> {
-    let ScoredPart { saved, data, scores: all, events: found, findings: _ } = *of;
+    let ScoredPart { saved, data, scores: all, events: found, findings, expected } = *of;
     let mut questions = match session {
-        Some(folder) => questions(folder)?,
+        Some(folder) => questions(folder, data)?,
         None => HashMap::new(),
     };
-    let history = session.map(read_history).transpose()?.unwrap_or_default();
+    // What was learned from other data is no part of the story of these.
+    let is_of_session = data.has_truth() || !questions.is_empty();
+    let history = session.filter(|_| is_of_session).map(read_history).transpose()?.unwrap_or_default();
+    let measured_on =
+        if measured == Part::ALL { "every point".to_owned() } else { format!("the part {measured} of each series") };
+    let (metrics, after) = metrics(saved.detector(), data, measured, before)?;
+    let quality = match (after, expected) {
+        (Some(after), _) => format!("Against the labels, on {measured_on}: {}.", strict_line(&after)),
+        (None, Some(expected)) => format!("{}.", capitalised(expected)),
+        (None, None) => UNKNOWN.to_owned(),
+    };
     let mut left = found;
     let series = data
         .iter()
@@ -80,6 +96,8 @@ pub(crate) fn write_report(
         .collect();
     let report = Report {
         title: title(data),
+        findings,
+        quality,
         created: jiff::Timestamp::now(),
         model: ModelFacts {
             hash: saved.hash()[..HASH_DIGITS].to_owned(),
@@ -92,16 +110,18 @@ pub(crate) fn write_report(
             n_labelled: saved.n_labelled_points(),
             threshold: saved.detector().threshold(),
         },
-        measured_on: if measured == Part::ALL {
-            "every point".to_owned()
-        } else {
-            format!("the part {measured} of each series")
-        },
-        metrics: metrics(saved.detector(), data, measured, before)?,
+        measured_on,
+        metrics,
         curve: history.iter().map(curve_point).collect(),
         series,
     };
     Ok(crate::report::write(path, &report)?)
+}
+
+/// A text with a large first letter.
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// The title of a report, in a few words.
@@ -112,15 +132,15 @@ fn title(data: &DataSet) -> String {
     }
 }
 
-/// The metrics on a part of the data, where there is truth.
+/// The metrics on a part of the data, and the detector's evaluation, where there is truth.
 fn metrics(
     detector: &dyn Detector,
     data: &DataSet,
     part: Part,
     before: Option<&dyn Detector>,
-) -> anyhow::Result<Vec<MetricRow>> {
+) -> anyhow::Result<(Vec<MetricRow>, Option<Evaluation>)> {
     if !data.has_truth() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), None));
     }
     let check = Check { part, data };
     let after = check.evaluate(detector)?;
@@ -146,7 +166,7 @@ fn metrics(
             oracle_after: oracle_after.and_then(of),
         }));
     }
-    Ok(table)
+    Ok((table, Some(after)))
 }
 
 /// A round of the history as a point of the learning curve.
@@ -161,15 +181,24 @@ fn curve_point(round: &Value) -> CurvePoint {
     }
 }
 
-/// The questions of a session with the answers that stand, by the name of their series.
-fn questions(folder: &Path) -> anyhow::Result<HashMap<String, Vec<ReportQuestion>>> {
+/// The questions of a session about points of these data, with the answers that stand, by the name of their series.
+fn questions(folder: &Path, data: &DataSet) -> anyhow::Result<HashMap<String, Vec<ReportQuestion>>> {
     let mut questions: HashMap<String, Vec<ReportQuestion>> = HashMap::new();
     let path = folder.join(folder::LABELS);
+    let by_name: HashMap<&str, &Series> = data.series.iter().map(|series| (series.name(), series)).collect();
     if path.exists() {
         let annotations = AnnotationState::of(AnswerLog::open(&path)?.entries()?);
         for id in annotations.questions() {
             let Some((_, _, logged)) = annotations.answers_to(id).last() else { continue };
             let Some(asked) = &logged.question else { continue };
+            // Data of the same name may be others: new ones, or a file that begins later.
+            let is_of = |series: &Series| {
+                let ends = logged.annotation.spans().iter().map(|span| span.last).max().unwrap_or(0);
+                asked.point.max(ends) < series.len() && times(&logged.annotation, series, asked.point) == logged.times
+            };
+            if !by_name.get(&*logged.series).is_some_and(|series| is_of(series)) {
+                continue;
+            }
             questions.entry(logged.series.clone()).or_default().push(ReportQuestion {
                 id,
                 round: asked.round,

@@ -58,7 +58,7 @@ fn groups_of_series_are_scored_to_the_same_bytes() {
                 let (found, _) = score_whole(&detector, &whole(&path), part, &one, nothing()).unwrap();
                 assert_eq!((found.findings.n_series, found.findings.n_events > 0), (5, true));
                 assert_eq!(found.events.len(), found.findings.n_events);
-                assert!(found.events.iter().all(|event| event.why.contains(", usually ")), "{:?}", found.events);
+                assert!(found.events.iter().all(|event| event.why.contains(" the usual ")), "{:?}", found.events);
                 for max_cells in [1, POINTS, 2 * POINTS, usize::MAX] {
                     let grouped =
                         score_in_groups(&detector, &mut list(&path), part, &other, max_cells, nothing()).unwrap();
