@@ -114,6 +114,53 @@ fn check_events(dir: &Path) {
     assert!(text.contains("you marked it as an anomaly"), "the expert was asked about some: {text}");
 }
 
+/// The data of a report, as its script reads them.
+fn data_of(report: &str) -> serde_json::Value {
+    let (_, after) = report.split_once("<script type=\"application/json\" id=\"data\">").unwrap();
+    serde_json::from_str(after.split_once("</script").unwrap().0).unwrap()
+}
+
+#[test]
+fn a_report_tells_what_the_command_prints_and_no_training_on_other_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write_data(dir);
+    let trained = stdout(&rlad(dir, "train host.csv --session s --config small.toml --oracle truth"));
+    // The next command works as it is printed.
+    let next = trained.lines().last().unwrap().strip_prefix("next: rlad ").unwrap();
+    assert_eq!(next, "detect s host.csv --out scores.csv --report report.html");
+    let detected = stdout(&rlad(dir, next));
+    let found = |text: &str| text.lines().find(|line| line.contains(" events in ")).map(str::to_owned);
+    assert!(found(&trained).is_some() && found(&trained) == found(&detected), "{trained}{detected}");
+    // A new file of the same series: shorter, other values, no labels.
+    let mut text = String::from("timestamp,cpu,memory\n");
+    for i in 0..300 {
+        let memory = if i == 200 { 20.0 } else { f64::from(i % 5) / 5.0 };
+        writeln!(text, "{},{},{memory}", 1_700_000_000 + i * 3600, f64::from(i % 24) / 24.0).unwrap();
+    }
+    fs::create_dir(dir.join("new")).unwrap();
+    fs::write(dir.join("new/host.csv"), text).unwrap();
+    let report = |line: &str| {
+        let printed = stdout(&rlad(dir, &format!("detect s {line} --out x.csv --report r.html")));
+        let json = stdout(&rlad(dir, &format!("detect s {line} --out x.csv --report r.html --json")));
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let told = data_of(&fs::read_to_string(dir.join("r.html")).unwrap());
+        assert_eq!(told["n_events"], json["n_events"], "{line}");
+        let headline = told["headline"].as_str().unwrap().to_owned();
+        assert!(printed.starts_with(&format!("{headline} (")), "{printed}");
+        let of_series = told["series"][0]["events"].as_array().unwrap().len() as u64;
+        assert_eq!(Some(of_series), json["n_events"].as_u64(), "{line}");
+        assert!(printed.lines().last().unwrap().starts_with("next: rlad "), "{printed}");
+        told
+    };
+    let n = |told: &serde_json::Value, of: &str| told[of].as_array().unwrap().len();
+    let new = report("new/host.csv");
+    assert_eq!((n(&new, "curve"), n(&new, "metrics"), n(&new["series"][0], "questions")), (0, 0, 0), "{new}");
+    let known = report("host.csv --part 0.5..");
+    assert!(n(&known, "curve") > 0 && n(&known, "metrics") > 0 && n(&known["series"][0], "questions") == 20);
+    assert!(known["quality"].as_str().unwrap().starts_with("Against the labels, on the part 0.5..1"), "{known}");
+}
+
 #[test]
 fn what_was_said_of_a_point_decides_over_its_score() {
     let dir = tempfile::tempdir().unwrap();
