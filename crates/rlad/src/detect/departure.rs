@@ -35,10 +35,10 @@ pub fn departures(series: &Series, events: &[Event]) -> Vec<Option<Departure>> {
             found[next] = Some((deviation, point));
         }
     }
-    let departure = |(Deviation { distance, expected, channel, usual, .. }, point): (Deviation, usize)| Departure {
+    let departure = |(Deviation { expected, channel, usual, .. }, point): (Deviation, usize)| Departure {
         channel: series.channels()[channel].clone(),
         timestamp: timestamps[point],
-        value: distance + expected,
+        value: series.row(point)[channel],
         expected,
         low: expected - USUAL * usual,
         high: expected + USUAL * usual,
@@ -92,6 +92,11 @@ mod tests {
             Series::new("a", vec!["value".into()], TimeFormat::Index, vec![0, 1], vec![7.0, f64::NAN], None).unwrap();
         assert_eq!(departures(&series, &events(&series, &[0, 1])), [None], "nothing came before");
         assert!(departures(&series, &[]).is_empty());
+        // The first value is the only one before.
+        let far =
+            Series::new("a", vec!["value".into()], TimeFormat::Index, vec![0, 1], vec![7.0, 1e300], None).unwrap();
+        let [Some(of)] = &departures(&far, &events(&far, &[1]))[..] else { panic!("one event") };
+        assert_eq!((of.value.to_bits(), of.side(), of.low <= 7.0), (1e300_f64.to_bits(), Some(Side::Above), true));
         let other = Series::new("b", vec!["value".into()], TimeFormat::Index, vec![90], vec![1.0], None).unwrap();
         assert_eq!(departures(&series, &events(&other, &[0])), [None]);
     }

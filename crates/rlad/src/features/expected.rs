@@ -98,9 +98,12 @@ impl Channel {
         let line = self.recent.line();
         let level = self.recent.summaries(&line, 0)[0].map(|window| window.median);
         self.recent.push(&line, off_season as f32);
-        let distance = off_season - level.or(self.is_seasonal.then_some(0.0))?;
+        let level = level.or(self.is_seasonal.then_some(0.0))?;
+        let distance = off_season - level;
         self.spread.push(distance, self.memory);
-        Some((distance, value - distance))
+        // Of a value that is too far to be measured from the first one, what is expected is known all the same.
+        let is_far = (value - origin).abs() > FAR;
+        Some((distance, if is_far { origin + (x - off_season) + level } else { value - distance }))
     }
 }
 
@@ -124,6 +127,11 @@ mod tests {
         let mut long = vec![100.0; 50];
         long.extend([3.0; 61]);
         assert_eq!(of_values(&long)[110], Some((3.0, 0.0)), "the last 60 values are all that count");
+    }
+
+    #[test]
+    fn of_a_value_that_is_too_far_the_expected_one_is_told() {
+        assert_eq!(of_values(&[5.0, 7.0, 1e300]), [None, Some((5.0, 2.0)), Some((6.0, FAR - 1.0))]);
     }
 
     #[test]
