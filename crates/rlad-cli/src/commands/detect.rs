@@ -107,6 +107,7 @@ fn tell(
         ("events", args.events.as_ref()),
         ("report", args.report.as_ref()),
         ("plots", args.plots.as_ref()),
+        ("detector", args.paths.first().filter(|_| args.method.name.is_none())),
     ];
     let files = files.into_iter().filter_map(|(name, path)| Some((name, path?)));
     if args.json {
