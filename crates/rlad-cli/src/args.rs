@@ -16,7 +16,7 @@ use rlad::config::{AnswerKind, Length, Preset, QueryStrategy};
 use rlad::data::Part;
 use serde::de::DeserializeOwned;
 
-pub(crate) use self::data::DataArgs;
+pub(crate) use self::data::{DataArgs, form_flags};
 pub(crate) use self::decision::DecisionArgs;
 use self::examples::{
     BENCH_EXAMPLES, COMPLETIONS_EXAMPLES, DEMO_EXAMPLES, DETECT_EXAMPLES, EVALUATE_EXAMPLES, FEATURES_EXAMPLES,
@@ -211,9 +211,15 @@ pub(crate) struct DetectArgs {
     /// Where a report for the browser goes: one `.html` file that needs no network
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) report: Option<PathBuf>,
+    /// Folder for a picture of each event, an `.svg` file; made if it is not there
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) plots: Option<PathBuf>,
     /// Exit with 1 if any point is anomalous
     #[arg(long)]
     pub(crate) check: bool,
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
     /// Score labelled points too, as for `rlad evaluate`; otherwise experts' labels stand in the place of their scores
     #[arg(long, conflicts_with = "name")]
     pub(crate) without_answers: bool,

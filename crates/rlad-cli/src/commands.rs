@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod detect;
+mod ending;
 pub(crate) mod evaluate;
 pub(crate) mod features;
 pub(crate) mod import;

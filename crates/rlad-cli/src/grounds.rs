@@ -1,6 +1,9 @@
 //! What a session's detector rests on, in words: for the end of `rlad train`, and for the page.
 
 use rlad::active::Grounds;
+use serde_json::Value;
+
+use crate::figures::count;
 
 /// What somebody should know of the detector before they use it, a sentence each; none where its answers decide in every series.
 pub(crate) fn sentences(grounds: &Grounds) -> Vec<String> {
@@ -49,14 +52,21 @@ pub(crate) fn no_quality(grounds: &Grounds) -> Option<String> {
     })
 }
 
-fn none_of(answers: usize, what: &str) -> String {
-    if answers == 1 { format!("the answer was not {what}") } else { format!("none of {answers} answers was {what}") }
+/// The expected quality of a round of the history in one line.
+pub(crate) fn expected_line(expected: &Value) -> Option<String> {
+    let n = expected["random_questions"].as_u64()?;
+    let of = |name: &str| {
+        let end = |end: &str| expected[name][end].as_f64();
+        Some(format!("{:.2} ({:.2} to {:.2})", end("expected")?, end("low")?, end("high")?))
+    };
+    let (precision, recall, f1) = (of("precision")?, of("recall")?, of("f1")?);
+    Some(format!(
+        "expected of the next data, from {n} random questions: precision {precision}, recall {recall}, F1 {f1}"
+    ))
 }
 
-/// A number with its noun: `1 answer`, `2 answers`; *series* is both.
-fn count(n: usize, noun: &str) -> String {
-    let plural = if n == 1 || noun.ends_with('s') { "" } else { "s" };
-    format!("{n} {noun}{plural}")
+fn none_of(answers: usize, what: &str) -> String {
+    if answers == 1 { format!("the answer was not {what}") } else { format!("none of {answers} answers was {what}") }
 }
 
 #[cfg(test)]

@@ -34,7 +34,8 @@ pub(crate) fn page(template: &str, title: &str, style: &str, data: &str, script:
     page
 }
 
-fn escape_html(text: &str) -> String {
+/// Text that is no markup.
+pub(crate) fn escape_html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 

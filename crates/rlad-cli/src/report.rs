@@ -1,6 +1,8 @@
 //! The report: one HTML file with all that is needed to look at scores, without a network.
 //!
-//! The page's own parts are `report/template.html`, `report.css` and `report.js`; `html` puts them together with uPlot.
+//! It is a story: the headline, the worst events with why they were called, one sentence on quality, then the series; metrics, training
+//! and facts are folded away. The page's own parts are `report/template.html`, `report.css`, and the scripts `elements.js` (what the
+//! others share), `story.js` and `report.js` (the series); `html` puts them together with uPlot.
 
 mod decimate;
 
@@ -8,11 +10,13 @@ use std::ops::Range;
 use std::path::Path;
 
 use rlad::active::Reason;
-use rlad::data::TimeFormat;
+use rlad::data::{Event, TimeFormat};
 use rlad::{Answer, Label, Series};
 use serde::Serialize;
 
 use self::decimate::{longest_gaps, longest_silences, points_to_draw};
+use crate::figures::stretch;
+use crate::findings::{Finding, Findings};
 
 /// The points that are drawn of one series, about.
 const MAX_POINTS: usize = 8_000;
@@ -27,13 +31,20 @@ const NANOS_PER_MILLI: f64 = 1e6;
 
 const TEMPLATE: &str = include_str!("report/template.html");
 const STYLE: &str = include_str!("report/report.css");
-const SCRIPT: &str = include_str!("report/report.js");
+const SCRIPT: &str =
+    concat!(include_str!("report/elements.js"), include_str!("report/story.js"), include_str!("report/report.js"));
+/// The size of a picture of an event, in units of its own.
+const PICTURE: (f64, f64) = (360.0, 100.0);
 
 /// The content of a report.
 #[derive(Clone, Debug)]
 pub(crate) struct Report<'a> {
     /// The page's title.
     pub(crate) title: String,
+    /// What was found.
+    pub(crate) findings: &'a Findings,
+    /// How good the detector is, in a sentence.
+    pub(crate) quality: String,
     /// When it was made.
     pub(crate) created: jiff::Timestamp,
     /// The model that gave the scores.
@@ -101,11 +112,13 @@ pub(crate) struct ReportSeries<'a> {
     /// The points.
     pub(crate) series: &'a Series,
     /// The score of each point, higher is more anomalous; NaN where it was not scored.
-    pub(crate) scores: &'a [f64],
+    pub(crate) scores: Vec<f64>,
     /// The number of alarms.
     pub(crate) n_alarms: usize,
     /// The events, in time order, from the first alarm to the last.
     pub(crate) events: Vec<Range<usize>>,
+    /// Why each of them was called, in words.
+    pub(crate) why: Vec<String>,
     /// The runs of points that are anomalous in truth, in time order; `None` where the truth is not known.
     pub(crate) truth: Option<Vec<Range<usize>>>,
     /// The questions that were asked about it.
@@ -147,12 +160,32 @@ fn page(report: &Report<'_>) -> String {
 #[derive(Serialize)]
 struct Data<'a> {
     title: &'a str,
+    headline: String,
+    lede: Vec<String>,
+    n_events: usize,
+    worst: Vec<WorstData<'a>>,
+    quality: &'a str,
     created: String,
     model: &'a ModelFacts,
     measured_on: &'a str,
     metrics: &'a [MetricRow],
     curve: &'a [CurvePoint],
     series: Vec<SeriesData<'a>>,
+}
+
+/// One of the worst events.
+#[derive(Serialize)]
+struct WorstData<'a> {
+    series: &'a str,
+    start: f64,
+    end: f64,
+    /// The time in words.
+    when: String,
+    /// The value against what was usual, in words.
+    value: String,
+    why: &'a str,
+    /// An SVG element.
+    picture: String,
 }
 
 #[derive(Serialize)]
@@ -175,17 +208,18 @@ struct SeriesData<'a> {
     /// One list a channel; null for a missing value.
     values: Vec<Vec<Option<f64>>>,
     scores: Vec<Option<f64>>,
-    events: Vec<EventData>,
+    events: Vec<EventData<'a>>,
     truth: Option<Vec<(f64, f64)>>,
     questions: Vec<QuestionData>,
 }
 
 #[derive(Serialize)]
-struct EventData {
+struct EventData<'a> {
     start: f64,
     end: f64,
     n_points: usize,
     peak: Option<f64>,
+    why: &'a str,
 }
 
 #[derive(Serialize)]
@@ -207,6 +241,11 @@ fn data<'a>(report: &'a Report<'a>) -> Data<'a> {
     series.sort_by_key(|series| std::cmp::Reverse(series.n_anomalies));
     Data {
         title: &report.title,
+        headline: report.findings.short_headline(),
+        lede: report.findings.lede(),
+        n_events: report.findings.n_events,
+        worst: report.findings.worst.iter().map(worst_data).collect(),
+        quality: &report.quality,
         created: report.created.strftime("%Y-%m-%d %H:%M UTC").to_string(),
         model: &report.model,
         measured_on: &report.measured_on,
@@ -216,13 +255,36 @@ fn data<'a>(report: &'a Report<'a>) -> Data<'a> {
     }
 }
 
+fn worst_data(finding: &Finding) -> WorstData<'_> {
+    let Event { series, time_format, start, end, why, .. } = &finding.event;
+    WorstData {
+        series,
+        start: in_page_units(*time_format, *start as f64),
+        end: in_page_units(*time_format, *end as f64),
+        when: stretch(*time_format, *start, *end),
+        value: finding.against_usual(),
+        // The value stands above it.
+        why: if finding.event.explanation.as_ref().is_some_and(|of| of.departure.is_some()) {
+            why.split_once("; ").map_or("", |(_, rest)| rest)
+        } else {
+            why
+        },
+        picture: finding.picture.svg(PICTURE.0, PICTURE.1),
+    }
+}
+
+/// A time or a length of time: milliseconds, or points where there are no timestamps.
+fn in_page_units(time_format: TimeFormat, time: f64) -> f64 {
+    if time_format == TimeFormat::Index { time } else { time / NANOS_PER_MILLI }
+}
+
 fn series_data<'a>(this: &'a ReportSeries<'a>, max_points: usize) -> SeriesData<'a> {
     let series = this.series;
     assert_eq!(this.scores.len(), series.len(), "one score a point");
     let mut columns: Vec<Vec<f64>> = (0..series.n_channels())
         .map(|channel| (0..series.len()).map(|point| series.row(point)[channel]).collect())
         .collect();
-    columns.push(this.scores.to_vec());
+    columns.push(this.scores.clone());
     let clock = series.clock();
     let slots: Vec<i64> = series.timestamps().iter().map(|&timestamp| clock.slot(timestamp)).collect();
 
@@ -238,7 +300,7 @@ fn series_data<'a>(this: &'a ReportSeries<'a>, max_points: usize) -> SeriesData<
     let drawn = points_to_draw(&columns, &always, max_points);
 
     let has_clock = !matches!(series.time_format(), TimeFormat::Index);
-    let in_page_units = |time: f64| if has_clock { time / NANOS_PER_MILLI } else { time };
+    let in_page_units = |time: f64| in_page_units(series.time_format(), time);
     let time = |point: usize| in_page_units(series.timestamps()[point] as f64);
     let gaps: Vec<i64> =
         drawn.windows(2).map(|pair| series.timestamps()[pair[1]] - series.timestamps()[pair[0]]).collect();
@@ -257,15 +319,17 @@ fn series_data<'a>(this: &'a ReportSeries<'a>, max_points: usize) -> SeriesData<
             .filter(|&i| drawn[i] == drawn[i - 1] + 1 && slots[drawn[i]] - slots[drawn[i - 1]] > 1)
             .collect(),
         values: columns[..series.n_channels()].iter().map(|column| pick(column, &drawn)).collect(),
-        scores: pick(this.scores, &drawn),
+        scores: pick(&this.scores, &drawn),
         events: this
             .events
             .iter()
-            .map(|event| EventData {
+            .enumerate()
+            .map(|(at, event)| EventData {
                 start: time(event.start),
                 end: time(event.end - 1),
                 n_points: event.len(),
                 peak: peak(event).and_then(|point| rounded(this.scores[point])),
+                why: this.why.get(at).map_or("", String::as_str),
             })
             .collect(),
         truth: this

@@ -421,3 +421,48 @@ fn control_c_ends_it_cleanly() {
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
+
+/// Ctrl-C amid a round: what is done is told, the detector knows what was answered, and the session goes on as if nobody had left.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_leaves_a_detector_of_all_answers() {
+    use std::io::Read as _;
+
+    let dir = tempfile::tempdir().unwrap();
+    let config = small_config(dir.path(), 12);
+    let (truth, left) = (dir.path().join("truth"), dir.path().join("left"));
+    train(&truth, &config, &["--error-rate", "0.1", "--unsure-rate", "0.1"]);
+    let data = data();
+    let expert = Expert { data: &data, error_rate: 0.1 };
+    let folder = data_folder();
+    let mut server = Server::start(&left, &[folder.to_str().unwrap(), "--config", config.to_str().unwrap()]);
+    server.wait(|state| state["phase"] == "asking");
+    for _ in 0..3 {
+        let next = server.post("/api/next", &json!({ "who": "ada" })).unwrap()["question"].clone();
+        let body = json!({ "who": "ada", "question": next["id"], "annotation": expert.annotation(&next), "comment": null,
+            "seconds": 0.1, "again": false, "key": format!("ada-{}-false", next["id"]) });
+        server.post("/api/answer", &body).unwrap();
+    }
+    assert!(!left.join("model.safetensors").exists());
+    let id = server.child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let mut told = String::new();
+    server.child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+    assert!(server.child.wait().unwrap().success(), "{told}");
+    let expected = [
+        "fitting the detector with the last 3 answers too, and writing it: some seconds; Ctrl-C leaves at once",
+        "3 of 12 questions answered",
+        " in 2 series (14,000 points, ",
+        "detector ",
+        "next: rlad detect ",
+    ];
+    for part in expected {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let model = rlad::Model::load(left.join("model.safetensors")).unwrap();
+    assert_eq!(model.n_questions(), 3);
+
+    let server = Server::start(&left, &[]);
+    expert.work(&server, "ada", |_, _| {}).unwrap();
+    assert_same(&left, &truth);
+}

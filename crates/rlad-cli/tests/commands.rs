@@ -63,13 +63,12 @@ fn from_a_file_to_a_judged_detector() {
         assert!(dir.join("s").join(file).exists(), "{file}");
     }
 
-    let detected = rlad(dir, "detect s host.csv --out scores.parquet --events events.csv --report report.html --check");
-    assert_eq!(detected.status.code(), Some(1), "{}", String::from_utf8_lossy(&detected.stderr));
-    assert!(
-        fs::read_to_string(dir.join("events.csv"))
-            .unwrap()
-            .starts_with("series,start,end,n_points,peak,peak_timestamp\n")
+    let detected = rlad(
+        dir,
+        "detect s host.csv --out scores.parquet --events events.csv --plots plots --report report.html --check",
     );
+    assert_eq!(detected.status.code(), Some(1), "{}", String::from_utf8_lossy(&detected.stderr));
+    check_events(dir);
     let report = fs::read_to_string(dir.join("report.html")).unwrap();
     assert!(report.contains("host") && report.contains("Content-Security-Policy"));
 
@@ -91,6 +90,75 @@ fn from_a_file_to_a_judged_detector() {
     let more: serde_json::Value = serde_json::from_str(&stdout(&more)).unwrap();
     assert_eq!(more["questions"].as_u64(), Some(30));
     assert_ne!(more["hash"], json["hash"]);
+}
+
+/// Each event tells why it was called, and has a picture.
+fn check_events(dir: &Path) {
+    let text = fs::read_to_string(dir.join("events.csv")).unwrap();
+    let mut rows = text.lines();
+    assert_eq!(
+        rows.next().unwrap(),
+        "series,start,end,n_points,peak,peak_timestamp,direction,channel,value,value_timestamp,expected,usual_low,usual_high,\
+         features,answers,like,like_label,why"
+    );
+    let rows: Vec<Vec<&str>> = rows.map(|row| row.splitn(18, ',').collect()).collect();
+    assert!(!rows.is_empty());
+    let jumps: Vec<_> = rows.iter().filter(|row| row[7] == "memory" && row[6] == "above").collect();
+    assert!(jumps.len() * 2 > rows.len(), "most events are jumps of the memory: {text}");
+    for row in &rows {
+        assert!(row[17].contains(" the usual ") && row[13].contains('.'), "{row:?}");
+        let plot = fs::read_to_string(dir.join(format!("plots/host-{}.svg", row[1]))).unwrap();
+        assert!(plot.starts_with("<svg") && plot.trim_end().ends_with("</svg>"), "{plot}");
+    }
+    assert_eq!(fs::read_dir(dir.join("plots")).unwrap().count(), rows.len());
+    assert!(text.contains("you marked it as an anomaly"), "the expert was asked about some: {text}");
+}
+
+/// The data of a report, as its script reads them.
+fn data_of(report: &str) -> serde_json::Value {
+    let (_, after) = report.split_once("<script type=\"application/json\" id=\"data\">").unwrap();
+    serde_json::from_str(after.split_once("</script").unwrap().0).unwrap()
+}
+
+#[test]
+fn a_report_tells_what_the_command_prints_and_no_training_on_other_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write_data(dir);
+    let trained = stdout(&rlad(dir, "train host.csv --session s --config small.toml --oracle truth"));
+    // The next command works as it is printed.
+    let next = trained.lines().last().unwrap().strip_prefix("next: rlad ").unwrap();
+    assert_eq!(next, "detect s host.csv --out scores.csv --report report.html");
+    let detected = stdout(&rlad(dir, next));
+    let found = |text: &str| text.lines().find(|line| line.contains(" events in ")).map(str::to_owned);
+    assert!(found(&trained).is_some() && found(&trained) == found(&detected), "{trained}{detected}");
+    // A new file of the same series: shorter, other values, no labels.
+    let mut text = String::from("timestamp,cpu,memory\n");
+    for i in 0..300 {
+        let memory = if i == 200 { 20.0 } else { f64::from(i % 5) / 5.0 };
+        writeln!(text, "{},{},{memory}", 1_700_000_000 + i * 3600, f64::from(i % 24) / 24.0).unwrap();
+    }
+    fs::create_dir(dir.join("new")).unwrap();
+    fs::write(dir.join("new/host.csv"), text).unwrap();
+    let report = |line: &str| {
+        let printed = stdout(&rlad(dir, &format!("detect s {line} --out x.csv --report r.html")));
+        let json = stdout(&rlad(dir, &format!("detect s {line} --out x.csv --report r.html --json")));
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let told = data_of(&fs::read_to_string(dir.join("r.html")).unwrap());
+        assert_eq!(told["n_events"], json["n_events"], "{line}");
+        let headline = told["headline"].as_str().unwrap().to_owned();
+        assert!(printed.starts_with(&format!("{headline} (")), "{printed}");
+        let of_series = told["series"][0]["events"].as_array().unwrap().len() as u64;
+        assert_eq!(Some(of_series), json["n_events"].as_u64(), "{line}");
+        assert!(printed.lines().last().unwrap().starts_with("next: rlad "), "{printed}");
+        told
+    };
+    let n = |told: &serde_json::Value, of: &str| told[of].as_array().unwrap().len();
+    let new = report("new/host.csv");
+    assert_eq!((n(&new, "curve"), n(&new, "metrics"), n(&new["series"][0], "questions")), (0, 0, 0), "{new}");
+    let known = report("host.csv --part 0.5..");
+    assert!(n(&known, "curve") > 0 && n(&known, "metrics") > 0 && n(&known["series"][0], "questions") == 20);
+    assert!(known["quality"].as_str().unwrap().starts_with("Against the labels, on the part 0.5..1"), "{known}");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 pub(crate) mod alarm;
 pub(crate) mod dataset;
 pub(crate) mod exchange;
+pub(crate) mod explanation;
 pub(crate) mod import;
 pub(crate) mod label;
 pub(crate) mod label_overrides;
@@ -17,6 +18,7 @@ pub(crate) mod write;
 pub use alarm::Alarm;
 pub use dataset::DataSet;
 pub use exchange::{Imported, LabelFormat, SeriesLabels, Uncovered, export_labels, import_labels, write_labels};
+pub use explanation::{Departure, Explanation, Likeness, Reason, Side};
 pub use import::{Source, import};
 pub use label::{Annotation, Answer, Label, Labels, Span, Truth, events};
 pub use read::{Catalogue, Columns, DecimalMark, Duplicates, FileForm, ListedSeries, ReadOptions, TimeUnit, read};

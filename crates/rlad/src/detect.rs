@@ -2,13 +2,17 @@
 
 mod budget;
 pub(crate) mod decision;
+mod departure;
 pub(crate) mod detector;
+mod explain;
 mod label_shift;
 pub(crate) mod model;
 pub(crate) mod scoring;
 pub(crate) mod stream;
+mod walk;
 pub(crate) mod warm_up;
 
+pub use departure::departures;
 pub use detector::Detector;
 pub use model::Model;
 pub use stream::{Arrival, Stream, push_all};

@@ -211,7 +211,9 @@ impl Learner {
     }
 
     fn teach(&mut self, server: &LabellingServer, feedback: &[Feedback]) -> anyhow::Result<()> {
+        let begun = Instant::now();
         let summary = self.session.teach_all(feedback)?;
+        server.lock().learned_in = Some(begun.elapsed());
         let mut line = serde_json::to_value(&summary)?;
         if let Some((part, data)) = &self.check {
             line["check"] = serde_json::to_value(Check { part: *part, data }.evaluate(&self.session.detector())?)?;
@@ -278,13 +280,32 @@ impl Learner {
         Ok(None)
     }
 
-    /// Writes the detector as it stands where the program ends amid a round.
+    /// Writes the detector where the program ends amid a round: fitted with what was answered of it. The checkpoint stays that of the
+    /// last whole round, so that the session goes on as if nobody had left.
     fn leave(&self, server: &LabellingServer, pending: &[Query]) -> anyhow::Result<()> {
-        if let (Some(detector), false) = (&self.detector, pending.is_empty()) {
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let fitted = self.with_the_rest(server, pending)?.map(Arc::new);
+        if let Some(detector) = fitted.as_ref().or(self.detector.as_ref()) {
             let _files = server.files.lock().unwrap_or_else(PoisonError::into_inner);
             self.folder.write_model(detector.to_bytes())?;
         }
         Ok(())
+    }
+
+    /// The detector that knows the answers of a round that is not whole; `None` without any, or where nothing can be learned from them.
+    fn with_the_rest(&self, server: &LabellingServer, pending: &[Query]) -> anyhow::Result<Option<Model>> {
+        let feedback = {
+            let state = server.lock();
+            if !pending.iter().any(|query| state.is_answered(query.id)) {
+                return Ok(None);
+            }
+            self.feedback(server, &state, pending)?
+        };
+        let mut session = self.session.clone();
+        let taught = session.teach_all(&feedback).and_then(|_| session.finish());
+        Ok(taught.ok())
     }
 
     fn publish_done(&self, server: &LabellingServer, hash: String) {

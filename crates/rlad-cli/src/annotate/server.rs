@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rlad::active::SimilarWindows;
 use rlad::config::{AnswerKind, ExpertsConfig};
@@ -17,6 +17,7 @@ use super::overview::Pyramid;
 use super::runs::LabelRuns;
 use super::source::DataSource;
 use crate::advice::Advice;
+use crate::figures::count;
 use crate::log::{AnnotationState, AnswerLog, AnsweredQuestion, Entry, LogAction, Reading, index_of, times};
 
 /// The data of a session, with what is made of them to be shown.
@@ -148,6 +149,17 @@ pub(super) struct State {
     pub(super) label_runs: Option<std::sync::Arc<LabelRuns>>,
     /// The program ends.
     pub(super) stops: bool,
+    /// How long the last round was learned from.
+    pub(super) learned_in: Option<Duration>,
+}
+
+/// What the learner still does when it is told to stop.
+#[derive(Debug)]
+pub(crate) struct Leaving {
+    /// Whether it ends soon, and a detector may come of it.
+    pub(crate) is_worth_waiting: bool,
+    /// What it does and how long, in words; `None` where it ends in a moment.
+    pub(crate) doing: Option<String>,
 }
 
 /// The labelling server of one session.
@@ -207,6 +219,7 @@ impl LabellingServer {
             last_entry: Instant::now(),
             label_runs: None,
             stops: false,
+            learned_in: None,
         };
         let server = Self {
             folder,
@@ -243,15 +256,29 @@ impl LabellingServer {
         state.questions = questions;
     }
 
-    /// Ends the learner's work where it stands: what was answered is in the log. Returns whether it ends at once: it waits for
-    /// answers, or has ended.
-    pub(crate) fn stop(&self) -> bool {
+    /// Ends the learner's work: what was answered is in the log. Returns what it still does.
+    pub(crate) fn stop(&self) -> Leaving {
         let mut state = self.lock();
         state.stops = true;
-        let ends = !matches!(state.phase, Phase::Preparing | Phase::Learning | Phase::Finishing);
+        let n_answered = state.pending.iter().filter(|question| state.is_answered(**question)).count();
+        let doing = match state.phase {
+            Phase::Preparing | Phase::Done | Phase::Failed => None,
+            Phase::Learning => Some("learning from the answers of the round, then writing the detector".to_owned()),
+            Phase::Finishing => Some("fitting the detector and writing it".to_owned()),
+            Phase::Asking if n_answered > 0 => {
+                Some(format!("fitting the detector with the last {} too, and writing it", count(n_answered, "answer")))
+            }
+            Phase::Asking if state.detector.is_some() => Some("writing the detector".to_owned()),
+            Phase::Asking => None,
+        };
+        let is_worth_waiting = state.phase != Phase::Preparing;
+        let time = state.learned_in.map_or_else(
+            || "some seconds".to_owned(),
+            |time| format!("about {:.0} s, as the last round took", time.as_secs_f64().ceil().max(1.0)),
+        );
         drop(state);
         self.notify();
-        ends
+        Leaving { is_worth_waiting, doing: doing.map(|doing| format!("{doing}: {time}")) }
     }
 
     /// Waits until no file of the session is being replaced, and lets none be replaced after that. The program must end then.

@@ -20,12 +20,30 @@ struct Place {
     is_past: bool,
 }
 
-/// Asks at the terminal until the expert stops.
+/// Asks at the terminal until the expert stops, and then tells what the learner still does until `is_over`, or until the expert stops
+/// once more. Returns whether they waited so long.
 ///
 /// # Errors
 /// If the terminal or the log cannot be used.
-pub(crate) fn at_terminal(server: &Arc<LabellingServer>, who: &str) -> anyhow::Result<()> {
+pub(crate) fn at_terminal(
+    server: &Arc<LabellingServer>,
+    who: &str,
+    is_over: impl Fn() -> bool,
+) -> anyhow::Result<bool> {
     let mut terminal = Terminal::open()?;
+    ask(&mut terminal, server, who)?;
+    let leaving = server.stop();
+    let doing = leaving.doing.as_deref().unwrap_or("ending");
+    let message = format!("{doing}.  q leaves at once: every answer is in the log");
+    while leaving.is_worth_waiting && !is_over() {
+        if let Some(Input::Reply(Reply::Stop)) = terminal.wait(&message)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn ask(terminal: &mut Terminal, server: &Arc<LabellingServer>, who: &str) -> anyhow::Result<()> {
     let mut client = TerminalClient { server, who, past: None, comment: None, message: String::new() };
     loop {
         let input = match client.place() {

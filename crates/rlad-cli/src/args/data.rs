@@ -103,6 +103,51 @@ pub(crate) enum DuplicatesArg {
     Error,
 }
 
+/// The flags that say that files are written so.
+pub(crate) fn form_flags(form: &FileForm) -> Vec<String> {
+    let mut flags = Vec::new();
+    let mut say =
+        |flag: &str, value: Option<&str>| flags.extend([Some(flag), value].into_iter().flatten().map(str::to_owned));
+    for (flag, is_said) in [("--wide", form.wide), ("--no-header", form.no_header)] {
+        if is_said {
+            say(flag, None);
+        }
+    }
+    let decimal = form.decimal.map(|mark| match mark {
+        DecimalMark::Point => "point",
+        DecimalMark::Comma => "comma",
+    });
+    let unit = form.time_unit.map(|unit| match unit {
+        TimeUnit::Seconds => "s",
+        TimeUnit::Milliseconds => "ms",
+        TimeUnit::Microseconds => "us",
+        TimeUnit::Nanoseconds => "ns",
+        TimeUnit::Days => "days",
+        TimeUnit::Excel => "excel",
+    });
+    let duplicates = form.duplicates.map(|which| match which {
+        Duplicates::Last => "last",
+        Duplicates::Mean => "mean",
+        Duplicates::Error => "error",
+    });
+    let skip = (form.skip > 0).then(|| form.skip.to_string());
+    for (flag, value) in [
+        ("--time-format", form.time_format.as_deref()),
+        ("--time-unit", unit),
+        ("--time-zone", form.time_zone.as_deref()),
+        ("--decimal", decimal),
+        ("--skip", skip.as_deref()),
+        ("--duplicates", duplicates),
+    ] {
+        if value.is_some() {
+            say(flag, value);
+        }
+    }
+    form.counters.iter().for_each(|counter| say("--counter", Some(counter)));
+    form.missing.iter().for_each(|missing| say("--missing", Some(missing)));
+    flags
+}
+
 impl DataArgs {
     /// How the data are read.
     pub(crate) fn options(&self) -> ReadOptions {
@@ -148,5 +193,42 @@ impl DataArgs {
             counters: self.counters.clone(),
             wide: self.wide,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    #[test]
+    fn flags_say_what_they_were_read_from() {
+        let said = [
+            "--wide",
+            "--no-header",
+            "--time-format",
+            "%d/%m/%Y %H:%M",
+            "--time-zone",
+            "Europe/Berlin",
+            "--decimal",
+            "comma",
+            "--skip",
+            "2",
+            "--duplicates",
+            "mean",
+            "--counter",
+            "bytes",
+            "--missing",
+            "-",
+        ];
+        let Command::Detect(args) =
+            Cli::parse_from(["rlad", "detect", "m", "a.csv", "--out", "x.csv"].iter().chain(&said)).command
+        else {
+            panic!("the command is `detect`")
+        };
+        assert_eq!(form_flags(&args.form.form()), said);
+        assert_eq!(form_flags(&FileForm::default()), [""; 0]);
     }
 }

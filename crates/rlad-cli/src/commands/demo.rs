@@ -14,8 +14,9 @@ use serde_json::json;
 
 use crate::advice::Advice;
 use crate::args::DemoArgs;
-use crate::commands::detect::{score, write_report};
+use crate::commands::detect::{ScoredPart, score, write_report};
 use crate::evaluation::{Check, strict_line};
+use crate::findings::Findings;
 use crate::folder::Folder;
 use crate::output::print;
 use crate::shipped::unpack;
@@ -59,8 +60,16 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let model = &trained.model;
     let after = check.evaluate(model)?;
     let (scores, report) = (out.join("scores.csv"), out.join("report.html"));
-    rlad::data::write_scores(&scores, &score(model, &data, Part::ALL)?)?;
-    write_report(&report, &Saved::Model(model.clone()), &data, CHECKED, Some(folder.path()), Some(&unasked))?;
+    let all = score(model, &data, Part::ALL)?;
+    rlad::data::write_scores(&scores, &all)?;
+    let (mut findings, mut events) = (Findings::default(), Vec::new());
+    for (series, scores) in data.series.iter().zip(&all) {
+        events.extend(findings.add(model, series, scores, true, true)?);
+    }
+    let saved = Saved::Model(model.clone());
+    let of =
+        ScoredPart { saved: &saved, data: &data, scores: &all, events: &events, findings: &findings, expected: None };
+    write_report(&report, &of, CHECKED, Some(folder.path()), Some(&unasked))?;
 
     if args.json {
         let result = json!({

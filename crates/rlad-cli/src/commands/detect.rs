@@ -1,38 +1,34 @@
 //! `rlad detect`: scores data with a trained detector, or by a method that needs no training of its own.
 
-use std::collections::HashMap;
+mod report;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use rlad::baselines::Baseline;
-use rlad::data::{Catalogue, DataSet, Event, ListedSeries, Part, ScoresWriter, SeriesScores, events};
-use rlad::metrics::{Evaluation, Quality};
-use rlad::{Detector, Label, Saved};
-use serde_json::Value;
+use rlad::data::{Catalogue, DataSet, Event, ListedSeries, Part, ScoresWriter, SeriesScores};
+use rlad::{Detector, Saved, Series};
+use serde_json::{Value, json};
 
+pub(crate) use self::report::{ScoredPart, write_report};
 use crate::advice::Advice;
-use crate::args::DetectArgs;
-use crate::evaluation::{Check, rows};
-use crate::folder::{self, read_history};
+use crate::annotate::DataSource;
+use crate::args::{DataArgs, DetectArgs};
+use crate::commands::ending::{evaluate_command, label_command, lines_of, next, same_command_with};
+use crate::findings::Findings;
+use crate::folder::{self, Folder};
+use crate::grounds::expected_line;
 use crate::input::{open_saved, read};
-use crate::log::{AnnotationState, AnswerLog};
 use crate::memory::give_back;
 use crate::output::{print, print_notes, print_roles};
+use crate::outputs::check_outputs;
+use crate::plot::{make_plots_folder, write_plot};
 use crate::progress::Progress;
-use crate::report::{CurvePoint, MetricRow, ModelFacts, Report, ReportQuestion, ReportSeries};
 use crate::settings::{method, use_threads};
 
 /// The exit code of `--check` where a point is anomalous.
 const ANOMALOUS: u8 = 1;
-/// The rows of a table of metrics that are at the best threshold, at its end.
-const N_BEST: usize = 2;
-/// The digits of a model's hash that a report shows.
-const HASH_DIGITS: usize = 16;
-
-/// One of the numbers of a metric.
-type Figure = fn(Quality) -> Option<f64>;
-
 /// Points times channels that are read at once, where the data are read in groups of series.
 const GROUP: usize = 1_000_000;
 
@@ -47,6 +43,13 @@ enum ScoredData {
 /// Runs the command.
 pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
     use_threads(args.threads)?;
+    let outputs = [
+        ("--out", Some(args.out.as_path())),
+        ("--events", args.events.as_deref()),
+        ("--report", args.report.as_deref()),
+        ("--plots", args.plots.as_deref()),
+    ];
+    check_outputs(&outputs, &args.paths)?;
     let (mut detector, mut data) = open(args)?;
     if args.without_answers {
         detector = detector.without_answers();
@@ -59,28 +62,87 @@ pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
         let scores = own_scores(detector.detector(), &mut data, part)?;
         detector = detector.adapted(&scores);
     }
-    let found = Found { events: args.events.is_some().then(Vec::new), ..Found::default() };
-    let found = match &mut data {
-        ScoredData::Whole(data) => score_whole(&detector, data, part, &args.out, found)?,
-        ScoredData::Listed(catalogue) => score_in_groups(&detector, catalogue, part, &args.out, GROUP, found)?,
+    let session = args.paths.first().filter(|path| args.method.name.is_none() && path.join(folder::LABELS).exists());
+    let wanted = Wanted {
+        explains: args.json || args.events.is_some() || args.report.is_some() || args.plots.is_some(),
+        knows_answers: session.is_some(),
+        keeps_events: args.events.is_some() || args.report.is_some(),
+        plots: args.plots.as_deref(),
     };
-    if let (Some(path), Some(events)) = (&args.events, &found.events) {
-        rlad::data::write_events(path, events)?;
+    if let Some(folder) = wanted.plots {
+        make_plots_folder(folder)?;
+    }
+    let found = Found::new(wanted);
+    // The session's figures are of the decision that it was trained with.
+    let is_as_trained = args.decision.given().is_none() && !args.adapt;
+    let history = session.filter(|_| is_as_trained).map(|folder| folder::read_history(folder)).transpose()?;
+    let expected = history.as_ref().and_then(|history| history.last()).map_or(&Value::Null, |round| &round["expected"]);
+    let (found, scores) = match &mut data {
+        ScoredData::Whole(data) => score_whole(&detector, data, part, &args.out, found)?,
+        ScoredData::Listed(catalogue) => {
+            (score_in_groups(&detector, catalogue, part, &args.out, GROUP, found)?, Vec::new())
+        }
+    };
+    if let Some(path) = &args.events {
+        rlad::data::write_events(path, &found.events)?;
     }
     if let (Some(path), ScoredData::Whole(data)) = (&args.report, &data) {
-        let session =
-            args.paths.first().filter(|path| args.method.name.is_none() && path.join(folder::LABELS).exists());
-        write_report(path, &detector, data, part, session.map(PathBuf::as_path), None)?;
+        let in_words = expected_line(expected);
+        let of = ScoredPart {
+            saved: &detector,
+            data,
+            scores: &scores,
+            events: &found.events,
+            findings: &found.findings,
+            expected: in_words.as_deref(),
+        };
+        write_report(path, &of, part, session.map(PathBuf::as_path), None)?;
     }
-    print(&format!(
-        "{} series, {} points, {} anomalous in {} events: {}",
-        found.n_series,
-        found.n_points,
-        found.n_anomalous,
-        found.n_events,
-        args.out.display()
-    ))?;
-    Ok(if args.check && found.n_anomalous > 0 { ExitCode::from(ANOMALOUS) } else { ExitCode::SUCCESS })
+    tell(args, &found.findings, &data, session, expected)?;
+    Ok(if args.check && found.findings.n_anomalous > 0 { ExitCode::from(ANOMALOUS) } else { ExitCode::SUCCESS })
+}
+
+/// Tells what was found, what quality to expect, where everything lies, and what to do next.
+fn tell(
+    args: &DetectArgs,
+    findings: &Findings,
+    data: &ScoredData,
+    session: Option<&PathBuf>,
+    expected: &Value,
+) -> anyhow::Result<()> {
+    let files = [
+        ("scores", Some(&args.out)),
+        ("events", args.events.as_ref()),
+        ("report", args.report.as_ref()),
+        ("plots", args.plots.as_ref()),
+        ("detector", args.paths.first().filter(|_| args.method.name.is_none())),
+    ];
+    let files = files.into_iter().filter_map(|(name, path)| Some((name, path?)));
+    if args.json {
+        let mut result = findings.json();
+        for (name, path) in files {
+            result[name] = json!(path);
+        }
+        result["expected"] = expected.clone();
+        return print(&serde_json::to_string_pretty(&result)?);
+    }
+    for line in lines_of(findings).iter().chain(&expected_line(expected)) {
+        print(line)?;
+    }
+    let files: Vec<String> = files.map(|(name, path)| format!("{name} {}", path.display())).collect();
+    print(&files.join(", "))?;
+    let has_truth = matches!(data, ScoredData::Whole(data) if data.has_truth());
+    let of_data = if args.method.name.is_some() { &args.paths[..] } else { &args.paths[1..] };
+    let command = if args.report.is_none() && !of_data.iter().any(|path| is_pipe(path)) {
+        Some(same_command_with("--report report.html"))
+    } else if has_truth && args.form == DataArgs::default() {
+        Some(evaluate_command(&args.out, of_data))
+    } else {
+        let can_ask = session
+            .filter(|folder| Folder::has_session(folder) && DataSource::read(folder).is_ok_and(|of| of.is_some()));
+        can_ask.map(|folder| label_command(folder))
+    };
+    command.map_or(Ok(()), |command| print(&next(&command)))
 }
 
 /// The detector and the data: a trained one and what stands after it, or a method that is fitted on the data.
@@ -109,6 +171,12 @@ fn open(args: &DetectArgs) -> anyhow::Result<(Saved, ScoredData)> {
                     "name the model first, then the data; or a `--method` that needs no model".to_owned(),
                 ));
             }
+            if is_data(model) {
+                return Err(Advice::error(
+                    format!("`{}` is no detector, but data", model.display()),
+                    "the detector comes before the data: `rlad detect MODEL DATA…`".to_owned(),
+                ));
+            }
             let detector = open_saved(model)?;
             // A report shows all series, and a pipe can be read once only.
             let is_whole = args.report.is_some() || data.iter().any(|path| is_pipe(path));
@@ -124,27 +192,51 @@ fn open(args: &DetectArgs) -> anyhow::Result<(Saved, ScoredData)> {
     }
 }
 
-/// The findings in the series that were scored.
-#[derive(Debug, Default, PartialEq)]
-struct Found {
-    n_series: usize,
-    n_points: usize,
-    n_anomalous: usize,
-    n_events: usize,
-    /// The events themselves, where they are to be written: many of them take memory.
-    events: Option<Vec<Event>>,
+/// What is wanted of a detection beside the scores.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Wanted<'a> {
+    /// Why each event was called, in full.
+    explains: bool,
+    /// That the answers of a session may be named.
+    knows_answers: bool,
+    /// The events themselves: many of them take memory.
+    keeps_events: bool,
+    /// A picture of each event in this folder.
+    plots: Option<&'a Path>,
 }
 
-impl Found {
-    fn add(&mut self, scores: &SeriesScores) {
-        self.n_series += 1;
-        self.n_points += scores.scores.len();
-        let events = scores.events();
-        self.n_anomalous += events.iter().map(|event| event.n_points).sum::<usize>();
-        self.n_events += events.len();
-        if let Some(all) = &mut self.events {
-            all.extend(events);
+/// Whether a path is that of data, by its name.
+fn is_data(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    [".csv", ".tsv", ".parquet", ".pq", ".csv.gz", ".csv.zst"].iter().any(|end| name.ends_with(end))
+}
+
+/// The findings in the series that were scored.
+#[derive(Debug, Default, PartialEq)]
+struct Found<'a> {
+    wanted: Wanted<'a>,
+    findings: Findings,
+    /// All events, where they are wanted.
+    events: Vec<Event>,
+}
+
+impl<'a> Found<'a> {
+    fn new(wanted: Wanted<'a>) -> Self {
+        Self { wanted, ..Self::default() }
+    }
+
+    fn add(&mut self, detector: &Saved, series: &Series, scores: &SeriesScores) -> rlad::Result<()> {
+        let Wanted { explains, knows_answers, keeps_events, plots } = self.wanted;
+        let events = self.findings.add(detector.detector(), series, scores, explains, knows_answers)?;
+        if let Some(folder) = plots {
+            for event in &events {
+                write_plot(folder, series, event)?;
+            }
         }
+        if keeps_events {
+            self.events.extend(events);
+        }
+        Ok(())
     }
 }
 
@@ -171,23 +263,31 @@ fn own_scores(detector: &dyn Detector, data: &mut ScoredData, part: Part) -> any
 }
 
 /// Scores data that are in memory, writes the scores and adds to what was found.
-fn score_whole(detector: &Saved, data: &DataSet, part: Part, out: &Path, mut found: Found) -> anyhow::Result<Found> {
+fn score_whole<'a>(
+    detector: &Saved,
+    data: &DataSet,
+    part: Part,
+    out: &Path,
+    mut found: Found<'a>,
+) -> anyhow::Result<(Found<'a>, Vec<SeriesScores>)> {
     let scores = score(detector.detector(), data, part)?;
     rlad::data::write_scores(out, &scores)?;
-    scores.iter().for_each(|scores| found.add(scores));
-    Ok(found)
+    for (series, scores) in data.series.iter().zip(&scores) {
+        found.add(detector, series, scores)?;
+    }
+    Ok((found, scores))
 }
 
 /// Reads, scores and writes data in groups of series, so that no more than a group is held: of at most `max_cells` points
 /// times channels, or of one series. The file and what is found are those of [`score_whole`].
-fn score_in_groups(
+fn score_in_groups<'a>(
     detector: &Saved,
     catalogue: &mut Catalogue,
     part: Part,
     out: &Path,
     max_cells: usize,
-    mut found: Found,
-) -> anyhow::Result<Found> {
+    mut found: Found<'a>,
+) -> anyhow::Result<Found<'a>> {
     let series = catalogue.series().to_vec();
     let mut bar = Progress::new("scoring", series.iter().map(|series| series.n_points as u64).sum());
     let mut n_done = 0;
@@ -198,7 +298,7 @@ fn score_in_groups(
         for series in catalogue.read(&names)?.series {
             let scored = detector.detector().detect_part(&series, part);
             let written = scored.and_then(|scores| {
-                found.add(&scores);
+                found.add(detector, &series, &scores)?;
                 writer.write(&scores)
             });
             if let Err(error) = written {
@@ -251,145 +351,6 @@ pub(crate) fn score(detector: &dyn Detector, data: &DataSet, part: Part) -> anyh
         bar.set(n_done);
     }
     Ok(all)
-}
-
-/// Writes the report of a model on a part of data. `session` is the folder that holds the questions and the history;
-/// `before` is a detector to compare with: what was known before the questions.
-pub(crate) fn write_report(
-    path: &Path,
-    saved: &Saved,
-    data: &DataSet,
-    part: Part,
-    session: Option<&Path>,
-    before: Option<&dyn Detector>,
-) -> anyhow::Result<()> {
-    let all = score(saved.detector(), data, Part::ALL)?;
-    let mut questions = match session {
-        Some(folder) => questions(folder)?,
-        None => HashMap::new(),
-    };
-    let history = session.map(read_history).transpose()?.unwrap_or_default();
-    let series = data
-        .iter()
-        .zip(&all)
-        .map(|((series, truth), scores)| {
-            let truth = truth.map(|truth| {
-                let anomalous: Vec<bool> = truth.labels().iter().map(|label| *label == Some(Label::Anomaly)).collect();
-                events(&anomalous)
-            });
-            let found = scores.event_points();
-            ReportSeries {
-                n_alarms: scores.alarms.iter().filter(|alarm| alarm.is_raised()).count(),
-                series,
-                scores: &scores.scores,
-                events: found,
-                truth,
-                questions: questions.remove(series.name()).unwrap_or_default(),
-            }
-        })
-        .collect();
-    let report = Report {
-        title: title(data),
-        created: jiff::Timestamp::now(),
-        model: ModelFacts {
-            hash: saved.hash()[..HASH_DIGITS].to_owned(),
-            method: match saved {
-                Saved::Model(model) => format!("the agent, preset {}", model.config().preset),
-                Saved::Baseline(baseline) => baseline.method().name().to_owned(),
-            },
-            seed: saved.seed(),
-            n_questions: saved.n_questions(),
-            n_labelled: saved.n_labelled_points(),
-            threshold: saved.detector().threshold(),
-        },
-        measured_on: if part == Part::ALL {
-            "every point".to_owned()
-        } else {
-            format!("the part {part} of each series")
-        },
-        metrics: metrics(saved.detector(), data, part, before)?,
-        curve: history.iter().map(curve_point).collect(),
-        series,
-    };
-    Ok(crate::report::write(path, &report)?)
-}
-
-/// The title of a report, in a few words.
-fn title(data: &DataSet) -> String {
-    match data.series.as_slice() {
-        [only] => only.name().to_owned(),
-        series => format!("{} series", series.len()),
-    }
-}
-
-/// The metrics on a part of the data, where there is truth.
-fn metrics(
-    detector: &dyn Detector,
-    data: &DataSet,
-    part: Part,
-    before: Option<&dyn Detector>,
-) -> anyhow::Result<Vec<MetricRow>> {
-    if !data.has_truth() {
-        return Ok(Vec::new());
-    }
-    let check = Check { part, data };
-    let after = check.evaluate(detector)?;
-    let before = before.map(|detector| check.evaluate(detector)).transpose()?;
-    let mut table = Vec::new();
-    let earlier = before.as_ref().map(rows);
-    let n_own = rows(&after).len() - N_BEST;
-    for (i, (name, metric)) in rows(&after).into_iter().take(n_own).enumerate() {
-        let earlier = earlier.as_ref().map(|rows| rows[i].1);
-        let best = |evaluation: &Evaluation| match i {
-            0 => Some(evaluation.best.strict.quality),
-            1 => Some(evaluation.best.delay.quality),
-            _ => None,
-        };
-        let (oracle_before, oracle_after) = (before.as_ref().and_then(best), best(&after));
-        let what: [(&str, Figure); 3] =
-            [("precision", |q| q.precision), ("recall", |q| q.recall), ("F1", |q| Some(q.f1))];
-        table.extend(what.map(|(what, of)| MetricRow {
-            name: format!("{name}: {what}"),
-            before: earlier.and_then(of),
-            after: of(metric),
-            oracle_before: oracle_before.and_then(of),
-            oracle_after: oracle_after.and_then(of),
-        }));
-    }
-    Ok(table)
-}
-
-/// A round of the history as a point of the learning curve.
-fn curve_point(round: &Value) -> CurvePoint {
-    CurvePoint {
-        n_questions: round["questions"].as_u64().map_or(0, |n| usize::try_from(n).unwrap_or(usize::MAX)),
-        f1: round["check"]["strict"]["f1"].as_f64(),
-        expected: round["expected"]["f1"]["expected"].as_f64(),
-        expected_low: round["expected"]["f1"]["low"].as_f64(),
-        expected_high: round["expected"]["f1"]["high"].as_f64(),
-        loss: round["loss"].as_f64(),
-    }
-}
-
-/// The questions of a session with the answers that stand, by the name of their series.
-fn questions(folder: &Path) -> anyhow::Result<HashMap<String, Vec<ReportQuestion>>> {
-    let mut questions: HashMap<String, Vec<ReportQuestion>> = HashMap::new();
-    let path = folder.join(folder::LABELS);
-    if path.exists() {
-        let annotations = AnnotationState::of(AnswerLog::open(&path)?.entries()?);
-        for id in annotations.questions() {
-            let Some((_, _, logged)) = annotations.answers_to(id).last() else { continue };
-            let Some(asked) = &logged.question else { continue };
-            questions.entry(logged.series.clone()).or_default().push(ReportQuestion {
-                id,
-                round: asked.round,
-                point: asked.point,
-                reason: asked.reason,
-                answer: logged.annotation.as_answer(),
-            });
-        }
-    }
-    Ok(questions)
 }
 
 #[cfg(test)]

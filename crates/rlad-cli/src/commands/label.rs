@@ -16,15 +16,23 @@ use crate::annotate::{
     Bound, Data, DataSource, LabellingServer, Learner, Options, SessionStart, Settings, at_terminal, serve,
 };
 use crate::args::{LabelArgs, PageArgs, TrainArgs};
+use crate::commands::ending::{detect_command, findings_in, label_command, lines_of, next};
 use crate::expert::user_name;
 use crate::folder::{self, Folder};
+use crate::grounds::expected_line;
+use crate::input::open_saved;
 use crate::log::AnswerLog;
 use crate::output::{print, print_notes, print_roles};
 use crate::terminal::Terminal;
 use crate::training::{Trained, resume};
 
-/// How long the end of the program waits for the detector as it stands.
+/// How long the end of the program waits for the detector.
 const LAST_WAIT: Duration = Duration::from_secs(20);
+/// The exit code of a program that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
+/// Points times channels in which events are looked for when a session ends; of more it would keep people waiting.
+const MAX_CELLS: usize = 2_000_000;
+const LEARNER_FAILED: &str = "the learner failed; the answers are kept";
 
 /// Runs the command.
 pub(crate) fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
@@ -65,13 +73,19 @@ pub(crate) fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
         let who = who(&args.page);
         let for_learner = Arc::clone(&server);
         let thread = std::thread::spawn(move || learner.run(&for_learner));
-        at_terminal(&server, &who)?;
-        wait_for_end(&server, thread)?;
+        let begun = std::cell::OnceCell::new();
+        let is_over = || thread.is_finished() || begun.get_or_init(Instant::now).elapsed() > LAST_WAIT;
+        let has_waited = at_terminal(&server, &who, is_over)?;
+        if !thread.is_finished() {
+            server.seal();
+        } else if thread.join().is_err() {
+            bail!(LEARNER_FAILED);
+        }
+        return end(path, &server, args.json, has_waited);
     } else {
         at_page(&server, Some(learner), false, &args.page, args.json)?;
     }
-    print_summary(path, &server, args.json)?;
-    Ok(ExitCode::SUCCESS)
+    end(path, &server, args.json, true)
 }
 
 /// `rlad train --oracle page`: the page until the budget is spent.
@@ -90,7 +104,7 @@ pub(crate) fn train(
     let (server, learner) = begin(session, folder, data.series, check, source, true, &args.page)?;
     let trained = at_page(&server, Some(learner), true, &args.page, args.json)?;
     if trained.is_none() {
-        print_summary(&path, &server, args.json)?;
+        end(&path, &server, args.json, true)?;
     }
     Ok(trained)
 }
@@ -199,14 +213,20 @@ fn at_page(
     }
 }
 
-/// Ends the learner, or leaves it where it stands: a session can be stopped between any two files that it writes.
+/// Ends the learner, or leaves it where it stands: a session can be stopped between any two files that it writes. Tells what it waits
+/// for; Ctrl-C once more ends the program at once.
 fn wait_for_end(
     server: &LabellingServer,
     thread: std::thread::JoinHandle<anyhow::Result<Option<Trained>>>,
 ) -> anyhow::Result<Option<Trained>> {
-    let is_waiting = server.stop();
+    leave_at_next_interrupt();
     let begun = Instant::now();
-    while is_waiting && !thread.is_finished() && begun.elapsed() < LAST_WAIT {
+    let leaving = server.stop();
+    if let Some(doing) = leaving.doing.filter(|_| !thread.is_finished()) {
+        // There is nobody to tell if stderr is closed.
+        let _ = writeln!(io::stderr(), "{doing}; Ctrl-C leaves at once, every answer is in the log");
+    }
+    while leaving.is_worth_waiting && !thread.is_finished() && begun.elapsed() < LAST_WAIT {
         std::thread::sleep(Duration::from_millis(20));
     }
     if !thread.is_finished() {
@@ -215,22 +235,57 @@ fn wait_for_end(
     }
     match thread.join() {
         Ok(end) => end,
-        Err(_) => bail!("the learner failed; the answers are kept"),
+        Err(_) => bail!(LEARNER_FAILED),
     }
 }
 
-fn print_summary(path: &Path, server: &LabellingServer, json: bool) -> anyhow::Result<()> {
+/// Ends the program at the next Ctrl-C, whatever it does: every answer is in the log, and files are replaced whole or not at all.
+fn leave_at_next_interrupt() {
+    std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        if runtime.is_ok_and(|runtime| runtime.block_on(tokio::signal::ctrl_c()).is_ok()) {
+            #[expect(clippy::exit, reason = "the user wants to leave, and nothing is lost")]
+            std::process::exit(INTERRUPTED);
+        }
+    });
+}
+
+/// Tells how the session stands, what its detector finds, and how to go on. `looks`: whether the user waits for what it finds.
+fn end(path: &Path, server: &LabellingServer, json: bool, looks: bool) -> anyhow::Result<ExitCode> {
     let state = server.state_json();
     let of = |name: &str| state[name].as_u64().unwrap_or(0);
-    let summary = format!(
-        "{} of {} questions answered, {} points labelled ({} anomalous); go on with `rlad label {}`",
+    let mut lines = vec![format!(
+        "{} of {} questions answered, {} points labelled ({} anomalous); go on with `{}`",
         of("questions"),
         of("budget"),
         of("labelled_points"),
         of("labelled_anomalies"),
-        path.display()
-    );
-    if json { Ok(_ = writeln!(io::stderr(), "{summary}")) } else { print(&summary) }
+        label_command(path)
+    )];
+    let file = path.join(folder::MODEL);
+    if file.exists() {
+        let model = open_saved(path)?;
+        let n_cells: usize = server.data.series.iter().map(|series| series.len() * series.n_channels()).sum();
+        if looks && n_cells <= MAX_CELLS {
+            lines.extend(lines_of(&findings_in(model.detector(), &server.data.series)?));
+        }
+        let history = folder::read_history(path)?;
+        lines.extend(history.last().and_then(|round| expected_line(&round["expected"])));
+        lines.push(format!("detector {} ({})", file.display(), &model.hash()[..16]));
+        lines.extend(DataSource::read(path)?.map(|source| next(&detect_command(path, &source))));
+    } else {
+        lines.push("no detector yet: it is made from the first answers".to_owned());
+        lines.push(next(&label_command(path)));
+    }
+    for line in lines {
+        if json {
+            // There is nobody to tell if stderr is closed.
+            let _ = writeln!(io::stderr(), "{line}");
+        } else {
+            print(&line)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn settings(path: &Path, config: Option<&Config>, who: String, browses: bool) -> Settings {

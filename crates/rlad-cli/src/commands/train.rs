@@ -3,16 +3,17 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use rlad::{Detector, Session};
-use serde_json::{Value, json};
+use rlad::{Detector, Series, Session};
+use serde_json::json;
 
 use crate::annotate::DataSource;
 use crate::args::{OracleArg, TrainArgs};
+use crate::commands::ending::{detect_command, findings_in, label_command, lines_of, next};
 use crate::commands::{label, train_method};
 use crate::evaluation::{Check, strict_line};
 use crate::expert::oracle;
 use crate::folder::{self, Folder};
-use crate::grounds::{no_quality, sentences};
+use crate::grounds::{expected_line, no_quality, sentences};
 use crate::input::read;
 use crate::output::print;
 use crate::terminal::Terminal;
@@ -45,6 +46,7 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         }
     };
     let data = read(&args.data, &args.settings.form)?;
+    let series = data.series.clone();
     let session = match &opened {
         Some((folder, config)) => resume(folder, config, &data.series, args.settings.questions.n_questions)?,
         None => Session::new(config, &data.series[..])?,
@@ -57,7 +59,7 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     if args.expert.oracle == OracleArg::Page {
         let folder = folder(session.config())?;
         let Some(trained) = label::train(args, session, folder, data)? else { return Ok(ExitCode::SUCCESS) };
-        return end(args, &trained);
+        return end(args, &trained, &series);
     }
     let mut oracle = oracle(&args.expert, &data, session.config().seed)?;
     let folder = folder(session.config())?;
@@ -69,18 +71,19 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         Training { session, folder: &folder, check, expert_name: args.expert.name(), shows_progress: !is_at_terminal };
     let trained = training.run(oracle.as_mut())?;
     drop(oracle);
-    end(args, &trained)
+    end(args, &trained, &series)
 }
 
 /// Tells what came of the run, and whether it is worth its name.
-fn end(args: &TrainArgs, trained: &Trained) -> anyhow::Result<ExitCode> {
-    report(args, trained)?;
+fn end(args: &TrainArgs, trained: &Trained, series: &[Series]) -> anyhow::Result<ExitCode> {
+    report(args, trained, series)?;
     Ok(if trained.n_anomalies == 0 { ExitCode::from(NOTHING_FOUND) } else { ExitCode::SUCCESS })
 }
 
 /// Tells the user what came of the run.
-fn report(args: &TrainArgs, trained: &Trained) -> anyhow::Result<()> {
+fn report(args: &TrainArgs, trained: &Trained, series: &[Series]) -> anyhow::Result<()> {
     let model = &trained.model;
+    let findings = findings_in(model, series)?;
     let path = Path::new(&args.session).join(folder::MODEL);
     if args.json {
         let result = json!({
@@ -97,6 +100,7 @@ fn report(args: &TrainArgs, trained: &Trained) -> anyhow::Result<()> {
             "expected": trained.last["expected"],
             "settled": trained.has_settled,
             "grounds": trained.grounds,
+            "found": findings.json(),
         });
         return print(&serde_json::to_string_pretty(&result)?);
     }
@@ -117,25 +121,13 @@ fn report(args: &TrainArgs, trained: &Trained) -> anyhow::Result<()> {
     if trained.has_settled {
         print("the last three rounds hardly changed which points are alarms: more questions are unlikely to pay")?;
     }
-    print(&format!("model {} ({})", path.display(), &model.hash()[..16]))?;
-    if trained.stopped {
-        print(&format!(
-            "stopped before the last question; go on with `--session {} --resume`",
-            args.session.display()
-        ))?;
+    for line in lines_of(&findings) {
+        print(&line)?;
     }
-    Ok(())
-}
-
-/// The expected quality of a round of the history in one line.
-fn expected_line(expected: &Value) -> Option<String> {
-    let n = expected["random_questions"].as_u64()?;
-    let of = |name: &str| {
-        let end = |end: &str| expected[name][end].as_f64();
-        Some(format!("{:.2} ({:.2} to {:.2})", end("expected")?, end("low")?, end("high")?))
-    };
-    let (precision, recall, f1) = (of("precision")?, of("recall")?, of("f1")?);
-    Some(format!(
-        "expected of the next data, from {n} random questions: precision {precision}, recall {recall}, F1 {f1}"
-    ))
+    print(&format!("detector {} ({})", path.display(), &model.hash()[..16]))?;
+    if trained.stopped {
+        print(&format!("stopped before the last question; go on with `{}`", label_command(&args.session)))?;
+    }
+    let source = DataSource::new(&args.data, &args.settings.form);
+    print(&next(&detect_command(&args.session, &source)))
 }

@@ -12,7 +12,9 @@ use rlad::{Config, Label};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::annotate::DataSource;
 use crate::args::{OracleArg, TrainArgs};
+use crate::commands::ending::{detect_command, findings_in, lines_of, next};
 use crate::evaluation::{Check, strict_line};
 use crate::expert::oracle;
 use crate::folder::{self, Folder};
@@ -141,9 +143,13 @@ fn train(
     if let Some(check) = &check {
         print(&format!("checked on {}: {}", args.check_part.unwrap_or_default(), strict_line(check)))?;
     }
-    print(&format!("model {} ({})", path.display(), &baseline.hash()[..16]))?;
+    for line in lines_of(&findings_in(&baseline, series)?) {
+        print(&line)?;
+    }
+    print(&format!("detector {} ({})", path.display(), &baseline.hash()[..16]))?;
     if stopped {
         print("stopped before the last question; the same command with `--resume` goes on")?;
     }
+    print(&next(&detect_command(&args.session, &DataSource::new(&args.data, &args.settings.form))))?;
     Ok(ExitCode::SUCCESS)
 }

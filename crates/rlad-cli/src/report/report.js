@@ -2,6 +2,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
+  const { number, count, timeText, endText, element, row, setName } = Elements;
   const { dark, colors } = Chart;
   const narrow = window.matchMedia("(max-width: 760px)");
   const MAX_EVENT_ROWS = 1000;
@@ -17,117 +18,12 @@
     elsewhere: { name: "answer: other points", color: "#8a8f94", symbol: "square" },
   };
   const REASONS = {
-    highest: "among the highest forest scores",
-    lowest: "among the lowest forest scores",
-    middle: "among the middle forest scores",
+    highest: "among the highest scores of the warm-up",
+    lowest: "among the lowest scores of the warm-up",
+    middle: "among the middle scores of the warm-up",
     strategy: "the detector was least sure of it",
     random: "drawn at random",
   };
-
-  const number = (value, digits = 4) => (value === null ? "–" : Number(value.toPrecision(digits)).toLocaleString("en"));
-  const count = (n, thing) => `${n.toLocaleString("en")} ${thing}${n === 1 ? "" : "s"}`;
-  const timeText = (series, time) =>
-    series.has_clock ? new Date(time).toISOString().replace("T", " ").replace(/\.?0*Z$/, (end) => (end.startsWith(".") ? "" : end)).replace("Z", "") : String(time);
-
-  function element(tag, text, attributes = {}) {
-    const made = document.createElement(tag);
-    if (text !== undefined) made.textContent = text;
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    return made;
-  }
-
-  function row(cells, tag = "td") {
-    const made = document.createElement("tr");
-    for (const cell of cells) {
-      if (cell instanceof Node) {
-        const td = element(tag);
-        td.append(cell);
-        made.append(td);
-      } else made.append(element(tag, cell));
-    }
-    return made;
-  }
-
-  /** Puts a name into an element so that it may wrap behind its separators. */
-  function setName(target, name) {
-    target.replaceChildren(...name.split(/(?<=[/_.:-])/).flatMap((part) => [part, element("wbr")]));
-    return target;
-  }
-
-  // The header.
-  byId("title").textContent = data.title;
-  const total = data.series.reduce((sum, series) => sum + series.n_points, 0);
-  const anomalies = data.series.reduce((sum, series) => sum + series.n_anomalies, 0);
-  const facts = [
-    ["data", `${data.series.length.toLocaleString("en")} series, ${count(total, "point")}`],
-    ["anomalous", count(anomalies, "point")],
-    ["questions", data.model.n_questions.toLocaleString("en")],
-    ["labelled points", data.model.n_labelled.toLocaleString("en")],
-    ["threshold", number(data.model.threshold)],
-    ["method", data.model.method],
-    ["seed", String(data.model.seed)],
-    ["model", data.model.hash.length > 12 ? `${data.model.hash.slice(0, 12)}…` : data.model.hash],
-    ["made", data.created],
-  ];
-  for (const [name, value] of facts) {
-    const group = element("div");
-    group.append(element("dt", name), element("dd", value, name === "model" ? { title: data.model.hash } : {}));
-    byId("facts").append(group);
-  }
-
-  byId("measured-on").textContent = `on ${data.measured_on}`;
-
-  // Quality: a column for each kind of value that there is.
-  const kinds = [
-    ["before", "before", ""],
-    ["after", "after", "after"],
-    ["oracle_before", "before, oracle threshold", "oracle"],
-    ["oracle_after", "after, oracle threshold", "oracle"],
-  ].filter(([key]) => data.metrics.some((metric) => metric[key] !== null));
-  if (data.metrics.length > 0) {
-    byId("quality").hidden = byId("metrics-panel").hidden = false;
-    byId("oracle-note").hidden = !kinds.some(([key]) => key.startsWith("oracle"));
-    const head = element("thead");
-    head.append(row(["", ...kinds.map(([, title]) => title)], "th"));
-    const body = element("tbody");
-    for (const metric of data.metrics) {
-      const made = row([metric.name, ...kinds.map(([key]) => (metric[key] === null ? "–" : metric[key].toFixed(3)))]);
-      kinds.forEach(([, , style], i) => style && made.children[i + 1].classList.add(style));
-      body.append(made);
-    }
-    byId("metrics").append(head, body);
-  }
-
-  // The learning curve.
-  const learning = [];
-  const has = (key) => data.curve.some((point) => point[key] !== null);
-  function describeCurve() {
-    const questions = data.curve.map((point) => point.n_questions);
-    const digits = (value) => value.toFixed(3);
-    const add = (key, name, color, symbol, more = {}) => learning.push({
-      key, name, color, symbol, isLine: true, isShown: true, x: questions, y: data.curve.map((point) => point[key]),
-      texts: data.curve.map((point) => [count(point.n_questions, "question"), ...(point[key] === null ? [] : [[name, digits(point[key])]])]),
-      ...more,
-    });
-    if (has("f1")) add("f1", "strict F1", null, "circle");
-    if (has("expected")) {
-      add("expected", "expected from random questions", "#009e73", "diamond", {
-        low: data.curve.map((point) => point.expected_low),
-        high: data.curve.map((point) => point.expected_high),
-        texts: data.curve.map((point) => [count(point.n_questions, "question"), ...(point.expected === null ? []
-          : [["expected F1", `${digits(point.expected)}, ${digits(point.expected_low)} to ${digits(point.expected_high)}`]])]),
-      });
-    }
-    if (has("loss")) add("loss", "loss", "#d55e00", "square", { scale: "right", dash: [3, 3] });
-  }
-
-  function drawCurve() {
-    if (learning.length === 0) return;
-    for (const curve of learning) if (curve.key === "f1") curve.color = colors().line;
-    if (learning.length > 1) Chart.legend(byId("curve-legend"), learning, drawCurve);
-    Chart.lines(byId("curve"), learning.filter((curve) => curve.isShown),
-      { height: (place) => Math.max(230, Math.min(420, place)), xLabel: "questions", yLabel: "strict F1", rightLabel: "loss" });
-  }
 
   // The list of series.
   let chosen = -1;
@@ -469,6 +365,12 @@
     drawn();
   }
 
+  /** Zooms to an event and what lies around it. */
+  function zoomTo(start, end) {
+    const around = Math.max(2 * (end - start), 60 * current.series.step);
+    zoom([start - around, end + around]);
+  }
+
   function listEvents(series) {
     byId("events-title").textContent = series.events.length === 0 ? "No events" : count(series.events.length, "event");
     const table = byId("events");
@@ -480,12 +382,16 @@
     for (const event of series.events.slice(0, MAX_EVENT_ROWS)) {
       const button = element("button", timeText(series, event.start), { type: "button", title: "Show it" });
       button.addEventListener("click", () => {
-        const around = Math.max(2 * (event.end - event.start), 60 * series.step);
-        zoom([event.start - around, event.end + around]);
+        zoomTo(event.start, event.end);
         byId("name").scrollIntoView({ block: "nearest", behavior: "smooth" });
       });
-      body.append(row([button, element("span", timeText(series, event.end)), element("span", event.n_points.toLocaleString("en")),
+      body.append(row([button, element("span", endText(series, event.start, event.end)), element("span", event.n_points.toLocaleString("en")),
         element("span", number(event.peak))]));
+      if (event.why !== "") {
+        const why = element("tr", undefined, { class: "why" });
+        why.append(element("td", event.why.replaceAll(" %", "\u00a0%"), { colspan: "4" }));
+        body.append(why);
+      }
     }
     table.append(head, body);
     if (series.events.length > MAX_EVENT_ROWS) byId("events-title").textContent += `, the first ${MAX_EVENT_ROWS} of them listed`;
@@ -499,19 +405,23 @@
     listEvents(data.series[i]);
   }
 
-  if (data.curve.length > 0) {
-    byId("quality").hidden = byId("curve-panel").hidden = false;
-    describeCurve();
-    drawCurve();
+  /** Shows an event in its series. */
+  function show({ series, start, end }) {
+    const i = data.series.findIndex((each) => each.name === series);
+    if (i < 0) return;
+    if (i !== chosen) choose(i);
+    zoomTo(start, end);
+    byId("name").scrollIntoView({ block: "start", behavior: "smooth" });
   }
+  const story = Story.tell(data, show);
   if (data.series.length > 0) {
-    choose(0);
+    choose(Math.max(0, data.series.findIndex((each) => each.name === data.worst[0]?.series)));
     byId("reset").addEventListener("click", () => zoom(current.ends));
   } else {
     document.querySelector("main").hidden = true;
   }
   const redraw = () => {
-    drawCurve();
+    story.redraw();
     if (chosen >= 0) draw(current.view);
   };
   dark.addEventListener("change", redraw);

@@ -12,15 +12,39 @@ fn series(name: &str, n_points: i64) -> Series {
     Series::new(name, vec!["value".into()], TimeFormat::Seconds, timestamps, values, None).unwrap()
 }
 
-fn entry<'a>(series: &'a Series, scores: &'a [f64], events: &[(usize, usize)]) -> ReportSeries<'a> {
+fn entry<'a>(series: &'a Series, scores: &[f64], events: &[(usize, usize)]) -> ReportSeries<'a> {
     let events: Vec<Range<usize>> = events.iter().map(|&(start, end)| start..end).collect();
     let n_alarms = events.iter().map(ExactSizeIterator::len).sum();
-    ReportSeries { series, scores, n_alarms, events, truth: None, questions: Vec::new() }
+    let why = events.iter().map(|_| "9, usually 1 to 2".to_owned()).collect();
+    ReportSeries { series, scores: scores.to_vec(), n_alarms, events, why, truth: None, questions: Vec::new() }
+}
+
+/// An event in a series of a name that is no text of a page.
+fn findings() -> &'static Findings {
+    static FINDINGS: std::sync::LazyLock<Findings> = std::sync::LazyLock::new(|| {
+        let series = series(NAME, 10);
+        let scores = rlad::data::SeriesScores {
+            series: NAME.to_owned(),
+            time_format: TimeFormat::Seconds,
+            timestamps: series.timestamps().to_vec(),
+            scores: (0..10).map(f64::from).collect(),
+            alarms: rlad::data::Alarm::of_runs((0..10).map(|point| point == 7)),
+            threshold: 6.5,
+            model: String::new(),
+        };
+        let mut findings = Findings::default();
+        let detector = rlad::Session::new(rlad::Config::default(), vec![series.clone()]).unwrap().warm_up_detector();
+        findings.add(&detector, &series, &scores, true, true).unwrap();
+        findings
+    });
+    &FINDINGS
 }
 
 fn report(series: Vec<ReportSeries<'_>>) -> Report<'_> {
     Report {
         title: NAME.to_owned(),
+        findings: findings(),
+        quality: "Nobody knows.".to_owned(),
         created: "2026-03-04T05:06:07Z".parse().unwrap(),
         model: ModelFacts {
             hash: "0123456789abcdef0123".to_owned(),
@@ -57,6 +81,11 @@ fn names_cannot_break_out_of_the_page() {
     assert!(!page.contains(NAME));
     assert!(page.contains("<title>&lt;/script&gt;&lt;b&gt;&amp;amp; "));
     let data = data_of(&page);
+    assert_eq!(
+        (data["headline"].as_str(), data["worst"][0]["series"].as_str()),
+        (Some("1 event in 1 series"), Some(NAME))
+    );
+    assert!(data["worst"][0]["value"].as_str().is_some_and(|value| value.contains("the usual")), "{data}");
     assert_eq!((data["title"].as_str(), data["series"][0]["name"].as_str()), (Some(NAME), Some(NAME)));
     let n_written = TEMPLATE.matches("</script>").count();
     assert_eq!(page.matches("</script").count(), n_written, "of the template only");
@@ -98,7 +127,8 @@ fn a_series_is_told_in_full() {
     assert_eq!(told["breaks"], serde_json::json!([50]), "no point stands in slot 50");
     assert!(told["values"][0][20].is_null() && told["values"][0][19].is_number());
     assert_eq!(told["scores"][60].as_f64(), Some(0.123_456_8));
-    let event = serde_json::json!({"start": 59.0 * 6e4, "end": 62.0 * 6e4, "n_points": 4, "peak": 0.1234568});
+    let event = serde_json::json!({"start": 59.0 * 6e4, "end": 62.0 * 6e4, "n_points": 4, "peak": 0.1234568,
+        "why": "9, usually 1 to 2"});
     assert_eq!(told["events"], serde_json::json!([event]));
     assert_eq!(told["truth"], serde_json::json!([[60.0 * 6e4, 60.0 * 6e4]]));
     let questions = told["questions"].as_array().unwrap();

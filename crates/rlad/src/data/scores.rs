@@ -1,18 +1,21 @@
 //! The scores file: a detector's score of every point, in a form that people and programs read; and the events in it.
 
+mod events;
 mod writer;
 
 use std::ops::Range;
 use std::path::Path;
 
+pub use events::write_events;
 pub use writer::{ScoresWriter, write_scores};
 
 use crate::data::alarm::Alarm;
+use crate::data::explanation::Explanation;
 use crate::data::label::Label;
 use crate::data::read::{Find, Table, Wanted, read_table};
 use crate::data::series::TimeFormat;
-use crate::data::write::{number, write_atomically};
-use crate::error::{Cause, Error, Result};
+use crate::data::write::number;
+use crate::error::{Error, Result};
 
 /// The scores of one series.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +53,10 @@ pub struct Event {
     pub peak: f64,
     /// The timestamp of the first point with that score.
     pub peak_timestamp: i64,
+    /// Why it was called; `None` where that was not worked out.
+    pub explanation: Option<Explanation>,
+    /// The same in words, for people; empty where nobody put it into words.
+    pub why: String,
 }
 
 impl SeriesScores {
@@ -97,6 +104,8 @@ impl SeriesScores {
                 n_points: raised().count(),
                 peak: self.scores[peak],
                 peak_timestamp: self.timestamps[peak],
+                explanation: None,
+                why: String::new(),
             }
         };
         Alarm::events(&self.alarms[..n_points]).into_iter().map(event).collect()
@@ -203,64 +212,6 @@ fn part(table: &Table) -> Result<Vec<SeriesScores>> {
     rows.into_iter().enumerate().map(one).collect()
 }
 
-/// Writes events as CSV or as a JSON array, by the extension of `path`: `series, start, end, n_points, peak,
-/// peak_timestamp`, where `start` and `end` are the timestamps of the first and of the last point.
-///
-/// In JSON, integer timestamps are numbers. The file takes its place whole.
-///
-/// # Errors
-/// [`Error::Format`] for another extension, [`Error::Write`].
-pub fn write_events(path: &Path, events: &[Event]) -> Result<()> {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    match extension.as_deref() {
-        Some("csv") => write_atomically(path, |file| {
-            let mut writer = csv::Writer::from_writer(file);
-            writer.write_record(["series", "start", "end", "n_points", "peak", "peak_timestamp"])?;
-            for event in events {
-                let time = |timestamp| event.time_format.format(timestamp);
-                writer.write_record([
-                    event.series.clone(),
-                    time(event.start),
-                    time(event.end),
-                    event.n_points.to_string(),
-                    number(event.peak),
-                    time(event.peak_timestamp),
-                ])?;
-            }
-            writer.flush()
-        }),
-        Some("json") => {
-            let object = |event: &Event| {
-                let time = |timestamp| match event.time_format {
-                    TimeFormat::Rfc3339 | TimeFormat::Civil | TimeFormat::DecimalSeconds => {
-                        event.time_format.format(timestamp).into()
-                    }
-                    integer => serde_json::Value::from(integer.to_unit(timestamp)),
-                };
-                serde_json::json!({
-                    "series": event.series,
-                    "start": time(event.start),
-                    "end": time(event.end),
-                    "n_points": event.n_points,
-                    "peak": event.peak,
-                    "peak_timestamp": time(event.peak_timestamp),
-                })
-            };
-            let array: serde_json::Value = events.iter().map(object).collect();
-            write_atomically(path, |file| {
-                use std::io::Write;
-                serde_json::to_writer_pretty(&mut *file, &array)?;
-                file.write_all(b"\n")
-            })
-        }
-        _ => Err(Error::Format {
-            path: path.to_owned(),
-            expected: "a file whose name ends in `.csv` or `.json`".to_owned(),
-            source: None::<Cause>,
-        }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -351,26 +302,5 @@ mod tests {
         std::fs::write(&path, "series,timestamp,score,threshold,anomaly,model\na,60,1,0,1,m\na,120,1,0.5,1,m\n")
             .unwrap();
         assert!(read_scores(&path).unwrap_err().to_string().contains("row 2, column `threshold`"));
-    }
-
-    #[test]
-    fn events_are_written_as_csv_and_json() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut events = scores("a", TimeFormat::Seconds, &[0.25, 2.0]).events();
-        events.extend(scores("b", TimeFormat::Rfc3339, &[3.5]).events());
-        let text = |name: &str| {
-            let path = folder.path().join(name);
-            write_events(&path, &events).unwrap();
-            std::fs::read_to_string(path).unwrap()
-        };
-        assert_eq!(
-            text("events.csv"),
-            "series,start,end,n_points,peak,peak_timestamp\na,1491041340,1491041340,1,2,1491041340\n\
-             b,2017-04-01T10:08:00Z,2017-04-01T10:08:00Z,1,3.5,2017-04-01T10:08:00Z\n"
-        );
-        let json: serde_json::Value = serde_json::from_str(&text("events.json")).unwrap();
-        assert_eq!(json[0]["start"], 1_491_041_340);
-        assert_eq!(json[1]["peak_timestamp"], "2017-04-01T10:08:00Z");
-        assert!(write_events(&folder.path().join("x.txt"), &events).is_err());
     }
 }

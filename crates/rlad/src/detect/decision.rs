@@ -130,7 +130,7 @@ impl Decider {
 
 impl Rule {
     fn allows(&mut self, timestamp: i64, values: &[f64]) -> bool {
-        let Some(Deviation { distance, expected }) = self.expected.push(timestamp, values) else { return false };
+        let Some(Deviation { distance, expected, .. }) = self.expected.push(timestamp, values) else { return false };
         let is_on_side = match self.direction {
             Direction::Both => true,
             Direction::Above => distance > 0.0,

@@ -3,9 +3,11 @@
 use std::ops::Range;
 
 use crate::data::alarm::Alarm;
+use crate::data::explanation::Explanation;
 use crate::data::label::Label;
-use crate::data::scores::SeriesScores;
+use crate::data::scores::{Event, SeriesScores};
 use crate::data::series::{Part, Series};
+use crate::detect::departure::departures;
 use crate::error::{Error, Result};
 
 /// Something that scores the points of a series. A higher score is more anomalous.
@@ -69,6 +71,17 @@ pub trait Detector {
     ) -> Result<Vec<Alarm>> {
         let _ = (series, points, labels);
         Ok(Alarm::above(scores, self.threshold()))
+    }
+
+    /// Why each event of a series was called: how far its values went, and, for a model, which features speak and what answers added.
+    ///
+    /// `events`: of [`SeriesScores::events`] of this series, in time order. It costs about as much as scoring the series.
+    ///
+    /// # Errors
+    /// [`Error::Channels`] as in [`Self::score`].
+    fn explain(&self, series: &Series, events: &[Event]) -> Result<Vec<Explanation>> {
+        let explanation = |departure| Explanation { departure, ..Explanation::default() };
+        Ok(departures(series, events).into_iter().map(explanation).collect())
     }
 
     /// The name that scores have of it: the first 16 digits of the hash of its file; empty for one that has no file.

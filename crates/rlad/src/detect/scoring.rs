@@ -4,100 +4,24 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::agent::score::{QFunctions, Scorer, mean_score, scores};
 use crate::data::alarm::Alarm;
+use crate::data::explanation::Explanation;
 use crate::data::label::Label;
+use crate::data::scores::Event;
 use crate::data::series::Series;
 use crate::detect::decision::{Decider, decide};
 use crate::detect::detector::{Detector, ID_DIGITS, check_channels, leave_out_missing};
+use crate::detect::explain::explain;
 use crate::detect::model::Model;
+use crate::detect::walk::{Piece, Walk};
 use crate::error::Result;
-use crate::features::FeatureState;
-use crate::features::surprisal::Ecdfs;
 use crate::features::tree_row::{TreeRows, n_tree_features};
 use crate::models::qnet::QNetwork;
 
-/// The points whose states are held at once.
-const PIECE: usize = 8_192;
 /// The log-odds of a point that an expert labelled.
 const SURE_LOG_ODDS: f64 = 20.0;
 /// The points that one thread scores together.
 const BATCH: usize = 768;
-
-/// The states of some points in a row.
-struct Piece {
-    /// The rows of the points and, before them, those that their windows reach back to.
-    rows: Vec<f32>,
-    /// Where in `rows` the points to be scored are.
-    points: Range<usize>,
-    /// Their rows for the trees; empty without trees.
-    tree_rows: TreeRows,
-}
-
-/// A way along a series, piece by piece.
-struct Walk<'a> {
-    series: &'a Series,
-    /// The points to be scored; those before them are walked through.
-    points: Range<usize>,
-    next: usize,
-    features: FeatureState,
-    ecdfs: Option<Ecdfs>,
-    n_features: usize,
-    n_steps: usize,
-    /// The last rows so far, as many as a window reaches back.
-    context: Vec<f32>,
-}
-
-impl<'a> Walk<'a> {
-    fn new(model: &Model, series: &'a Series, points: Range<usize>) -> Self {
-        let state = &model.record.config.state;
-        let name = series.name();
-        Self {
-            features: FeatureState::new(&state.features, series.clock(), series.n_channels(), &model.scale(name)),
-            ecdfs: model.has_trees().then(|| model.ecdfs(name)),
-            n_features: model.record.shape.n_features,
-            n_steps: state.n_steps,
-            next: 0,
-            context: Vec::new(),
-            series,
-            points,
-        }
-    }
-}
-
-impl Iterator for Walk<'_> {
-    type Item = Piece;
-
-    fn next(&mut self) -> Option<Piece> {
-        let of_piece = self.next..(self.next + PIECE).min(self.points.end);
-        if of_piece.is_empty() {
-            return None;
-        }
-        self.next = of_piece.end;
-        let n_features = self.n_features;
-        let mut rows = std::mem::take(&mut self.context);
-        let n_before = rows.len() / n_features;
-        rows.resize((n_before + of_piece.len()) * n_features, 0.0);
-        let (mut tree_rows, mut unused) = (TreeRows::default(), TreeRows::default());
-        let new_rows = &mut rows[n_before * n_features..];
-        let n_channels = self.series.n_channels();
-        let values = &self.series.values()[of_piece.start * n_channels..of_piece.end * n_channels];
-        self.features.extend(&self.series.timestamps()[of_piece.clone()], values, new_rows);
-        for (point, row) in of_piece.clone().zip(new_rows.chunks_exact(n_features)) {
-            let Some(ecdfs) = &mut self.ecdfs else { continue };
-            if self.points.contains(&point) {
-                tree_rows.push_next(row, ecdfs);
-            } else if !ecdfs.is_fitted() {
-                unused.truncate(0);
-                unused.push_next(row, ecdfs);
-            }
-        }
-        let n_rows = rows.len() / n_features;
-        self.context = rows[(n_rows - n_rows.min(self.n_steps - 1)) * n_features..].to_vec();
-        let n_passed = self.points.start.saturating_sub(of_piece.start).min(of_piece.len());
-        Some(Piece { rows, points: n_before + n_passed..n_rows, tree_rows })
-    }
-}
 
 impl Model {
     /// The scores of a piece.
@@ -126,20 +50,6 @@ impl Model {
         let n_steps = self.record.config.state.n_steps;
         let q_values = |network: &QNetwork| network.q_values(states, n_steps);
         self.combine(q_values, &tree_rows.values, |i| tree_rows.surprisal(i), n)
-    }
-
-    /// The mean over the members of their Q-functions' values of some states, and what their surprisal adds.
-    fn combine(
-        &self,
-        q_values: impl Fn(&QNetwork) -> Vec<[f32; 2]>,
-        tree_rows: &[f32],
-        surprisal: impl Fn(usize) -> f64,
-        n: usize,
-    ) -> Vec<f64> {
-        let agent = &self.record.config.agent;
-        let members: Vec<QFunctions<'_>> = self.members.iter().map(Scorer::q_functions).collect();
-        let of_members = scores(agent, &members, q_values, tree_rows, surprisal, n);
-        (0..n).map(|i| mean_score(of_members.iter().map(|scores| f64::from(scores[i])))).collect()
     }
 }
 
@@ -211,5 +121,9 @@ impl Detector for Model {
         config.check_clock(clock)?;
         let decider = Decider::new(config, self.thresholds(), clock, series.n_channels());
         Ok(decide(decider, series, points, scores, labels))
+    }
+    fn explain(&self, series: &Series, events: &[Event]) -> Result<Vec<Explanation>> {
+        check_channels(series, self.record.n_channels)?;
+        Ok(explain(self, series, events))
     }
 }

@@ -26,6 +26,11 @@ pub(crate) struct Deviation {
     /// Value less expected value, in units of the value.
     pub(crate) distance: f64,
     pub(crate) expected: f64,
+    pub(crate) channel: usize,
+    /// The usual distance from the expected value, of the points before this one; 0 where there is none.
+    pub(crate) usual: f64,
+    /// The distance in units of the usual one, this point included; at least 0.
+    pub(crate) times: f64,
 }
 
 #[derive(Clone, Debug)]
@@ -60,21 +65,23 @@ impl Expected {
 
     /// Judges a point by those before it, and learns from it. `None` where no channel has a value and one before it.
     pub(crate) fn push(&mut self, timestamp: i64, values: &[f64]) -> Option<Deviation> {
-        let mut most: Option<(f64, Deviation)> = None;
-        for (channel, &value) in self.channels.iter_mut().zip(values) {
-            let Some(deviation) = channel.push(timestamp, value) else { continue };
+        let mut most: Option<Deviation> = None;
+        for (index, (channel, &value)) in self.channels.iter_mut().zip(values).enumerate() {
+            let before = channel.spread.get();
+            let Some((distance, expected)) = channel.push(timestamp, value) else { continue };
             let usual = channel.spread.get();
-            let times = if usual > 0.0 { deviation.distance.abs() / usual } else { 0.0 };
-            if most.is_none_or(|(most, _)| times > most) {
-                most = Some((times, deviation));
+            let times = if usual > 0.0 { distance.abs() / usual } else { 0.0 };
+            if most.is_none_or(|most| times > most.times) {
+                most = Some(Deviation { distance, expected, channel: index, usual: before, times });
             }
         }
-        most.map(|(_, deviation)| deviation)
+        most
     }
 }
 
 impl Channel {
-    fn push(&mut self, timestamp: i64, value: f64) -> Option<Deviation> {
+    /// The distance from the expected value, and that value.
+    fn push(&mut self, timestamp: i64, value: f64) -> Option<(f64, f64)> {
         if !value.is_finite() {
             return None;
         }
@@ -91,9 +98,12 @@ impl Channel {
         let line = self.recent.line();
         let level = self.recent.summaries(&line, 0)[0].map(|window| window.median);
         self.recent.push(&line, off_season as f32);
-        let distance = off_season - level.or(self.is_seasonal.then_some(0.0))?;
+        let level = level.or(self.is_seasonal.then_some(0.0))?;
+        let distance = off_season - level;
         self.spread.push(distance, self.memory);
-        Some(Deviation { distance, expected: value - distance })
+        // Of a value that is too far to be measured from the first one, what is expected is known all the same.
+        let is_far = (value - origin).abs() > FAR;
+        Some((distance, if is_far { origin + (x - off_season) + level } else { value - distance }))
     }
 }
 
@@ -120,6 +130,11 @@ mod tests {
     }
 
     #[test]
+    fn of_a_value_that_is_too_far_the_expected_one_is_told() {
+        assert_eq!(of_values(&[5.0, 7.0, 1e300]), [None, Some((5.0, 2.0)), Some((6.0, FAR - 1.0))]);
+    }
+
+    #[test]
     fn with_a_clock_it_follows_the_day_and_a_shift_of_the_level() {
         let hour = NANOS_PER_DAY / 24;
         let mut expected = Expected::new(Clock { step: hour, has_days: true }, 1);
@@ -141,6 +156,7 @@ mod tests {
         // 9 is far for the first channel; 3,000 is hardly more than usual for the second.
         let far = expected.push(100, &[9.0, 3000.0]).unwrap();
         assert!(far.distance > 8.0 && far.distance < 10.0, "{far:?}");
+        assert!(far.channel == 0 && far.usual > 0.0 && far.usual < 1.0 && far.times > 8.0, "{far:?}");
         assert_eq!(expected.push(101, &[f64::NAN, f64::NAN]), None);
     }
 }

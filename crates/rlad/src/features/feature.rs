@@ -122,6 +122,34 @@ impl Feature {
     }
 }
 
+/// The kinds of features: what of a point they look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// Where the value is.
+    Level,
+    /// How far it moved.
+    Change,
+    /// How much the values before it moved.
+    Spread,
+    /// Where it is for the time of the day or the week.
+    Season,
+    /// That it does not move.
+    Unchanged,
+}
+
+impl Feature {
+    /// What of a point it looks at.
+    pub(crate) const fn kind(self) -> Kind {
+        match self {
+            Self::MinMax | Self::Value | Self::Median(_) | Self::ZScore(_) | Self::Range(_) => Kind::Level,
+            Self::Difference(_) | Self::SeasonStep => Kind::Change,
+            Self::Deviation(_) => Kind::Spread,
+            Self::Season | Self::SeasonScore | Self::Week | Self::Residual(_) => Kind::Season,
+            Self::Unchanged => Kind::Unchanged,
+        }
+    }
+}
+
 impl fmt::Display for Trailing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

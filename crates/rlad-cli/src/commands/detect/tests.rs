@@ -34,8 +34,8 @@ fn list(path: &Path) -> Catalogue {
     Catalogue::of(&[path.to_owned()], &rlad::data::ReadOptions::default()).unwrap()
 }
 
-fn nothing() -> Found {
-    Found { events: Some(Vec::new()), ..Found::default() }
+fn nothing() -> Found<'static> {
+    Found::new(Wanted { explains: true, keeps_events: true, ..Wanted::default() })
 }
 
 fn detector(data: &DataSet) -> Saved {
@@ -55,9 +55,10 @@ fn groups_of_series_are_scored_to_the_same_bytes() {
         for path in [csv, parquet] {
             for (out, part) in [("out.csv", Part::ALL), ("out.parquet", Part::ALL), ("part.csv", part)] {
                 let (one, other) = (folder.path().join(out), folder.path().join(format!("groups-{out}")));
-                let found = score_whole(&detector, &whole(&path), part, &one, nothing()).unwrap();
-                assert_eq!((found.n_series, found.n_events > 0), (5, true));
-                assert_eq!(found.events.as_ref().map(Vec::len), Some(found.n_events));
+                let (found, _) = score_whole(&detector, &whole(&path), part, &one, nothing()).unwrap();
+                assert_eq!((found.findings.n_series, found.findings.n_events > 0), (5, true));
+                assert_eq!(found.events.len(), found.findings.n_events);
+                assert!(found.events.iter().all(|event| event.why.contains(" the usual ")), "{:?}", found.events);
                 for max_cells in [1, POINTS, 2 * POINTS, usize::MAX] {
                     let grouped =
                         score_in_groups(&detector, &mut list(&path), part, &other, max_cells, nothing()).unwrap();
