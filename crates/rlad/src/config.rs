@@ -91,6 +91,10 @@ pub struct WarmUpConfig {
     pub n_lowest: usize,
     /// Of each series, this many with scores nearest to the middle: .5 of a forest, which one point in a hundred exceeds of ecdfs.
     pub n_middle: usize,
+    /// At most this share of all questions is asked before anything is learned, in `(0, 1]`; one question always is.
+    pub max_fraction: f64,
+    /// At most this many are, at least 1.
+    pub max_questions: usize,
 }
 
 /// How the points to ask about are ranked.
@@ -142,6 +146,9 @@ pub struct QueryConfig {
     pub strategy: QueryStrategy,
     /// N_al, the questions of one round, at least 1.
     pub per_round: usize,
+    /// The questions of the first round after the warm-up, at least 1; a later round has a quarter of the answers before it, at least this
+    /// many, at most `per_round`.
+    pub first_round: usize,
     /// The share of a round's questions that is drawn at random, in `[0, 1]`.
     pub random_fraction: f64,
     /// The largest share of a round's questions that are asked a second time, where the agent makes it likelier than not that the
@@ -206,6 +213,11 @@ impl Config {
             feature.validate()?;
         }
         check(query.per_round >= 1, "query.per_round", "at least 1", query.per_round)?;
+        check(query.first_round >= 1, "query.first_round", "at least 1", query.first_round)?;
+        let warm_up = &self.warm_up;
+        let is_share = warm_up.max_fraction > 0.0 && warm_up.max_fraction <= 1.0;
+        check(is_share, "warm_up.max_fraction", "above 0 and at most 1", warm_up.max_fraction)?;
+        check(warm_up.max_questions >= 1, "warm_up.max_questions", "at least 1", warm_up.max_questions)?;
         check(
             (0.0..=1.0).contains(&query.random_fraction),
             "query.random_fraction",

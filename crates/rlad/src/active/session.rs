@@ -182,7 +182,7 @@ impl Session {
             } else if self.round == 0 {
                 self.warm_up(n)
             } else {
-                self.choose(n.min(self.config.query.per_round))
+                self.choose(n.min(self.round_size()))
             };
             self.pending = Some(queries);
         }

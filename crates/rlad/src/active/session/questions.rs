@@ -84,8 +84,10 @@ impl Session {
         let n_of = [self.config.warm_up.n_highest, self.config.warm_up.n_lowest, self.config.warm_up.n_middle];
         let n_ranks = n_of.into_iter().max().unwrap_or(0);
         if n_ranks == 0 {
-            return self.choose(n.min(self.config.query.per_round));
+            return self.choose(n.min(self.round_size()));
         }
+        let most = fraction_of(self.config.questions, self.config.warm_up.max_fraction).max(1);
+        let n = n.min(most).min(self.config.warm_up.max_questions);
         let (detector, scores) = self.warm_up_scores();
         // What is neither usual nor clearly not.
         let middle = if self.config.warm_up.scores == WarmUpScores::Surprisal { detector.threshold } else { 0.5 };
@@ -133,6 +135,12 @@ impl Session {
             .take(n)
             .collect();
         self.number(queue)
+    }
+
+    /// The questions of a round: few at first, so that an answer is soon seen to count, and more as there are more answers.
+    pub(super) fn round_size(&self) -> usize {
+        let query = &self.config.query;
+        (self.answered.len() / 4).max(query.first_round).min(query.per_round)
     }
 
     /// The questions of a round after the warm-up.
