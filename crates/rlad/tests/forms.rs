@@ -89,7 +89,7 @@ fn forms() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("remarks", "a.csv", text(format!("# a logger\n# unit: C\n{}", plain()))),
         ("a spreadsheet's first line", "a.csv", text(format!("sep=;\r\n{}", plain().replace(',', ";").replace('\n', "\r\n")))),
         ("a mark at the end of each line", "a.csv", text(plain().replace('\n', ",\n").replacen(",\n", "\n", 1))),
-        ("lines of spaces", "a.csv", text(plain().replacen("00:10:00", "00:10:00", 1).replacen('\n', "\n   \n", 3))),
+        ("lines of spaces", "a.csv", text(plain().replacen('\n', "\n   \n", 3))),
         ("a header in the middle", "a.csv", text(plain() + &lines("timestamp,value", |i| format!("2024-03-02{},{}", &time(i)[10..], value(i))))),
         ("bars between the cells", "a.csv", text(plain().replace(',', "|"))),
         // Series

@@ -37,7 +37,7 @@ enum ScoredData {
     /// All of them in memory.
     Whole(DataSet),
     /// Where they are.
-    Listed(Catalogue),
+    Listed(Box<Catalogue>),
 }
 
 /// Runs the command.
@@ -185,7 +185,7 @@ fn open(args: &DetectArgs) -> anyhow::Result<(Saved, ScoredData)> {
             } else {
                 let catalogue = Catalogue::of(data, &args.form.options())?;
                 print_roles(&catalogue.roles());
-                ScoredData::Listed(catalogue)
+                ScoredData::Listed(Box::new(catalogue))
             };
             Ok((detector, data))
         }

@@ -408,10 +408,9 @@ impl<F: Fn() -> Result<ParquetRecordBatchReaderBuilder<File>>> ParquetRows<'_, F
                 ty if is_text(ty) => Typed::Text,
                 _ => Typed::Other,
             };
-            let fields = self.schema.fields().iter().enumerate();
-            let mut columns: Vec<ColumnSample> = fields
-                .map(|(_, field)| ColumnSample { cells: Vec::new(), typed: Some(typed(field.data_type())) })
-                .collect();
+            let fields = self.schema.fields().iter();
+            let mut columns: Vec<ColumnSample> =
+                fields.map(|field| ColumnSample { cells: Vec::new(), typed: Some(typed(field.data_type())) }).collect();
             let readable: Vec<usize> = (0..columns.len()).filter(|&i| columns[i].typed != Some(Typed::Other)).collect();
             self.each(&readable, SAMPLE_ROWS, |batch| {
                 for (&column, cells) in readable.iter().zip(batch.columns()) {
