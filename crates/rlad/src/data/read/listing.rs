@@ -133,6 +133,7 @@ impl Pick<'_> {
     }
 
     /// The rows to read, from 0; the last may lie after the end of the file.
+    #[cfg(any(feature = "parquet", test))]
     pub(super) fn rows(&self) -> impl Iterator<Item = Range<usize>> {
         self.runs.iter().map(|run| run.start * BLOCK..run.end * BLOCK)
     }

@@ -25,6 +25,7 @@ pub(crate) enum Kind {
 
 /// What a column is known to hold by its type, where the file has types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "only Parquet files have types"))]
 pub(super) enum Typed {
     Number,
     Time,

@@ -136,6 +136,7 @@ fn read_decimal(text: &str) -> ReadTime {
 }
 
 /// The form and value of a floating-point number.
+#[cfg(feature = "parquet")]
 pub(crate) fn read_float(number: f64) -> ReadTime {
     match integral(number) {
         Some(integer) => read_integer(integer),
