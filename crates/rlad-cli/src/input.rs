@@ -30,3 +30,9 @@ pub(crate) fn open_saved(path: &Path) -> anyhow::Result<Saved> {
     let bytes = std::fs::read(&file).map_err(|source| rlad::Error::Read { path: file.clone(), source })?;
     Ok(Saved::from_bytes(&file, bytes)?)
 }
+
+/// Whether a path is that of data, by its name.
+pub(crate) fn is_data(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    [".csv", ".tsv", ".parquet", ".pq", ".csv.gz", ".csv.zst"].iter().any(|end| name.ends_with(end))
+}

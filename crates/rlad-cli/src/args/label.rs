@@ -28,9 +28,9 @@ pub(crate) struct PageArgs {
 }
 
 /// `rlad label`.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct LabelArgs {
-    /// Folder of the session; made, with DATA, if it holds none
+    /// Folder of the session; made, with DATA, if it holds none. A data file in its place has its session beside it, `cpu.rlad` for `cpu.csv`
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) session: PathBuf,
     /// CSV or Parquet files, or folders of them [default: those that the session was begun with]

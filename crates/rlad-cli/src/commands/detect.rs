@@ -19,7 +19,7 @@ use crate::commands::ending::{evaluate_command, label_command, lines_of, next, s
 use crate::findings::Findings;
 use crate::folder::{self, Folder};
 use crate::grounds::expected_line;
-use crate::input::{open_saved, read};
+use crate::input::{is_data, open_saved, read};
 use crate::memory::give_back;
 use crate::output::{print, print_notes, print_roles};
 use crate::outputs::check_outputs;
@@ -203,12 +203,6 @@ struct Wanted<'a> {
     keeps_events: bool,
     /// A picture of each event in this folder.
     plots: Option<&'a Path>,
-}
-
-/// Whether a path is that of data, by its name.
-fn is_data(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    [".csv", ".tsv", ".parquet", ".pq", ".csv.gz", ".csv.zst"].iter().any(|end| name.ends_with(end))
 }
 
 /// The findings in the series that were scored.

@@ -20,7 +20,7 @@ use crate::commands::ending::{detect_command, findings_in, label_command, lines_
 use crate::expert::user_name;
 use crate::folder::{self, Folder};
 use crate::grounds::expected_line;
-use crate::input::open_saved;
+use crate::input::{is_data, open_saved};
 use crate::log::AnswerLog;
 use crate::output::{print, print_notes, print_roles};
 use crate::terminal::Terminal;
@@ -36,6 +36,11 @@ const LEARNER_FAILED: &str = "the learner failed; the answers are kept";
 
 /// Runs the command.
 pub(crate) fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
+    if is_data(&args.session) && !args.session.is_dir() {
+        let args = beside_data(args);
+        print_notes(&[format!("the session is in `{}`", args.session.display())]);
+        return run(&args);
+    }
     args.settings.use_threads()?;
     if args.terminal {
         Terminal::check()?;
@@ -86,6 +91,17 @@ pub(crate) fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
         at_page(&server, Some(learner), false, &args.page, args.json)?;
     }
     end(path, &server, args.json, true)
+}
+
+/// The arguments where data stand in the place of the session: it lies beside them, `cpu.rlad` beside `cpu.csv`, and goes on where it was
+/// begun.
+fn beside_data(args: &LabelArgs) -> LabelArgs {
+    let data = &args.session;
+    let name = data.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.split('.').find(|part| !part.is_empty()).unwrap_or("data");
+    let session = data.with_file_name(format!("{stem}.rlad"));
+    let data = std::iter::once(data).chain(&args.data).cloned().collect();
+    LabelArgs { session, data, ..args.clone() }
 }
 
 /// `rlad train --oracle page`: the page until the budget is spent.
@@ -345,4 +361,27 @@ fn read(source: &DataSource) -> anyhow::Result<DataSet> {
 
 fn who(page: &PageArgs) -> String {
     page.who.clone().unwrap_or_else(user_name)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    #[test]
+    fn a_session_lies_beside_its_data() {
+        for (data, session) in
+            [("x/cpu.csv", "x/cpu.rlad"), ("cpu.csv.gz", "cpu.rlad"), ("my cpu.parquet", "my cpu.rlad")]
+        {
+            let Command::Label(args) = Cli::parse_from(["rlad", "label", data, "--questions", "7"]).command else {
+                panic!("the command is `label`")
+            };
+            assert!(is_data(&args.session));
+            let beside = beside_data(&args);
+            assert_eq!((beside.session, beside.data), (session.into(), vec![data.into()]));
+            assert_eq!(beside.settings.questions.n_questions, Some(7));
+        }
+    }
 }
