@@ -184,7 +184,7 @@ pub(crate) struct QuestionArgs {
     /// Questions in all, the warm-up's too [default: 500, or those of the session that goes on]
     #[arg(long = "questions", value_name = "N")]
     pub(crate) n_questions: Option<usize>,
-    /// Questions of one round [default: 5 with the preset `paper`, else 50]
+    /// Questions of one round, at most [default: 5 with the preset `paper`, else 50]
     #[arg(long, value_name = "N")]
     pub(crate) per_round: Option<NonZeroUsize>,
     /// How the points to ask about are ranked [default: margin]

@@ -272,6 +272,32 @@ fn an_error_names_the_row_of_the_file() {
     assert!(whole.ends_with("in rows 15 and 80001"), "{whole}");
 }
 
+#[test]
+fn a_series_whose_labels_are_unknown_or_anomalies_is_read_alone_as_with_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.csv");
+    let mut text = String::from("series,timestamp,value,label\n");
+    for time in 0..30 {
+        writeln!(text, "a,{time},1,{}\nb,{time},2,0", if time == 7 { -1 } else { 1 }).unwrap();
+    }
+    std::fs::write(&path, &text).unwrap();
+    let whole = read(std::slice::from_ref(&path), &ReadOptions::default()).unwrap();
+    let mut catalogue = list(std::slice::from_ref(&path));
+    assert_eq!(catalogue.read(&["a"]).unwrap().truths[0], whole.truths[0]);
+}
+
+#[test]
+fn seconds_with_and_without_a_fraction_are_one_series() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["1.csv", "2.csv"].map(|name| folder.path().join(name));
+    std::fs::write(&paths[0], "series,time,value\na,1709251200,1\na,1709251201,2\n").unwrap();
+    std::fs::write(&paths[1], "series,time,value\na,1709251202.5,3\n").unwrap();
+    let data = read(&paths, &ReadOptions::default()).unwrap();
+    let series = &data.series[0];
+    let times: Vec<String> = series.timestamps().iter().map(|time| series.time_format().format(*time)).collect();
+    assert_eq!(times, ["1709251200.0", "1709251201.0", "1709251202.5"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 

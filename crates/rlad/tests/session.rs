@@ -220,6 +220,27 @@ fn a_small_budget_goes_to_the_warm_up() {
 }
 
 #[test]
+fn few_questions_come_before_anything_is_learned_and_rounds_grow() {
+    let data = data();
+    let series: Vec<Series> = data.iter().map(|(series, _)| series.clone()).collect();
+    let truths: Vec<Option<Truth>> = data.iter().map(|(_, truth)| Some(truth.clone())).collect();
+    let sizes = |preset, n_questions| {
+        let mut config = Config { questions: n_questions, ..config(preset) };
+        config.query.per_round = Config::preset(preset).query.per_round;
+        let mut session = Session::new(config, series.clone()).unwrap();
+        let rounds = session.run(&mut TruthOracle::new(&truths)).unwrap().rounds;
+        let asked = std::iter::once(0).chain(rounds.iter().map(|round| round.questions)).collect::<Vec<_>>();
+        asked.windows(2).map(|pair| pair[1] - pair[0]).collect::<Vec<_>>()
+    };
+    assert_eq!(sizes(Preset::Default, 2), [1, 1]);
+    // At most a third of 60; then ten, until a quarter of the answers before is more: 48 / 4.
+    assert_eq!(sizes(Preset::Default, 60), [18, 10, 10, 10, 12]);
+    let per_round = Config::paper().query.per_round;
+    let of_paper = sizes(Preset::Paper, 60);
+    assert!(of_paper[1..of_paper.len() - 1].iter().all(|n| *n == per_round), "N_al questions a round: {of_paper:?}");
+}
+
+#[test]
 fn what_was_asked_is_learned() {
     let data = data();
     let mut config = Config { questions: 100, ..config(Preset::Default) };

@@ -38,7 +38,7 @@ impl Config {
             query: QueryConfig {
                 strategy: QueryStrategy::Margin,
                 per_round: 5,
-                first_round: 5,
+                first_round: 1_000_000,
                 random_fraction: 0.0,
                 review_fraction: 0.0,
                 min_distance: 0,

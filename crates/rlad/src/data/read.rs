@@ -74,7 +74,7 @@ pub struct ReadOptions {
 /// files are joined.
 ///
 /// **Columns** are found by [`ReadOptions::columns`], then by their usual names, then by what a sample of their cells looks like; what was
-/// found is told in the notes.
+/// found is told in [`DataSet::roles`].
 /// **Timestamps** are numbers (seconds since 1970 below 10¹¹, ms below 10¹⁴, µs below 10¹⁷, else ns), RFC 3339, dates with or without a
 /// time of day in any usual form that has one meaning, or Parquet's own timestamps and dates: one form a series. A date and a time of day
 /// may stand in two columns. Without a zone they are taken as UTC ([`FileForm::time_zone`]). Without a column for them the timestamp is the

@@ -10,7 +10,6 @@ use ::csv::{ByteRecord, Reader, ReaderBuilder};
 use super::cell::shorten;
 use super::columns::{self, Repeats, Roles, Rows, Wanted};
 use super::files::DataFile;
-use super::form::DecimalMark;
 use super::layout::Layout;
 use super::listing::{BLOCK, Found, Listing, Pick};
 use super::number::{Marks, NumberForm};
@@ -108,7 +107,8 @@ impl<'a, R: Read + Seek> Csv<'a, R> {
                 if is_wanted { row.push(&mut table) } else { Ok(()) }
             })?;
         }
-        table.checked(&found.names, &found.roles)
+        // Some of the series say nothing of what the column of all of them holds.
+        if pick.is_some() { Ok(table) } else { table.checked(&found.names, &found.roles) }
     }
 
     fn list(mut self, name: &str) -> Result<Listing> {
@@ -381,9 +381,7 @@ impl<R: Read + Seek> CsvRows<'_, R> {
                 return Err(Error::Columns { path: self.path.to_owned(), expected, found: self.names.to_vec() });
             }
         };
-        // A point is what is usual, unless marks of thousands stand beside it.
-        let has_groups = decimal == Some(DecimalMark::Point);
-        Ok(NumberForm { decimal: decimal.filter(|mark| *mark == DecimalMark::Comma || has_groups), missing })
+        Ok(NumberForm { decimal, missing })
     }
 }
 

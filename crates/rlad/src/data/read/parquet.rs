@@ -2,7 +2,6 @@
 
 mod cells;
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
@@ -74,7 +73,8 @@ pub(super) fn read(file: &DataFile, wanted: &Wanted, listed: Option<(&Listing, &
         }
         parquet.push(&mut table, &columns, &batch, &numbers)?;
     }
-    table.checked(&parquet.names, &parquet.roles)
+    // Some of the series say nothing of what the column of all of them holds.
+    if pick.is_some() { Ok(table) } else { table.checked(&parquet.names, &parquet.roles) }
 }
 
 /// Lists the series of a Parquet file; one without a column for the series is the series that its file names.
@@ -272,7 +272,7 @@ impl<'a> Parquet<'a> {
                 let wrong = |trouble: Trouble| {
                     Error::cell(self.path, numbers[i], &self.names[index], trouble.expected(), display(cells, i))
                 };
-                let later = || roles.times.read_later(&display(cells, i).replace('T', " "));
+                let later = || roles.times.read_later(&display(cells, i));
                 table.push_time(&self.names[index], read.map_err(wrong)?, later, || display(cells, i))?;
             }
         }
@@ -439,8 +439,7 @@ impl<F: Fn() -> Result<ParquetRecordBatchReaderBuilder<File>>> Rows for ParquetR
         let places: Vec<usize> = key.iter().map(|column| sorted.binary_search(column).unwrap_or_default()).collect();
         let mut keys = Keys::new(key.len());
         self.each(&sorted, usize::MAX, |batch| {
-            let columns: Vec<Cow<'_, LargeStringArray>> =
-                places.iter().map(|&i| Cow::Owned(key_texts(batch.column(i)))).collect();
+            let columns: Vec<LargeStringArray> = places.iter().map(|&i| key_texts(batch.column(i))).collect();
             for row in 0..batch.num_rows() {
                 keys.see(columns.iter().map(|column| column.value(row).as_bytes()));
             }

@@ -129,14 +129,13 @@ fn piece(
                 if duplicates == Repeated::Mean {
                     return Ok(averaged(table, name, format, &rows));
                 }
-                if duplicates != Repeated::KeepFirst {
-                    // Of rows with the same timestamp the last stays: seen from the end it is the first.
-                    rows.reverse();
-                }
-                rows.dedup_by_key(|row| timestamps[*row]);
-                if duplicates != Repeated::KeepFirst {
-                    rows.reverse();
-                }
+                rows.dedup_by(|later, kept| {
+                    let is_same = timestamps[*later] == timestamps[*kept];
+                    if is_same && duplicates != Repeated::KeepFirst {
+                        *kept = *later;
+                    }
+                    is_same
+                });
             }
             (format, rows.iter().map(|&row| timestamps[row]).collect())
         }
@@ -228,7 +227,7 @@ pub(super) fn join(name: &str, mut pieces: Vec<Piece>) -> Result<Piece> {
         if other.channels != first.channels {
             return Err(unlike("the channels", &list(&first.channels), &list(&other.channels)));
         }
-        if other.format != first.format {
+        if !other.format.is_like(first.format) {
             return Err(unlike("timestamps as", first.format.describe(), other.format.describe()));
         }
     }
@@ -252,7 +251,11 @@ pub(super) fn join(name: &str, mut pieces: Vec<Piece>) -> Result<Piece> {
     let mut joined = Piece {
         path: pieces[0].path.clone(),
         series: name.to_owned(),
-        format: pieces[0].format,
+        format: pieces
+            .iter()
+            .map(|piece| piece.format)
+            .find(|format| *format == TimeFormat::DecimalSeconds)
+            .unwrap_or(pieces[0].format),
         channels: pieces[0].channels.clone(),
         timestamps: order.iter().map(timestamp).collect(),
         values: Vec::with_capacity(order.len() * n_channels),

@@ -188,7 +188,8 @@ impl Finder<'_> {
             return Ok(());
         }
         let n_distinct = &with_tags.n_distinct[self.roles.time.len()..];
-        for (&tag, _) in tags.iter().zip(n_distinct).filter(|(_, n_distinct)| **n_distinct > 1) {
+        let is_constant = |i: usize| n_distinct[i] <= 1;
+        for (_, &tag) in tags.iter().enumerate().filter(|(i, _)| !is_constant(*i)) {
             self.taken[tag] = true;
             self.roles.series.push(tag);
         }

@@ -4,14 +4,12 @@ use jiff::civil::DateTime;
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::TimeZone;
 
-use super::{ReadTime, Trouble, civil, read_timestamp};
+use super::{NANOS_PER_MICRO, ReadTime, Trouble, civil, read_timestamp};
 use crate::data::read::form::TimeUnit;
 use crate::data::series::{NANOS_PER_DAY, NANOS_PER_SECOND, TimeFormat};
 
 /// The days from the day 0 of spreadsheets to 1970.
 const EXCEL_EPOCH_DAYS: i64 = 25_569;
-/// The digits of a number of seconds that matter: microseconds are all that a double has of the seconds since 1970.
-const NANOS_PER_MICRO: f64 = 1_000.0;
 
 /// How the times of a column are read.
 #[derive(Clone, Debug, Default, PartialEq)]
