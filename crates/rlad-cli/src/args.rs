@@ -16,6 +16,8 @@ use rlad::config::{AnswerKind, Length, Preset, QueryStrategy};
 use rlad::data::Part;
 use serde::de::DeserializeOwned;
 
+use crate::folder;
+
 pub(crate) use self::data::{DataArgs, form_flags};
 pub(crate) use self::decision::DecisionArgs;
 use self::examples::{
@@ -100,9 +102,10 @@ pub(crate) struct TrainArgs {
     /// CSV or Parquet files, or folders of them
     #[arg(value_name = "DATA", required = true, value_hint = ValueHint::AnyPath)]
     pub(crate) data: Vec<PathBuf>,
-    /// Folder of the session: its settings, answers, checkpoint and model; made if it is not there
+    /// Folder of the session: its settings, answers, checkpoint and model; made if it is not there [default: beside DATA, `cpu.rlad` for
+    /// `cpu.csv`]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) session: PathBuf,
+    pub(crate) session: Option<PathBuf>,
     /// Go on with the session in DIR, with its own settings and answers
     #[arg(long, conflicts_with_all = ["preset", "config", "per_round", "strategy", "answers", "seed", "part", "method",
         "DecisionArgs"])]
@@ -129,6 +132,13 @@ pub(crate) struct TrainArgs {
     /// The page of `--oracle page`.
     #[command(flatten)]
     pub(crate) page: PageArgs,
+}
+
+impl TrainArgs {
+    /// The folder of the session: as named, or beside the first of the data.
+    pub(crate) fn session(&self) -> PathBuf {
+        self.session.clone().unwrap_or_else(|| folder::beside(&self.data[0]))
+    }
 }
 
 /// The settings of a session and the form of its data, for `rlad train` and `rlad label`.
@@ -375,9 +385,9 @@ pub(crate) struct FeaturesArgs {
 /// `rlad demo`.
 #[derive(Args, Debug)]
 pub(crate) struct DemoArgs {
-    /// Folder that keeps the session, the scores and the report [default: nothing is kept]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) out: Option<PathBuf>,
+    /// Folder for the data, the session, the scores and the report; what an earlier demo wrote there is replaced
+    #[arg(long, value_name = "DIR", default_value = "rlad-demo", value_hint = ValueHint::DirPath)]
+    pub(crate) out: PathBuf,
     /// Questions in all, the warm-up's too
     #[arg(long = "questions", value_name = "N", default_value = "200")]
     pub(crate) n_questions: NonZeroUsize,

@@ -32,6 +32,18 @@ pub(crate) const CHECKPOINT: &str = "checkpoint";
 const HISTORY: &str = "history.jsonl";
 const LOCK: &str = "lock";
 
+/// The folder of the session of data where none is named: `cpu.rlad` beside `cpu.csv`. That of a pattern is in its last folder without a
+/// wildcard, that of stdin in the current folder.
+pub(crate) fn beside(data: &Path) -> PathBuf {
+    const WILDCARDS: [char; 3] = ['*', '?', '['];
+    let name = data.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.split('.').find(|part| !part.is_empty()).unwrap_or_default().replace(WILDCARDS, "");
+    let stem = stem.trim_matches('-');
+    let has_wildcard = |path: &Path| path.to_string_lossy().contains(WILDCARDS);
+    let parent = data.ancestors().skip(1).find(|path| !has_wildcard(path)).unwrap_or(Path::new(""));
+    parent.join(if stem.is_empty() { "data.rlad".to_owned() } else { format!("{stem}.rlad") })
+}
+
 /// The folder of a session that is being trained; no other program trains it meanwhile.
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -216,6 +228,18 @@ pub(crate) fn lock_for(path: &Path, what: &str, is: &str) -> anyhow::Result<File
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_session_lies_beside_its_data() {
+        let beside = |data: &str| beside(Path::new(data)).to_string_lossy().replace('\\', "/");
+        assert_eq!(beside("x/cpu.csv"), "x/cpu.rlad");
+        assert_eq!(beside("cpu.csv.gz"), "cpu.rlad");
+        assert_eq!(beside("my cpu.parquet"), "my cpu.rlad");
+        assert_eq!(beside("x/metrics/"), "x/metrics.rlad");
+        assert_eq!(beside("x/host-*/cpu.csv"), "x/cpu.rlad");
+        assert_eq!(beside("host-*.csv"), "host.rlad");
+        assert_eq!([beside("-"), beside("*.csv")], ["data.rlad", "data.rlad"]);
+    }
 
     #[test]
     fn a_folder_is_begun_once_and_trained_by_one() {

@@ -5,6 +5,7 @@ mod annotate;
 mod answers_file;
 mod args;
 mod bench;
+mod browser;
 mod commands;
 mod evaluation;
 mod expert;

@@ -3,8 +3,8 @@
 pub(super) const OVERVIEW: &str = "\
 EXAMPLES:
   rlad demo
-  rlad train cpu.csv --session cpu
-  rlad detect cpu new.csv --out scores.csv --report report.html
+  rlad label cpu.csv
+  rlad detect cpu.rlad new.csv --out scores.csv --report report.html
 
 EXIT STATUS:
   0 done, 1 negative answer (`detect --check` found an anomaly), 2 error";
@@ -12,9 +12,9 @@ EXIT STATUS:
 pub(super) const TRAIN_EXAMPLES: &str = "\
 EXAMPLES:
   Answer 100 questions about your data at the terminal:
-    rlad train cpu.csv --session cpu --questions 100
+    rlad train cpu.csv --questions 100
   Stop at any time with `q`, and go on later:
-    rlad train cpu.csv --session cpu --resume
+    rlad train cpu.csv --resume
   Let the labels of the first 80 % answer, and measure on the rest after each round:
     rlad train kpi.parquet --session kpi --oracle truth --part ..0.8 --check-part 0.8..";
 
@@ -41,13 +41,13 @@ EXAMPLES:
 pub(super) const LABEL_EXAMPLES: &str = "\
 EXAMPLES:
   Begin a session, and answer its questions in your browser:
-    rlad label cpu cpu.csv --questions 100
+    rlad label cpu.csv --questions 100
   Go on with it, whatever stopped it:
-    rlad label cpu
+    rlad label cpu.rlad
   Over SSH, at the terminal:
-    rlad label cpu --terminal
+    rlad label cpu.csv --terminal
   For colleagues in the same network, who need the secret in the address that is printed:
-    rlad label cpu --bind 0.0.0.0:8080
+    rlad label cpu.rlad --bind 0.0.0.0:8080
   Paint labels without being asked:
     rlad label labels cpu.csv --browse";
 

@@ -22,15 +22,16 @@ pub(crate) struct PageArgs {
     /// Name under which the terminal's answers are logged, and a page's that gives none [default: the user's]
     #[arg(long, value_name = "NAME")]
     pub(crate) who: Option<String>,
-    /// The browser is never opened: the address is printed
-    #[arg(long, hide = true)]
+    /// Do not open the page in a browser; its address is printed
+    #[arg(long)]
     pub(crate) no_open: bool,
 }
 
 /// `rlad label`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LabelArgs {
-    /// Folder of the session; made, with DATA, if it holds none. A data file in its place has its session beside it, `cpu.rlad` for `cpu.csv`
+    /// Folder of the session; made, with DATA, if it holds none. Of a data file in its place the session is beside it: `cpu.rlad` for
+    /// `cpu.csv`
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) session: PathBuf,
     /// CSV or Parquet files, or folders of them [default: those that the session was begun with]

@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::advice::Advice;
 use crate::args::DemoArgs;
 use crate::commands::detect::{ScoredPart, score, write_report};
+use crate::commands::ending::{begin_command, next};
 use crate::evaluation::{Check, strict_line};
 use crate::findings::Findings;
 use crate::folder::Folder;
@@ -24,21 +25,21 @@ use crate::training::Training;
 
 /// The file in a folder that an earlier demo wrote, so that a later one may replace it.
 const MARK: &str = "made-by-rlad-demo";
+/// The folders of the data, of the demo's session, and of the session that the user is shown how to begin.
+const DATA: &str = "data";
+const SESSION: &str = "session";
+const MINE: &str = "mine";
+/// The questions of the user's first session.
+const N_TRIED: usize = 30;
 /// The part of each series that is learned from, and the part on which quality is measured.
 const TRAINED: Part = Part { from: 0.0, to: 0.8 };
 const CHECKED: Part = Part { from: 0.8, to: 1.0 };
 
 /// Runs the command.
 pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
-    let temporary = tempfile::tempdir()?;
-    let out = match &args.out {
-        Some(out) => {
-            prepare(out)?;
-            out.clone()
-        }
-        None => temporary.path().to_owned(),
-    };
-    let data = unpack(&out.join("data"))?;
+    let out = &args.out;
+    prepare(out)?;
+    let data = unpack(&out.join(DATA))?;
     let config = Config { part: TRAINED, questions: args.n_questions.get(), ..Config::default() };
     let session = Session::new(config.clone(), &data.series[..])?;
     let unasked = session.finish()?;
@@ -53,7 +54,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         print(&format!("before any question: {}", strict_line(&before)))?;
     }
 
-    let folder = Folder::create(&out.join("session"), &config)?;
+    let folder = Folder::create(&out.join(SESSION), &config)?;
     let expert_name = "truth".to_owned();
     let training = Training { session, folder: &folder, check: Some(check), expert_name, shows_progress: true };
     let trained = training.run(&mut TruthOracle::new(&data.truths))?;
@@ -90,26 +91,30 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
             model.n_labelled_points(),
             strict_line(&after)
         ))?;
-        if args.out.is_some() {
-            print(&format!("scores {}, report {}", scores.display(), report.display()))?;
-        }
+        print(&format!("scores {}, report {}", scores.display(), report.display()))?;
+        print(&next(&begin_command(&out.join(MINE), &out.join(DATA), N_TRIED)))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes the folder for what is kept, or empties one that an earlier demo made.
+/// Makes the folder for what is kept, or removes the session of an earlier demo from it; a session that the user began there stays.
 fn prepare(out: &Path) -> anyhow::Result<()> {
     let failed = |source| rlad::Error::Write { path: out.to_owned(), source };
-    if out.exists() {
-        if !out.join(MARK).exists() && out.read_dir().map_err(failed)?.next().is_some() {
-            return Err(Advice::error(
-                format!("`{}` is there already and no demo made it", out.display()),
-                "name a folder that is not there yet".to_owned(),
-            ));
-        }
-        fs::remove_dir_all(out).map_err(failed)?;
+    if out.exists() && !out.join(MARK).exists() && out.read_dir().map_err(failed)?.next().is_some() {
+        return Err(Advice::error(
+            format!("`{}` is there already and no demo made it", out.display()),
+            "name a folder that is not there yet by `--out`".to_owned(),
+        ));
+    }
+    let session = out.join(SESSION);
+    if session.exists() {
+        fs::remove_dir_all(&session).map_err(failed)?;
     }
     fs::create_dir_all(out).map_err(failed)?;
-    fs::write(out.join(MARK), "`rlad demo --out` replaces this folder.\n").map_err(failed)?;
-    Ok(())
+    fs::write(
+        out.join(MARK),
+        "`rlad demo` replaces `data`, `session`, `scores.csv` and `report.html` in this folder.\n",
+    )
+    .map_err(failed)
+    .map_err(Into::into)
 }

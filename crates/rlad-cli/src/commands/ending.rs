@@ -61,6 +61,11 @@ pub(crate) fn detect_command(session: &Path, source: &DataSource) -> String {
     words.join(" ")
 }
 
+/// The command that begins a session on data.
+pub(crate) fn begin_command(session: &Path, data: &Path, n_questions: usize) -> String {
+    format!("rlad label {} {} --questions {n_questions}", word(session), word(data))
+}
+
 /// The command that goes on with the questions of a session.
 pub(crate) fn label_command(session: &Path) -> String {
     format!("rlad label {}", word(session))

@@ -16,6 +16,7 @@ use crate::annotate::{
     Bound, Data, DataSource, LabellingServer, Learner, Options, SessionStart, Settings, at_terminal, serve,
 };
 use crate::args::{LabelArgs, PageArgs, TrainArgs};
+use crate::browser;
 use crate::commands::ending::{detect_command, findings_in, label_command, lines_of, next};
 use crate::expert::user_name;
 use crate::folder::{self, Folder};
@@ -93,15 +94,10 @@ pub(crate) fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
     end(path, &server, args.json, true)
 }
 
-/// The arguments where data stand in the place of the session: it lies beside them, `cpu.rlad` beside `cpu.csv`, and goes on where it was
-/// begun.
+/// The arguments where data stand in the place of the session: it lies beside them, and goes on where it was begun.
 fn beside_data(args: &LabelArgs) -> LabelArgs {
-    let data = &args.session;
-    let name = data.file_name().unwrap_or_default().to_string_lossy();
-    let stem = name.split('.').find(|part| !part.is_empty()).unwrap_or("data");
-    let session = data.with_file_name(format!("{stem}.rlad"));
-    let data = std::iter::once(data).chain(&args.data).cloned().collect();
-    LabelArgs { session, data, ..args.clone() }
+    let data = std::iter::once(&args.session).chain(&args.data).cloned().collect();
+    LabelArgs { session: folder::beside(&args.session), data, ..args.clone() }
 }
 
 /// `rlad train --oracle page`: the page until the budget is spent.
@@ -112,7 +108,7 @@ pub(crate) fn train(
     data: DataSet,
 ) -> anyhow::Result<Option<Trained>> {
     let check = args.check_part.map(|part| (part, data.clone()));
-    let path = args.session.clone();
+    let path = args.session();
     let source = match DataSource::read(&path)? {
         Some(source) => DataSource { questions: source.questions, ..DataSource::new(&args.data, &args.settings.form) },
         None => DataSource::new(&args.data, &args.settings.form),
@@ -206,6 +202,8 @@ fn at_page(
     if json {
         print(&json!({ "url": url }).to_string())?;
         io::stdout().flush()?;
+    } else if !page.no_open && page.secret.is_none() && page.bind.ip().is_loopback() {
+        browser::open(&url);
     }
     let (done, end) = tokio::sync::oneshot::channel();
     let mut done = Some(done);
@@ -361,27 +359,4 @@ fn read(source: &DataSource) -> anyhow::Result<DataSet> {
 
 fn who(page: &PageArgs) -> String {
     page.who.clone().unwrap_or_else(user_name)
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-    use crate::args::{Cli, Command};
-
-    #[test]
-    fn a_session_lies_beside_its_data() {
-        for (data, session) in
-            [("x/cpu.csv", "x/cpu.rlad"), ("cpu.csv.gz", "cpu.rlad"), ("my cpu.parquet", "my cpu.rlad")]
-        {
-            let Command::Label(args) = Cli::parse_from(["rlad", "label", data, "--questions", "7"]).command else {
-                panic!("the command is `label`")
-            };
-            assert!(is_data(&args.session));
-            let beside = beside_data(&args);
-            assert_eq!((beside.session, beside.data), (session.into(), vec![data.into()]));
-            assert_eq!(beside.settings.questions.n_questions, Some(7));
-        }
-    }
 }

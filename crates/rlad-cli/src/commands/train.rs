@@ -1,6 +1,5 @@
 //! `rlad train`: asks an expert, learns, and writes the detector.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use rlad::{Detector, Series, Session};
@@ -15,7 +14,7 @@ use crate::expert::oracle;
 use crate::folder::{self, Folder};
 use crate::grounds::{expected_line, no_quality, sentences};
 use crate::input::read;
-use crate::output::print;
+use crate::output::{print, print_notes};
 use crate::terminal::Terminal;
 use crate::training::{Trained, Training, resume};
 
@@ -25,11 +24,14 @@ const NOTHING_FOUND: u8 = 1;
 /// Runs the command.
 pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     args.settings.use_threads()?;
+    if args.session.is_none() {
+        print_notes(&[format!("the session is in `{}`", args.session().display())]);
+    }
     if let Some(name) = &args.method {
         return train_method::begin(args, name);
     }
     if args.resume
-        && let Some((folder, record)) = Folder::open_for_method(&args.session)?
+        && let Some((folder, record)) = Folder::open_for_method(&args.session())?
     {
         return train_method::resume(args, folder, &record);
     }
@@ -37,11 +39,11 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     if is_at_terminal {
         Terminal::check()?;
     }
-    let opened = if args.resume { Some(Folder::open(&args.session)?) } else { None };
+    let opened = if args.resume { Some(Folder::open(&args.session())?) } else { None };
     let config = match &opened {
         Some((_, config)) => config.clone(),
         None => {
-            Folder::check_free(&args.session)?;
+            Folder::check_free(&args.session())?;
             args.settings.config()?
         }
     };
@@ -54,7 +56,7 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     // The folder is made when nothing else can go wrong, so that a mistyped command leaves nothing behind.
     let folder = |config| match opened {
         Some((folder, _)) => Ok(folder),
-        None => Folder::create(&args.session, config),
+        None => Folder::create(&args.session(), config),
     };
     if args.expert.oracle == OracleArg::Page {
         let folder = folder(session.config())?;
@@ -63,8 +65,8 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     }
     let mut oracle = oracle(&args.expert, &data, session.config().seed)?;
     let folder = folder(session.config())?;
-    if DataSource::read(&args.session)?.is_none() {
-        DataSource::new(&args.data, &args.settings.form).write(&args.session)?;
+    if DataSource::read(&args.session())?.is_none() {
+        DataSource::new(&args.data, &args.settings.form).write(&args.session())?;
     }
     let check = args.check_part.map(|part| Check { part, data: &data });
     let training =
@@ -84,7 +86,7 @@ fn end(args: &TrainArgs, trained: &Trained, series: &[Series]) -> anyhow::Result
 fn report(args: &TrainArgs, trained: &Trained, series: &[Series]) -> anyhow::Result<()> {
     let model = &trained.model;
     let findings = findings_in(model, series)?;
-    let path = Path::new(&args.session).join(folder::MODEL);
+    let path = args.session().join(folder::MODEL);
     if args.json {
         let result = json!({
             "model": path,
@@ -126,8 +128,8 @@ fn report(args: &TrainArgs, trained: &Trained, series: &[Series]) -> anyhow::Res
     }
     print(&format!("detector {} ({})", path.display(), &model.hash()[..16]))?;
     if trained.stopped {
-        print(&format!("stopped before the last question; go on with `{}`", label_command(&args.session)))?;
+        print(&format!("stopped before the last question; go on with `{}`", label_command(&args.session())))?;
     }
     let source = DataSource::new(&args.data, &args.settings.form);
-    print(&next(&detect_command(&args.session, &source)))
+    print(&next(&detect_command(&args.session(), &source)))
 }

@@ -1,6 +1,5 @@
 //! `rlad train --method`: fits a baseline, on the answers to random questions where it learns from labels.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -53,9 +52,9 @@ pub(crate) fn begin(args: &TrainArgs, name: &str) -> anyhow::Result<ExitCode> {
         shown: usual.query.shown,
         method,
     };
-    Folder::check_free(&args.session)?;
+    Folder::check_free(&args.session())?;
     let text = toml::to_string_pretty(&record)?;
-    train(args, &record, || Folder::create_for_method(&args.session, &text))
+    train(args, &record, || Folder::create_for_method(&args.session(), &text))
 }
 
 /// Goes on with the session in a folder.
@@ -117,7 +116,7 @@ fn train(
     let check = args.check_part.map(|part| Check { part, data: &data }.evaluate(&baseline)).transpose()?;
     let labelled = labels.iter().flat_map(Labels::iter);
     let n_anomalies = labelled.filter(|(_, label)| *label == Label::Anomaly).count();
-    let path = Path::new(&args.session).join(folder::MODEL);
+    let path = args.session().join(folder::MODEL);
     if args.json {
         let result = json!({
             "model": path,
@@ -150,6 +149,6 @@ fn train(
     if stopped {
         print("stopped before the last question; the same command with `--resume` goes on")?;
     }
-    print(&next(&detect_command(&args.session, &DataSource::new(&args.data, &args.settings.form))))?;
+    print(&next(&detect_command(&args.session(), &DataSource::new(&args.data, &args.settings.form))))?;
     Ok(ExitCode::SUCCESS)
 }
