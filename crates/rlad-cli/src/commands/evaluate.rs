@@ -15,8 +15,9 @@ pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     let scores = rlad::data::read_scores(&args.scores)?;
     let truth = read(&args.truth, &args.form)?;
     let joined = join(&scores, &truth, args.form.part.unwrap_or_default()).map_err(|error| match error {
-        Error::NotFound { what, .. } => {
-            Error::NotFound { what, place: format!("`{}` and the truth", args.scores.display()) }
+        Error::NotFound { what, place } => {
+            let place = place.replacen("the scores", &format!("`{}`", args.scores.display()), 1);
+            Error::NotFound { what, place }
         }
         error => error,
     })?;

@@ -6,7 +6,7 @@ use super::points::ScoredSeries;
 use crate::data::dataset::DataSet;
 use crate::data::label::Label;
 use crate::data::scores::SeriesScores;
-use crate::data::series::{Part, Series};
+use crate::data::series::{Part, Series, TimeFormat};
 use crate::error::{Error, Result};
 
 /// The names that one note lists.
@@ -21,6 +21,8 @@ pub struct Joined<'a> {
     pub without_scores: Vec<&'a str>,
     /// The names of the series that are scored and not in the data: they are left out.
     pub not_in_data: Vec<String>,
+    /// The name under which the only series is scored, where it has another one in the data.
+    pub other_name: Option<String>,
 }
 
 /// A part of one series with its scores.
@@ -42,6 +44,8 @@ pub struct JoinedSeries<'a> {
 
 /// Joins scores with a part of each series of a data set: a score is that of the point with its timestamp.
 ///
+/// Series are the same where their names are; one scored series and one in the data are the same whatever their names.
+///
 /// A point that the scores do not hold has the score NaN, so that it is never an alarm: a detector that scores half of the points does
 /// not look better for it.
 ///
@@ -57,7 +61,14 @@ pub fn join<'a>(scores: &[SeriesScores], data: &'a DataSet, part: Part) -> Resul
             return Err(Error::shape("the scores", "each series once", format!("`{}` twice", of_series.series)));
         }
     }
-    let mut joined = Joined { series: Vec::new(), without_scores: Vec::new(), not_in_data: Vec::new() };
+    let mut joined =
+        Joined { series: Vec::new(), without_scores: Vec::new(), not_in_data: Vec::new(), other_name: None };
+    if let ([of_series], [series]) = (scores, &data.series[..])
+        && of_series.series != series.name()
+    {
+        by_name.insert(series.name(), of_series);
+        joined.other_name = Some(of_series.series.clone());
+    }
     for (series, truth) in data.iter() {
         let points = series.part(part);
         if points.is_empty() {
@@ -91,12 +102,44 @@ pub fn join<'a>(scores: &[SeriesScores], data: &'a DataSet, part: Part) -> Resul
     }
     if joined.series.iter().all(|one| one.truth.is_none()) {
         let what = "a series with labels and scores at the same timestamps".to_owned();
-        return Err(Error::NotFound { what, place: "the scores and the truth".to_owned() });
+        return Err(Error::NotFound { what, place: format!("the scores and the truth: {}", difference(scores, data)) });
     }
     let in_data: HashSet<&str> = data.series.iter().map(Series::name).collect();
     let not_in_data = scores.iter().map(|of_series| &of_series.series).filter(|name| !in_data.contains(name.as_str()));
-    joined.not_in_data = not_in_data.cloned().collect();
+    if joined.other_name.is_none() {
+        joined.not_in_data = not_in_data.cloned().collect();
+    }
     Ok(joined)
+}
+
+/// What keeps scores and data apart, where no series of one is a labelled series of the other.
+fn difference(scores: &[SeriesScores], data: &DataSet) -> String {
+    if scores.is_empty() {
+        return "there are no scores".to_owned();
+    }
+    if data.truths.iter().all(Option::is_none) {
+        return "no series of the truth has labels".to_owned();
+    }
+    let same = |series: &&Series| {
+        data.series.len() == 1 && scores.len() == 1 || scores.iter().any(|of| of.series == series.name())
+    };
+    let Some(series) = data.series.iter().find(same) else {
+        let scored: Vec<&String> = scores.iter().map(|of_series| &of_series.series).collect();
+        let known: Vec<&str> = data.series.iter().map(Series::name).collect();
+        return format!("scored are {}, labelled are {}", names(&scored), names(&known));
+    };
+    let of_series = scores.iter().find(|of| of.series == series.name()).unwrap_or(&scores[0]);
+    let span = |timestamps: &[i64], format: TimeFormat| match timestamps {
+        [] => "nowhere".to_owned(),
+        [first, .., last] => format!("from {} to {}", format.format(*first), format.format(*last)),
+        [one] => format!("at {}", format.format(*one)),
+    };
+    format!(
+        "`{}` is scored {}, and the truth has it {}",
+        series.name(),
+        span(&of_series.timestamps, of_series.time_format),
+        span(series.timestamps(), series.time_format())
+    )
 }
 
 impl Joined<'_> {
@@ -138,16 +181,24 @@ impl Joined<'_> {
             (n_unscored > 0).then(|| format!("{n_unscored} points have no row in the scores; they count as no alarm"));
         let without_scores = list("series without scores, left out", &self.without_scores);
         let not_in_data = list("scored series that are not in the data, left out", &self.not_in_data);
-        points.into_iter().chain(without_scores).chain(not_in_data).collect()
+        let other_name = self.other_name.as_ref().zip(self.series.first()).map(|(scored, one)| {
+            format!("the only scored series, `{scored}`, is taken for the only labelled one, `{}`", one.series.name())
+        });
+        other_name.into_iter().chain(points).chain(without_scores).chain(not_in_data).collect()
     }
 }
 
 /// A note on some names; `None` on none.
-fn list(note: &str, names: &[impl AsRef<str>]) -> Option<String> {
+fn list(note: &str, of: &[impl AsRef<str>]) -> Option<String> {
+    (!of.is_empty()).then(|| format!("{note}: {}", names(of)))
+}
+
+/// The first of some names.
+fn names(names: &[impl AsRef<str>]) -> String {
     let listed: Vec<String> = names.iter().take(MAX_NAMES).map(|name| format!("`{}`", name.as_ref())).collect();
     let more = names.len().saturating_sub(MAX_NAMES);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    (!names.is_empty()).then(|| format!("{note}: {}{more}", listed.join(", ")))
+    format!("{}{more}", listed.join(", "))
 }
 
 /// The usual largest delay of the delay-adjusted metric for some series: 7 points, or 3 where every step is an hour or longer.
@@ -160,7 +211,6 @@ pub fn usual_delay<'a>(series: impl IntoIterator<Item = &'a Series>) -> usize {
 mod tests {
     use super::*;
     use crate::data::label::Truth;
-    use crate::data::series::TimeFormat;
 
     fn series(name: &str, n_points: i64) -> Series {
         let values = vec![0.0; usize::try_from(n_points).unwrap()];
@@ -217,6 +267,37 @@ mod tests {
                 "scored series that are not in the data, left out: `x`",
             ]
         );
+    }
+
+    #[test]
+    fn one_scored_series_is_the_one_of_the_data_whatever_its_name() {
+        let data: DataSet = [(series("cpu", 4), truth("..##"))].into_iter().collect();
+        let of = [scores("scores", &[0, 1, 2, 3], &[0.0, 0.0, 1.0, 1.0])];
+        let joined = join(&of, &data, Part::ALL).unwrap();
+        assert_eq!(joined.scored()[0].scores, [0.0, 0.0, 1.0, 1.0]);
+        assert_eq!(joined.notes(), ["the only scored series, `scores`, is taken for the only labelled one, `cpu`"]);
+        let two = [of[0].clone(), scores("cpu", &[0], &[1.0])];
+        assert_eq!(join(&two, &data, Part::ALL).unwrap().notes().len(), 2, "by name where there are several");
+    }
+
+    #[test]
+    fn an_error_names_what_keeps_scores_and_labels_apart() {
+        let data: DataSet = [(series("a", 4), truth("..##")), (series("b", 4), truth("...."))].into_iter().collect();
+        let unlabelled: DataSet = [(series("a", 4), None)].into_iter().collect();
+        let message = |of: &[SeriesScores], data| join(of, data, Part::ALL).unwrap_err().to_string();
+        let ends = |of: &[SeriesScores], data, end: &str| {
+            let message = message(of, data);
+            assert!(message.ends_with(end), "{message}");
+        };
+        let some = [scores("x", &[0], &[0.0]), scores("y", &[0], &[0.0])];
+        ends(&some, &data, ": scored are `x`, `y`, labelled are `a`, `b`");
+        ends(
+            &[scores("a", &[10, 11], &[0.0, 0.0])],
+            &data,
+            ": `a` is scored from 10 to 11, and the truth has it from 0 to 3",
+        );
+        ends(&[scores("a", &[0], &[0.0])], &unlabelled, ": no series of the truth has labels");
+        ends(&[], &data, ": there are no scores");
     }
 
     #[test]
