@@ -6,7 +6,7 @@ mod examples;
 mod label;
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -94,6 +94,18 @@ pub(crate) enum OracleArg {
     Page,
     /// A CSV file with answers.
     File(PathBuf),
+}
+
+impl OracleArg {
+    /// The word for it on the command line, where it is not the person at the terminal.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Truth => Some(Path::new("truth")),
+            Self::Page => Some(Path::new("page")),
+            Self::File(path) => Some(path),
+            Self::Terminal => None,
+        }
+    }
 }
 
 /// `rlad train`.

@@ -17,6 +17,7 @@ mod grounds;
 mod hint;
 mod html;
 mod input;
+mod interrupt;
 mod log;
 mod logged_oracle;
 mod memory;

@@ -1,8 +1,9 @@
 //! Progress of long work: a bar with the time that is left, once the work has taken two seconds.
 
+use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// Work that ends before this shows no bar.
 const DELAY: Duration = Duration::from_secs(2);
@@ -19,12 +20,25 @@ pub(crate) struct Progress {
 impl Progress {
     /// The progress of work of `total` units, all of them ahead. `what` names the work: "training".
     pub(crate) fn new(what: &'static str, total: u64) -> Self {
-        Self::on(ProgressDrawTarget::stderr(), what, total, DELAY)
+        Self::going_on(what, 0, total)
     }
 
-    fn on(target: ProgressDrawTarget, what: &'static str, total: u64, delay: Duration) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
-        let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {eta} left {msg}");
+    /// The progress of work of which `done` units were done before.
+    pub(crate) fn going_on(what: &'static str, done: u64, total: u64) -> Self {
+        Self::on(ProgressDrawTarget::stderr(), what, done, total, DELAY)
+    }
+
+    fn on(target: ProgressDrawTarget, what: &'static str, done: u64, total: u64, delay: Duration) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden()).with_position(done);
+        let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {left} {msg}");
+        let left = move |state: &ProgressState, out: &mut dyn Write| {
+            let total = state.len().unwrap_or(total);
+            if let Some(left) = time_left(state.elapsed(), done, state.pos(), total) {
+                // It is a text that is written to: it takes everything.
+                let _ = write!(out, "{} left", HumanDuration(left));
+            }
+        };
+        let style = style.map(|style| style.with_key("left", left));
         bar.set_style(style.expect("the template is right").progress_chars("━╸ "));
         bar.set_prefix(what);
         Self { bar, target: Some(target), due: Instant::now() + delay }
@@ -50,6 +64,14 @@ impl Progress {
             self.bar.tick();
         }
     }
+}
+
+/// The time that the rest takes at the speed so far, where `first` units were done before it began; `None` before anything is done.
+///
+/// Work comes in pieces of different size, a round or a series, so that the speed of the last piece says less than that of all.
+fn time_left(elapsed: Duration, first: u64, done: u64, total: u64) -> Option<Duration> {
+    let n_done = done.checked_sub(first).filter(|n| *n > 0)?;
+    Some(elapsed.mul_f64(total.saturating_sub(done) as f64 / n_done as f64))
 }
 
 impl Drop for Progress {
@@ -112,7 +134,7 @@ mod tests {
     fn run(delay: Duration) -> String {
         let paper = Paper::default();
         let target = ProgressDrawTarget::term_like(Box::new(paper.clone()));
-        let mut progress = Progress::on(target, "training", 10, delay);
+        let mut progress = Progress::on(target, "training", 0, 10, delay);
         progress.set(3);
         progress.set_message("loss 0.25, 40 questions".to_owned());
         paper.text()
@@ -133,10 +155,19 @@ mod tests {
     }
 
     #[test]
+    fn the_rest_takes_as_long_as_what_was_done() {
+        let ten = Duration::from_secs(10);
+        assert_eq!(time_left(ten, 0, 0, 100), None);
+        assert_eq!(time_left(ten, 0, 25, 100), Some(Duration::from_secs(30)));
+        assert_eq!(time_left(ten, 50, 75, 100), Some(ten), "what was done before took no time");
+        assert_eq!(time_left(ten, 0, 120, 100), Some(Duration::ZERO));
+    }
+
+    #[test]
     fn a_finished_bar_is_removed() {
         let paper = Paper::default();
         let target = ProgressDrawTarget::term_like(Box::new(paper.clone()));
-        let mut progress = Progress::on(target, "training", 10, Duration::ZERO);
+        let mut progress = Progress::on(target, "training", 0, 10, Duration::ZERO);
         progress.set(3);
         let before = paper.text();
         drop(progress);

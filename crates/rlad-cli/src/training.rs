@@ -1,5 +1,6 @@
 //! A session that is trained in its folder: asks, learns, and writes what a resumed session needs after each round.
 
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -59,7 +60,11 @@ impl Training<'_> {
         let series = Arc::clone(self.session.series());
         let mut log = SessionLog::open(&self.folder.file(folder::LABELS), &series)?;
         let mut history = rounds_before(self.folder, &self.session)?;
-        let mut bar = self.shows_progress.then(|| Progress::new("training", self.session.config().questions as u64));
+        let n_done = self.session.answered().len() as u64;
+        let n_questions = self.session.config().questions as u64;
+        let mut bar = self.shows_progress.then(|| Progress::going_on("training", n_done, n_questions));
+        // A log has a line a round in place of the bar.
+        let is_log = self.shows_progress && !io::stderr().is_terminal();
         let stopped = loop {
             let experts = self.session.config().experts.clone();
             let mut logged = LoggedOracle::new(&mut log, oracle, &self.expert_name, &series, &experts);
@@ -73,6 +78,11 @@ impl Training<'_> {
                 if let Some(bar) = &mut bar {
                     bar.set(summary.questions as u64);
                     bar.set_message(told(&summary));
+                }
+                if is_log {
+                    // There is nobody to tell if stderr is closed.
+                    let _ =
+                        writeln!(io::stderr(), "{} of {n_questions} questions, {}", summary.questions, told(&summary));
                 }
                 history.push(line);
             }

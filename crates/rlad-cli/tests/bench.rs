@@ -65,6 +65,7 @@ const RUNS: [&str; 6] = [
 fn folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("small.toml"), SUITE).unwrap();
+    fs::create_dir_all(dir.path().join("bench/peers")).unwrap();
     dir
 }
 
@@ -168,6 +169,18 @@ fn a_suite_is_run_once_and_only_what_changed_is_run_again() {
 }
 
 #[test]
+fn scripts_are_skipped_outside_of_the_folder_of_the_project() {
+    let dir = folder();
+    let (dir, out) = (dir.path(), dir.path().join("out"));
+    fs::remove_dir(dir.join("bench/peers")).unwrap();
+    let output = bench(dir, "small.toml --out out --only never_alarm --only a_script");
+    assert_eq!(told(&output), "1 runs made; 1 of 5 runs are there, 0 failed, 4 still to be made: out/results.md\n");
+    let skipped = "skipped, as `bench/peers` is not in this folder (a clone of the project has it): A script";
+    assert!(String::from_utf8_lossy(&output.stderr).contains(skipped));
+    assert!(fs::read_to_string(out.join("results.md")).unwrap().contains(skipped));
+}
+
+#[test]
 fn a_killed_bench_goes_on_and_comes_to_the_same_results() {
     let dir = folder();
     let (dir, out) = (dir.path(), dir.path().join("killed"));
@@ -218,7 +231,6 @@ fn wait_for(child: &mut Child, holds: impl Fn() -> bool) {
 #[cfg(unix)]
 fn with_script(script: &str, flags: &[&str]) -> tempfile::TempDir {
     let dir = folder();
-    fs::create_dir_all(dir.path().join("bench/peers")).unwrap();
     fs::write(dir.path().join("bench/peers/script.sh"), script).unwrap();
     let mut suite = SUITE.split_once("[[run]]").unwrap().0.to_owned();
     for flag in flags {

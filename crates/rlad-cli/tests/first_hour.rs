@@ -133,3 +133,27 @@ fn the_page_opens_in_the_browser_unless_it_is_told_not_to() {
     let url = fs::read_to_string(opened).unwrap();
     assert!(told.ends_with(url.trim()), "{told} {url}");
 }
+
+#[cfg(unix)]
+#[test]
+fn training_in_a_log_tells_each_round_and_what_an_interrupt_leaves() {
+    use std::io::Read;
+
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write_data(dir);
+    let mut train = Running::begin(command(dir, "train cpu.csv --oracle truth --preset paper"));
+    let mut told = BufReader::new(train.0.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains(" of 500 questions, round 1 ") {
+        line.clear();
+        assert_ne!(told.read_line(&mut line).unwrap(), 0, "it ended");
+    }
+    let id = train.0.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let mut rest = String::new();
+    told.read_to_string(&mut rest).unwrap();
+    assert_eq!(train.0.wait().unwrap().code(), Some(130));
+    let expected = "every answer is kept; go on with `rlad train cpu.csv --session cpu.rlad --resume --oracle truth`";
+    assert_eq!(rest.lines().last(), Some(expected), "{rest}");
+}

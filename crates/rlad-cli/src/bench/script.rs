@@ -14,6 +14,9 @@ use super::suite::PeerEntry;
 /// The file of a script's own report.
 pub(super) const PEER: &str = "peer.json";
 
+/// The folder of the scripts, from that of the project.
+pub(crate) const SCRIPTS: &str = "bench/peers";
+
 /// Data as a script takes them.
 #[derive(Clone, Debug)]
 pub(crate) struct ScriptData {
@@ -41,6 +44,11 @@ impl Part<'_> {
     }
 }
 
+/// Whether there are scripts here: the program may run outside of the folder of the project.
+pub(crate) fn are_there() -> bool {
+    Path::new(SCRIPTS).is_dir()
+}
+
 /// The call of a script, as `bench/peers/README.md` has it.
 pub(super) fn command(
     task: &Task,
@@ -49,7 +57,7 @@ pub(super) fn command(
     python: &Path,
     out: &Path,
 ) -> Result<Command, String> {
-    let path = Path::new("bench/peers").join(&peer.script);
+    let path = Path::new(SCRIPTS).join(&peer.script);
     if !path.is_file() {
         return Err(format!("there is no `{}`: scripts are found from the folder of the project", path.display()));
     }

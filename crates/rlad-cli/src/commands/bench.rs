@@ -15,11 +15,12 @@ use crate::bench::problem::for_others;
 use crate::bench::row::{Row, has_failed, rows};
 use crate::bench::run::{Machine, Outcome, Task, has_anomalies, run as run_task};
 use crate::bench::schedule::{PlannedRun, Prepared, file_hash, make, outcome, plan};
-use crate::bench::script::ScriptData;
+use crate::bench::script::{SCRIPTS, ScriptData, are_there};
 use crate::bench::selection::{each_alone, select};
 use crate::bench::suite::{DetectorKind, RunEntry, Suite};
 use crate::bench::{alone_table, page, table};
 use crate::folder::lock_for;
+use crate::interrupt;
 use crate::output::{print, print_notes};
 use crate::progress::Progress;
 use crate::shipped::unpack;
@@ -41,7 +42,15 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(&args.out).map_err(|source| Error::Write { path: args.out.clone(), source })?;
     let _lock = lock_for(&args.out, "the folder", "being filled")?;
     let prepared = prepare(&suite, &data, args)?;
-    let planned = plan(&suite, &prepared.data, &args.out);
+    let (mut planned, mut skipped) = (Vec::new(), BTreeSet::new());
+    for one in plan(&suite, &prepared.data, &args.out) {
+        if lacks_script(&one.task)? && outcome(&one.task, &prepared)?.is_none() {
+            skipped.insert(one.entry);
+        } else {
+            planned.push(one);
+        }
+    }
+    let skipped: Vec<&str> = skipped.into_iter().map(|entry| suite.run[entry].name.as_str()).collect();
     let mut missing = Vec::new();
     for planned in planned.iter().filter(|planned| is_wanted(&suite.run[planned.entry], args)) {
         let task = &planned.task;
@@ -52,9 +61,12 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     }
     let n_cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let timeout = Duration::from_secs(60 * suite.timeout_minutes);
+    interrupt::leave_at_next(Some("runs that were made are kept; the same command goes on".to_owned()));
     make(&missing, &prepared, timeout, Machine { n_cores, n_at_once: args.jobs.get() })?;
 
-    let results = measure(&suite, &planned, &prepared, &data)?;
+    let mut results = measure(&suite, &planned, &prepared, &data)?;
+    results.skipped = told_of_skipped(&skipped);
+    print_notes(results.skipped.as_slice());
     write_results(&suite, args, &data, &results)?;
     print(&format!("{} runs made; {}: {}", missing.len(), results.told(), args.out.join("results.md").display()))?;
     Ok(ExitCode::SUCCESS)
@@ -70,6 +82,8 @@ struct Results {
     /// Those of them of which at least one row says that it failed.
     n_failed: usize,
     rows: Vec<Row>,
+    /// The detectors that cannot be run here, a sentence.
+    skipped: Option<String>,
 }
 
 impl Results {
@@ -95,6 +109,18 @@ pub(crate) fn run_one(args: &BenchRunArgs) -> anyhow::Result<ExitCode> {
     })?;
     run_task(&task)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a run is that of a script which is not there.
+fn lacks_script(task: &Task) -> anyhow::Result<bool> {
+    Ok(matches!(task.entry.detector()?, DetectorKind::Peer(_)) && !are_there())
+}
+
+/// The sentence on detectors whose scripts are not there.
+fn told_of_skipped(names: &[&str]) -> Option<String> {
+    (!names.is_empty()).then(|| {
+        format!("skipped, as `{SCRIPTS}` is not in this folder (a clone of the project has it): {}", names.join("; "))
+    })
 }
 
 /// Whether `--only` leaves a detector to be run.
@@ -207,7 +233,8 @@ fn measure(suite: &Suite, planned: &[PlannedRun], prepared: &Prepared, data: &Da
     let delay = suite.delay.unwrap_or_else(|| rlad::metrics::usual_delay(&data.series));
     let here = std::env::current_dir().unwrap_or_default();
     let mut bar = Progress::new("measuring", planned.len() as u64);
-    let mut results = Results { n_planned: planned.len(), outcomes: Vec::new(), n_failed: 0, rows: Vec::new() };
+    let mut results =
+        Results { n_planned: planned.len(), outcomes: Vec::new(), n_failed: 0, rows: Vec::new(), skipped: None };
     for (i, planned) in planned.iter().enumerate() {
         if let Some(outcome) = outcome(&planned.task, prepared)? {
             let mut rows = rows(suite, planned, &outcome, data, delay)?;
@@ -273,6 +300,7 @@ fn head(suite: &Suite, data: &DataSet, results: &Results) -> Vec<String> {
         lines.push(format!("VUS: buffer of {buffer} points"));
     }
     lines.push(results.told());
+    lines.extend(results.skipped.clone());
     lines.push(made_by(&results.outcomes));
     lines.extend(times(&results.outcomes));
     lines

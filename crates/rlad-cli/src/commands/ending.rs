@@ -44,7 +44,23 @@ pub(crate) fn next(command: &str) -> String {
 /// The command that scores the data of a session, with a report.
 pub(crate) fn detect_command(session: &Path, source: &DataSource) -> String {
     let mut words = vec!["rlad".to_owned(), "detect".to_owned(), word(session)];
-    words.extend(source.paths.iter().map(|path| word(path)));
+    words.extend(data_words(source));
+    words.extend(["--out", "scores.csv", "--report", "report.html"].map(str::to_owned));
+    words.join(" ")
+}
+
+/// The command that goes on with training a session. `oracle`: who answers, where it is not the person at the terminal.
+pub(crate) fn resume_command(session: &Path, source: &DataSource, oracle: Option<&Path>) -> String {
+    let mut words = vec!["rlad".to_owned(), "train".to_owned()];
+    words.extend(data_words(source));
+    words.extend(["--session".to_owned(), word(session), "--resume".to_owned()]);
+    words.extend(oracle.into_iter().flat_map(|oracle| ["--oracle".to_owned(), word(oracle)]));
+    words.join(" ")
+}
+
+/// The data of a session as words of a command line.
+fn data_words(source: &DataSource) -> Vec<String> {
+    let mut words: Vec<String> = source.paths.iter().map(|path| word(path)).collect();
     let columns = [
         ("--series-column", source.series_columns.iter().collect::<Vec<_>>()),
         ("--time-column", source.time_columns.iter().collect()),
@@ -57,8 +73,7 @@ pub(crate) fn detect_command(session: &Path, source: &DataSource) -> String {
     words.extend(source.no_labels.then(|| "--no-labels".to_owned()));
     words.extend(form_flags(&source.form).iter().map(|word| quoted(word)));
     words.extend(source.step_ns.into_iter().flat_map(|step| ["--step".to_owned(), in_units(step)]));
-    words.extend(["--out", "scores.csv", "--report", "report.html"].map(str::to_owned));
-    words.join(" ")
+    words
 }
 
 /// The command that begins a session on data.
@@ -134,6 +149,12 @@ mod tests {
                  --report report.html"
             );
         }
+        let source = DataSource { paths: vec!["cpu.csv".into()], ..DataSource::default() };
+        assert_eq!(resume_command(Path::new("s"), &source, None), "rlad train cpu.csv --session s --resume");
+        assert_eq!(
+            resume_command(Path::new("s"), &source, Some(Path::new("truth"))),
+            "rlad train cpu.csv --session s --resume --oracle truth"
+        );
         assert_eq!(label_command(Path::new("-x")), "rlad label ./-x");
         assert_eq!(evaluate_command(Path::new("s.csv"), &["a.csv".into()]), "rlad evaluate s.csv --truth a.csv");
         let times = [60, 3600, 86_400, 90].map(|seconds| in_units(seconds * NANOS_PER_SECOND));

@@ -22,6 +22,7 @@ use crate::expert::user_name;
 use crate::folder::{self, Folder};
 use crate::grounds::expected_line;
 use crate::input::{is_data, open_saved};
+use crate::interrupt;
 use crate::log::AnswerLog;
 use crate::output::{print, print_notes, print_roles};
 use crate::terminal::Terminal;
@@ -29,8 +30,6 @@ use crate::training::{Trained, resume};
 
 /// How long the end of the program waits for the detector.
 const LAST_WAIT: Duration = Duration::from_secs(20);
-/// The exit code of a program that Ctrl-C ended.
-const INTERRUPTED: i32 = 130;
 /// Points times channels in which events are looked for when a session ends; of more it would keep people waiting.
 const MAX_CELLS: usize = 2_000_000;
 const LEARNER_FAILED: &str = "the learner failed; the answers are kept";
@@ -233,7 +232,7 @@ fn wait_for_end(
     server: &LabellingServer,
     thread: std::thread::JoinHandle<anyhow::Result<Option<Trained>>>,
 ) -> anyhow::Result<Option<Trained>> {
-    leave_at_next_interrupt();
+    interrupt::leave_at_next(None);
     let begun = Instant::now();
     let leaving = server.stop();
     if let Some(doing) = leaving.doing.filter(|_| !thread.is_finished()) {
@@ -251,17 +250,6 @@ fn wait_for_end(
         Ok(end) => end,
         Err(_) => bail!(LEARNER_FAILED),
     }
-}
-
-/// Ends the program at the next Ctrl-C, whatever it does: every answer is in the log, and files are replaced whole or not at all.
-fn leave_at_next_interrupt() {
-    std::thread::spawn(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        if runtime.is_ok_and(|runtime| runtime.block_on(tokio::signal::ctrl_c()).is_ok()) {
-            #[expect(clippy::exit, reason = "the user wants to leave, and nothing is lost")]
-            std::process::exit(INTERRUPTED);
-        }
-    });
 }
 
 /// Tells how the session stands, what its detector finds, and how to go on. `looks`: whether the user waits for what it finds.

@@ -7,13 +7,14 @@ use serde_json::json;
 
 use crate::annotate::DataSource;
 use crate::args::{OracleArg, TrainArgs};
-use crate::commands::ending::{detect_command, findings_in, label_command, lines_of, next};
+use crate::commands::ending::{detect_command, findings_in, label_command, lines_of, next, resume_command};
 use crate::commands::{label, train_method};
 use crate::evaluation::{Check, strict_line};
 use crate::expert::oracle;
 use crate::folder::{self, Folder};
 use crate::grounds::{expected_line, no_quality, sentences};
 use crate::input::read;
+use crate::interrupt;
 use crate::output::{print, print_notes};
 use crate::terminal::Terminal;
 use crate::training::{Trained, Training, resume};
@@ -69,6 +70,11 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         DataSource::new(&args.data, &args.settings.form).write(&args.session())?;
     }
     let check = args.check_part.map(|part| Check { part, data: &data });
+    if !is_at_terminal {
+        let source = DataSource::new(&args.data, &args.settings.form);
+        let command = resume_command(&args.session(), &source, args.expert.oracle.path());
+        interrupt::leave_at_next(Some(format!("every answer is kept; go on with `{command}`")));
+    }
     let training =
         Training { session, folder: &folder, check, expert_name: args.expert.name(), shows_progress: !is_at_terminal };
     let trained = training.run(oracle.as_mut())?;
