@@ -466,3 +466,34 @@ fn an_interrupt_leaves_a_detector_of_all_answers() {
     expert.work(&server, "ada", |_, _| {}).unwrap();
     assert_same(&left, &truth);
 }
+
+/// `rlad detect` takes the detector of the last round while people answer, and the session ends as if nobody had looked.
+#[test]
+fn the_detector_of_the_last_round_is_there_while_people_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = small_config(dir.path(), 12);
+    let session = dir.path().join("s");
+    let (data, folder) = (data(), data_folder());
+    let expert = Expert { data: &data, error_rate: 0.0 };
+    let server = Server::start(&session, &[folder.to_str().unwrap(), "--config", config.to_str().unwrap()]);
+    server.wait(|state| state["phase"] == "asking");
+    let mut n_answered = 0;
+    while !session.join("model.safetensors").exists() {
+        assert!(n_answered < 10, "no detector after {n_answered} answers");
+        if let Ok(next) = server.post("/api/next", &json!({ "who": "ada" }))
+            && let Some(id) = next["question"]["id"].as_u64()
+        {
+            let body = json!({ "who": "ada", "question": id, "annotation": expert.annotation(&next["question"]),
+                "comment": null, "seconds": 0.1, "again": false, "key": format!("ada-{id}-false") });
+            server.post("/api/answer", &body).unwrap();
+            n_answered += 1;
+        }
+        sleep(Duration::from_millis(300));
+    }
+    let detect = Command::new(env!("CARGO_BIN_EXE_rlad"))
+        .arg("detect")
+        .args([&session, &folder, Path::new("--out"), &dir.path().join("scores.csv")])
+        .output()
+        .unwrap();
+    assert!(detect.status.success(), "{}", String::from_utf8_lossy(&detect.stderr));
+}

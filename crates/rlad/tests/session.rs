@@ -127,7 +127,7 @@ fn answers_are_taken_back_and_a_stop_keeps_what_was_answered() {
     let mut session = Session::new(config(Preset::Default), series.clone()).unwrap();
     let summary = session.run(&mut Hesitant { oracle: oracle.clone(), n_replies: 0, stops_at: 22 }).unwrap();
     assert!(summary.is_stopped);
-    assert_eq!((session.answered().len(), summary.rounds.len()), (22, 2));
+    assert_eq!((session.answered().len(), summary.rounds.len()), (22, 3));
     let mut other = Session::new(config(Preset::Default), series).unwrap();
     other.run(&mut Hesitant { oracle, n_replies: 1_000_000, stops_at: 22 }).unwrap();
     assert!(session.checkpoint() == other.checkpoint(), "what was taken back left nothing");
@@ -233,8 +233,9 @@ fn few_questions_come_before_anything_is_learned_and_rounds_grow() {
         asked.windows(2).map(|pair| pair[1] - pair[0]).collect::<Vec<_>>()
     };
     assert_eq!(sizes(Preset::Default, 2), [1, 1]);
-    // At most a third of 60; then ten, until a quarter of the answers before is more: 48 / 4.
-    assert_eq!(sizes(Preset::Default, 60), [18, 10, 10, 10, 12]);
+    assert_eq!(sizes(Preset::Default, 12), [4, 8], "at most a third");
+    // Ten, until a quarter of the answers before is more: 50 / 4.
+    assert_eq!(sizes(Preset::Default, 75), [10, 10, 10, 10, 10, 12, 13]);
     let per_round = Config::paper().query.per_round;
     let of_paper = sizes(Preset::Paper, 60);
     assert!(of_paper[1..of_paper.len() - 1].iter().all(|n| *n == per_round), "N_al questions a round: {of_paper:?}");
@@ -403,6 +404,55 @@ fn the_warm_up_detector_finds_what_is_rare_without_a_question() {
                 .zip(&scores[300..])
                 .all(|(a, b)| a.to_bits() == b.to_bits())
         );
+    }
+}
+
+/// A wave with noise in each of some channels, of which `change` makes what is wanted.
+fn noisy(n_points: usize, n_channels: usize, change: impl Fn(usize, usize, f64) -> f64) -> Series {
+    let mut state = 1_u64;
+    let mut noise = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f64 / (1_u64 << 24) as f64 - 0.5
+    };
+    let mut values = Vec::new();
+    for point in 0..n_points {
+        for channel in 0..n_channels {
+            let usual = (point as f64 / 7.0 + channel as f64).sin() + noise();
+            values.push(change(point, channel, usual));
+        }
+    }
+    let channels = (0..n_channels).map(|channel| format!("c{channel}")).collect();
+    let times = (0..n_points as i64).map(|point| point * 60 * NANOS_PER_SECOND).collect();
+    Series::new("s", channels, TimeFormat::Seconds, times, values, None).unwrap()
+}
+
+/// How many points score higher than this one without a question.
+fn rank_unasked(series: &Series, point: usize) -> usize {
+    let session = Session::new(config(Preset::Default), vec![series.clone()]).unwrap();
+    let scores = session.warm_up_detector().score(series).unwrap();
+    scores.iter().filter(|score| **score > scores[point]).count()
+}
+
+#[test]
+fn one_channel_of_many_that_stands_out_is_seen() {
+    for n_channels in [1, 5, 20] {
+        let spike = |point, channel, usual| if point == 500 && channel == 0 { 20.0 } else { usual };
+        let rank = rank_unasked(&noisy(1000, n_channels, spike), 500);
+        assert!(rank < 20, "{n_channels} channels: {rank}");
+    }
+}
+
+#[test]
+fn a_value_however_large_is_the_rarest_and_what_follows_is_still_seen() {
+    for huge in [1e6, 1e12, 1e300, f64::MAX, -f64::MAX] {
+        let series = noisy(500, 1, |point, _, usual| match point {
+            300 => huge,
+            400 => 15.0,
+            _ => usual,
+        });
+        assert_eq!(rank_unasked(&series, 300), 0, "{huge:e}");
+        let rank = rank_unasked(&series, 400);
+        assert!(rank < 25, "after {huge:e}: {rank}");
     }
 }
 

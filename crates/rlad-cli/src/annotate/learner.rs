@@ -219,10 +219,13 @@ impl Learner {
             line["check"] = serde_json::to_value(Check { part: *part, data }.evaluate(&self.session.detector())?)?;
         }
         self.history.push(line);
-        let checkpoint = self.session.checkpoint();
+        let (detector, checkpoint) = (self.session.detector(), self.session.checkpoint());
         let _files = server.files.lock().unwrap_or_else(PoisonError::into_inner);
         // A line of a round that the checkpoint does not know is written anew.
         self.folder.write_history(&self.history)?;
+        // The detector as it stands, for `rlad detect` while people answer. It is older than the checkpoint, so that it is not taken for
+        // the one that the session ends with.
+        self.folder.write_model(detector.to_bytes())?;
         self.folder.write_checkpoint(&checkpoint)
     }
 
@@ -323,7 +326,7 @@ impl Learner {
         let modified =
             |name: &str| -> Option<SystemTime> { std::fs::metadata(self.folder.file(name)).ok()?.modified().ok() };
         let path = self.folder.file(folder::MODEL);
-        let is_newer = modified(folder::MODEL)? >= modified(folder::CHECKPOINT)?;
+        let is_newer = modified(folder::MODEL)? > modified(folder::CHECKPOINT)?;
         let model = Model::from_bytes(&path, std::fs::read(&path).ok()?).ok()?;
         let fits = model.n_questions() == self.session.answered().len();
         (is_newer && fits).then(|| model.hash().to_owned())

@@ -133,7 +133,7 @@ impl Pool {
             let rows = &series.encoded.rows()[rows_of(series)];
             rows.chunks_exact(self.n_features).step_by(step).for_each(|row| sample.extend_from_slice(row));
         }
-        let edges = Arc::new(Edges::fit(&sample, self.n_features));
+        let edges = Arc::new(Edges::fit(&sample, self.n_features, self.n_channels));
         let ecdfs: Vec<Ecdfs> = self
             .series
             .iter()
@@ -143,10 +143,12 @@ impl Pool {
         self.edges = edges;
     }
 
-    /// Appends the ecdfs of the features of a point.
-    pub(crate) fn ecdfs(&self, (series, point): PoolPoint, out: &mut Vec<f32>) {
+    /// The mean surprisal of the features of a point. `row` is room for them.
+    pub(crate) fn surprisal(&self, (series, point): PoolPoint, row: &mut Vec<f32>) -> f64 {
         let series = &self.series[series];
-        series.ecdfs.push(series.encoded.row(point), out);
+        row.clear();
+        series.ecdfs.push(series.encoded.row(point), row);
+        series.ecdfs.mean(row)
     }
 
     /// The ecdfs of its series by name.

@@ -123,7 +123,7 @@ impl Default for Config {
                 n_lowest: 1,
                 n_middle: 1,
                 max_fraction: 0.33,
-                max_questions: 30,
+                max_questions: 10,
             },
             query: QueryConfig {
                 per_round: 50,

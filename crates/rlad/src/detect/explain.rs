@@ -2,7 +2,7 @@
 //! the most like it.
 //!
 //! The prior's log-odds are a constant and a factor times the mean surprisal of the features, so that each feature's part in them is its
-//! share of the sum: nothing is estimated. What answers added is the rest of the score.
+//! share of the sum, of several channels with the weight of its channel: nothing is estimated. What answers added is the rest of the score.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +14,7 @@ use crate::data::series::Series;
 use crate::detect::departure::departures;
 use crate::detect::model::Model;
 use crate::detect::walk::Walk;
+use crate::features::surprisal::mean_of_channels;
 use crate::features::tree_row::n_tree_features;
 use crate::models::qnet::QNetwork;
 
@@ -96,16 +97,19 @@ fn meet(model: &Model, series: &Series, points: impl Iterator<Item = usize>) -> 
 /// The kinds of features with the largest shares in the surprisal of a point, whose features have these surprisals.
 fn reasons(model: &Model, series: &Series, surprisals: &[f32]) -> Vec<Reason> {
     let features = &model.record.config.state.features;
-    let total: f64 = surprisals.iter().copied().map(f64::from).sum();
+    let (_, weights) = mean_of_channels(surprisals, series.n_channels());
+    let of_channel = |of: &[f32]| of.iter().copied().map(f64::from).sum::<f64>();
+    let total: f64 =
+        surprisals.chunks(features.len().max(1)).zip(&weights).map(|(of, weight)| weight * of_channel(of)).sum();
     if features.is_empty() || total <= 0.0 {
         return Vec::new();
     }
     // Of each channel and kind: the sum, and the feature with the largest part.
     let mut sums = BTreeMap::new();
-    for (channel, of_channel) in surprisals.chunks(features.len()).enumerate() {
+    for ((channel, of_channel), weight) in surprisals.chunks(features.len()).enumerate().zip(&weights) {
         for (feature, &surprisal) in features.iter().zip(of_channel) {
             let (sum, most) = sums.entry((channel, feature.kind())).or_insert((0.0, (surprisal, *feature)));
-            *sum += f64::from(surprisal);
+            *sum += weight * f64::from(surprisal);
             if surprisal > most.0 {
                 *most = (surprisal, *feature);
             }

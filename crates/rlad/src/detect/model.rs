@@ -104,8 +104,12 @@ impl Model {
         };
         let members = (0..record.config.agent.n_members).map(member).collect::<Result<_>>()?;
         let n_features_of_ecdfs = if learner.has_trees() { n_features } else { 0 };
-        let ecdfs_by_series =
-            EcdfsBySeries::from_tensors(n_features_of_ecdfs, record.ecdfs_of.clone(), &under(&tensors, ECDFS));
+        let ecdfs_by_series = EcdfsBySeries::from_tensors(
+            n_features_of_ecdfs,
+            record.n_channels,
+            record.ecdfs_of.clone(),
+            &under(&tensors, ECDFS),
+        );
         let ecdfs_by_series = ecdfs_by_series.map_err(|problem| Error::Format {
             path: path.to_owned(),
             expected: "a file with the ecdfs of its series".to_owned(),

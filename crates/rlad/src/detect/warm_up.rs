@@ -7,7 +7,7 @@ use crate::config::{StateConfig, WarmUpScores};
 use crate::data::series::Series;
 use crate::detect::detector::{Detector, check_channels, leave_out_missing};
 use crate::error::Result;
-use crate::features::surprisal::{EcdfsBySeries, mean_surprisal};
+use crate::features::surprisal::EcdfsBySeries;
 use crate::features::{Encoded, Scale, encode};
 use crate::models::iforest::IsolationForest;
 
@@ -44,7 +44,7 @@ impl WarmUpDetector {
                 let of_point = |point| {
                     row.clear();
                     ecdfs.push_next(encoded.row(point), &mut row);
-                    mean_surprisal(&row)
+                    ecdfs.mean(&row)
                 };
                 (first..points.end).map(of_point).skip(points.start - first).collect()
             }

@@ -211,7 +211,8 @@ impl Channel {
             line: &line,
             given: value,
             value: x,
-            unit: self.step.get().max(1e-12 * value.abs()),
+            // Beyond `FAR` a value is taken as if it were there.
+            unit: self.step.get().max(1e-12 * value.abs().min(FAR)),
             difference,
             windows: self.recent.summaries(&line, 0),
             day: self.day.as_mut().and_then(Day::summary),

@@ -6,7 +6,8 @@
 //!
 //! Source: Li et al., *ECOD: Unsupervised Outlier Detection Using Empirical Cumulative Distribution Functions*, 2022, whose scores are
 //! sums over dimensions of `−ln` of a tail probability. Here each series has its own distributions, in bins whose edges are the same for
-//! all; both ECDFs count, the smaller one doubled; and the score is the mean, not the largest of three sums.
+//! all; both ECDFs count, the smaller one doubled; and the score is the mean, not the largest of three sums. Of several channels the odds
+//! are averaged: what one of a hundred channels shows is not lost among the others.
 
 use std::sync::Arc;
 
@@ -24,11 +25,13 @@ const LAST_TAIL: f64 = 13.0;
 pub(crate) struct Edges {
     /// Shape `[n_features, N_BINS - 1]`, rising in each row.
     values: Vec<f32>,
+    /// The channels that the features are of, as many features each, one channel after the other.
+    n_channels: usize,
 }
 
 impl Edges {
-    /// The edges for rows of features, shape `[n, n_features]`; all 0 without rows.
-    pub(crate) fn fit(rows: &[f32], n_features: usize) -> Self {
+    /// The edges for rows of features, shape `[n, n_features]`, of some channels; all 0 without rows.
+    pub(crate) fn fit(rows: &[f32], n_features: usize, n_channels: usize) -> Self {
         const HALF: usize = N_BINS / 2;
         let tail = |step: usize| 0.5 * 0.5_f64.powf(LAST_TAIL * step as f64 / (HALF - 1) as f64);
         let fractions: Vec<f64> = (0..HALF).rev().map(tail).chain((1..HALF).map(|step| 1.0 - tail(step))).collect();
@@ -39,7 +42,7 @@ impl Edges {
             let at = |fraction: &f64| column.get((fraction * last).round() as usize).copied().unwrap_or(0.0);
             fractions.iter().map(at).collect::<Vec<f32>>()
         });
-        Self { values: values.collect() }
+        Self { values: values.collect(), n_channels }
     }
 
     fn n_features(&self) -> usize {
@@ -118,6 +121,11 @@ impl Ecdfs {
         self.push(row, out);
     }
 
+    /// The mean of the surprisals of the features of a point; of several channels, [`mean_of_channels`].
+    pub(crate) fn mean(&self, surprisals: &[f32]) -> f64 {
+        mean_of_channels(surprisals, self.edges.n_channels).0
+    }
+
     /// Whether they are the same at all points.
     pub(crate) const fn is_fitted(&self) -> bool {
         matches!(self.counts, Counts::Fitted { .. })
@@ -132,9 +140,27 @@ impl Ecdfs {
     }
 }
 
-/// The mean surprisal over the features.
-pub(crate) fn mean_surprisal(surprisals: &[f32]) -> f64 {
-    f64::from(surprisals.iter().sum::<f32>()) / surprisals.len().max(1) as f64
+/// The surprisal of a point, in nats, by those of its features, shape `[n_channels, n_features / n_channels]`; and the weights of the
+/// channels in it, which sum to 1.
+///
+/// With the means `s` of `C` channels it is `½ ln(Σ exp(2 s) / C)`: the mean where they agree, and near the largest less `½ ln C` where one
+/// stands out. A nat of surprisal is two of the prior's log-odds, so that this is the mean of the channels' odds, which like the harmonic
+/// mean of p-values (Wilson 2019) holds however the channels depend on each other. Its derivatives by `s` are the weights.
+pub(crate) fn mean_of_channels(surprisals: &[f32], n_channels: usize) -> (f64, Vec<f64>) {
+    const SHARPNESS: f64 = 2.0;
+    let mean = |of: &[f32]| f64::from(of.iter().sum::<f32>()) / of.len().max(1) as f64;
+    if n_channels <= 1 {
+        return (mean(surprisals), vec![1.0]);
+    }
+    let means: Vec<f64> = surprisals.chunks((surprisals.len() / n_channels).max(1)).map(mean).collect();
+    let most = means.iter().copied().fold(0.0, f64::max);
+    let odds: Vec<f64> = means.iter().map(|mean| (SHARPNESS * (mean - most)).exp()).collect();
+    let sum: f64 = odds.iter().sum();
+    if sum <= 0.0 {
+        return (0.0, vec![0.0; n_channels]);
+    }
+    let surprisal = most + (sum / odds.len() as f64).ln() / SHARPNESS;
+    (surprisal.max(0.0), odds.into_iter().map(|odds| odds / sum).collect())
 }
 
 /// `−ln min(1, 2 (k + 1) / (n + 1))` of a bin, where `k` of `n` points are in it or further out on the side with fewer of them.
@@ -218,7 +244,12 @@ impl EcdfsBySeries {
     ///
     /// # Errors
     /// A sentence on the tensors, where they do not fit states of so many features or each other.
-    pub(crate) fn from_tensors(n_features: usize, names: Vec<String>, tensors: &[Tensor]) -> Result<Self, String> {
+    pub(crate) fn from_tensors(
+        n_features: usize,
+        n_channels: usize,
+        names: Vec<String>,
+        tensors: &[Tensor],
+    ) -> Result<Self, String> {
         let named = |name: &str| {
             let tensor = tensors.iter().find(|tensor| tensor.name == name);
             tensor.map(|tensor| tensor.data.clone()).ok_or_else(|| format!("no tensor `{name}` of the ecdfs"))
@@ -229,7 +260,7 @@ impl EcdfsBySeries {
             && counts.iter().all(|count| *count >= 0.0 && count.is_finite())
             && names.is_sorted();
         if is_ok {
-            Ok(Self::of_counts(Arc::new(Edges { values: edges }), names, counts))
+            Ok(Self::of_counts(Arc::new(Edges { values: edges, n_channels }), names, counts))
         } else {
             Err("the ecdfs do not fit the features or the series".to_owned())
         }
@@ -248,7 +279,7 @@ mod tests {
     #[test]
     fn the_tail_of_a_point_by_hand() {
         // Four points of one feature, each in a bin of its own: edges at every quantile of four values.
-        let edges = Arc::new(Edges::fit(&ramp(4), 1));
+        let edges = Arc::new(Edges::fit(&ramp(4), 1, 1));
         let ecdfs = Ecdfs::fit(edges, &ramp(4));
         let mut got = Vec::new();
         (0..4_u8).for_each(|value| ecdfs.push(&[f32::from(value)], &mut got));
@@ -260,7 +291,7 @@ mod tests {
     #[test]
     fn what_is_further_out_is_rarer_and_nothing_is_rarer_than_once() {
         let rows = ramp(10_000);
-        let ecdfs = Ecdfs::fit(Arc::new(Edges::fit(&rows, 1)), &rows);
+        let ecdfs = Ecdfs::fit(Arc::new(Edges::fit(&rows, 1, 1)), &rows);
         let surprisal = |value: f32| {
             let mut out = Vec::new();
             ecdfs.push(&[value], &mut out);
@@ -275,9 +306,22 @@ mod tests {
     }
 
     #[test]
+    fn one_channel_of_many_is_not_lost_by_hand() {
+        let of = |surprisals: &[f32], n_channels| mean_of_channels(surprisals, n_channels).0;
+        assert!((of(&[3.0, 1.0, 2.0, 2.0], 1) - 2.0).abs() < 1e-9, "one channel: the mean");
+        assert!((of(&[3.0, 1.0, 2.0, 2.0], 2) - 2.0).abs() < 1e-9, "channels that agree");
+        // ½ ln((e¹⁰ + 3) / 4): one of four channels has a surprisal of 5, the others none.
+        let want = ((10.0_f64.exp() + 3.0) / 4.0).ln() / 2.0;
+        assert!((of(&[0.0, 0.0, 5.0, 5.0, 0.0, 0.0, 0.0, 0.0], 4) - want).abs() < 1e-6);
+        let (_, weights) = mean_of_channels(&[0.0, 5.0], 2);
+        assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-9 && weights[1] > 0.99, "{weights:?}");
+        assert!(of(&[], 0).abs() < 1e-9);
+    }
+
+    #[test]
     fn another_series_goes_from_the_average_to_its_own() {
         let rows = ramp(2_000);
-        let edges = Arc::new(Edges::fit(&rows, 1));
+        let edges = Arc::new(Edges::fit(&rows, 1, 1));
         let (a, b) = (Ecdfs::fit(edges.clone(), &rows[..1_000]), Ecdfs::fit(edges.clone(), &rows[1_000..]));
         let known = EcdfsBySeries::new(edges, [("b", &b), ("a", &a)]);
         assert_eq!(known.of("a"), a);
@@ -296,11 +340,11 @@ mod tests {
     #[test]
     fn they_survive_tensors() {
         let rows = ramp(300);
-        let edges = Arc::new(Edges::fit(&rows, 3));
+        let edges = Arc::new(Edges::fit(&rows, 3, 1));
         let known = EcdfsBySeries::new(edges.clone(), [("a", &Ecdfs::fit(edges, &rows))]);
         let read = |n_features, names: &[&str]| {
             let names = names.iter().map(|name| (*name).to_owned()).collect();
-            EcdfsBySeries::from_tensors(n_features, names, &known.tensors())
+            EcdfsBySeries::from_tensors(n_features, 1, names, &known.tensors())
         };
         assert_eq!(read(3, &["a"]).as_ref(), Ok(&known));
         assert!(read(2, &["a"]).is_err() && read(3, &["a", "b"]).is_err());

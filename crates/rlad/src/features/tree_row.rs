@@ -1,6 +1,6 @@
 //! Rows for the boosted trees: the last step of a state, and its surprisal in its series.
 
-use crate::features::surprisal::{Ecdfs, mean_surprisal};
+use crate::features::surprisal::Ecdfs;
 
 /// The numbers of a row for a state with `n_features` features a step.
 pub(crate) const fn n_tree_features(n_features: usize) -> usize {
@@ -35,18 +35,18 @@ impl TreeRows {
     pub(crate) fn push(&mut self, last_step: &[f32], ecdfs: &Ecdfs) {
         self.values.extend_from_slice(last_step);
         ecdfs.push(last_step, &mut self.values);
-        self.push_mean(last_step.len());
+        self.push_mean(last_step.len(), ecdfs);
     }
 
     /// Lets the distributions take in the features of the next point where they learn from them, and appends what [`Self::push`] does.
     pub(crate) fn push_next(&mut self, last_step: &[f32], ecdfs: &mut Ecdfs) {
         self.values.extend_from_slice(last_step);
         ecdfs.push_next(last_step, &mut self.values);
-        self.push_mean(last_step.len());
+        self.push_mean(last_step.len(), ecdfs);
     }
 
-    fn push_mean(&mut self, n_features: usize) {
-        let mean = mean_surprisal(&self.values[self.values.len() - n_features..]) as f32;
+    fn push_mean(&mut self, n_features: usize, ecdfs: &Ecdfs) {
+        let mean = ecdfs.mean(&self.values[self.values.len() - n_features..]) as f32;
         self.values.push(mean);
         self.surprisals.push(mean);
     }

@@ -9,7 +9,6 @@ use crate::agent::pool::{PoolPoint, PoolSeries};
 use crate::agent::score::Prediction;
 use crate::config::{Config, WarmUpScores};
 use crate::detect::warm_up::{WarmUpDetector, WarmUpKind, forest_scores};
-use crate::features::surprisal::mean_surprisal;
 use crate::models::iforest::IsolationForest;
 use crate::random::{Purpose, fraction_of, stream};
 
@@ -24,12 +23,7 @@ impl Session {
             let surprisal = |series: usize| {
                 let points = self.pool.series[series].training.clone();
                 let mut row = Vec::new();
-                let of_point = |point| {
-                    row.clear();
-                    self.pool.ecdfs((series, point), &mut row);
-                    mean_surprisal(&row)
-                };
-                points.map(of_point).collect()
+                points.map(|point| self.pool.surprisal((series, point), &mut row)).collect()
             };
             (WarmUpKind::Surprisal(self.pool.ecdfs_by_series()), (0..self.pool.series.len()).map(surprisal).collect())
         } else {
@@ -91,6 +85,8 @@ impl Session {
         let (detector, scores) = self.warm_up_scores();
         // What is neither usual nor clearly not.
         let middle = if self.config.warm_up.scores == WarmUpScores::Surprisal { detector.threshold } else { 0.5 };
+        // What is picked and not asked about keeps nothing away from the rounds after.
+        let mut asked = self.asked.clone();
         // [series][kind][rank]
         let mut picked: Vec<[Vec<Candidate>; 3]> = Vec::with_capacity(scores.len());
         for (series, scores) in scores.iter().enumerate() {
@@ -110,7 +106,7 @@ impl Session {
                 let mut ranked = candidates.clone();
                 ranked.sort_by(|a, b| key(a).total_cmp(&key(b)));
                 ranked.retain({
-                    let (asked, mut n) = (&mut self.asked, 0);
+                    let (asked, mut n) = (&mut asked, 0);
                     move |candidate| {
                         // A distance of 0 does not keep a point from being asked about twice.
                         let open = n < n_of[kind] && asked.allows(series, candidate.point);
@@ -128,12 +124,13 @@ impl Session {
             |series: &usize| picked[*series][0].first().map_or(f64::NEG_INFINITY, |candidate| candidate.score);
         let mut order: Vec<usize> = (0..picked.len()).collect();
         order.sort_by(|a, b| highest(b).total_cmp(&highest(a)));
-        let queue = (0..n_ranks)
+        let queue: Vec<(Candidate, Reason)> = (0..n_ranks)
             .flat_map(|rank| (0..3).map(move |kind| (rank, kind)))
             .flat_map(|(rank, kind)| order.iter().map(move |&series| (rank, kind, series)))
             .filter_map(|(rank, kind, series)| Some((*picked[series][kind].get(rank)?, REASONS[kind])))
             .take(n)
             .collect();
+        queue.iter().for_each(|(candidate, _)| self.asked.insert(candidate.series, candidate.point));
         self.number(queue)
     }
 
