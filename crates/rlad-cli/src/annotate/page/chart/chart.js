@@ -200,7 +200,11 @@ export class Chart {
     context.restore();
     context.textAlign = "left";
     context.textBaseline = "top";
-    haloText(context, "score; dashed: threshold", box.left + 5, box.top - 2, color.faint, color.panel);
+    const text = "score; dashed: threshold";
+    context.fillStyle = color.panel;
+    context.fillRect(box.left + 2, box.top - 3, context.measureText(text).width + 6, 14);
+    context.fillStyle = color.faint;
+    context.fillText(text, box.left + 5, box.top - 2);
   }
 }
 
