@@ -75,6 +75,8 @@ fn the_proposed_range_is_shown_grown_by_keys_and_labelled_as_the_buttons_say() {
     ada.next();
     let saved = ada.text("#toast");
     assert!(saved.starts_with(&format!("Saved: anomaly, {said}.")), "{saved} is not {said}");
+    let told = "document.getElementById('progress').textContent.includes('once all questions of the warm-up have one')";
+    ada.browser.wait(told);
     drop(server);
     let row = log(&dir.path().join("s")).remove(0);
     assert_eq!(row.annotation, logged("painted", first as usize, last as usize + 1, "anomaly"));

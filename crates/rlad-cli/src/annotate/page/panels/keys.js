@@ -83,7 +83,7 @@ const KEYS = [
   ["Look", ["o"], "other series at the same time, the oddest first", toggleSiblings],
   ["Look", ["t"], "raw rows", toggleRows],
   ["Look", ["m"], "channels stacked or over each other", () => toggle("stack")],
-  ["Look", ["v"], "window as high as the context, or fitted", () => toggle("scale")],
+  ["Look", ["v"], "the value axis of the context, or one fitted to the window", () => toggle("scale")],
   ["Label any series", ["l", "/"], "list of series, with search", () => openSide("series", { focus: true })],
   ["Label any series", ["x", "Delete"], "take the labels of the painted range away", (event) => answer("erase", event.timeStamp)],
   ["Label any series", ["+", "-"], "zoom the window", (event) => zoomWindow(event.key === "+" ? 0.5 : 2), true],

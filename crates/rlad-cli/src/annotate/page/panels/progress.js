@@ -41,6 +41,9 @@ function qualityChart(rounds) {
   return chart;
 }
 
+/** What the detector rests on, in sentences. Before the first round is whole, none of its answers was learned from. */
+const groundsOf = (server) => (server.round === 0 && server.questions > 0 ? ["the answers are learned from once all questions of the warm-up have one"] : server.grounds);
+
 const PARTS = [
   ["facts", (server) => [server.phase, server.round, server.round_answered, server.round_questions, server.questions, server.budget, server.labelled_points, server.labelled_anomalies], (server) => {
     const facts = [
@@ -50,10 +53,10 @@ const PARTS = [
     ];
     return element("dl", { class: "facts" }, ...facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
   }],
-  ["quality", (server) => [server.rounds, server.settled, server.grounds], (server) => {
+  ["quality", (server) => [server.rounds, server.settled, groundsOf(server)], (server) => {
     const latest = server.rounds.findLast((round) => round.expected);
     const part = element("section", {}, element("h3", {}, "Expected quality"));
-    part.append(...server.grounds.map((sentence) => element("p", { class: "note" }, sentence[0].toUpperCase() + sentence.slice(1) + ".")));
+    part.append(...groundsOf(server).map((sentence) => element("p", { class: "note" }, sentence[0].toUpperCase() + sentence.slice(1) + ".")));
     if (!latest) return part;
     const rows = ["f1", "precision", "recall"].filter((name) => latest.expected[name]).map((name) => {
       const { expected, low, high } = latest.expected[name];
