@@ -105,7 +105,8 @@ impl LabellingServer {
                 (_, Some(_)) => Annotated::Painted { spans: [span] },
                 (_, None) => Annotated::Marked { spans: [span] },
             };
-            let (mut told, spans) = self.told(&annotation, question)?;
+            let (taught, spans) = self.told(&annotation, question)?;
+            let mut told = json!(taught);
             told["spans"] = json!(spans);
             Some(told)
         };
@@ -114,12 +115,12 @@ impl LabellingServer {
     }
 
     /// The numbers of points that an annotation teaches to label; nothing of one that labels none.
-    pub(super) fn taught_by(&self, annotation: &Annotated, question: &ShownQuestion) -> Option<Value> {
+    pub(super) fn taught_by(&self, annotation: &Annotated, question: &ShownQuestion) -> Option<Taught> {
         self.told(annotation, question).map(|(counts, _)| counts)
     }
 
     /// The numbers of points that an annotation labels, and the spans. Points of an expected event count as such, whatever they teach.
-    fn told(&self, annotation: &Annotated, question: &ShownQuestion) -> Option<(Value, Vec<Span<Annotation>>)> {
+    fn told(&self, annotation: &Annotated, question: &ShownQuestion) -> Option<(Taught, Vec<Span<Annotation>>)> {
         let ShownQuestion { query, shown } = question;
         let allowed = allowed(query.point, shown.clone(), self.settings.kind);
         let Answer::Spans(spans) = self.reading().answer(annotation, &(query, shown.clone())).ok()? else {
@@ -128,7 +129,7 @@ impl LabellingServer {
         let of = |span: &Span| Span { first: span.first, last: span.last, label: Annotation::from(span.label) };
         let Some(event) = annotation.spans().iter().find(|span| span.label == Annotation::Expected) else {
             let told: Vec<Span<Annotation>> = spans.iter().map(of).collect();
-            return Some((json!(Taught::of(&Answer::Spans(spans), &allowed)?), told));
+            return Some((Taught::of(&Answer::Spans(spans), &allowed)?, told));
         };
         let beside: Vec<Span> = spans
             .iter()
@@ -140,11 +141,9 @@ impl LabellingServer {
             .collect();
         let told = beside.iter().map(of).chain([*event]).collect();
         let mut taught = Taught::of(&Answer::Spans(beside), &allowed)?;
-        let n_expected = event.last - event.first + 1;
-        taught.open = taught.open.saturating_sub(n_expected);
-        let mut counts = json!(taught);
-        counts["expected"] = json!(n_expected);
-        Some((counts, told))
+        taught.expected = event.last - event.first + 1;
+        taught.open = taught.open.saturating_sub(taught.expected);
+        Some((taught, told))
     }
 
     /// A question with the present answer of an expert.
