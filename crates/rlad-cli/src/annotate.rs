@@ -5,7 +5,7 @@
 //! labels are always worked out from the entries. Each entry carries the round that learns from it, so that a session that is
 //! killed learns the same from the same log.
 //!
-//! Each module uses only those before it: `api_error`, `overview`, `runs`, `source`, `server`, `label_runs`, `assignment`,
+//! Each module uses only those before it: `api_error`, `overview`, `runs`, `scored`, `source`, `server`, `label_runs`, `assignment`,
 //! `responses`, `reads`, `actions`, `exchange`, `learner`, `terminal_client`, `page`, `http`.
 
 mod actions;
@@ -20,6 +20,7 @@ mod page;
 mod reads;
 mod responses;
 mod runs;
+mod scored;
 mod server;
 mod source;
 mod terminal_client;

@@ -8,7 +8,7 @@ pub(crate) mod query;
 pub(crate) mod session;
 
 pub use consensus::{Agreement, Opinion, agreements, resolve};
-pub use mark::{Mark, extent};
+pub use mark::{Mark, deviations, extent};
 pub use oracle::{AnswerStyle, FileOracle, Oracle, Question, Reply, TruthOracle};
 pub use query::{Query, Reason, random_questions};
 pub use session::{

@@ -12,7 +12,7 @@ pub(crate) mod stream;
 mod walk;
 pub(crate) mod warm_up;
 
-pub use departure::departures;
+pub use departure::{departures, usual_range};
 pub use detector::Detector;
 pub use model::Model;
 pub use stream::{Arrival, Stream, push_all};

@@ -171,5 +171,20 @@ fn similar_windows_are_open_ones_that_do_not_overlap() {
         assert!(found[..i].iter().all(|b| a.series != b.series || a.point.abs_diff(b.point) >= 25));
     }
     assert!((found[0].point + 97 - 31).is_multiple_of(97), "the nearest to a spike is a spike: {found:?}");
+    assert!(found.windows(2).all(|pair| pair[0].likeness >= pair[1].likeness));
+    assert!(found.iter().all(|of| (0.4..=1.0).contains(&of.likeness)), "{found:?}");
     assert!(similar.nearest(0, 900, 6, is_open).is_empty() && similar.nearest(0, spike, 0, is_open).is_empty());
+}
+
+#[test]
+fn nothing_is_like_a_window_that_is_like_no_other() {
+    let mut values: Vec<f64> = (0..500).map(|i| f64::from(i % 7) + f64::from(i * 31 % 11) / 11.0).collect();
+    // A shape of its own: a wild swing, once.
+    (200..225).for_each(|i| values[i] = if i % 2 == 0 { 400.0 } else { -300.0 });
+    let times = (0..500).map(|i| i * 60_000_000_000).collect();
+    let alone = Series::new("a", vec!["value".to_owned()], TimeFormat::Rfc3339, times, values, None).unwrap();
+    let similar = session(&[alone]).similar_windows();
+    assert_eq!(similar.nearest(0, 224, 6, |_, _| true), []);
+    let usual = similar.nearest(0, 150, 6, |_, _| true);
+    assert!(!usual.is_empty() && usual[0].likeness > 0.4, "{usual:?}");
 }

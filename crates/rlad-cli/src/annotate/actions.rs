@@ -1,17 +1,14 @@
 //! Actions of experts. Each action is on disk before it is confirmed.
 
-use rlad::Span;
 use rlad::data::Annotation;
+use rlad::{Detector, Span};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::api_error::ApiError;
 use super::server::{LabellingServer, State};
 use super::source::DataSource;
-use crate::log::{
-    Annotated, AnnotationSource, AnswerLog, AnsweredQuestion, Entry, LogAction, LoggedAnnotation, allowed, times,
-};
-use crate::terminal::Taught;
+use crate::log::{Annotated, AnnotationSource, AnswerLog, AnsweredQuestion, Entry, LogAction, LoggedAnnotation, times};
 
 /// The longest name of an expert, and of a client's key.
 const MAX_NAME: usize = 100;
@@ -142,7 +139,7 @@ impl LabellingServer {
                     reason: query.reason,
                     score: query.score,
                     model: if query.round == state.round {
-                        state.detector.as_ref().map(|(hash, _)| hash.clone())
+                        state.detector.as_ref().map(|detector| detector.hash().to_owned())
                     } else {
                         None
                     },
@@ -161,13 +158,9 @@ impl LabellingServer {
         let next = self.assign(&mut state, by.who).map(|(id, again)| self.question_json(&state, id, again));
         let question = state.questions.get(&request.question);
         let score = question.map(|question| question.query.score).filter(|score| score.is_finite());
-        let taught = question.and_then(|question| {
-            let shown = (&question.query, question.shown.clone());
-            let answer = self.reading().answer(&request.annotation, &shown).ok()?;
-            Taught::of(&answer, &allowed(question.query.point, shown.1, self.settings.kind))
-        });
+        let taught = question.and_then(|question| self.taught_by(&request.annotation, question));
         let of_round = question.is_some_and(|question| question.query.round == state.round);
-        let threshold = state.detector.as_ref().map(|(_, threshold)| *threshold).filter(|_| of_round);
+        let threshold = state.detector.as_ref().map(|detector| detector.threshold()).filter(|_| of_round);
         Ok(json!({
             "entry": written[0],
             "taught": taught,

@@ -140,10 +140,12 @@ impl Learner {
         Ok(())
     }
 
-    /// What the detector rests on, and why no quality is expected of it, if none is.
-    fn grounds(&self) -> Vec<String> {
+    /// Tells what the detector rests on, and why no quality is expected of it, if none is.
+    fn tell_grounds(&self, state: &mut State) {
         let grounds = self.session.grounds();
-        sentences(&grounds).into_iter().chain(no_quality(&grounds)).collect()
+        state.settled = self.session.has_settled();
+        state.random_needed = grounds.random_answers_needed.saturating_sub(grounds.random_answers);
+        state.grounds = sentences(&grounds).into_iter().chain(no_quality(&grounds)).collect();
     }
 
     fn publish(&self, server: &LabellingServer, pending: &[Query]) {
@@ -154,9 +156,8 @@ impl Learner {
             let question = ShownQuestion { query: query.clone(), shown: server.shown(query) };
             state.questions.insert(query.id, question);
         }
-        state.detector = self.detector.as_ref().map(|model| (model.hash().to_owned(), model.threshold()));
-        state.settled = self.session.has_settled();
-        state.grounds = self.grounds();
+        state.detector.clone_from(&self.detector);
+        self.tell_grounds(&mut state);
         state.history.clone_from(&self.history);
         if !pending.is_empty() {
             state.phase = Phase::Asking;
@@ -242,19 +243,26 @@ impl Learner {
         }
         asked.retain(|(series, _)| server.data.series[*series].len() <= MAX_COMPARED_LENGTH);
         asked.truncate(COMPARED_SERIES);
-        let (server, round) = (Arc::clone(server), self.session.round());
+        let (server, round, n_answers) = (Arc::clone(server), self.session.round(), pending.len());
         std::thread::spawn(move || {
-            let mut changed = Vec::new();
+            let (mut changed, mut by_series) = (Vec::new(), Vec::new());
             for (index, point) in asked {
                 if server.lock().round > round || server.lock().stops {
                     return;
                 }
-                changed.extend(server.changes_of(index, point, &before, &after));
+                let of_series = server.changes_of(index, point, &before, &after);
+                by_series.extend(counted(&of_series));
+                changed.extend(of_series);
             }
             changed.truncate(MAX_EVENTS);
             let mut state = server.lock();
             if state.round <= round {
-                state.changed = Some(json!({ "round": round - 1, "events": changed }));
+                state.changed = Some(json!({
+                    "round": round - 1,
+                    "answers": n_answers,
+                    "series": by_series,
+                    "events": changed,
+                }));
                 drop(state);
                 server.notify();
             }
@@ -315,8 +323,7 @@ impl Learner {
         let mut state = server.lock();
         state.phase = Phase::Done;
         state.model = Some(hash);
-        state.settled = self.session.has_settled();
-        state.grounds = self.grounds();
+        self.tell_grounds(&mut state);
         drop(state);
         server.notify();
     }
@@ -376,5 +383,27 @@ impl LabellingServer {
             }
         }
         changes
+    }
+}
+
+/// The events of one series that appeared and that went, counted; nothing where there is neither.
+fn counted(changes: &[Value]) -> Option<Value> {
+    let n = |what: &str| changes.iter().filter(|change| change["what"] == what).count();
+    let first = changes.first()?;
+    Some(json!({ "series": first["series"], "name": first["name"], "appeared": n("appeared"), "gone": n("gone") }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_changes_of_a_series_are_counted() {
+        let change = |what: &str| json!({ "series": 3, "name": "cpu", "what": what, "first": 1 });
+        assert_eq!(counted(&[]), None);
+        assert_eq!(
+            counted(&[change("appeared"), change("gone"), change("gone")]),
+            Some(json!({ "series": 3, "name": "cpu", "appeared": 1, "gone": 2 }))
+        );
     }
 }

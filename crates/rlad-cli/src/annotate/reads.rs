@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
-use rlad::Series;
+use rlad::active::{deviations, extent};
 use rlad::data::NANOS_PER_SECOND;
+use rlad::detect::usual_range;
+use rlad::{Detector, Series};
 use serde_json::{Value, json};
 
 use super::api_error::ApiError;
@@ -26,6 +28,13 @@ const MAX_SIBLINGS: usize = 32;
 const MAX_SIMILAR: usize = 100;
 /// The most series or answers of a page.
 const MAX_PAGE: usize = 1_000;
+/// A longer series takes too long to be scored while somebody looks at it: it is scored from its first point on.
+const MAX_SCORED_LENGTH: usize = 300_000;
+/// The most points whose scores are told one by one, and the most events of a request.
+const MAX_SCORES: usize = 5_000;
+const MAX_EVENTS: usize = 5_000;
+/// The most gaps of a tile: of more the longest.
+const MAX_GAPS: usize = 1_000;
 
 /// Some points of a series.
 #[derive(Clone, Copy, Debug, serde::Deserialize)]
@@ -47,6 +56,22 @@ pub(crate) enum Order {
     Name,
     /// Those with most labelled points first.
     Labelled,
+}
+
+/// Another series at the same time.
+struct Sibling {
+    index: usize,
+    points: Range<usize>,
+    /// The channel that deviates most at the time that is asked about, and by how much.
+    deviation: Option<(usize, f64)>,
+}
+
+/// The channel of a series that deviates most at a time, and its deviation: of the last point until then among some `points`.
+fn deviation_at(series: &Series, time: i64, points: &Range<usize>) -> Option<(usize, f64)> {
+    let after = series.timestamps().partition_point(|timestamp| *timestamp <= time).clamp(points.start, points.end);
+    let point = after.checked_sub(1).filter(|point| points.contains(point))?;
+    let found = deviations(series, point, points)?.into_iter().enumerate().filter(|(_, deviation)| !deviation.is_nan());
+    found.reduce(|most, next| if next.1.abs() > most.1.abs() { next } else { most })
 }
 
 impl LabellingServer {
@@ -78,6 +103,8 @@ impl LabellingServer {
         let tile = overview(series, || self.data.pyramid(range.series), points.clone(), n);
         let times: Vec<i64> = tile.first.iter().map(|point| self.millis(range.series, *point)).collect();
         Ok(json!({
+            "step_ms": series.clock().has_days.then(|| series.step() as f64 / 1e6),
+            "gaps": self.gaps(range.series, points.clone()),
             "from": points.start,
             "to": points.end,
             "step": tile.step,
@@ -85,6 +112,60 @@ impl LabellingServer {
             "low": tile.low,
             "high": tile.high,
         }))
+    }
+
+    /// The longest gaps among some points, in time order, each as the point after it, and the times of the points before and after it,
+    /// in milliseconds.
+    fn gaps(&self, index: usize, points: Range<usize>) -> Vec<(usize, i64, i64)> {
+        let series = &self.data.series[index];
+        let (timestamps, least) = (series.timestamps(), series.step().saturating_add(series.step() / 2));
+        if !series.clock().has_days {
+            return Vec::new();
+        }
+        let length = |point: usize| timestamps[point].saturating_sub(timestamps[point - 1]);
+        let mut after: Vec<usize> = (points.start + 1..points.end).filter(|point| length(*point) > least).collect();
+        if after.len() > MAX_GAPS {
+            after.sort_by_key(|point| std::cmp::Reverse(length(*point)));
+            after.truncate(MAX_GAPS);
+            after.sort_unstable();
+        }
+        after.into_iter().map(|point| (point, self.millis(index, point - 1), self.millis(index, point))).collect()
+    }
+
+    /// The events of some points by the detector that asks, and the score of each of them where they are few. `reason` tells why there
+    /// are none: in the warm-up, before there is a detector, and of a series that is too long.
+    pub(crate) fn scores_json(&self, range: SeriesRange) -> Result<Value, ApiError> {
+        let (series, points) = self.points(range, usize::MAX)?;
+        let (detector, round) = {
+            let state = self.lock();
+            (state.detector.clone(), state.round)
+        };
+        let none = |reason: &str| Ok(json!({ "round": round, "scores": null, "events": [], "reason": reason }));
+        let Some(detector) = detector else { return none("there is no detector before the second round") };
+        if series.len() > MAX_SCORED_LENGTH {
+            return none("the series is too long to be scored while you wait");
+        }
+        let scored = self.scored.get(&detector, range.series, series)?;
+        let within = scored.events.iter().filter(|event| event.start < points.end && event.end > points.start);
+        let event = |event: &Range<usize>| json!({ "first": event.start, "last": event.end - 1 });
+        Ok(json!({
+            "round": round,
+            "threshold": detector.threshold(),
+            "scores": (points.len() <= MAX_SCORES).then(|| &scored.scores[points.clone()]),
+            "events": within.take(MAX_EVENTS).map(event).collect::<Vec<_>>(),
+            "reason": null,
+        }))
+    }
+
+    /// The usual range of each channel.
+    pub(crate) fn usual_json(&self, range: SeriesRange) -> Result<Value, ApiError> {
+        let (series, points) = self.points(range, MAX_BUCKETS)?;
+        let ranges = usual_range(series, points);
+        let side = |side: fn((f64, f64)) -> f64| {
+            let of_channel = |range: &Vec<Option<(f64, f64)>>| range.iter().map(|of| of.map(side)).collect::<Vec<_>>();
+            ranges.iter().map(of_channel).collect::<Vec<_>>()
+        };
+        Ok(json!({ "low": side(|range| range.0), "high": side(|range| range.1) }))
     }
 
     /// The values at the same clock times a while before.
@@ -112,13 +193,22 @@ impl LabellingServer {
         Ok(json!({ "values": values }))
     }
 
-    /// Other series at the same time, those with the most similar names first.
-    pub(crate) fn siblings_json(&self, range: SeriesRange, limit: usize) -> Result<Value, ApiError> {
+    /// Other series at the same time: those that deviate most at the time of a point first, then those with the most similar names.
+    /// Each is told by the channel that deviates most.
+    pub(crate) fn siblings_json(
+        &self,
+        range: SeriesRange,
+        point: Option<usize>,
+        limit: usize,
+    ) -> Result<Value, ApiError> {
         let (series, points) = self.points(range, usize::MAX)?;
+        if point.is_some_and(|point| !points.contains(&point)) {
+            return Err(ApiError::bad_request(format!("`point` must be in {}..{}", points.start, points.end)));
+        }
         let timestamps = series.timestamps();
         let (from, to) = (timestamps[points.start], timestamps[points.end - 1]);
         let shared = |name: &str| name.bytes().zip(series.name().bytes()).take_while(|(a, b)| a == b).count();
-        let mut others: Vec<(usize, Range<usize>)> = self
+        let others: Vec<(usize, Range<usize>)> = self
             .data
             .series
             .iter()
@@ -130,16 +220,36 @@ impl LabellingServer {
                 (begin < end).then_some((index, begin..end))
             })
             .collect();
-        others.sort_by_key(|(index, _)| std::cmp::Reverse(shared(self.data.series[*index].name())));
+        let mut others: Vec<Sibling> = others
+            .into_iter()
+            .map(|(index, points)| {
+                let at = point.map(|point| timestamps[point]);
+                let deviation = at.and_then(|at| deviation_at(&self.data.series[index], at, &points));
+                Sibling { index, points, deviation }
+            })
+            .collect();
+        let size = |of: &Sibling| of.deviation.map_or(0.0, |(_, deviation)| deviation.abs());
+        others.sort_by(|a, b| {
+            let name = |of: &Sibling| shared(self.data.series[of.index].name());
+            size(b).total_cmp(&size(a)).then_with(|| name(b).cmp(&name(a)))
+        });
         let siblings: Vec<Value> = others
             .into_iter()
             .take(limit.min(MAX_SIBLINGS))
-            .map(|(index, points)| {
+            .map(|Sibling { index, points, deviation }| {
                 let other = &self.data.series[index];
+                let channel = deviation.map_or(0, |(channel, _)| channel);
                 let tile = overview(other, || self.data.pyramid(index), points, SIBLING_BUCKETS);
                 let times: Vec<i64> = tile.first.iter().map(|point| self.millis(index, *point)).collect();
-                let (low, high) = (tile.low.first(), tile.high.first());
-                json!({ "series": index, "name": other.name(), "times": times, "low": low, "high": high })
+                json!({
+                    "series": index,
+                    "name": other.name(),
+                    "channel": other.channels()[channel],
+                    "deviation": deviation.map(|(_, deviation)| deviation),
+                    "times": times,
+                    "low": tile.low[channel],
+                    "high": tile.high[channel],
+                })
             })
             .collect();
         Ok(json!({ "siblings": siblings }))
@@ -217,23 +327,30 @@ impl LabellingServer {
         let windows: Vec<Value> = nearest
             .into_iter()
             .map(|found| {
-                let series = &self.data.series[found.series];
-                let shown = series.shown(found.point, self.settings.shown, &series.part(self.settings.part));
-                let context = series.around(found.point, 2 * self.settings.shown, 2 * self.settings.shown);
-                let channel = |channel| context.clone().map(|at| series.row(at)[channel]).collect::<Vec<_>>();
-                json!({
-                    "series": { "index": found.series, "name": series.name() },
-                    "point": found.point,
-                    "first": shown.start,
-                    "last": shown.end - 1,
-                    "time": self.time(found.series, found.point),
-                    "distance": found.distance,
-                    "from": context.start,
-                    "values": (0..series.n_channels()).map(channel).collect::<Vec<_>>(),
-                })
+                let mut window = self.window_json(found.series, found.point);
+                window["likeness"] = json!(found.likeness);
+                window
             })
             .collect();
-        Ok(json!({ "windows": windows }))
+        Ok(json!({ "reference": self.window_json(index, point), "windows": windows }))
+    }
+
+    /// The window of a point with as much again on each side.
+    fn window_json(&self, index: usize, point: usize) -> Value {
+        let series = &self.data.series[index];
+        let shown = series.shown(point, self.settings.shown, &series.part(self.settings.part));
+        let context = series.around(point, 2 * self.settings.shown, 2 * self.settings.shown);
+        let channel = |channel| context.clone().map(|at| series.row(at)[channel]).collect::<Vec<_>>();
+        json!({
+            "series": { "index": index, "name": series.name() },
+            "point": point,
+            "proposed": extent(series, point, &shown).map(|(first, last)| json!({ "first": first, "last": last })),
+            "first": shown.start,
+            "last": shown.end.saturating_sub(1).max(shown.start),
+            "time": self.time(index, point),
+            "from": context.start,
+            "values": (0..series.n_channels()).map(channel).collect::<Vec<_>>(),
+        })
     }
 
     /// Annotations, the last first: by one expert or by all, before an entry.
@@ -263,6 +380,7 @@ impl LabellingServer {
                     "from": self.time(index, first),
                     "to": self.time(index, last),
                     "annotation": logged.annotation,
+                    "taught": logged.question.as_ref().and_then(|of| self.taught_by(&logged.annotation, state.questions.get(&of.id)?)),
                     "comment": logged.comment,
                     "current": state.is_latest(number),
                 }))

@@ -1,12 +1,18 @@
 //! JSON responses: the session, its state and its questions.
 
-use rlad::active::extent;
+use rlad::active::{deviations, extent};
 use rlad::config::AnswerKind;
-use rlad::data::TimeFormat;
+use rlad::data::{Annotation, TimeFormat};
+use rlad::{Answer, Span};
 use serde_json::{Value, json};
 
 use super::api_error::ApiError;
-use super::server::{LabellingServer, State};
+use super::server::{LabellingServer, ShownQuestion, State};
+use crate::log::{Annotated, allowed};
+use crate::terminal::Taught;
+
+/// The labels that an expert may give to a question.
+const LABELS: [Annotation; 3] = [Annotation::Anomaly, Annotation::Normal, Annotation::Expected];
 
 impl LabellingServer {
     /// The facts of the session, which do not change.
@@ -57,6 +63,7 @@ impl LabellingServer {
             "rounds": state.history.iter().map(round_json).collect::<Vec<_>>(),
             "settled": state.settled,
             "grounds": state.grounds,
+            "random_needed": state.random_needed,
             "changed": state.changed,
             "experts_agreement": { "within": label_runs.within, "between": label_runs.between },
             "model": state.model,
@@ -74,6 +81,69 @@ impl LabellingServer {
         let mut state = self.lock();
         let assigned = self.assign(&mut state, who);
         Ok(json!({ "question": assigned.map(|(id, again)| self.question_json(&state, id, again)) }))
+    }
+
+    /// What each answer to a question would teach, of a range that is painted: as the round that learns from it reads it.
+    ///
+    /// # Errors
+    /// If there is no such question.
+    pub(crate) fn taught(&self, id: u64, painted: (usize, usize)) -> Result<Value, ApiError> {
+        let state = self.lock();
+        let question = state.questions.get(&id);
+        let question = question.ok_or_else(|| ApiError::not_found(format!("there is no question {id}")))?;
+        Ok(json!({ "teaches": self.teaches(question, Some(painted)) }))
+    }
+
+    /// Of each label, what an answer with it teaches: the numbers of points, and their spans; nothing where it labels none.
+    fn teaches(&self, question: &ShownQuestion, painted: Option<(usize, usize)>) -> Value {
+        let point = question.query.point;
+        let of = |label: Annotation| {
+            let (first, last) = painted.unwrap_or((point, point));
+            let span = Span { first, last, label };
+            let annotation = match (label, painted) {
+                (Annotation::Expected, _) => Annotated::Spans { spans: vec![span] },
+                (_, Some(_)) => Annotated::Painted { spans: [span] },
+                (_, None) => Annotated::Marked { spans: [span] },
+            };
+            let (taught, spans) = self.told(&annotation, question)?;
+            let mut told = json!(taught);
+            told["spans"] = json!(spans);
+            Some(told)
+        };
+        let [anomaly, normal, expected] = LABELS.map(of);
+        json!({ "anomaly": anomaly, "normal": normal, "expected": expected })
+    }
+
+    /// The numbers of points that an annotation teaches to label; nothing of one that labels none.
+    pub(super) fn taught_by(&self, annotation: &Annotated, question: &ShownQuestion) -> Option<Taught> {
+        self.told(annotation, question).map(|(counts, _)| counts)
+    }
+
+    /// The numbers of points that an annotation labels, and the spans. Points of an expected event count as such, whatever they teach.
+    fn told(&self, annotation: &Annotated, question: &ShownQuestion) -> Option<(Taught, Vec<Span<Annotation>>)> {
+        let ShownQuestion { query, shown } = question;
+        let allowed = allowed(query.point, shown.clone(), self.settings.kind);
+        let Answer::Spans(spans) = self.reading().answer(annotation, &(query, shown.clone())).ok()? else {
+            return None;
+        };
+        let of = |span: &Span| Span { first: span.first, last: span.last, label: Annotation::from(span.label) };
+        let Some(event) = annotation.spans().iter().find(|span| span.label == Annotation::Expected) else {
+            let told: Vec<Span<Annotation>> = spans.iter().map(of).collect();
+            return Some((Taught::of(&Answer::Spans(spans), &allowed)?, told));
+        };
+        let beside: Vec<Span> = spans
+            .iter()
+            .flat_map(|span| {
+                let before = (span.first < event.first).then(|| Span { last: span.last.min(event.first - 1), ..*span });
+                let after = (span.last > event.last).then(|| Span { first: span.first.max(event.last + 1), ..*span });
+                before.into_iter().chain(after)
+            })
+            .collect();
+        let told = beside.iter().map(of).chain([*event]).collect();
+        let mut taught = Taught::of(&Answer::Spans(beside), &allowed)?;
+        taught.expected = event.last - event.first + 1;
+        taught.open = taught.open.saturating_sub(taught.expected);
+        Some((taught, told))
     }
 
     /// A question with the present answer of an expert.
@@ -126,6 +196,8 @@ impl LabellingServer {
             "time": self.time(query.series, query.point),
             "shown": { "first": question.shown.start, "last": question.shown.end - 1 },
             "proposed": proposed.map(|(first, last)| json!({ "first": first, "last": last })),
+            "teaches": self.teaches(question, None),
+            "deviations": deviations(series, query.point, &question.shown),
             "kind": match self.settings.kind { AnswerKind::Point => "point", AnswerKind::Range => "range" },
             "number": id + 1,
             "budget": state.budget,

@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rlad::active::SimilarWindows;
 use rlad::config::{AnswerKind, ExpertsConfig};
 use rlad::data::Part;
-use rlad::{Query, Series};
+use rlad::{Model, Query, Series};
 use serde_json::Value;
 use tokio::sync::watch;
 
 use super::overview::Pyramid;
 use super::runs::LabelRuns;
+use super::scored::ScoredSeries;
 use super::source::DataSource;
 use crate::advice::Advice;
 use crate::figures::count;
@@ -134,8 +135,8 @@ pub(super) struct State {
     pub(super) phase: Phase,
     pub(super) message: Option<String>,
     pub(super) budget: usize,
-    /// The hash and the threshold of the detector that asks.
-    pub(super) detector: Option<(String, f64)>,
+    /// The detector that asks; none in the warm-up.
+    pub(super) detector: Option<Arc<Model>>,
     /// The hash of the detector that was written.
     pub(super) model: Option<String>,
     pub(super) history: Vec<Value>,
@@ -143,10 +144,12 @@ pub(super) struct State {
     pub(super) settled: bool,
     /// What the detector rests on, in sentences.
     pub(super) grounds: Vec<String>,
+    /// The answers to random questions that are still needed to expect a quality.
+    pub(super) random_needed: usize,
     pub(super) leases: BTreeMap<u64, Lease>,
     pub(super) last_seen: BTreeMap<String, Instant>,
     pub(super) last_entry: Instant,
-    pub(super) label_runs: Option<std::sync::Arc<LabelRuns>>,
+    pub(super) label_runs: Option<Arc<LabelRuns>>,
     /// The program ends.
     pub(super) stops: bool,
     /// How long the last round was learned from.
@@ -175,6 +178,7 @@ pub(crate) struct LabellingServer {
     pub(super) folder: PathBuf,
     pub(super) source: Mutex<DataSource>,
     pub(super) similar: Option<SimilarWindows>,
+    pub(super) scored: ScoredSeries,
     pub(super) log: Mutex<AnswerLog>,
     state: Mutex<State>,
     /// Notified whenever the state changes.
@@ -214,6 +218,7 @@ impl LabellingServer {
             changed: None,
             settled: false,
             grounds: Vec::new(),
+            random_needed: 0,
             leases: BTreeMap::new(),
             last_seen: BTreeMap::new(),
             last_entry: Instant::now(),
@@ -227,6 +232,7 @@ impl LabellingServer {
             settings,
             source: Mutex::new(source),
             similar,
+            scored: ScoredSeries::default(),
             log: Mutex::new(log),
             state: Mutex::new(state),
             turn: Condvar::new(),

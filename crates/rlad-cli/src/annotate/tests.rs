@@ -333,6 +333,18 @@ fn data_are_shown_in_tiles_with_what_was_before_and_beside() {
     let siblings = fixture.read("/api/siblings?series=0&from=30&to=40")["siblings"].clone();
     assert_eq!((&siblings[0]["name"], &siblings[1]["name"]), (&json!("db/Memory"), &json!("web")));
     assert_eq!(siblings[0]["low"].as_array().unwrap().len(), 10);
+    // At point 35 both channels of both rise alike; a series with a spike there comes first.
+    let at_point = fixture.read("/api/siblings?series=0&from=30&to=40&point=35")["siblings"].clone();
+    assert!(at_point[0]["deviation"].is_f64() && at_point[0]["channel"] == "c0", "{at_point}");
+    assert!(siblings[0]["deviation"].is_null(), "nothing is asked about");
+    assert_eq!(fixture.get("/api/siblings?series=0&from=30&to=40&point=40").0, 400);
+    let usual = fixture.read("/api/usual?series=0&from=5&to=9");
+    let (low, high) = (&usual["low"], &usual["high"]);
+    assert!(low[0][0].as_f64().unwrap() <= high[0][0].as_f64().unwrap(), "{usual}");
+    assert!(high[1][2].is_null() || low[1].as_array().unwrap().len() == 4, "{usual}");
+    let scores = fixture.read("/api/scores?series=0&from=5&to=9");
+    assert_eq!((&scores["scores"], &scores["events"]), (&Value::Null, &json!([])), "the warm-up has no detector");
+    assert!(scores["reason"].as_str().unwrap().contains("no detector"), "{scores}");
     let found = fixture.read("/api/series?search=mem");
     assert_eq!((&found["total"], &found["series"][0]["index"]), (&json!(1), &json!(1)));
     assert_eq!(fixture.read("/api/series?offset=2")["series"][0]["name"], json!("web"));
@@ -357,6 +369,8 @@ fn a_request_that_cannot_be_done_is_refused() {
         ("/api/tiles?series=9&from=0&to=9", 404),
         ("/api/rows?series=0&from=0&to=501", 400),
         ("/api/before?series=0&from=0&to=9&lag_s=0", 400),
+        ("/api/usual?series=9&from=0&to=9", 404),
+        ("/api/scores?series=0&from=9&to=9", 400),
         ("/api/similar?series=0&point=600", 400),
         ("/api/similar?series=0&point=5", 409),
         ("/api/series?order=size", 400),
@@ -496,4 +510,32 @@ fn states_are_sent_as_they_change() {
         let second = next().await;
         assert!(second.contains("\"round_answered\":1"), "{second}");
     });
+}
+
+#[test]
+fn the_oddest_sibling_comes_first_and_gaps_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = |name: &str, spike: Option<usize>, gap: i64| {
+        let times =
+            (0..200).map(|i: i64| (i + if i < 100 { 0 } else { gap }) * 60 * rlad::data::NANOS_PER_SECOND).collect();
+        let value = |i: usize| if spike == Some(i) { 90.0 } else { ((i * 7) % 5) as f64 };
+        let values = (0..200).flat_map(|i| [0.5, value(i)]).collect();
+        Series::new(name, vec!["cpu".into(), "mem".into()], TimeFormat::Seconds, times, values, None).unwrap()
+    };
+    let data =
+        Data::new(vec![make("a/1", None, 0), make("a/2", None, 0), make("b/3", Some(50), 0), make("gap", None, 30)]);
+    let log = AnswerLog::open(&folder.path().join("labels.sqlite")).unwrap();
+    let begun = SessionStart::default();
+    let server =
+        LabellingServer::new(folder.path().into(), data, settings(true), DataSource::default(), log, begun).unwrap();
+    let range = |series, from, to| reads::SeriesRange { series, from, to };
+    let siblings = |point| server.siblings_json(range(0, 40, 60), point, 3).unwrap()["siblings"].clone();
+    let odd = siblings(Some(50));
+    assert_eq!((&odd[0]["name"], &odd[0]["channel"]), (&json!("b/3"), &json!("mem")));
+    assert!(odd[0]["deviation"].as_f64().unwrap() > 10.0, "{odd}");
+    assert_eq!(siblings(Some(51))[0]["name"], siblings(Some(52))[0]["name"]);
+    assert_eq!(siblings(None)[0]["name"], json!("a/2"), "by name where nothing is asked about");
+    let tile = server.tiles_json(range(3, 90, 110), 100).unwrap();
+    assert_eq!((&tile["step_ms"], &tile["gaps"]), (&json!(60_000.0), &json!([[100, 99 * 60_000, 130 * 60_000]])));
+    assert_eq!(server.tiles_json(range(0, 90, 110), 100).unwrap()["gaps"], json!([]));
 }

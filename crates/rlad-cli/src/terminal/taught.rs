@@ -13,8 +13,16 @@ pub(crate) struct Taught {
     pub(crate) anomaly: usize,
     /// The normal points.
     pub(crate) normal: usize,
+    /// The points of an expected event, which are in none of the others, whatever they teach.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(crate) expected: usize,
     /// The points without a label.
     pub(crate) open: usize,
+}
+
+/// Whether there are no such points.
+const fn is_none(n: &usize) -> bool {
+    *n == 0
 }
 
 impl Taught {
@@ -26,7 +34,7 @@ impl Taught {
             of_label.map(|span| span.last + 1 - span.first).sum::<usize>()
         };
         let (anomaly, normal) = (n(Label::Anomaly), n(Label::Normal));
-        Some(Self { anomaly, normal, open: allowed.len().saturating_sub(anomaly + normal) })
+        Some(Self { anomaly, normal, expected: 0, open: allowed.len().saturating_sub(anomaly + normal) })
     }
 
     /// From the server's reply.
@@ -38,16 +46,15 @@ impl Taught {
 impl Display for Taught {
     /// Such as "anomaly, 6 points; 14 normal; 5 left open".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { anomaly, normal, open } = *self;
+        let Self { anomaly, normal, expected, open } = *self;
         let points = |n: usize| if n == 1 { "1 point".to_owned() } else { format!("{n} points") };
         let mut parts = Vec::new();
-        if anomaly > 0 {
-            parts.push(format!("anomaly, {}", points(anomaly)));
-        }
-        match (anomaly, normal) {
-            (_, 0) => {}
-            (0, normal) => parts.push(format!("normal, {}", points(normal))),
-            (_, normal) => parts.push(format!("{normal} normal")),
+        for (name, n) in [("expected event", expected), ("anomaly", anomaly), ("normal", normal)] {
+            match n {
+                0 => {}
+                n if parts.is_empty() => parts.push(format!("{name}, {}", points(n))),
+                n => parts.push(format!("{n} {name}")),
+            }
         }
         if open > 0 {
             parts.push(format!("{open} left open"));
@@ -71,5 +78,8 @@ mod tests {
         assert_eq!(said(vec![span(0, 24, Label::Normal)]), "normal, 25 points");
         assert_eq!(said(vec![span(3, 3, Label::Anomaly)]), "anomaly, 1 point; 24 left open");
         assert_eq!(Taught::of(&Answer::Unsure, &(0..25)), None);
+        let event = Taught { anomaly: 0, normal: 24, expected: 1, open: 0 };
+        assert_eq!(event.to_string(), "expected event, 1 point; 24 normal");
+        assert_eq!(Taught::from_json(&serde_json::json!(event)), Some(event));
     }
 }

@@ -128,13 +128,15 @@ impl Expert {
         self.drag_from(last, 0.5, to);
     }
 
-    /// Left of the curves are 52 pixels for the values, right 10.
+    /// Points stand at their times: the page itself tells where.
     #[track_caller]
     fn drag_from(&self, from: usize, beside: f64, to: usize) {
-        let script = "const box = document.getElementById('window').getBoundingClientRect(), of = document.getElementById('window').dataset;
-            const x = (point) => Math.round(box.left + 52 + (box.width - 62) * (point - of.first + 0.5) / (of.last - of.first + 1));
-            return [x(arguments[0] + arguments[1]), x(arguments[2]), Math.round(box.top + box.height / 2)];";
-        let found = self.browser.run(script, &[json!(from), json!(beside), json!(to)]);
+        let script = "const [from, beside, to, done] = arguments;
+            import('/assets/chart/stage.js').then(({ windowChart }) => {
+                const box = windowChart.canvas.getBoundingClientRect();
+                done([Math.round(windowChart.placeOf(from + beside)), Math.round(windowChart.placeOf(to)), Math.round(box.top + box.height / 2)]);
+            });";
+        let found = self.browser.run_and_wait(script, &[json!(from), json!(beside), json!(to)]);
         let at = |i: usize| found[i].as_i64().unwrap();
         self.browser.drag((at(0), at(2)), (at(1), at(2)));
     }

@@ -6,6 +6,7 @@
 #![expect(clippy::print_stderr, reason = "figures are told, not judged")]
 
 mod browser;
+mod charts;
 mod expert;
 mod labels;
 mod looks;

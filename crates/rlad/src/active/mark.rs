@@ -114,6 +114,25 @@ pub fn extent(series: &Series, point: usize, shown: &Range<usize>) -> Option<(us
     (shown.contains(&point) && shown.end <= series.len()).then(|| Deviations::new(series, shown, point).anomaly(point))
 }
 
+/// How far each channel of a point deviates from what is around it, in robust standard deviations and with the sign of the side:
+/// the deviations of [`Mark::answer`]. The channel that deviates most is the one in which an anomaly grows.
+///
+/// Shape `[n_channels]`; NaN where a channel has no finite value there. `None` where the point is not shown, or `shown` reaches beyond
+/// the series.
+#[must_use]
+pub fn deviations(series: &Series, point: usize, shown: &Range<usize>) -> Option<Vec<f64>> {
+    let of = |channel| channel_deviations(series, channel, shown)[point - shown.start];
+    (shown.contains(&point) && shown.end <= series.len()).then(|| (0..series.n_channels()).map(of).collect())
+}
+
+/// The deviations of one channel at the points that are shown.
+fn channel_deviations(series: &Series, channel: usize, shown: &Range<usize>) -> Vec<f64> {
+    let before = shown.start.saturating_sub(HISTORY * shown.len());
+    let value = |point: usize| series.row(point)[channel];
+    let usual = Usual::of((before..shown.end).map(value).filter(|value| value.is_finite()).collect());
+    shown.clone().map(|point| usual.deviation(value(point))).collect()
+}
+
 /// The deviations of the points that are shown.
 #[derive(Debug)]
 struct Deviations {
@@ -128,13 +147,10 @@ struct Deviations {
 impl Deviations {
     /// `shown` lies in the series and holds `point`.
     fn new(series: &Series, shown: &Range<usize>, point: usize) -> Self {
-        let before = shown.start.saturating_sub(HISTORY * shown.len());
         let mut all =
             Self { start: shown.start, signed: vec![f64::NAN; shown.len()], size: vec![f64::NAN; shown.len()] };
         for channel in 0..series.n_channels() {
-            let value = |point: usize| series.row(point)[channel];
-            let usual = Usual::of((before..shown.end).map(value).filter(|value| value.is_finite()).collect());
-            let signed: Vec<f64> = shown.clone().map(|point| usual.deviation(value(point))).collect();
+            let signed = channel_deviations(series, channel, shown);
             for (size, deviation) in all.size.iter_mut().zip(&signed) {
                 // The greater one, and either where the other is NaN.
                 *size = size.max(deviation.abs());
@@ -286,6 +302,9 @@ mod tests {
         values[2 * 75] = 9.0;
         let series = series(2, values);
         assert_eq!(letters(Mark::of_point(61, Label::Anomaly), &series, 58..79), "..aaa................");
+        let of = deviations(&series, 61, &(58..79)).unwrap();
+        assert!(of.len() == 2 && of[0].abs() < 2.0 && of[1] < -10.0, "{of:?}");
+        assert_eq!(deviations(&series, 57, &(58..79)), None, "it is not shown");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Departures: how far the values of an event are from what was usual where they stand.
 
+use std::ops::Range;
+
 use crate::data::explanation::Departure;
 use crate::data::scores::Event;
 use crate::data::series::Series;
@@ -8,6 +10,8 @@ use crate::features::expected::{Deviation, Expected};
 /// The usual distances on each side of the expected value that the usual range holds: 95 % of normal noise, of which a usual distance is
 /// .68 deviations.
 const USUAL: f64 = 3.0;
+/// The points before some others from which is learned what is usual there: twice the longest memory of what is expected.
+const LEARNED_FROM: usize = 40_000;
 
 /// The departure of each event of a series: of the value in it, of any channel, that is the most times its usual distance from what was
 /// expected there. What is expected follows the series, so that of a long event it is one of the first values. `None` where an event
@@ -44,6 +48,29 @@ pub fn departures(series: &Series, events: &[Event]) -> Vec<Option<Departure>> {
         high: expected + USUAL * usual,
     };
     found.into_iter().map(|found| found.map(departure)).collect()
+}
+
+/// The usual range of each channel at some points: three usual distances on each side of the expected value, as in [`departures`].
+///
+/// Shape `[n_channels][n_points]`, low and high in units of the value; `None` where a point has no value, or its channel none before
+/// it. Each range is made of earlier values alone. What is usual is learned from the points on and at most 40,000 before them, so that
+/// the cost does not grow with the length of the series; of a longer series a departure may so differ in the last digits.
+///
+/// # Panics
+/// If the points are not in the series.
+#[must_use]
+pub fn usual_range(series: &Series, points: Range<usize>) -> Vec<Vec<Option<(f64, f64)>>> {
+    let mut ranges = vec![vec![None; points.len()]; series.n_channels()];
+    let mut expected = Expected::new(series.clock(), series.n_channels());
+    let first = points.start.saturating_sub(LEARNED_FROM);
+    for (point, &timestamp) in (first..points.end).zip(&series.timestamps()[first..points.end]) {
+        for Deviation { expected, channel, usual, .. } in expected.push_each(timestamp, series.row(point)) {
+            if let Some(at) = point.checked_sub(points.start) {
+                ranges[channel][at] = Some((expected - USUAL * usual, expected + USUAL * usual));
+            }
+        }
+    }
+    ranges
 }
 
 #[cfg(test)]
@@ -84,6 +111,22 @@ mod tests {
         assert_eq!(of[2], ("cpu", 90, 9.0, None), "an event whose value is as ever");
         let range = found[0].as_ref().unwrap();
         assert!(range.low > 5.0 && range.low < 8.5 && range.high > 11.5 && range.high < 15.0, "{range:?}");
+    }
+
+    #[test]
+    fn the_usual_range_is_that_of_the_departures() {
+        let mut values: Vec<f64> = (0..100).flat_map(|point| [if point % 2 == 0 { 9.0 } else { 11.0 }, 0.0]).collect();
+        values[2 * 60] = 30.0;
+        values[2 * 70] = f64::NAN;
+        let channels = vec!["cpu".to_owned(), "memory".to_owned()];
+        let series = Series::new("host", channels, TimeFormat::Index, (0..100).collect(), values, None).unwrap();
+        let ranges = usual_range(&series, 58..72);
+        assert_eq!((ranges.len(), ranges[0].len()), (2, 14));
+        let departure = departures(&series, &events(&series, &[60])).remove(0).unwrap();
+        assert_eq!(ranges[0][2], Some((departure.low, departure.high)), "the value itself is not in it");
+        assert!(ranges[0][2].unwrap().1 < 30.0 && ranges[0][12].is_none());
+        assert_eq!(ranges[1][12], Some((0.0, 0.0)), "the other channel has a value there");
+        assert_eq!(usual_range(&series, 0..1), [[None], [None]], "nothing came before");
     }
 
     #[test]

@@ -66,16 +66,27 @@ impl Expected {
     /// Judges a point by those before it, and learns from it. `None` where no channel has a value and one before it.
     pub(crate) fn push(&mut self, timestamp: i64, values: &[f64]) -> Option<Deviation> {
         let mut most: Option<Deviation> = None;
-        for (index, (channel, &value)) in self.channels.iter_mut().zip(values).enumerate() {
-            let before = channel.spread.get();
-            let Some((distance, expected)) = channel.push(timestamp, value) else { continue };
-            let usual = channel.spread.get();
-            let times = if usual > 0.0 { distance.abs() / usual } else { 0.0 };
-            if most.is_none_or(|most| times > most.times) {
-                most = Some(Deviation { distance, expected, channel: index, usual: before, times });
+        for deviation in self.push_each(timestamp, values) {
+            if most.is_none_or(|most| deviation.times > most.times) {
+                most = Some(deviation);
             }
         }
         most
+    }
+
+    /// [`Self::push`] with the deviation of each channel that has a value and one before it. What is not taken is not learned from.
+    pub(crate) fn push_each<'a>(
+        &'a mut self,
+        timestamp: i64,
+        values: &'a [f64],
+    ) -> impl Iterator<Item = Deviation> + use<'a> {
+        self.channels.iter_mut().zip(values).enumerate().filter_map(move |(index, (channel, &value))| {
+            let before = channel.spread.get();
+            let (distance, expected) = channel.push(timestamp, value)?;
+            let usual = channel.spread.get();
+            let times = if usual > 0.0 { distance.abs() / usual } else { 0.0 };
+            Some(Deviation { distance, expected, channel: index, usual: before, times })
+        })
     }
 }
 

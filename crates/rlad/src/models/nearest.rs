@@ -80,6 +80,14 @@ impl<'a> Search<'a> {
             .collect()
     }
 
+    /// The Euclidean distance of a window from one of the set.
+    ///
+    /// # Panics
+    /// If `query` is no window, or `at` is not in the set.
+    pub(crate) fn distance(&self, query: &[f32], at: usize) -> f64 {
+        squared_distance(query, &self.windows[at * self.n_dims..(at + 1) * self.n_dims]).sqrt()
+    }
+
     /// For each query the windows that are nearest in single precision.
     fn candidates_of(&self, queries: &[f32], n_neighbors: usize, among: Option<usize>) -> Vec<Vec<(f32, usize)>> {
         let (n_dims, n_terms) = (self.n_dims, self.n_dims + 1);

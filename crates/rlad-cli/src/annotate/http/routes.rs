@@ -62,6 +62,7 @@ pub(crate) fn router(server: Arc<LabellingServer>, gate: Gate) -> Router {
         .route("/api/events", get(states))
         .route("/api/next", post(next))
         .route("/api/question/{id}", get(question))
+        .route("/api/question/{id}/teaches", get(teaches))
         .route("/api/answer", post(answer))
         .route("/api/undo", post(undo))
         .route("/api/redo", post(redo))
@@ -69,6 +70,8 @@ pub(crate) fn router(server: Arc<LabellingServer>, gate: Gate) -> Router {
         .route("/api/series", get(series))
         .route("/api/tiles", get(tiles))
         .route("/api/before", get(before))
+        .route("/api/usual", get(usual))
+        .route("/api/scores", get(scores))
         .route("/api/siblings", get(siblings))
         .route("/api/rows", get(rows))
         .route("/api/similar", get(similar))
@@ -89,7 +92,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Checks a request before anything else looks at it, and label_runs what is answered.
+/// Checks a request before anything else looks at it, and adds its headers to what is answered.
 async fn guard(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let is_stream = request.uri().path() == "/api/events";
     let answer = async {
@@ -224,6 +227,18 @@ async fn question(State(app): State<AppState>, Path(id): Path<String>, uri: Uri)
     work(app, move |server| server.question(id, &who)).await
 }
 
+#[derive(Deserialize)]
+struct Painted {
+    first: usize,
+    last: usize,
+}
+
+async fn teaches(State(app): State<AppState>, Path(id): Path<String>, uri: Uri) -> JsonResponse {
+    let Painted { first, last } = parameters(&uri)?;
+    let id: u64 = id.parse().map_err(|_| ApiError::not_found("a question has a number"))?;
+    work(app, move |server| server.taught(id, (first, last))).await
+}
+
 async fn answer(State(app): State<AppState>, request: Request) -> JsonResponse {
     let request: AnswerRequest = json(request).await?;
     work(app, move |server| server.answer(&request)).await
@@ -275,6 +290,7 @@ struct RangeParameters {
     n: Option<usize>,
     lag_s: Option<i64>,
     limit: Option<usize>,
+    point: Option<usize>,
 }
 
 impl RangeParameters {
@@ -293,9 +309,19 @@ async fn before(State(app): State<AppState>, uri: Uri) -> JsonResponse {
     work(app, move |server| server.before_json(of.range(), of.lag_s.unwrap_or(86_400))).await
 }
 
+async fn usual(State(app): State<AppState>, uri: Uri) -> JsonResponse {
+    let of: RangeParameters = parameters(&uri)?;
+    work(app, move |server| server.usual_json(of.range())).await
+}
+
+async fn scores(State(app): State<AppState>, uri: Uri) -> JsonResponse {
+    let of: RangeParameters = parameters(&uri)?;
+    work(app, move |server| server.scores_json(of.range())).await
+}
+
 async fn siblings(State(app): State<AppState>, uri: Uri) -> JsonResponse {
     let of: RangeParameters = parameters(&uri)?;
-    work(app, move |server| server.siblings_json(of.range(), of.limit.unwrap_or(8))).await
+    work(app, move |server| server.siblings_json(of.range(), of.point, of.limit.unwrap_or(8))).await
 }
 
 async fn rows(State(app): State<AppState>, uri: Uri) -> JsonResponse {

@@ -7,6 +7,9 @@ import "./panels/screen.js";
 import "./chart/stage.js";
 import "./panels/context.js";
 import "./panels/window.js";
+import "./panels/teaches.js";
+import "./panels/channels.js";
+import "./panels/effect.js";
 import "./panels/comment.js";
 import "./panels/progress.js";
 import "./panels/history.js";
@@ -16,6 +19,7 @@ import "./panels/help.js";
 
 import { follow, get } from "./state/api.js";
 import { isConnected, setConnected } from "./panels/phase.js";
+import { openSeries } from "./panels/label.js";
 import { next } from "./panels/question.js";
 import { run, unsent } from "./state/queue.js";
 import { openSide, restoreSide } from "./panels/side.js";
@@ -48,7 +52,11 @@ follow((server) => change({ server }), () => setConnected(false), () => setConne
 // What an earlier page left unsent goes first; the next question is asked for once it is through.
 run();
 if (unsent() === 0) next();
-if (state.session.mode === "browse") openSide("series", { focus: true });
+if (state.session.mode === "browse") {
+  // Of one series there is nothing to choose.
+  if (state.session.n_series === 1) openSeries((await get("/api/series", { limit: 1 })).series[0]);
+  else openSide("series", { focus: true });
+}
 byId("similar-open").hidden = state.session.mode === "browse";
 
 window.addEventListener("beforeunload", (event) => {

@@ -53,3 +53,36 @@ fn a_mark_that_does_not_fit_the_question_is_refused() {
         assert_eq!(status, 400, "{annotation}");
     }
 }
+
+#[test]
+fn what_an_answer_would_teach_is_what_it_teaches() {
+    let fixture = Fixture::usual();
+    let next = fixture.write("/api/next", &json!({ "who": "ada" }))["question"].clone();
+    let normal = &next["teaches"]["normal"];
+    assert_eq!((&normal["normal"], &normal["open"]), (&json!(4), &json!(3)));
+    assert_eq!(normal["spans"], json!([{ "first": 17, "last": 20, "label": "normal" }]));
+    assert_eq!(next["deviations"].as_array().unwrap().len(), 2, "one a channel");
+    let painted = fixture.read("/api/question/0/teaches?first=19&last=21")["teaches"].clone();
+    assert_eq!(painted["anomaly"]["spans"], json!([{ "first": 19, "last": 21, "label": "anomaly" }]));
+    for label in ["anomaly", "normal"] {
+        let said = json!({ "who": "ada", "question": 0, "annotation": mark("painted", 19, 21, label) });
+        let taught = fixture.write("/api/answer", &said)["taught"].clone();
+        for kind in ["anomaly", "normal", "open"] {
+            assert_eq!(painted[label][kind], taught[kind], "{label}: {kind}");
+        }
+        let history = fixture.read("/api/answers")["answers"][0].clone();
+        assert_eq!(history["taught"], taught);
+    }
+    let spans = [(17, 18, "normal"), (22, 23, "normal"), (19, 21, "expected")];
+    let spans = spans.map(|(first, last, label)| json!({ "first": first, "last": last, "label": label }));
+    assert_eq!(
+        painted["expected"],
+        json!({ "expected": 3, "anomaly": 0, "normal": 4, "open": 0, "spans": spans }),
+        "an expected event is told as one, though it is learned as normal"
+    );
+    // What an answer would be refused for teaches nothing.
+    let beyond = fixture.read("/api/question/0/teaches?first=3&last=21")["teaches"].clone();
+    assert_eq!(beyond, json!({ "anomaly": null, "normal": null, "expected": null }));
+    assert_eq!(fixture.get("/api/question/99/teaches?first=3&last=21").0, 404);
+    assert_eq!(fixture.get("/api/question/0/teaches?first=3").0, 400);
+}

@@ -13,6 +13,10 @@ const MAX_VALUES: usize = 8_000_000;
 const MAX_WINDOWS: usize = 20_000;
 /// The nearest windows that are looked at for each one that is wanted: most of a window's neighbours overlap it or each other.
 const LOOKED_AT: usize = 40;
+/// The windows whose median distance tells how far off windows usually are.
+const MEASURED: usize = 512;
+/// A window that is less alike does not look like the other one.
+const LEAST_LIKENESS: f64 = 0.4;
 
 /// A window that is like another.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,6 +27,8 @@ pub struct SimilarWindow {
     pub point: usize,
     /// The Euclidean distance of the two states, at least 0.
     pub distance: f64,
+    /// How alike the two are, in `[0, 1]`: 1 for the same state, 0 for one that is as far off as half of all windows are.
+    pub likeness: f64,
 }
 
 /// The windows of a sample of every series' training points, in which those are looked for that are like one.
@@ -57,7 +63,8 @@ impl Session {
 
 impl SimilarWindows {
     /// The `n` windows of the sample that are most like the one that ends at a point, nearest first, among those of which
-    /// `is_open` holds. None overlaps the window itself or another of them. None where the point is not a training point.
+    /// `is_open` holds, with a likeness of at least 0.4: none where nothing else looks like it. None overlaps the window itself or
+    /// another of them. None where the point is not a training point.
     #[must_use]
     pub fn nearest(
         &self,
@@ -72,14 +79,20 @@ impl SimilarWindows {
         let sample = self.sample.get_or_init(|| self.draw());
         let mut state = Vec::new();
         self.pool.states(&[(series, point)], &mut state);
+        let usual = sample.usual_distance(&state);
+        let likeness = |distance: f64| if usual > 0.0 { (1.0 - distance / usual).max(0.0) } else { 1.0 };
         let nearest = sample.search.nearest(&state, n.saturating_mul(LOOKED_AT), None);
         let mut found: Vec<SimilarWindow> = Vec::with_capacity(n);
         for neighbor in nearest.into_iter().flatten() {
             let at = sample.points[neighbor.at];
+            let likeness = likeness(neighbor.distance);
+            if likeness < LEAST_LIKENESS {
+                break;
+            }
             let overlaps = |other: PoolPoint| other.0 == at.0 && other.1.abs_diff(at.1) < self.n_steps;
             let is_new = !overlaps((series, point)) && !found.iter().any(|of| overlaps((of.series, of.point)));
             if is_new && is_open(at.0, at.1) {
-                found.push(SimilarWindow { series: at.0, point: at.1, distance: neighbor.distance });
+                found.push(SimilarWindow { series: at.0, point: at.1, distance: neighbor.distance, likeness });
                 if found.len() == n {
                     break;
                 }
@@ -99,5 +112,16 @@ impl SimilarWindows {
         let mut states = Vec::with_capacity(points.len() * n_dims);
         self.pool.states(&points, &mut states);
         Sample { points, search: Search::new(states, n_dims) }
+    }
+}
+
+impl Sample {
+    /// The median distance of a state from windows of the sample; 0 without any.
+    fn usual_distance(&self, state: &[f32]) -> f64 {
+        let every = self.points.len().div_ceil(MEASURED).max(1);
+        let at = (0..self.points.len()).step_by(every);
+        let mut distances: Vec<f64> = at.map(|at| self.search.distance(state, at)).collect();
+        let middle = distances.len() / 2;
+        if distances.is_empty() { 0.0 } else { *distances.select_nth_unstable_by(middle, f64::total_cmp).1 }
     }
 }

@@ -2,26 +2,24 @@
 //
 // They draw the tiles at hand at once, and again when finer tiles, labels or earlier periods have come.
 
-import { get } from "../state/api.js";
 import { Chart } from "./chart.js";
 import { byId } from "../state/element.js";
+import { channelsShown } from "../state/channels.js";
 import { lanesOf, legendOf, nameOf } from "./lanes.js";
+import { dropLabels, earlierOf, eventsOf, labelsOf, loadLayers, noScores, putLabels, scoresOf, usualOf } from "./layers.js";
 import { painted } from "../state/paint.js";
 import { setting, watchSettings } from "../state/settings.js";
 import { change, state, watch } from "../state/state.js";
 import { valueText } from "../state/time.js";
 import { bestTile, MOST_BUCKETS, rawTile, tile } from "../state/tiles.js";
 
-const DAY_S = 86_400;
 const SETTLE_MS = 70;
 const BREAK_STEPS = 1.5;
-const STACK_LANE_PX = 50;
+const STACK_LANE_PX = 50, SCORE_PX = 46;
 
 export const windowChart = new Chart(byId("window"));
 export const contextChart = new Chart(byId("context"));
 
-let labels = { series: -1, from: 0, to: 0, spans: [] };
-let earlier = { key: "", curves: [] };
 let turn = 0;
 let settle = 0;
 
@@ -64,47 +62,35 @@ async function load() {
         draw();
         change({ loaded: mine });
       }),
-      loadLabels(series, shown, context, stillHere),
-      loadEarlier(series, shown, stillHere),
+      loadLayers(series, shown, context, stillHere, () => draw()),
     ]);
   } catch (error) {
     if (error.status !== 0 && stillHere()) change({ trouble: error.message });
   }
 }
 
-async function loadLabels({ index }, shown, context, stillHere) {
-  const from = Math.min(shown.first, context.from), to = Math.max(shown.last + 1, context.to);
-  if (labels.series === index && labels.from <= from && labels.to >= to) return;
-  const { spans } = await get("/api/labels", { series: index, from, to });
-  if (!stillHere()) return;
-  labels = { series: index, from, to, spans };
-  draw();
-}
-
-async function loadEarlier(series, shown, stillHere) {
-  const lags = series.clock ? [["day", DAY_S, [6, 3]], ["week", 7 * DAY_S, [2, 3]]].filter(([name]) => setting(name)) : [];
-  const from = shown.first, to = shown.last + 1;
-  const key = `${series.index}/${from}/${to}/${lags.map(([name]) => name)}`;
-  if (earlier.key === key) return;
-  const curves = to - from > MOST_BUCKETS ? [] : await Promise.all(lags.map(async ([, lag_s, dash]) =>
-    ({ dash, ...(await get("/api/before", { series: series.index, from, to, lag_s })) })));
-  if (!stillHere()) return;
-  earlier = { key, curves, from };
-  draw();
-}
-
 /** Forgets the labels, after an answer changed them, and asks for them again; not where another place comes next anyway. */
 export function forgetLabels(isLeaving = false) {
-  labels = { series: -1, from: 0, to: 0, spans: [] };
+  dropLabels();
   if (!isLeaving) load();
 }
 
 /** Shows spans as labels before the server has confirmed them. */
 export function addLabels(series, spans) {
-  if (labels.series !== series) return;
-  labels = { ...labels, spans: [...labels.spans, ...spans.filter((span) => span.label !== "unknown")] };
+  putLabels(series, spans);
   draw();
 }
+
+/** Whether what the detector makes of the window is shown: not of a question that is open, so that it sways no answer, unless it is wanted. */
+const isScoreShown = () => setting("score") || state.screen === "label" || Boolean(state.question?.answer);
+
+/** Why no score is shown though it is wanted, or null. */
+export const scoreObstacle = () => (state.series && isScoreShown() ? noScores(state.series) : null);
+
+/** The parts of events that lie beside a range. */
+const beside = (events, { first, last }) => events.flatMap((event) => [
+  { first: event.first, last: Math.min(event.last, first - 1) }, { first: Math.max(event.first, last + 1), last: event.last },
+]).filter((part) => part.first <= part.last);
 
 /** The names of the channels, with their values at a point. */
 function channelNames(near, channels, point) {
@@ -114,54 +100,69 @@ function channelNames(near, channels, point) {
   });
 }
 
+/** The range that an anomaly labels, before the answer and without paint; else null. */
+const proposedNow = () => (state.screen === "ask" && !state.paint && !state.given && !state.question?.answer ? (state.question?.proposed ?? null) : null);
+
+function drawContext(strip, channels, gap) {
+  const { series, shown, context, point } = state;
+  const n = strip.low.length;
+  const visible = { from: context.from - 0.5, to: context.to - 0.5 };
+  const events = eventsOf(series) ?? [];
+  contextChart.draw({
+    ...visible, clock: series.clock ? strip : null,
+    lanes: lanesOf(strip, n > 1 ? [] : channels, { ...visible, order: channelsShown(n), stacked: n > 1 ? setting("stack") : false }).map((lane) => ({ ...lane, title: "" })),
+    labels: labelsOf(series), alarms: isScoreShown() ? events : beside(events, shown), painted: null, focus: shown, point, hover: null, gap,
+  });
+}
+
+function drawWindow(near, strip, channels, gap, done) {
+  const { series, shown, context, point, paint, hover } = state;
+  const n = near.low.length;
+  const stacked = setting("stack");
+  const visible = { from: shown.first - 0.5, to: shown.last + 0.5 };
+  const order = channelsShown(n);
+  const namedAt = hover ?? point;
+  // With one channel the value stands above the chart; with more each stands at its name.
+  const named = n > 1 && stacked ? channelNames(near, channels, namedAt) : channels;
+  const found = isScoreShown() ? scoresOf(series, shown) : null;
+  windowChart.draw({
+    ...visible, clock: series.clock ? near : null,
+    legend: n > 1 && !stacked ? legendOf(near, channels, order, namedAt, valueText) : null,
+    lanes: lanesOf(near, named, {
+      ...visible, order, stacked, dots: true, ringed: true, earlier: earlierOf(series, shown), usual: usualOf(series, shown), layersFrom: shown.first,
+      heights: setting("scale") && strip ? { tile: strip, from: context.from, to: context.to } : null,
+    }),
+    labels: state.preview ?? labelsOf(series), alarms: found?.events ?? [], score: found, painted: painted(paint, point), proposed: proposedNow(),
+    focus: null, point, ringed: true, hover, gap,
+  }, near.step === 1 || shown.last - shown.first >= MOST_BUCKETS ? done : null);
+}
+
 /** Draws both charts; `done` is called when the window with all its points is on the screen. */
 export function draw(done = null) {
-  const { series, shown, context, point, paint, hover } = state;
+  const { series, shown, context, point, paint } = state;
   if (!series || byId("question").hidden) return;
   const channels = state.session?.channels ?? [];
-  const spans = labels.series === series.index ? labels.spans : [];
-  const stacked = setting("stack");
-  const range = painted(paint, point);
   const strip = bestTile(series.index, context.from, context.to);
   const near = rawTile(series.index, shown.first, shown.last) ?? bestTile(series.index, shown.first, shown.last + 1);
-  // Before the answer: the range that *anomaly* without paint labels, where it is more than the point.
-  const isOpen = state.screen === "ask" && !range && !state.given && !state.question?.answer;
-  const grown = isOpen ? (state.question?.proposed ?? null) : null;
-  const proposed = grown && grown.last > grown.first ? grown : null;
   const gap = series.step === null ? null : series.step * BREAK_STEPS;
   const n = strip?.low.length ?? 1;
-  const high = stacked && n > 1 ? `${n * STACK_LANE_PX + 60}px` : "";
+  const scored = isScoreShown() && scoresOf(series, shown) ? SCORE_PX : 0;
+  const high = setting("stack") && n > 1 ? `${channelsShown(n).length * STACK_LANE_PX + 60 + scored}px` : "";
   const box = byId("window").parentElement;
   if (box.style.minHeight !== high) box.style.minHeight = high;
-  if (strip) {
-    const visible = { from: context.from - 0.5, to: context.to - 0.5 };
-    contextChart.draw({
-      ...visible, clock: series.clock ? strip : null, lanes: lanesOf(strip, n > 1 ? [] : channels, { ...visible, stacked: n > 1 ? stacked : false }).map((lane) => ({ ...lane, title: "" })),
-      labels: spans, painted: null, focus: shown, point, hover: null, gap,
-    });
-  }
-  if (near) {
-    const visible = { from: shown.first - 0.5, to: shown.last + 0.5 };
-    const namedAt = hover ?? point;
-    const isStacked = n > 1 && stacked;
-    // With one channel the value stands above the chart; with more each stands at its name.
-    const named = isStacked ? channelNames(near, channels, namedAt) : channels;
-    const ready = near.step === 1 || shown.last - shown.first >= MOST_BUCKETS ? done : null;
-    windowChart.draw({
-      ...visible, clock: series.clock ? near : null,
-      legend: n > 1 && !stacked ? legendOf(near, channels, namedAt, valueText) : null,
-      lanes: lanesOf(near, named, {
-        ...visible, stacked, dots: true, ringed: true, earlier: earlier.key.startsWith(`${series.index}/${shown.first}/${shown.last + 1}/`) ? earlier.curves : [],
-        earlierFrom: earlier.from, heights: setting("scale") && strip ? { tile: strip, from: context.from, to: context.to } : null,
-      }),
-      labels: spans, painted: range, proposed, focus: null, point, ringed: true, hover, gap,
-    }, ready);
-  }
-  byId("window").dataset.first = shown.first;
-  byId("window").dataset.last = shown.last;
-  byId("window").dataset.painted = range ? `${range.first}-${range.last}` : "";
+  if (strip) drawContext(strip, channels, gap);
+  if (near) drawWindow(near, strip, channels, gap, done);
+  const range = painted(paint, point);
+  const proposed = proposedNow();
+  const { dataset } = byId("window");
+  dataset.first = shown.first;
+  dataset.last = shown.last;
+  dataset.painted = range ? `${range.first}-${range.last}` : "";
+  dataset.proposed = proposed ? `${proposed.first}-${proposed.last}` : "";
+  dataset.score = String(scored > 0);
   byId("context").dataset.first = context.from;
   byId("context").dataset.last = context.to - 1;
+  byId("context").dataset.alarms = eventsOf(series)?.length ?? "";
 }
 
 watch(["series", "shown", "context"], () => {
@@ -171,8 +172,14 @@ watch(["series", "shown", "context"], () => {
   if (!state.series || isFine(state.series, state.context)) load();
   else settle = setTimeout(load, SETTLE_MS);
 });
-watch(["paint", "hover"], () => draw());
+watch(["paint", "hover", "preview", "hidden", "question"], () => draw());
+let round = null;
+watch(["server"], () => {
+  if (state.server.round === round) return;
+  round = state.server.round;
+  load();
+});
 watchSettings((name) => {
-  if (["day", "week"].includes(name)) load();
+  if (["day", "week", "usual"].includes(name)) load();
   draw();
 });

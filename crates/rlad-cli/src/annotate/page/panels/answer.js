@@ -23,7 +23,7 @@ export function answer(button, at = performance.now()) {
   const { question, drawnAt, given } = state;
   if (state.screen !== "ask" || !question) return say("There is no question to answer");
   if (given) return say("The next question is on its way; this key was not taken");
-  if (drawnAt === null || at - drawnAt < GUARD_MS) return say("Too fast for a new question; this key was not taken");
+  if (drawnAt === null || at - drawnAt < GUARD_MS) return say("That was too soon after the question came; this key was not taken");
   if (button === "erase") return say("A question is answered, not erased: z takes an answer back");
   const annotation = annotationOf(button, question, state.paint);
   notePress(at);
@@ -31,26 +31,27 @@ export function answer(button, at = performance.now()) {
   enqueue("answer", {
     who: state.who, question: question.id, annotation, comment: state.comment || null, seconds: Math.round(at - drawnAt) / 1000, again: question.again,
   }, { question });
-  if (annotation.spans) addLabels(question.series.index, annotation.spans);
+  const spans = state.teaches?.[button]?.spans ?? annotation.spans;
+  change({ preview: null });
+  if (spans) addLabels(question.series.index, spans);
 }
 
-/** Takes the last action back, or takes it up again. */
+/** Takes the last action back, or brings it back. */
 export function undo(kind) {
-  done(kind === "undo" ? "Taking back…" : "Taking up again…");
+  done(kind === "undo" ? "Taking back…" : "Bringing it back…");
   enqueue(kind, { who: state.who });
 }
 
 function scoreText({ score, threshold }) {
   if (score === null || score === undefined) return "No score yet.";
   if (threshold === null || threshold === undefined) return `Score before any answer: ${valueText(score, 3)}.`;
-  return `Detector: ${score > threshold ? "anomaly" : "normal"} (${valueText(score, 3)}, limit ${valueText(threshold, 3)}).`;
+  return `Detector: ${score > threshold ? "anomaly" : "normal"} (${valueText(score, 3)}, threshold ${valueText(threshold, 3)}).`;
 }
 
 onConfirmed("answer", (reply, { body, more }) => {
   // Another page of this browser may have left it, by another name: its next question is not ours.
   if (body.who !== state.who) return;
-  const taught = reply.taught ? ` It teaches: ${taughtInWords(reply.taught)}.` : "";
-  done(`Saved: ${inWords(body.annotation)}.${taught}`, reply.entry, scoreText(reply));
+  done(`Saved: ${reply.taught ? taughtInWords(reply.taught) : inWords(body.annotation)}.`, reply.entry, scoreText(reply));
   change({ last: { question: more.question, annotation: body.annotation, entry: reply.entry }, changedAt: reply.entry });
   const isShown = state.screen === "ask" && (state.question === null || state.question.id === body.question);
   if (isShown) show(reply.next);
@@ -61,9 +62,9 @@ onConfirmed("answer", (reply, { body, more }) => {
 for (const kind of ["undo", "redo"]) {
   onConfirmed(kind, (reply, { body }) => {
     if (body.who !== state.who) return;
-    if (reply.entry === null) return done(kind === "undo" ? "There is nothing to take back." : "There is nothing to take up again.");
+    if (reply.entry === null) return done(kind === "undo" ? "There is nothing to take back." : "There is nothing to bring back.");
     const what = reply.what === "label" ? "label" : "answer";
-    done(kind === "undo" ? `Took the ${what} back.` : `Took the ${what} up again.`, reply.entry);
+    done(kind === "undo" ? `Took the ${what} back.` : `Brought the ${what} back.`, reply.entry);
     change({ changedAt: reply.entry });
     const isShown = reply.question && state.screen === "ask";
     if (isShown) show(reply.question);

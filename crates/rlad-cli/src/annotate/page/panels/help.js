@@ -7,11 +7,15 @@ const keyName = (key) => SHOWN[key] ?? (/^[A-Z]$/.test(key) ? `shift+${key.toLow
 const SIGNS = [
   ["ring", "the judged point: a line, a triangle below and a ring"],
   ["paint", "the painted range, with handles to drag"],
-  ["proposed", "what anomaly would label without paint: a dashed frame"],
+  ["proposed", "the proposed range, which anomaly labels where nothing is painted: a dashed frame"],
   ["anomaly", "labelled anomaly: a filled bar below, shaded above"],
   ["normal", "labelled normal: an empty bar below"],
   ["expected", "labelled expected event: a striped bar below, shaded above"],
+  ["alarm", "an alarm of the detector: a bar at the top; the score stands below the curves"],
+  ["usual", "the usual range, by the values before: a grey band"],
   ["before", "faint, dashed: the day before; dotted: the week before"],
+  ["clip", "an arrow at the frame: the line before goes on beyond it"],
+  ["gap", "hatched: no data; a long gap is drawn shorter than it is"],
 ];
 
 function build(table) {
@@ -24,6 +28,9 @@ function build(table) {
     ["drag in the window", "paint a range; at its edge: move the edge"],
     ["wheel, drag in the context", "zoom and move it; double click: whole series"],
     ["alt+drag without a question", "take labels away"],
+    ["pointer on an answer", "its labels show in the window, before it is given"],
+    ["channel names", "hide a channel, show it again; the oddest at the judged point stands first, with its deviation in standard deviations (σ)"],
+    ["chart of a series, a change, an answer", "open it"],
   ].map(([how, what]) => element("div", {}, element("dt", {}, how), element("dd", {}, what)))));
   byId("help").replaceChildren(
     element("div", { class: "bar" }, element("h2", { id: "help-title" }, "Keys"), element("button", { type: "button", id: "help-close", onclick: () => byId("help").close() }, "Close")),

@@ -1,10 +1,10 @@
 // The answers so far: listed in the panel, walked through with keys, changed by answering again.
 
 import { get } from "../state/api.js";
-import { byId, element, setName } from "../state/element.js";
+import { byId, count, element, setName } from "../state/element.js";
 import { openNamed } from "./label.js";
 import { jump, next } from "./question.js";
-import { buttonOf, inWords } from "../state/annotation.js";
+import { buttonOf, inWords, taughtInWords } from "../state/annotation.js";
 import { closeOverlay, isOpen, onOpen } from "./side.js";
 import { state, watch } from "../state/state.js";
 import { say } from "./toast.js";
@@ -12,27 +12,29 @@ import { timeText } from "../state/time.js";
 
 const PAGE = 50;
 const GLYPHS = { anomaly: "A", normal: "N", expected: "E", unsure: "?", skip: "–", erase: "×" };
+const SOURCES = { question: "answered", unprompted: "labelled without a question", similar: "labelled as a similar window", import: "imported" };
 let turn = 0;
 let oldest = null;
 
 function item(answer) {
   const button = buttonOf(answer.annotation);
   const clock = new Date(answer.time).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
-  const place = answer.from === answer.to ? timeText(answer.from) : `${timeText(answer.from)} +${(answer.last - answer.first).toLocaleString("en")}`;
+  const place = answer.from === answer.to ? timeText(answer.from) : `${count(answer.last - answer.first + 1, "point")} from ${timeText(answer.from)}`;
   const open = () => {
     closeOverlay();
     if (answer.question !== null) jump(answer.question);
     else openNamed(answer.series.index, answer.series.name, { first: answer.first, last: answer.last, from: answer.from, what: inWords(answer.annotation) });
   };
-  const who = byId("history-all").checked ? `${answer.who}, ` : "";
-  const source = answer.source === "question" ? "" : `${answer.source}, `;
+  const who = byId("history-all").checked ? ` by ${answer.who}` : "";
+  const said = `${SOURCES[answer.source] ?? answer.source}${who} at ${clock}`;
+  const what = answer.taught ? taughtInWords(answer.taught) : inWords(answer.annotation);
   return element("li", { "data-entry": answer.entry, "data-question": answer.question, "data-current": String(answer.current) },
     element("button", { type: "button", class: "open", onclick: open },
       element("span", { class: `glyph ${button}`, "aria-hidden": "true" }, GLYPHS[button] ?? "·"),
       element("span", { class: "lines" },
-        element("span", {}, inWords(answer.annotation), answer.current ? "" : " (taken back or changed)"),
+        element("span", {}, what, answer.current ? "" : " (taken back or changed)"),
         setName(element("span", { class: "note" }), answer.series.name),
-        element("span", { class: "note" }, `${place}; ${source}${who}${clock}`),
+        element("span", { class: "note" }, `${place}; ${said}`),
         answer.comment ? element("q", {}, answer.comment) : null)));
 }
 
@@ -44,7 +46,7 @@ async function list(more = false) {
     if (mine !== turn) return;
     const items = answers.map(item);
     if (more) byId("history-list").append(...items);
-    else byId("history-list").replaceChildren(...(items.length > 0 ? items : [element("li", { class: "note" }, "Nothing was answered yet.")]));
+    else byId("history-list").replaceChildren(...(items.length > 0 ? items : [element("li", { class: "note" }, "There is no answer yet.")]));
     oldest = answers.at(-1)?.entry ?? oldest;
     byId("history-more").hidden = answers.length < PAGE;
   } catch (error) {
@@ -76,7 +78,7 @@ export async function walk(by) {
     const at = shown === null ? -1 : own.indexOf(shown);
     const to = at + by;
     if (to < 0) return next();
-    if (to >= own.length) return say(own.length === 0 ? "Nothing was answered yet" : "This was the first answer");
+    if (to >= own.length) return say(own.length === 0 ? "There is no answer yet" : "This was the first answer");
     await jump(own[to]);
   } catch (error) {
     say(error.message);

@@ -6,6 +6,7 @@ import { pan, toggleWhole, zoom, moveWindow } from "./context.js";
 import { byId } from "../state/element.js";
 import { openFiles } from "./files.js";
 import { walk } from "./history.js";
+import { scoreObstacle } from "../chart/stage.js";
 import { resume } from "./question.js";
 import { toggleRows } from "./rows.js";
 import { toggleSiblings } from "./siblings.js";
@@ -16,7 +17,7 @@ import { state } from "../state/state.js";
 import { openSettings } from "./theme.js";
 import { openHelp } from "./help.js";
 import { say } from "./toast.js";
-import { dropPaint, isPainting, paintKey, paintMove, zoomWindow } from "./window.js";
+import { dropPaint, growRange, isPainting, paintKey, paintMove, shortenRange, zoomWindow } from "./window.js";
 
 const PAN = 0.25;
 const STRIDE = 10;
@@ -25,7 +26,8 @@ const STRIDE = 10;
 function arrow(sign, shift) {
   if (!state.series) return;
   if (isPainting()) return paintMove(sign * (shift ? STRIDE : 1));
-  if (state.screen !== "label") return pan(sign * PAN * (shift ? 4 : 1));
+  if (shift && state.screen === "ask") return growRange(sign);
+  if (state.screen !== "label") return pan(sign * PAN);
   const length = state.shown.last - state.shown.first + 1;
   moveWindow((state.shown.first + state.shown.last + 1) / 2 + sign * Math.max(1, length * (shift ? 1 : PAN)));
 }
@@ -44,35 +46,45 @@ function escape() {
 
 const toggle = (name) => choose(name, !setting(name));
 
+function toggleScore() {
+  toggle("score");
+  const why = scoreObstacle();
+  if (why) say(`No score: ${why}`);
+}
+
 const showHelp = () => openHelp([...KEYS, ...SIMILAR_KEYS]);
 
 /** The keys of the charts: `[group, keys, what they do, run, repeats while held]`. */
 const KEYS = [
-  ["Answer", ["a", "1"], "anomaly: the judged point with its neighbours that stand out like it, all else stays open; or what is painted, and the rest is normal save at its ends and where it looks alike", (event) => answer("anomaly", event.timeStamp)],
-  ["Answer", ["n", "0"], "normal: the judged point and what is no odder than it, or what is painted; all else stays open", (event) => answer("normal", event.timeStamp)],
-  ["Answer", ["e"], "expected event: unusual, but wanted", (event) => answer("expected", event.timeStamp)],
-  ["Answer", ["u"], "unsure", (event) => answer("unsure", event.timeStamp)],
-  ["Answer", ["s"], "skip", (event) => answer("skip", event.timeStamp)],
-  ["Answer", ["z"], "undo, without limit", () => undo("undo")],
-  ["Answer", ["y", "Z"], "redo", () => undo("redo")],
-  ["Answer", ["c"], "comment, goes with the answer", openComment],
+  ["Answer", ["a", "1"], "anomaly: the proposed range, all else is left open; or the painted range, and the rest is normal, save near its ends and where it looks like it", (event) => answer("anomaly", event.timeStamp)],
+  ["Answer", ["n", "0"], "normal: the judged point and what is no odder than it, or the painted range; all else is left open", (event) => answer("normal", event.timeStamp)],
+  ["Answer", ["e"], "expected event: the judged point or the painted range is unusual, but wanted; the rest is normal", (event) => answer("expected", event.timeStamp)],
+  ["Answer", ["u"], "unsure: the point is not asked about again, and never learned from", (event) => answer("unsure", event.timeStamp)],
+  ["Answer", ["s"], "skip: the same, where you do not want to say", (event) => answer("skip", event.timeStamp)],
+  ["Answer", ["z"], "take the last step back, without limit", () => undo("undo")],
+  ["Answer", ["y", "Z"], "bring back what was taken back", () => undo("redo")],
+  ["Answer", ["c"], "comment, saved with the answer", openComment],
   ["Answer", ["b"], "back to the answer before, to look at it or change it", () => walk(1)],
   ["Answer", ["f"], "forward again", () => walk(-1)],
   ["Answer", ["Enter"], "next question", () => resume()],
   ["Answer", ["i"], "similar windows, to label many at once", openSimilar],
-  ["Paint", ["r"], "begin a range, end it, take up its other end", paintKey],
-  ["Paint", ["ArrowLeft", "ArrowRight"], "move its end; with shift by 10 points", (event) => arrow(event.key === "ArrowLeft" ? -1 : 1, event.shiftKey), true],
-  ["Paint", ["Home", "End"], "its end to the edge of the window", (event) => edge(event.key === "Home" ? -1 : 1)],
-  ["Paint", ["Escape"], "drop it", escape],
+  ["Range", ["shift+←", "shift+→"], "make the range a point longer on that side", null],
+  ["Range", ["<", ">"], "make it a point shorter on the left, on the right", (event) => shortenRange(event.key === "<" ? -1 : 1), true],
+  ["Range", ["r"], "paint a range: begin it, end it, move its other end", paintKey],
+  ["Range", ["ArrowLeft", "ArrowRight"], "while painting: move the end, with shift by 10 points", (event) => arrow(event.key === "ArrowLeft" ? -1 : 1, event.shiftKey), true],
+  ["Range", ["Home", "End"], "while painting: the end to the edge of the window", (event) => edge(event.key === "Home" ? -1 : 1)],
+  ["Range", ["Escape"], "drop the range", escape],
   ["Look", ["[", "]"], "zoom the context out, in (arrows move it while nothing is painted)", (event) => zoom(event.key === "[" ? 2 : 0.5), true],
   ["Look", ["w"], "whole series", toggleWhole],
   ["Look", ["d"], "the day before", () => toggle("day")],
   ["Look", ["k"], "the week before", () => toggle("week")],
-  ["Look", ["o"], "siblings: other series at the same time", toggleSiblings],
+  ["Look", ["j"], "the usual range, as a band", () => toggle("usual")],
+  ["Look", ["g"], "the detector's score and alarms, before the answer too", toggleScore],
+  ["Look", ["o"], "other series at the same time, the oddest first", toggleSiblings],
   ["Look", ["t"], "raw rows", toggleRows],
   ["Look", ["m"], "channels stacked or over each other", () => toggle("stack")],
-  ["Look", ["v"], "window as high as the context, or fitted", () => toggle("scale")],
-  ["Label any series", ["l", "/"], "list of series, search", () => openSide("series", { focus: true })],
+  ["Look", ["v"], "the value axis of the context, or one fitted to the window", () => toggle("scale")],
+  ["Label any series", ["l", "/"], "list of series, with search", () => openSide("series", { focus: true })],
   ["Label any series", ["x", "Delete"], "take the labels of the painted range away", (event) => answer("erase", event.timeStamp)],
   ["Label any series", ["+", "-"], "zoom the window", (event) => zoomWindow(event.key === "+" ? 0.5 : 2), true],
   ["Page", ["p"], "progress", () => toggleSide("progress")],

@@ -31,8 +31,7 @@ export async function openSeries(listed, span = null) {
     await prepare(series, shown, context);
     // The usual distance of two points, to see breaks of the clock.
     const near = await tile(series.index, shown.first, shown.last + 1, 4000);
-    const steps = near.times.slice(1).map((time, i) => time - near.times[i]).sort((a, b) => a - b);
-    if (clock && near.step === 1 && steps.length > 0) series.step = steps[steps.length >> 1];
+    series.step = near.step_ms;
   } catch (error) {
     return say(error.message);
   }
@@ -50,7 +49,7 @@ export async function openNamed(index, name, span) {
       const { series, total } = await get("/api/series", { search: name, offset, limit: 100 });
       const found = series.find((listed) => listed.index === index);
       if (found) return openSeries(found, span);
-      if (series.length === 0 || offset + series.length >= total) return say(`there is no series ${name}`);
+      if (series.length === 0 || offset + series.length >= total) return say(`There is no series ${name}`);
     }
   } catch (error) {
     say(error.message);

@@ -9,9 +9,9 @@ import { done, say } from "./toast.js";
 
 const TEXTS = {
   preparing: ["Preparing", "The detector reads the series and looks for its first questions."],
-  asking: ["No question at the moment", "Other experts are at work on the open questions, or the next ones are being chosen."],
+  asking: ["No question at the moment", "Other experts answer the open questions, or the next ones are being chosen."],
   learning: ["Learning from the answers", "The next questions come by themselves when it is done. Meanwhile any series can be labelled."],
-  finishing: ["Finishing", "The last answers are being learned and the model is written."],
+  finishing: ["Finishing", "The last answers are learned from, and the detector is written."],
   done: ["All questions are answered", "The budget is spent. Raise it to be asked more, look at the history, or label any series."],
   failed: ["The session stopped", "What was answered is kept."],
 };

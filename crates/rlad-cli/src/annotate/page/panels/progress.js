@@ -2,6 +2,7 @@
 
 import { byId, count, element, setName } from "../state/element.js";
 import { openNamed } from "./label.js";
+import { changedInWords } from "./effect.js";
 import { closeOverlay, isOpen, onOpen } from "./side.js";
 import { state, watch } from "../state/state.js";
 import { agoText, timeText } from "../state/time.js";
@@ -11,7 +12,7 @@ const WIDTH = 280, HEIGHT = 92, LEFT = 26, BOTTOM = 76, TOP = 8;
 const drawn = new Map();
 
 const fraction = (value) => (value === null || value === undefined ? "–" : value.toFixed(2));
-const percent = ({ same, asked }) => (asked === 0 ? "not asked yet" : `${same} of ${asked} the same`);
+const percent = ({ same, asked }) => (asked === 0 ? "not asked yet" : `${same} of ${asked} answered alike`);
 
 function svg(tag, attributes, text = null) {
   const made = document.createElementNS(SVG, tag);
@@ -40,6 +41,9 @@ function qualityChart(rounds) {
   return chart;
 }
 
+/** What the detector rests on, in sentences. Before the first round is whole, none of its answers was learned from. */
+const groundsOf = (server) => (server.round === 0 && server.questions > 0 ? ["the answers are learned from once all questions of the warm-up have one"] : server.grounds);
+
 const PARTS = [
   ["facts", (server) => [server.phase, server.round, server.round_answered, server.round_questions, server.questions, server.budget, server.labelled_points, server.labelled_anomalies], (server) => {
     const facts = [
@@ -49,10 +53,10 @@ const PARTS = [
     ];
     return element("dl", { class: "facts" }, ...facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
   }],
-  ["quality", (server) => [server.rounds, server.settled, server.grounds], (server) => {
+  ["quality", (server) => [server.rounds, server.settled, groundsOf(server)], (server) => {
     const latest = server.rounds.findLast((round) => round.expected);
     const part = element("section", {}, element("h3", {}, "Expected quality"));
-    part.append(...server.grounds.map((sentence) => element("p", { class: "note" }, sentence[0].toUpperCase() + sentence.slice(1) + ".")));
+    part.append(...groundsOf(server).map((sentence) => element("p", { class: "note" }, sentence[0].toUpperCase() + sentence.slice(1) + ".")));
     if (!latest) return part;
     const rows = ["f1", "precision", "recall"].filter((name) => latest.expected[name]).map((name) => {
       const { expected, low, high } = latest.expected[name];
@@ -62,15 +66,16 @@ const PARTS = [
     const chart = qualityChart(server.rounds);
     if (chart) part.append(chart);
     const kappa = server.rounds.findLast((round) => round.agreement !== null)?.agreement;
-    if (kappa !== undefined) part.append(element("p", { class: "note" }, `The alarms of the last two rounds agree with κ ${fraction(kappa)}.`));
+    if (kappa !== undefined) part.append(element("p", { class: "note" }, `The alarms of the last two rounds agree by Cohen's κ ${fraction(kappa)}, where 1 is the same and 0 chance.`));
     if (server.settled) part.append(element("p", {}, "The last rounds changed little: more answers are likely to bring little."));
     return part;
   }],
   ["changed", (server) => server.changed, (server) => {
     const part = element("section", {}, element("h3", {}, "Changes by the last answers"));
     const events = server.changed?.events ?? [];
+    if (server.changed) part.append(element("p", {}, changedInWords(server.changed)));
     if (events.length === 0) {
-      part.append(element("p", { class: "note" }, server.changed ? `Round ${server.changed.round}: no event appeared, none went.` : "Told after the second round."));
+      if (!server.changed) part.append(element("p", { class: "note" }, "Told after the second round, when there are two detectors to compare."));
       return part;
     }
     const item = (event) => element("li", {}, element("button", { type: "button", onclick: () => {
@@ -85,10 +90,10 @@ const PARTS = [
     const part = element("section", {}, element("h3", {}, "Experts"));
     if (server.experts.length > 0) {
       const rows = server.experts.map((expert) => element("tr", {}, element("th", { scope: "row" }, expert.name), element("td", {}, expert.answers.toLocaleString("en")), element("td", {}, agoText(expert.last_seen_s))));
-      part.append(element("table", {}, element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "name"), element("th", { scope: "col" }, "answers"), element("th", { scope: "col" }, "seen"))), element("tbody", {}, ...rows)));
+      part.append(element("table", {}, element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "name"), element("th", { scope: "col" }, "answers"), element("th", { scope: "col" }, "last seen"))), element("tbody", {}, ...rows)));
     }
     const { within, between } = server.experts_agreement;
-    part.append(element("p", { class: "note" }, `Asked again, one expert: ${percent(within)}. Two experts: ${percent(between)}.`));
+    part.append(element("p", { class: "note" }, `The same question twice: one expert, ${percent(within)}; two experts, ${percent(between)}.`));
     return part;
   }],
 ];

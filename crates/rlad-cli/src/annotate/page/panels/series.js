@@ -15,7 +15,7 @@ let listed = 0;
 let typing = 0;
 
 function item(series) {
-  const labelled = series.n_labelled > 0 ? `${series.n_labelled.toLocaleString("en")} labelled, ${series.n_anomalous.toLocaleString("en")} anomalous` : "no label";
+  const labelled = series.n_labelled > 0 ? `${series.n_labelled.toLocaleString("en")} labelled, ${series.n_anomalous.toLocaleString("en")} of them anomalies` : "no label";
   const button = element("button", { type: "button", onclick: () => {
     closeOverlay();
     openSeries(series);
@@ -24,19 +24,24 @@ function item(series) {
   return element("li", { "data-series": series.index }, button);
 }
 
-async function list(more = false) {
+/** Lists the series anew, or `more` of them; with `keep` as many as were listed, for their counts. */
+async function list(more = false, keep = false) {
   if (!isOpen("series")) return;
   const mine = ++turn;
   try {
     const reply = await get("/api/series", {
-      search: byId("series-search").value.trim(), offset: more ? listed : 0, limit: PAGE, order: byId("series-order").checked ? "labelled" : "name",
+      search: byId("series-search").value.trim(), offset: more ? listed : 0, limit: keep ? Math.max(PAGE, listed) : PAGE, order: byId("series-order").checked ? "labelled" : "name",
     });
     if (mine !== turn) return;
     total = reply.total;
     listed = (more ? listed : 0) + reply.series.length;
     const items = reply.series.map(item);
     if (more) byId("series-list").append(...items);
-    else byId("series-list").replaceChildren(...items);
+    else {
+      const focused = document.activeElement?.closest?.("#series-list li")?.dataset.series;
+      byId("series-list").replaceChildren(...items);
+      if (focused !== undefined) byId("series-list").querySelector(`[data-series="${focused}"] button`)?.focus();
+    }
     byId("series-count").textContent = byId("series-search").value.trim() === "" ? `${total.toLocaleString("en")} series` : `${total.toLocaleString("en")} found`;
   } catch (error) {
     say(error.message);
@@ -70,6 +75,13 @@ byId("series-list").addEventListener("scroll", () => {
   if (listed < total && box.scrollTop + box.clientHeight > box.scrollHeight - 200) list(true);
 });
 onOpen("series", () => list());
+let labelled = "";
+watch(["server"], () => {
+  // Labels of others, too, change the counts.
+  const now = `${state.server.labelled_points}/${state.server.labelled_anomalies}`;
+  if (now !== labelled) list(false, true);
+  labelled = now;
+});
 watch(["series", "screen"], () => {
   for (const row of byId("series-list").children) {
     if (state.screen === "label" && Number(row.dataset.series) === state.series?.index) row.firstChild.setAttribute("aria-current", "true");

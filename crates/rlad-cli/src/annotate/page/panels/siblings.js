@@ -1,6 +1,7 @@
 // Other series at the same time, as small charts below the window.
 
 import { get } from "../state/api.js";
+import { deviationText } from "./channels.js";
 import { Chart } from "../chart/chart.js";
 import { byId, element, setName } from "../state/element.js";
 import { openNamed } from "./label.js";
@@ -26,9 +27,9 @@ async function list() {
   const mine = ++turn;
   const box = byId("siblings");
   try {
-    const { siblings } = series.clock ? await get("/api/siblings", { series: series.index, from: shown.first, to: shown.last + 1, limit: N }) : { siblings: [] };
+    const { siblings } = series.clock ? await get("/api/siblings", { series: series.index, from: shown.first, to: shown.last + 1, point: state.point, limit: N }) : { siblings: [] };
     if (mine !== turn) return;
-    const title = element("h3", {}, "Other series at the same time");
+    const title = element("h3", {}, state.point === null ? "Other series at the same time" : "Other series at the same time, the oddest first");
     if (siblings.length === 0) {
       box.replaceChildren(title, element("p", { class: "note" }, series.clock ? "No other series has points at this time." : "This series has no clock."));
       return;
@@ -43,13 +44,19 @@ async function list() {
         point: placeOf(sibling.times), hover: null, gap: null }));
       const open = () => openNamed(sibling.series, sibling.name, null);
       return element("li", {}, element("button", { type: "button", onclick: open }, canvas, setName(element("span", { class: "name" }), sibling.name),
-        element("span", { class: "note" }, `${momentText(sibling.times[0], true)}`)));
+        element("span", { class: "note" }, noteOf(sibling))));
     });
     box.replaceChildren(title, element("ul", {}, ...items));
     for (const draw of drawings) draw();
   } catch (error) {
     if (error.status !== 0) say(error.message);
   }
+}
+
+/** The channel that is shown, and how odd it is at the judged point's time. */
+function noteOf({ channel, deviation, times }) {
+  const name = state.session.channels.length > 1 ? `${channel}: ` : "";
+  return `${name}${deviationText(deviation) || momentText(times[0], true)}`;
 }
 
 /** Where the judged point's time falls among a sibling's times, or null. */

@@ -1,8 +1,9 @@
 // Windows that look like the one that was answered, as small charts, to label many at once.
 
 import { get } from "../state/api.js";
-import { Chart } from "../chart/chart.js";
+import { Chart, rangeOf as heightsOf } from "../chart/chart.js";
 import { byId, count, element, setName } from "../state/element.js";
+import { channelsShown } from "../state/channels.js";
 import { lanesOf } from "../chart/lanes.js";
 import { enqueue } from "../state/queue.js";
 import { resume } from "./question.js";
@@ -13,16 +14,26 @@ import { say } from "./toast.js";
 import { timeText } from "../state/time.js";
 
 const N = 12;
+/** More channels over each other in a small chart cannot be told apart. */
+const MOST_CHANNELS = 2;
 const NEXT_MARK = { "": "anomaly", anomaly: "normal", normal: "" };
 let cells = [];
+/** The window that the others are compared with, and the range of each channel in all of them. */
+let original = null;
+let scales = [];
+/** The channels that are drawn: of those that are shown the ones that deviate most at the answered point. */
+let channels = [];
 let openedAt = 0;
 let turn = 0;
 
-/** The points that an anomaly covers in a window that looks alike: the painted range at the same distance from the judged point. */
+/**
+ * The points that a label covers in a window that looks alike: of an anomaly the range that was painted, at the same distance from the
+ * judged point; without paint the range that is proposed there.
+ */
 function spanIn(window, base, mark) {
   if (mark === "normal") return { first: window.first, last: window.last };
   const range = rangeOf(base.annotation, base.question);
-  if (!range || buttonOf(base.annotation) === "normal") return { first: window.point, last: window.point };
+  if (!range || buttonOf(base.annotation) === "normal") return window.proposed ?? { first: window.point, last: window.point };
   const clip = (point) => Math.max(window.first, Math.min(window.last, point));
   return { first: clip(window.point + range.first - base.question.point), last: clip(window.point + range.last - base.question.point) };
 }
@@ -33,28 +44,48 @@ export async function openSimilar() {
   const base = shown ?? state.last;
   if (!base) return say("Answer a question first, then i shows windows like it");
   const mine = ++turn;
-  let windows;
+  let windows, reference;
   try {
-    ({ windows } = await get("/api/similar", { series: base.question.series.index, point: base.question.point, n: N }));
+    ({ windows, reference } = await get("/api/similar", { series: base.question.series.index, point: base.question.point, n: N }));
   } catch (error) {
     return say(error.message);
   }
   if (mine !== turn) return;
-  if (windows.length === 0) return say("No window without a label looks like it");
   change({ screen: "similar" });
   openedAt = performance.now();
-  byId("similar-note").textContent = `like ${base.question.series.name}, ${timeText(base.question.time)}, answered ${inWords(base.annotation)}. a or n marks and goes on; what is shaded will be labelled.`;
+  const isAlone = windows.length === 0;
+  byId("similar-none").hidden = !isAlone;
+  for (const id of ["similar-anomaly", "similar-normal", "similar-clear", "similar-save"]) byId(id).hidden = isAlone;
+  scales = scalesOf([reference, ...windows]);
+  const size = (channel) => Math.abs(base.question.deviations?.[channel] ?? 0);
+  channels = channelsShown(reference.values.length).sort((a, b) => size(b) - size(a)).slice(0, MOST_CHANNELS);
+  const names = state.session.channels;
+  const drawn = names.length > 1 ? ` Drawn: ${channels.map((channel) => names[channel]).join(", ")}.` : "";
+  byId("similar-note").textContent = isAlone ? "" : `a or n marks a window and goes on; what is shaded will be labelled. All have one scale.${drawn}`;
+  original = referenceOf(reference, base);
   cells = windows.map((window, i) => cell(window, i, base));
-  byId("similar-list").replaceChildren(...cells.map((made) => made.row));
+  byId("similar-list").replaceChildren(original.row, ...cells.map((made) => made.row));
+  drawReference();
   for (const made of cells) mark(made, "");
-  cells[0].button.focus();
+  (cells[0]?.button ?? byId("similar-close")).focus();
+}
+
+/** The lowest and highest value of each channel in all windows, with a little room. */
+const scalesOf = (windows) => windows[0].values.map((_, channel) => heightsOf(windows.map(({ values }) => ({ from: 0, step: 1, low: values[channel], high: values[channel] })), 0, Infinity));
+
+/** The window that the others are compared with: it is labelled already, and stands first. */
+function referenceOf(window, base) {
+  const canvas = element("canvas", { "aria-hidden": "true" });
+  const row = element("li", { id: "similar-reference" }, element("div", { class: "reference" }, canvas, setName(element("span", { class: "name" }), window.series.name),
+    element("span", { class: "note" }, timeText(window.time)), element("span", { class: "mark" }, `Your answer: ${inWords(base.annotation)}`)));
+  return { window, base, row, chart: new Chart(canvas) };
 }
 
 function cell(window, i, base) {
   const canvas = element("canvas", { "aria-hidden": "true" });
   const word = element("span", { class: "mark" });
   const button = element("button", { type: "button", onclick: () => mark(cells[i], NEXT_MARK[cells[i].row.dataset.mark]) },
-    canvas, setName(element("span", { class: "name" }), window.series.name), element("span", { class: "note" }, timeText(window.time)), word);
+    canvas, setName(element("span", { class: "name" }), window.series.name), element("span", { class: "note" }, `${timeText(window.time)}; ${Math.round(window.likeness * 100)}\u00a0%\u00a0alike`), word);
   return { window, base, canvas, word, button, chart: new Chart(canvas), row: element("li", { "data-mark": "" }, button) };
 }
 
@@ -67,19 +98,32 @@ function mark(made, label) {
   byId("status").textContent = `${label === "" ? "not marked" : label}; ${count(marked, "window")} marked`;
 }
 
-function drawCell({ window, base, chart, row }) {
-  const label = row.dataset.mark;
+/** Draws a window with one span labelled, on the scale of all. */
+function drawOne({ window, chart }, labels) {
   const { from, values } = window;
-  const to = from + values[0].length - 1;
-  const visible = { from: from - 0.5, to: to + 0.5 };
+  const visible = { from: from - 0.5, to: from + values[0].length - 0.5 };
   const tile = { from, step: 1, low: values, high: values, times: null };
-  const span = label === "" ? null : spanIn(window, base, label);
-  chart.draw({ ...visible, compact: true, clock: null, lanes: lanesOf(tile, [], { ...visible, stacked: false, ringed: false, dots: false }), labels: span ? [{ ...span, label }] : [],
-    painted: null, focus: null, point: window.point, hover: null, gap: null });
+  const lanes = lanesOf(tile, [], { ...visible, order: channels, stacked: false, ranges: scales });
+  chart.draw({ ...visible, compact: true, clock: null, lanes, labels, painted: null, focus: null, point: window.point, hover: null, gap: null });
+}
+
+function drawCell(made) {
+  const label = made.row.dataset.mark;
+  drawOne(made, label === "" ? [] : [{ ...spanIn(made.window, made.base, label), label }]);
+}
+
+/** Draws the window that was answered, with the labels that its answer gave. */
+function drawReference() {
+  const { base } = original;
+  const button = buttonOf(base.annotation);
+  const { proposed } = base.question;
+  const spans = base.annotation.kind === "marked" && button === "anomaly" && proposed ? [{ ...proposed, label: button }] : base.annotation.spans ?? [];
+  drawOne(original, spans.filter((span) => span.label === button));
 }
 
 /** Marks the window in focus and goes on to the next. */
 export function markFocused(label) {
+  if (cells.length === 0) return;
   const at = Math.max(0, cells.findIndex((made) => made.button === document.activeElement));
   mark(cells[at], label);
   cells[Math.min(cells.length - 1, at + 1)].button.focus();
@@ -91,6 +135,7 @@ export function markAll(label) {
 
 /** Moves the focus by cells to the right, or by rows down. */
 export function moveFocus(right, down) {
+  if (cells.length === 0) return;
   const at = Math.max(0, cells.findIndex((made) => made.button === document.activeElement));
   const top = cells[0].row.offsetTop;
   const columns = Math.max(1, cells.filter((made) => made.row.offsetTop === top).length);
@@ -120,5 +165,7 @@ byId("similar-clear").addEventListener("click", () => markAll(""));
 byId("similar-save").addEventListener("click", saveSimilar);
 byId("similar-close").addEventListener("click", closeSimilar);
 watchSettings((name) => {
-  if (name === "theme" && state.screen === "similar") cells.forEach(drawCell);
+  if (name !== "theme" || state.screen !== "similar") return;
+  drawReference();
+  cells.forEach(drawCell);
 });

@@ -29,7 +29,7 @@ byId("who-change").addEventListener("click", () => {
 byId("theme").addEventListener("change", () => choose("theme", byId("theme").value));
 byId("zone").addEventListener("change", () => choose("zone", byId("zone").value));
 byId("keys-on").addEventListener("change", () => choose("keys", byId("keys-on").checked));
-for (const [id, name] of [["show-day", "day"], ["show-week", "week"], ["show-stack", "stack"], ["show-scale", "scale"]]) {
+for (const [id, name] of [["show-day", "day"], ["show-week", "week"], ["show-stack", "stack"], ["show-scale", "scale"], ["show-usual", "usual"], ["show-score", "score"]]) {
   const button = byId(id);
   button.setAttribute("aria-pressed", String(setting(name)));
   button.addEventListener("click", () => choose(name, !setting(name)));

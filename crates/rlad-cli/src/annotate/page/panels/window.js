@@ -18,8 +18,8 @@ let drag = null;
 
 /** Why nothing can be painted at the moment, or null. */
 function obstacle() {
-  if (!state.series || state.given) return "nothing to paint on yet";
-  return state.screen === "ask" && state.question?.kind === "point" ? "this session asks about single points" : null;
+  if (!state.series || state.given) return "There is nothing to paint on yet";
+  return state.screen === "ask" && state.question?.kind === "point" ? "This session asks about single points: there is no range" : null;
 }
 
 const pointUnder = (event) => Math.max(state.shown.first, Math.min(state.shown.last, Math.round(windowChart.pointAt(event.clientX))));
@@ -45,6 +45,27 @@ export function paintMove(by) {
   if (isLabelling && (end < state.shown.first || end > state.shown.last)) moveWindow(end);
 }
 
+/** Moves one side of the range by a point: of the painted one, else of the one that is proposed. The range keeps the judged point. */
+function moveSide(side, by) {
+  const why = obstacle();
+  if (why) return say(why);
+  const { point, shown, question, screen, series } = state;
+  const range = painted(state.paint, point) ?? (screen === "ask" ? (question?.proposed ?? { first: point, last: point }) : null);
+  if (!range) return say("Paint a range first: drag over the window, or r and the arrows");
+  const limits = screen === "ask" ? shown : { first: 0, last: series.n_points - 1 };
+  const moved = { ...range, [side]: range[side] + by };
+  const isWhole = moved.first <= moved.last && (point === null || (moved.first <= point && point <= moved.last));
+  if (!isWhole) return say("The range keeps the judged point");
+  if (moved.first < limits.first || moved.last > limits.last) return say("The range stays in what is shown");
+  change({ paint: between(moved.first, moved.last) });
+}
+
+/** Makes the range a point longer, on the left (-1) or on the right (1). */
+export const growRange = (sign) => (sign < 0 ? moveSide("first", -1) : moveSide("last", 1));
+
+/** Makes the range a point shorter, on the left (-1) or on the right (1). */
+export const shortenRange = (sign) => (sign < 0 ? moveSide("first", 1) : moveSide("last", -1));
+
 export const isPainting = () => isMoving(state.paint);
 
 export function dropPaint() {
@@ -54,7 +75,7 @@ export function dropPaint() {
 /** Shows `times` as many points in the window, where any series is labelled. */
 export function zoomWindow(times, middle = null) {
   const { series, shown } = state;
-  if (state.screen !== "label") return say("the window of a question stays as the question is");
+  if (state.screen !== "label") return say("The window of a question cannot be zoomed; [ and ] zoom the context");
   const length = shown.last - shown.first + 1;
   const wanted = Math.round(Math.max(Math.min(MIN_WINDOW, series.n_points), Math.min(series.n_points, MAX_WINDOW, length * times)));
   const at = middle ?? (shown.first + shown.last) / 2;
@@ -115,7 +136,7 @@ function valuesAt(point, all = true) {
   return values.length > 1 && !all ? moment : `${moment}: ${named}`;
 }
 
-watch(["hover", "series", "shown", "point", "paint", "drawnAt", "loaded"], () => {
+watch(["hover", "series", "shown", "point", "paint", "drawnAt", "loaded", "absent", "question"], () => {
   const { series, shown, point, hover } = state;
   if (!series) return;
   const range = painted(state.paint, point);
@@ -123,7 +144,11 @@ watch(["hover", "series", "shown", "point", "paint", "drawnAt", "loaded"], () =>
   byId("readout").textContent = at === null ? "" : valuesAt(at, false);
   const n = shown.last - shown.first + 1;
   byId("paint").setAttribute("aria-pressed", String(state.paint !== null));
-  byId("window-note").textContent = range ? `painted: ${count(range.last - range.first + 1, "point")}` : count(n, "point");
+  const proposed = state.screen === "ask" && !state.question?.answer ? state.question?.proposed : null;
+  const size = (of) => count(of.last - of.first + 1, "point");
+  const absent = series.clock && state.absent.length > 0 ? `; no data a ${state.absent.join(" and a ")} before` : "";
+  const what = range ? `range: ${size(range)} of ${n.toLocaleString("en")}` : proposed ? `proposed: ${size(proposed)} of ${n.toLocaleString("en")}` : count(n, "point");
+  byId("window-note").textContent = `${what}${absent}`;
 });
 
 watch(["series", "shown", "drawnAt", "loaded"], () => {

@@ -43,11 +43,17 @@ export function inWords(annotation) {
   return points > 1 ? `${name}, ${points.toLocaleString("en")} points` : name;
 }
 
-/** The labels that an answer teaches, in words: `{ anomaly, normal, open }` are numbers of points. */
-export function taughtInWords({ anomaly, normal, open }) {
+/**
+ * The labels that an answer gives, in words: `{ anomaly, normal, expected, open }` are numbers of points. Of the label `own`, which stands
+ * on the button itself, only the number is told.
+ */
+export function taughtInWords({ anomaly, normal, expected = 0, open }, own = null) {
   const parts = [];
-  if (anomaly > 0) parts.push(`anomaly, ${count(anomaly, "point")}`);
-  if (normal > 0) parts.push(anomaly > 0 ? `${normal.toLocaleString("en")} normal` : `normal, ${count(normal, "point")}`);
+  for (const [name, n] of [["expected", expected], ["anomaly", anomaly], ["normal", normal]]) {
+    if (n === 0) continue;
+    if (parts.length > 0) parts.push(`${n.toLocaleString("en")} ${name}`);
+    else parts.push(name === own ? count(n, "point") : `${name === "expected" ? "expected event" : name}, ${count(n, "point")}`);
+  }
   if (open > 0) parts.push(`${open.toLocaleString("en")} left open`);
   return parts.join("; ");
 }

@@ -1,7 +1,7 @@
 // Choices of one person in this browser: name, colours, zone of the times, what charts show.
 
 const PREFIX = "rlad.";
-const DEFAULTS = { theme: "auto", zone: "utc", keys: true, day: true, week: true, stack: true, scale: false, side: "progress" };
+const DEFAULTS = { theme: "auto", zone: "utc", keys: true, day: true, week: true, stack: true, scale: false, usual: true, score: false, side: "progress" };
 const chosen = { ...DEFAULTS };
 const watchers = [];
 

@@ -27,6 +27,14 @@ export const state = {
   paint: null,
   /** The comment that goes with the next answer. */
   comment: null,
+  /** The channels that are not shown, by their index. */
+  hidden: [],
+  /** The labels that the answer under the pointer would give, or null. */
+  preview: null,
+  /** What each answer would teach, `{anomaly, normal, expected}`, as the server tells it of the present range; or null. */
+  teaches: null,
+  /** The earlier periods that have no data here: `day`, `week`. */
+  absent: [],
   /** The point under the pointer, or null. */
   hover: null,
   /** The answer that was confirmed last: `{question, annotation, entry}`, or null. */

@@ -46,26 +46,46 @@ export function bestTile(series, from, to) {
 export const rawTile = (series, first, last) =>
   kept.findLast((tile) => tile.series === series && tile.step === 1 && tile.from <= first && tile.to > last) ?? null;
 
-/** The time of a point by a tile's clock; between two buckets it runs evenly. */
+/** The places at which the time of a tile's points is known, `[points, times]`; a gap is two times at the edge between its points. */
+function knotsOf({ from, to, step, times, step_ms, gaps }) {
+  const usual = step_ms ?? 1;
+  const half = usual / 2;
+  const known = times.map((time, i) => [from + i * step, time]);
+  for (const [point, before, after] of gaps) known.push([point - 0.5, before + half], [point - 0.5, after - half]);
+  known.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  if (known.length > 0) {
+    const [last, time] = known.at(-1);
+    known.unshift([from - 0.5, known[0][1] - half]);
+    known.push([to - 0.5, time + (to - 0.5 - last) * usual]);
+  }
+  return [known.map(([point]) => point), known.map(([, time]) => time)];
+}
+
+/** The value at `at` of a line through places `xs` with the values `ys`; beyond them it goes on by `slope`. */
+function between(xs, ys, at, slope) {
+  if (xs.length === 0) return at;
+  if (at <= xs[0]) return ys[0] + (at - xs[0]) * slope;
+  if (at >= xs.at(-1)) return ys.at(-1) + (at - xs.at(-1)) * slope;
+  let low = 0, high = xs.length - 1;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (xs[middle] <= at) low = middle;
+    else high = middle;
+  }
+  const length = xs[high] - xs[low];
+  return length > 0 ? ys[low] + ((at - xs[low]) / length) * (ys[high] - ys[low]) : ys[low];
+}
+
+const knots = (tile) => (tile.knots ??= knotsOf(tile));
+
+/** The time of a point by a tile's clock; between two buckets it runs evenly, save over the gaps. */
 export function timeAt(tile, point) {
-  const { from, step, times } = tile;
-  if (times.length === 0) return point;
-  const at = (point - from) / step;
-  const i = Math.max(0, Math.min(times.length - 2, Math.floor(at)));
-  if (times.length === 1) return times[0] + (point - from);
-  return times[i] + (at - i) * (times[i + 1] - times[i]);
+  const [points, times] = knots(tile);
+  return between(points, times, point, tile.step_ms ?? 1);
 }
 
 /** The point at a time, with a fraction; the inverse of `timeAt`. */
 export function pointAt(tile, time) {
-  const { from, step, times } = tile;
-  if (times.length < 2) return from;
-  let low = 0, high = times.length - 1;
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (times[middle] <= time) low = middle;
-    else high = middle;
-  }
-  const length = times[high] - times[low];
-  return from + step * (low + (length > 0 ? (time - times[low]) / length : 0));
+  const [points, times] = knots(tile);
+  return between(times, points, time, 1 / (tile.step_ms ?? 1));
 }
