@@ -190,13 +190,13 @@ fn a_threshold_is_adapted_to_the_data_that_are_scored() {
     stdout(&rlad(dir.path(), "train host.csv --session s --config small.toml --oracle truth --part ..0.8"));
     // The scores, and the threshold above which they are alarms.
     let detected = |line: &str| {
-        stdout(&rlad(dir.path(), &format!("detect s host.csv --out scores.csv --part 0.8.. {line}")));
+        stdout(&rlad(dir.path(), &format!("detect s host.csv --out scores.csv --part 0.8..{line}")));
         let text = fs::read_to_string(dir.path().join("scores.csv")).unwrap();
         let cell = |row: &str, column: usize| row.split(',').nth(column).unwrap().to_owned();
         let scores: Vec<String> = text.lines().skip(1).map(|row| cell(row, 2)).collect();
         (scores, cell(text.lines().nth(1).unwrap(), 3).parse::<f64>().unwrap())
     };
-    let (as_trained, adapted) = (detected(""), detected("--adapt"));
+    let (as_trained, adapted) = (detected(""), detected(" --adapt"));
     assert_eq!(as_trained.0, adapted.0, "the scores stay");
     assert!(as_trained.1.to_bits() != adapted.1.to_bits() && (as_trained.1 - adapted.1).abs() < 5.0, "{}", adapted.1);
 }
