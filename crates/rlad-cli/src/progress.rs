@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::visible::visible;
+
 /// Work that ends before this shows no bar.
 const DELAY: Duration = Duration::from_secs(2);
 
@@ -38,7 +40,7 @@ impl Progress {
 
     /// Sets the text after the bar, such as the loss or the questions used.
     pub(crate) fn set_message(&mut self, message: String) {
-        self.bar.set_message(message);
+        self.bar.set_message(visible(&message).into_owned());
         self.show_if_due();
     }
 

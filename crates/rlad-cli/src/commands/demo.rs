@@ -18,7 +18,7 @@ use crate::commands::detect::{ScoredPart, score, write_report};
 use crate::evaluation::{Check, strict_line};
 use crate::findings::Findings;
 use crate::folder::Folder;
-use crate::output::print;
+use crate::output::{print, print_json};
 use crate::shipped::unpack;
 use crate::training::Training;
 
@@ -82,7 +82,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
             "seconds": trained.seconds,
             "out": args.out,
         });
-        print(&serde_json::to_string_pretty(&result)?)?;
+        print_json(&result)?;
     } else {
         print(&format!(
             "after {} questions ({} labelled points):    {}",
