@@ -26,7 +26,7 @@ fn all() -> Vec<Series> {
         ),
         ("the first", (0..n).map(|i| i64::MIN + i).collect()),
         ("the last", (0..n).rev().map(|i| i64::MAX - i).collect()),
-        ("nine years a step", (0..n).map(|i| -270 * YEAR + i * 9 * YEAR).collect()),
+        ("nine years a step", (0..n).map(|i| (i - n / 2) * 9 * YEAR).collect()),
         (
             "a gap of centuries",
             (0..n).map(|i| (i - n / 2) * hour + if i < n / 2 { -280 * YEAR } else { 280 * YEAR }).collect(),
@@ -62,7 +62,7 @@ fn whatever_the_times_a_detector_scores_them_and_a_stream_does_the_same() {
     session.run(&mut TruthOracle::new(&truths)).unwrap();
     let model = session.finish().unwrap().without_answers();
     let mut decision = model.decision().clone();
-    (decision.merge_within, decision.alarms_per_week) = (Length::Time(i64::MAX), 1e-9);
+    (decision.merge_within, decision.alarms_per_week) = (Length::Time(i64::MAX), 0.01);
     let patient = Arc::new(model.clone().with_decision(decision).unwrap());
     for series in &all {
         let scores = model.detect(series).unwrap();
@@ -87,7 +87,8 @@ fn whatever_the_times_files_keep_them() {
         session.query();
         session.detector()
     };
-    for series in &all {
+    // An index in a file is the number of a row, and the size of a number tells its unit.
+    for series in all.iter().filter(|series| series.time_format() == TimeFormat::Civil) {
         let scores = vec![model.detect(series).unwrap()];
         let path = folder.path().join("scores.csv");
         write_scores(&path, &scores).unwrap();
@@ -96,13 +97,9 @@ fn whatever_the_times_files_keep_them() {
         let one = std::slice::from_ref(series);
         for format in LabelFormat::ALL {
             let Ok(text) = export_labels(format, one, &labels) else { continue };
-            // Numbers that are no indices of points are times of another form where a series has no clock.
-            if series.clock().has_days {
-                let imported = import_labels(format, "cpu.csv".as_ref(), text.as_bytes(), one);
-                let imported =
-                    imported.unwrap_or_else(|error| panic!("{} as {format}: {error}\n{text}", series.name()));
-                assert_eq!(imported.labels[0].spans, labels[0].spans, "{} as {format}", series.name());
-            }
+            let imported = import_labels(format, "cpu.csv".as_ref(), text.as_bytes(), one);
+            let imported = imported.unwrap_or_else(|error| panic!("{} as {format}: {error}\n{text}", series.name()));
+            assert_eq!(imported.labels[0].spans, labels[0].spans, "{} as {format}", series.name());
         }
     }
 }
