@@ -1,7 +1,8 @@
 //! The user's browser.
 
 use std::env;
-use std::io::{self, Write};
+
+use crate::output::tell;
 
 /// Opens a page in the user's browser, where there is a desktop to open it on. That it cannot be opened is told, and nothing more: the
 /// address stands above.
@@ -9,8 +10,7 @@ pub(crate) fn open(url: &str) {
     if has_desktop()
         && let Err(error) = open::that_detached(url)
     {
-        // There is nobody to tell if stderr is closed.
-        let _ = writeln!(io::stderr(), "cannot open a browser: {error}");
+        tell(&format!("cannot open a browser: {error}"));
     }
 }
 

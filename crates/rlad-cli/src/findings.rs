@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::explained::{against_usual, why};
 use crate::figures::{count, moment, stretch, whole};
 use crate::picture::Picture;
+use crate::visible::visible;
 
 /// The worst events that are kept, and those that are printed.
 const N_KEPT: usize = 12;
@@ -197,7 +198,8 @@ impl Finding {
         } else {
             series.clone()
         };
-        [name, stretch(*time_format, *start, *end), self.against_usual(), self.picture.line()]
+        let (name, value) = (visible(&name).into_owned(), visible(&self.against_usual()).into_owned());
+        [name, stretch(*time_format, *start, *end), value, self.picture.line()]
     }
 }
 

@@ -1,6 +1,6 @@
 //! Ctrl-C: what is kept, and how to go on.
 
-use std::io::{self, Write};
+use crate::output::tell;
 
 /// The exit code of a program that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
@@ -12,8 +12,9 @@ pub(crate) fn leave_at_next(line: Option<String>) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         if runtime.is_ok_and(|runtime| runtime.block_on(tokio::signal::ctrl_c()).is_ok()) {
             if let Some(line) = line {
-                // There is nobody to tell if stderr is closed.
-                let _ = writeln!(io::stderr(), "\n{line}");
+                // Below what the terminal shows of the key.
+                tell("");
+                tell(&line);
             }
             #[expect(clippy::exit, reason = "the user wants to leave, and nothing is lost")]
             std::process::exit(INTERRUPTED);

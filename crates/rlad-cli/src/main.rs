@@ -31,6 +31,7 @@ mod settings;
 mod shipped;
 mod terminal;
 mod training;
+mod visible;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -40,6 +41,7 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser};
 
 use crate::args::{Cli, Command};
+use crate::visible::visible;
 
 /// Exit code of an error; clap's usage errors have it too.
 const ERROR: u8 = 2;
@@ -101,7 +103,8 @@ fn write_manual(folder: &Path) -> anyhow::Result<ExitCode> {
 /// The text of an error for the user: its message and causes in one line, then advice on what may be done about it.
 fn describe(error: &anyhow::Error, has_data_flags: bool) -> String {
     let hint = hint::hint(error, has_data_flags).map_or_else(String::new, |hint| format!("hint: {hint}\n"));
-    format!("error: {error:#}\n{hint}")
+    let causes: Vec<String> = error.chain().map(|cause| visible(&cause.to_string()).into_owned()).collect();
+    format!("error: {}\n{hint}", causes.join(": "))
 }
 
 /// Whether the reader of stdout went away, as `head` does. Files are written through [`rlad::Error`], and a failure to

@@ -1,9 +1,22 @@
-//! Lines for the user: results on stdout, notes on stderr.
+//! Lines for the user: results on stdout, notes on stderr. What a terminal would obey is escaped.
 
 use std::io::{self, Write};
 
-/// Writes a line to stdout.
-pub(crate) fn print(line: &str) -> anyhow::Result<()> {
+use serde_json::Value;
+
+use crate::visible::{visible, visible_json, visible_lines};
+
+/// Writes a line, or several, to stdout.
+pub(crate) fn print(lines: &str) -> anyhow::Result<()> {
+    write_line(&visible_lines(lines))
+}
+
+/// Writes JSON to stdout, over several lines.
+pub(crate) fn print_json(json: &Value) -> anyhow::Result<()> {
+    write_line(&visible_json(&serde_json::to_string_pretty(json)?))
+}
+
+fn write_line(line: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(line.as_bytes())?;
     stdout.write_all(b"\n")?;
@@ -12,18 +25,16 @@ pub(crate) fn print(line: &str) -> anyhow::Result<()> {
 
 /// Writes to stderr what the columns of the data were taken for, a line each kind of file.
 pub(crate) fn print_roles(roles: &[String]) {
-    let mut stderr = io::stderr().lock();
-    for role in roles {
-        // There is nobody to tell if stderr is closed.
-        let _ = writeln!(stderr, "read {role}");
-    }
+    roles.iter().for_each(|role| tell(&format!("read {role}")));
 }
 
 /// Writes notes to stderr, a line each.
 pub(crate) fn print_notes(notes: &[String]) {
-    let mut stderr = io::stderr().lock();
-    for note in notes {
-        // There is nobody to tell if stderr is closed.
-        let _ = writeln!(stderr, "note: {note}");
-    }
+    notes.iter().for_each(|note| tell(&format!("note: {note}")));
+}
+
+/// Writes a line to stderr.
+pub(crate) fn tell(line: &str) {
+    // There is nobody to tell if stderr is closed.
+    let _ = writeln!(io::stderr(), "{}", visible(line));
 }

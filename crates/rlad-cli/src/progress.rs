@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
+use crate::visible::visible;
+
 /// Work that ends before this shows no bar.
 const DELAY: Duration = Duration::from_secs(2);
 
@@ -51,8 +53,8 @@ impl Progress {
     }
 
     /// Sets the text after the bar, such as the loss or the questions used.
-    pub(crate) fn set_message(&mut self, message: String) {
-        self.bar.set_message(message);
+    pub(crate) fn set_message(&mut self, message: &str) {
+        self.bar.set_message(visible(message).into_owned());
         self.show_if_due();
     }
 
@@ -136,7 +138,7 @@ mod tests {
         let target = ProgressDrawTarget::term_like(Box::new(paper.clone()));
         let mut progress = Progress::on(target, "training", 0, 10, delay);
         progress.set(3);
-        progress.set_message("loss 0.25, 40 questions".to_owned());
+        progress.set_message("loss 0.25, 40 questions");
         paper.text()
     }
 

@@ -202,7 +202,7 @@ struct SeriesData<'a> {
     start: f64,
     /// The time from each drawn point to the next, in multiples of `unit`.
     unit: f64,
-    deltas: Vec<i64>,
+    deltas: Vec<u64>,
     /// The positions of drawn points before which time has a gap.
     breaks: Vec<usize>,
     /// One list a channel; null for a missing value.
@@ -302,8 +302,8 @@ fn series_data<'a>(this: &'a ReportSeries<'a>, max_points: usize) -> SeriesData<
     let has_clock = !matches!(series.time_format(), TimeFormat::Index);
     let in_page_units = |time: f64| in_page_units(series.time_format(), time);
     let time = |point: usize| in_page_units(series.timestamps()[point] as f64);
-    let gaps: Vec<i64> =
-        drawn.windows(2).map(|pair| series.timestamps()[pair[1]] - series.timestamps()[pair[0]]).collect();
+    let gaps: Vec<u64> =
+        drawn.windows(2).map(|pair| series.timestamps()[pair[1]].abs_diff(series.timestamps()[pair[0]])).collect();
     let unit = gaps.iter().copied().fold(0, greatest_common_divisor).max(1);
     SeriesData {
         name: series.name(),
@@ -316,7 +316,7 @@ fn series_data<'a>(this: &'a ReportSeries<'a>, max_points: usize) -> SeriesData<
         unit: in_page_units(unit as f64),
         deltas: gaps.iter().map(|gap| gap / unit).collect(),
         breaks: (1..drawn.len())
-            .filter(|&i| drawn[i] == drawn[i - 1] + 1 && slots[drawn[i]] - slots[drawn[i - 1]] > 1)
+            .filter(|&i| drawn[i] == drawn[i - 1] + 1 && slots[drawn[i]].abs_diff(slots[drawn[i - 1]]) > 1)
             .collect(),
         values: columns[..series.n_channels()].iter().map(|column| pick(column, &drawn)).collect(),
         scores: pick(&this.scores, &drawn),
@@ -394,7 +394,7 @@ fn rounded(value: f64) -> Option<f64> {
     value.is_finite().then(|| format!("{value:.6e}").parse().expect("a formatted number is a number"))
 }
 
-fn greatest_common_divisor(a: i64, b: i64) -> i64 {
+fn greatest_common_divisor(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 

@@ -1,6 +1,6 @@
 //! A session that is trained in its folder: asks, learns, and writes what a resumed session needs after each round.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::evaluation::Check;
 use crate::folder::{self, Folder};
 use crate::logged_oracle::{LoggedOracle, SessionLog};
+use crate::output::tell;
 use crate::progress::Progress;
 
 /// A session under way.
@@ -77,12 +78,10 @@ impl Training<'_> {
                 }
                 if let Some(bar) = &mut bar {
                     bar.set(summary.questions as u64);
-                    bar.set_message(told(&summary));
+                    bar.set_message(&told(&summary));
                 }
                 if is_log {
-                    // There is nobody to tell if stderr is closed.
-                    let _ =
-                        writeln!(io::stderr(), "{} of {n_questions} questions, {}", summary.questions, told(&summary));
+                    tell(&format!("{} of {n_questions} questions, {}", summary.questions, told(&summary)));
                 }
                 history.push(line);
             }
@@ -95,7 +94,7 @@ impl Training<'_> {
             self.folder.write_checkpoint(&self.session.checkpoint())?;
         };
         if let Some(bar) = &mut bar {
-            bar.set_message("fitting the detector".to_owned());
+            bar.set_message("fitting the detector");
         }
         let model = self.session.finish()?;
         self.folder.write_model(model.to_bytes())?;

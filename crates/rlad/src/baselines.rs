@@ -54,7 +54,7 @@ pub use self::spectral_residual::SpectralResidualConfig;
 pub use self::spot::{SpotConfig, TailFit};
 pub use self::sr_cnn::SrCnnConfig;
 use self::window_detector::WindowDetector;
-use self::windows::{Corpus, Scaled, Standard};
+use self::windows::{Arrays, Corpus, Scaled, Standard, agrees};
 use crate::data::label::{Label, Labels};
 use crate::data::series::{Part, Series};
 use crate::detect::detector::{Detector, ID_DIGITS, check_channels, leave_out_missing};
@@ -91,6 +91,21 @@ struct BaselineRecord {
     n_labelled_points: usize,
     standards: BTreeMap<String, Standard>,
     fitted: Fitted,
+}
+
+/// The most channels of series that a baseline is read for.
+const MOST_CHANNELS: usize = 65_536;
+
+impl BaselineRecord {
+    /// Takes in the arrays, and refuses a record that fitting would not have made: nothing that scores need look at it again.
+    fn restore(&mut self, arrays: &Arrays) -> Result<()> {
+        self.method.validate()?;
+        agrees((1..=MOST_CHANNELS).contains(&self.n_channels), &format!("from 1 to {MOST_CHANNELS} channels"))?;
+        agrees(self.threshold.is_finite(), "a threshold that is a number")?;
+        let fits = self.standards.values().all(|standard| standard.fits(self.n_channels));
+        agrees(fits, "a mean and a deviation above 0 for each channel of a series")?;
+        self.fitted.restore(&self.method, self.n_channels, arrays)
+    }
 }
 
 impl Baseline {
@@ -156,17 +171,12 @@ impl Baseline {
     /// Reads the bytes of a baseline's file; `path` is for errors.
     ///
     /// # Errors
-    /// [`Error::Format`], [`Error::Version`] or [`Error::Damaged`] where the bytes are not a whole baseline of this version.
+    /// [`Error::Format`], [`Error::Version`] or [`Error::Damaged`] where the bytes are not a whole baseline of this version, or its parts do
+    /// not fit each other.
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self> {
         let (tensors, mut record, hash): (Tensors, BaselineRecord, _) = tensor_file::read(path, KIND, &bytes)?;
         let arrays = tensors.into_iter().map(|(name, (_, values))| (name, values)).collect();
-        if let Some(detector) = record.fitted.detector_mut() {
-            detector.set_arrays(&arrays).map_err(|problem| Error::Format {
-                path: path.to_owned(),
-                expected: "a baseline with its arrays".to_owned(),
-                source: Some(problem.into()),
-            })?;
-        }
+        record.restore(&arrays).map_err(|problem| tensor_file::misfit(path, KIND, problem))?;
         Ok(Self { record, bytes, hash })
     }
 

@@ -157,4 +157,15 @@ mod tests {
             assert!(left.len() < names.len(), "a circle is among {names:?}");
         }
     }
+
+    #[test]
+    fn names_are_set_as_text() {
+        for script in ASSETS.iter().filter(|asset| asset.kind == SCRIPT && !asset.name.ends_with(".min.js")) {
+            let text = std::str::from_utf8(script.bytes).unwrap();
+            for markup in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "createContextualFragment"]
+            {
+                assert!(!text.contains(markup), "{}: {markup}", script.name);
+            }
+        }
+    }
 }

@@ -177,13 +177,14 @@ impl LabellingServer {
         let timestamps = series.timestamps();
         let mut values = vec![vec![None; points.len()]; series.n_channels()];
         if clock.has_days {
-            let slot = |point: usize| clock.slot(timestamps[point].saturating_sub(lag));
-            let mut then = timestamps.partition_point(|timestamp| clock.slot(*timestamp) < slot(points.start));
+            // None before the first time that there is.
+            let slot = |point: usize| timestamps[point].checked_sub(lag).map(|then| clock.slot(then));
+            let mut then = timestamps.partition_point(|timestamp| Some(clock.slot(*timestamp)) < slot(points.start));
             for (i, point) in points.enumerate() {
-                while then < timestamps.len() && clock.slot(timestamps[then]) < slot(point) {
+                while then < timestamps.len() && Some(clock.slot(timestamps[then])) < slot(point) {
                     then += 1;
                 }
-                if then < timestamps.len() && clock.slot(timestamps[then]) == slot(point) {
+                if then < timestamps.len() && Some(clock.slot(timestamps[then])) == slot(point) {
                     for (channel, value) in series.row(then).iter().enumerate() {
                         values[channel][i] = Some(*value);
                     }

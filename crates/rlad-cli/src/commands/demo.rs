@@ -19,7 +19,7 @@ use crate::commands::ending::{begin_command, next};
 use crate::evaluation::{Check, strict_line};
 use crate::findings::Findings;
 use crate::folder::Folder;
-use crate::output::print;
+use crate::output::{print, print_json};
 use crate::shipped::unpack;
 use crate::training::Training;
 
@@ -83,7 +83,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
             "seconds": trained.seconds,
             "out": args.out,
         });
-        print(&serde_json::to_string_pretty(&result)?)?;
+        print_json(&result)?;
     } else {
         print(&format!(
             "after {} questions ({} labelled points):    {}",

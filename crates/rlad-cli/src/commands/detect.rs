@@ -21,7 +21,7 @@ use crate::folder::{self, Folder};
 use crate::grounds::expected_line;
 use crate::input::{is_data, open_saved, read};
 use crate::memory::give_back;
-use crate::output::{print, print_notes, print_roles};
+use crate::output::{print, print_json, print_notes, print_roles};
 use crate::outputs::check_outputs;
 use crate::plot::{make_plots_folder, write_plot};
 use crate::progress::Progress;
@@ -124,7 +124,7 @@ fn tell(
             result[name] = json!(path);
         }
         result["expected"] = expected.clone();
-        return print(&serde_json::to_string_pretty(&result)?);
+        return print_json(&result);
     }
     for line in lines_of(findings).iter().chain(&expected_line(expected)) {
         print(line)?;

@@ -8,7 +8,7 @@ use rlad::metrics::{EvaluateOptions, NabOptions, join};
 use crate::args::EvaluateArgs;
 use crate::evaluation::table;
 use crate::input::{open_saved, read};
-use crate::output::{print, print_notes};
+use crate::output::{print, print_json, print_notes};
 
 /// Runs the command.
 pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
             json["questions"] = model.n_questions().into();
             json["labelled_points"] = model.n_labelled_points().into();
         }
-        print(&serde_json::to_string_pretty(&json)?)?;
+        print_json(&json)?;
     } else {
         print(&table(&evaluation))?;
     }

@@ -24,7 +24,7 @@ use crate::grounds::expected_line;
 use crate::input::{is_data, open_saved};
 use crate::interrupt;
 use crate::log::AnswerLog;
-use crate::output::{print, print_notes, print_roles};
+use crate::output::{print, print_notes, print_roles, tell};
 use crate::terminal::Terminal;
 use crate::training::{Trained, resume};
 
@@ -196,8 +196,8 @@ fn at_page(
 ) -> anyhow::Result<Option<Trained>> {
     let bound = Bound::open(&Options { bind: page.bind, secret: page.secret.clone() })?;
     let url = bound.url();
-    // There is nobody to tell if stderr is closed.
-    let _ = writeln!(io::stderr(), "the labelling page is at {url}\nCtrl-C ends it; every answer is kept");
+    tell(&format!("the labelling page is at {url}"));
+    tell("Ctrl-C ends it; every answer is kept");
     if json {
         print(&json!({ "url": url }).to_string())?;
         io::stdout().flush()?;
@@ -236,8 +236,7 @@ fn wait_for_end(
     let begun = Instant::now();
     let leaving = server.stop();
     if let Some(doing) = leaving.doing.filter(|_| !thread.is_finished()) {
-        // There is nobody to tell if stderr is closed.
-        let _ = writeln!(io::stderr(), "{doing}; Ctrl-C leaves at once, every answer is in the log");
+        tell(&format!("{doing}; Ctrl-C leaves at once, every answer is in the log"));
     }
     while leaving.is_worth_waiting && !thread.is_finished() && begun.elapsed() < LAST_WAIT {
         std::thread::sleep(Duration::from_millis(20));
@@ -281,8 +280,7 @@ fn end(path: &Path, server: &LabellingServer, json: bool, looks: bool) -> anyhow
     }
     for line in lines {
         if json {
-            // There is nobody to tell if stderr is closed.
-            let _ = writeln!(io::stderr(), "{line}");
+            tell(&line);
         } else {
             print(&line)?;
         }

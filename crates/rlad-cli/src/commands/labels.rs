@@ -8,7 +8,7 @@ use rlad::Error;
 
 use crate::args::{LabelsAction, LabelsArgs};
 use crate::commands::label::{locked, server_without_learner};
-use crate::output::print;
+use crate::output::{print, print_notes};
 
 /// Runs the command.
 pub(crate) fn run(args: &LabelsArgs) -> anyhow::Result<ExitCode> {
@@ -34,10 +34,10 @@ fn import(session: &Path, file: &Path, format: &str, who: Option<&str>) -> anyho
     let imported = server.import(&server.settings.who, format, &file.to_string_lossy(), &bytes)?;
     print(&format!("{} spans of {} taken in", imported["spans"], file.display()))?;
     for name in imported["unknown_series"].as_array().into_iter().flatten().filter_map(|name| name.as_str()) {
-        let _ = writeln!(io::stderr(), "note: the session has no series `{name}`");
+        print_notes(&[format!("the session has no series `{name}`")]);
     }
     if let Some(n) = imported["uncovered"].as_u64().filter(|n| *n > 0) {
-        let _ = writeln!(io::stderr(), "note: {n} spans lie where their series has no point");
+        print_notes(&[format!("{n} spans lie where their series has no point")]);
     }
     Ok(ExitCode::SUCCESS)
 }

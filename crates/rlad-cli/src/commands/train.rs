@@ -15,7 +15,7 @@ use crate::folder::{self, Folder};
 use crate::grounds::{expected_line, no_quality, sentences};
 use crate::input::read;
 use crate::interrupt;
-use crate::output::{print, print_notes};
+use crate::output::{print, print_json, print_notes};
 use crate::terminal::Terminal;
 use crate::training::{Trained, Training, resume};
 
@@ -110,7 +110,7 @@ fn report(args: &TrainArgs, trained: &Trained, series: &[Series]) -> anyhow::Res
             "grounds": trained.grounds,
             "found": findings.json(),
         });
-        return print(&serde_json::to_string_pretty(&result)?);
+        return print_json(&result);
     }
     print(&format!(
         "{} questions, {} labelled points ({} anomalous), {:.0} s",

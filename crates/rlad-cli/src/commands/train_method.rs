@@ -19,7 +19,7 @@ use crate::expert::oracle;
 use crate::folder::{self, Folder};
 use crate::input::read;
 use crate::logged_oracle::{LoggedOracle, SessionLog};
-use crate::output::print;
+use crate::output::{print, print_json};
 use crate::settings::method;
 use crate::terminal::Terminal;
 
@@ -130,7 +130,7 @@ fn train(
             "seconds": begun.elapsed().as_secs_f64(),
             "check": check,
         });
-        print(&serde_json::to_string_pretty(&result)?)?;
+        print_json(&result)?;
         return Ok(ExitCode::SUCCESS);
     }
     print(&format!(

@@ -44,8 +44,9 @@ pub(super) fn longest_gaps(column: &[f64], n: usize) -> Vec<usize> {
 ///
 /// `slots`: the slot of each point on its series' clock, increasing.
 pub(super) fn longest_silences(slots: &[i64], n: usize) -> Vec<usize> {
-    let mut silences: Vec<usize> = (1..slots.len()).filter(|&point| slots[point] - slots[point - 1] > 1).collect();
-    silences.sort_by_key(|&point| std::cmp::Reverse(slots[point] - slots[point - 1]));
+    let mut silences: Vec<usize> =
+        (1..slots.len()).filter(|&point| slots[point].abs_diff(slots[point - 1]) > 1).collect();
+    silences.sort_by_key(|&point| std::cmp::Reverse(slots[point].abs_diff(slots[point - 1])));
     silences.into_iter().take(n).flat_map(|point| [point - 1, point]).collect()
 }
 

@@ -14,6 +14,7 @@ use rlad::data::{NANOS_PER_DAY, TimeFormat};
 
 use super::question::Question;
 use super::screen::Screen;
+use crate::visible::visible;
 
 /// The smallest terminal that is drawn on.
 const MIN_WIDTH: u16 = 40;
@@ -107,7 +108,7 @@ pub(super) fn question(frame: &mut Frame<'_>, question: &Question<'_>, screen: &
 pub(super) fn message(frame: &mut Frame<'_>, text: &str) {
     let area = frame.area();
     let [middle] = Layout::vertical([Constraint::Length(1)]).flex(ratatui::layout::Flex::Center).areas(area);
-    frame.render_widget(Paragraph::new(text).centered(), middle);
+    frame.render_widget(Paragraph::new(visible(text)).centered(), middle);
 }
 
 fn draw_header(frame: &mut Frame<'_>, area: Rect, question: &Question<'_>) {
@@ -115,13 +116,13 @@ fn draw_header(frame: &mut Frame<'_>, area: Rect, question: &Question<'_>) {
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let first = Line::from(vec![
         Span::raw(format!("question {} of {}  ", question.number, question.budget)),
-        Span::styled(series.name(), bold),
-        Span::raw(if question.remark.is_empty() { String::new() } else { format!("  {}", question.remark) }),
+        Span::styled(visible(series.name()), bold),
+        Span::raw(if question.remark.is_empty() { String::new() } else { format!("  {}", visible(&question.remark)) }),
     ]);
     let mut second =
         vec![Span::styled("▲ ", JUDGED), Span::raw(time_text(series, series.timestamps()[question.point]))];
     for (name, value) in series.channels().iter().zip(series.row(question.point)) {
-        second.push(Span::raw(format!("  {name} ")));
+        second.push(Span::raw(format!("  {} ", visible(name))));
         second.push(Span::styled(number_text(*value), bold.fg(JUDGED)));
     }
     frame.render_widget(Paragraph::new(vec![first, Line::from(second)]), area);
@@ -146,7 +147,7 @@ fn draw_context(frame: &mut Frame<'_>, area: Rect, question: &Question<'_>) {
     let after = CONTEXT_FACTOR * (shown.end - 1 - point);
     let points = series.around(*point, before, after);
     let [title, strip] = Layout::vertical([Constraint::Length(1), Constraint::Min(1)]).areas(area);
-    let text = format!("around it: {} points of {}", points.len(), series.channels()[0]);
+    let text = format!("around it: {} points of {}", points.len(), visible(&series.channels()[0]));
     frame.render_widget(Paragraph::new(text).style(FAINT), plot_area(title));
     let axis = TimeAxis::new(series, &points);
     let chart = Chart { series, channel: 0, points, axis, point: *point, day_before: false };
@@ -157,7 +158,7 @@ fn draw_status(frame: &mut Frame<'_>, area: Rect, question: &Question<'_>, scree
     let series = question.series;
     let text = match (screen.note, screen.painted()) {
         _ if screen.typed.is_some() => {
-            format!("remark: {}_  (Enter keeps it, Esc drops it)", screen.typed.as_deref().unwrap_or_default())
+            format!("remark: {}_  (Enter keeps it, Esc drops it)", visible(screen.typed.as_deref().unwrap_or_default()))
         }
         (Some(note), _) => note.to_owned(),
         (None, Some((first, last))) => {
@@ -207,7 +208,9 @@ impl TimeAxis {
 
     /// The position of a time, 0 at the left edge and 1 at the right one.
     fn position(&self, timestamp: i64) -> f64 {
-        if self.last == self.first { 0.5 } else { (timestamp - self.first) as f64 / (self.last - self.first) as f64 }
+        // Two times may be further apart than 63 bits count.
+        let since_first = |time: i64| (i128::from(time) - i128::from(self.first)) as f64;
+        if self.last == self.first { 0.5 } else { since_first(timestamp) / since_first(self.last) }
     }
 
     /// The column of a position; a column is two braille dots wide, and the canvas rounds to a dot.
@@ -245,7 +248,7 @@ impl Chart<'_> {
         frame.render_widget(Paragraph::new(number_text(low)).right_aligned().style(FAINT), bottom);
         if self.day_before && self.series.n_channels() > 1 && area.height > 2 {
             let name = Rect { y: area.y + 1, ..gutter };
-            frame.render_widget(Paragraph::new(self.series.channels()[self.channel].as_str()).right_aligned(), name);
+            frame.render_widget(Paragraph::new(visible(&self.series.channels()[self.channel])).right_aligned(), name);
         }
 
         // Halved before they are subtracted, so that no finite values overflow.
@@ -302,7 +305,7 @@ impl Chart<'_> {
     /// Two neighbours are joined by a line unless a value or a slot between them is missing.
     fn are_joined(&self, a: (i64, f64), b: (i64, f64)) -> bool {
         let clock = self.series.clock();
-        a.1.is_finite() && b.1.is_finite() && clock.slot(b.0) - clock.slot(a.0) <= 1
+        a.1.is_finite() && b.1.is_finite() && clock.slot(b.0).saturating_sub(clock.slot(a.0)) <= 1
     }
 
     /// The values at the same clock times a day before, at the times of the points that are shown.
@@ -315,7 +318,7 @@ impl Chart<'_> {
         self.points
             .clone()
             .filter_map(|point| {
-                let slot = clock.slot(self.timestamp(point) - NANOS_PER_DAY);
+                let slot = clock.slot(self.timestamp(point).checked_sub(NANOS_PER_DAY)?);
                 let then = timestamps.partition_point(|&timestamp| clock.slot(timestamp) < slot);
                 (clock.slot(*timestamps.get(then)?) == slot).then(|| (self.timestamp(point), self.value(then)))
             })

@@ -9,7 +9,7 @@ use super::network::{Activation, Layer, Network, Pass};
 use super::scoring::score_covering;
 use super::training::{batches, check, check_finite, check_training, draw_windows, gather};
 use super::window_detector::WindowDetector;
-use super::windows::{Arrays, Corpus, Scaled};
+use super::windows::{Arrays, Corpus, Scaled, agrees};
 use crate::error::{Error, Result};
 use crate::models::optimiser::Moments;
 use crate::random::{Purpose, stream};
@@ -77,6 +77,18 @@ impl AutoencoderConfig {
         check_training("autoencoder", self.n_epochs, self.batch_size, self.learning_rate)?;
         let fraction = self.gaussian_fraction;
         check((0.0..1.0).contains(&fraction), "autoencoder.gaussian_fraction", "in [0, 1)", fraction)
+    }
+}
+
+impl AutoencoderConfig {
+    /// The layers of a network for windows of `n_inputs` values.
+    fn layers(&self, n_inputs: usize) -> Vec<Layer> {
+        let code = match self.activation {
+            CodeUnits::Tanh => Activation::Linear,
+            CodeUnits::Staircase => Activation::Staircase,
+        };
+        let (encoder, decoder) = layers(n_inputs, self.n_hidden, code);
+        [encoder, decoder].concat()
     }
 }
 
@@ -154,6 +166,18 @@ impl Autoencoder {
         let errors = sums.fit(JITTER).ok_or(diverged)?;
         Ok(Self { n_steps: config.n_steps, activation: config.activation, network, errors })
     }
+
+    /// Takes the arrays that were stored beside its record, which must be what fitting makes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) where the record is something else, [`Error::Tensor`](crate::Error::Tensor) where an array does
+    /// not fit it.
+    pub(super) fn restore(&mut self, config: &AutoencoderConfig, n_channels: usize, arrays: &Arrays) -> Result<()> {
+        let is_of = (self.n_steps, self.activation) == (config.n_steps, config.activation);
+        agrees(is_of, "the windows and the units of its settings")?;
+        agrees(self.errors.fits(n_channels), "a distribution of the errors of its channels")?;
+        self.network.restore_weights(&config.layers(config.n_steps * n_channels), arrays, "weights")
+    }
 }
 
 impl WindowDetector for Autoencoder {
@@ -183,14 +207,6 @@ impl WindowDetector for Autoencoder {
     fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         vec![("weights", self.network.weights())]
     }
-
-    /// Takes back what [`Self::arrays`] gave.
-    ///
-    /// # Errors
-    /// [`Error::Tensor`] where an array is missing or not what is expected.
-    fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
-        self.network.restore_weights(arrays, "weights")
-    }
 }
 
 /// The network on its way, with its optimiser and buffers.
@@ -204,12 +220,7 @@ struct Trainer {
 
 impl Trainer {
     fn new(n_inputs: usize, config: &AutoencoderConfig, rng: &mut impl Rng) -> Self {
-        let code = match config.activation {
-            CodeUnits::Tanh => Activation::Linear,
-            CodeUnits::Staircase => Activation::Staircase,
-        };
-        let (encoder, decoder) = layers(n_inputs, config.n_hidden, code);
-        let network = Network::new([encoder, decoder].concat(), rng);
+        let network = Network::new(config.layers(n_inputs), rng);
         let moments = Moments::new(network.weights().len());
         Self { network, moments, learning_rate: config.learning_rate, pass: Pass::default(), d_outputs: Vec::new() }
     }
@@ -322,7 +333,7 @@ mod tests {
         assert_eq!(scores, fitted.score(&series));
         assert_ne!(scores, fit(2).score(&series));
         let mut restored: Autoencoder = serde_json::from_value(serde_json::to_value(&fitted).unwrap()).unwrap();
-        restored.set_arrays(&stored(fitted.arrays())).unwrap();
+        restored.restore(&config, 1, &stored(fitted.arrays())).unwrap();
         assert_eq!(scores, restored.score(&series));
     }
 

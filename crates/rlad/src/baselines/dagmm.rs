@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::scoring::score_covering;
 use super::training::{batches, check_finite, draw_windows, gather};
 use super::window_detector::WindowDetector;
-use super::windows::{Arrays, Corpus, Scaled};
+use super::windows::{Arrays, Corpus, Scaled, agrees};
 use crate::error::{Error, Result};
 use crate::random::{Purpose, stream};
 pub use config::DagmmConfig;
@@ -78,6 +78,18 @@ impl Dagmm {
         let mixture = Mixture::fit(&samples, config.energy_form()).ok_or(diverged)?;
         Ok(Self { n_steps: config.n_steps, model, mixture })
     }
+
+    /// Takes the arrays that were stored beside its record, which must be what fitting makes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) where the record is something else, [`Error::Tensor`](crate::Error::Tensor) where an array does
+    /// not fit it.
+    pub(super) fn restore(&mut self, config: &DagmmConfig, n_channels: usize, arrays: &Arrays) -> Result<()> {
+        agrees(self.n_steps == config.n_steps, "the windows of its settings")?;
+        self.model.restore(n_channels, config, arrays)?;
+        let fits = self.mixture.fits(config.n_components, self.model.n_variables());
+        agrees(fits, "a mixture of the components and the variables of its settings")
+    }
 }
 
 impl WindowDetector for Dagmm {
@@ -100,13 +112,5 @@ impl WindowDetector for Dagmm {
     /// The weights, to be stored beside the record.
     fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         self.model.arrays()
-    }
-
-    /// Takes back what [`Self::arrays`] gave.
-    ///
-    /// # Errors
-    /// [`Error::Tensor`] where an array is missing or not what is expected.
-    fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
-        self.model.set_arrays(arrays)
     }
 }

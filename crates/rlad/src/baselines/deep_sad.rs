@@ -6,7 +6,7 @@ use super::network::{Activation, Layer, Network, Pass};
 use super::scoring::score_ends;
 use super::training::{batches, bound, check, check_finite, check_training, gather};
 use super::window_detector::WindowDetector;
-use super::windows::{Arrays, Corpus, Scaled};
+use super::windows::{Arrays, Corpus, Scaled, agrees};
 use crate::data::label::Label;
 use crate::error::{Error, Result};
 use crate::models::optimiser::Moments;
@@ -176,6 +176,18 @@ impl DeepSad {
         }
         Ok(Self { n_steps: config.n_steps, network: trainer.network, centre })
     }
+
+    /// Takes the arrays that were stored beside its record, which must be what fitting makes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) where the record is something else, [`Error::Tensor`](crate::Error::Tensor) where an array does
+    /// not fit it.
+    pub(super) fn restore(&mut self, config: &DeepSadConfig, n_channels: usize, arrays: &Arrays) -> Result<()> {
+        agrees(self.n_steps == config.n_steps, "the windows of its settings")?;
+        agrees(self.centre.len() == config.n_outputs, "a centre of as many coordinates as outputs")?;
+        self.network.restore_weights(&config.layers(config.n_steps * n_channels), arrays, "weights")?;
+        self.network.restore_running(arrays, "running")
+    }
 }
 
 impl WindowDetector for DeepSad {
@@ -196,15 +208,6 @@ impl WindowDetector for DeepSad {
     /// The weights and the statistics of the batch normalisation, to be stored beside the record.
     fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         vec![("weights", self.network.weights()), ("running", self.network.running())]
-    }
-
-    /// Takes back what [`Self::arrays`] gave.
-    ///
-    /// # Errors
-    /// [`Error::Tensor`] where an array is missing or not what is expected.
-    fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
-        self.network.restore_weights(arrays, "weights")?;
-        self.network.restore_running(arrays, "running")
     }
 }
 
@@ -415,7 +418,7 @@ mod tests {
         assert_eq!(scores, fitted.score(&series));
         assert_ne!(scores, fit(2).score(&series));
         let mut restored: DeepSad = serde_json::from_value(serde_json::to_value(&fitted).unwrap()).unwrap();
-        restored.set_arrays(&stored(fitted.arrays())).unwrap();
+        restored.restore(&config, 1, &stored(fitted.arrays())).unwrap();
         assert_eq!(scores, restored.score(&series));
     }
 

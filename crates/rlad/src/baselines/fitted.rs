@@ -12,8 +12,10 @@ use super::one_class_svm::OneClassSvm;
 use super::pca::Pca;
 use super::sr_cnn::SrCnn;
 use super::window_detector::WindowDetector;
-use super::windows::Corpus;
+use super::windows::{Arrays, Corpus, agrees};
 use crate::data::label::Label;
+#[cfg(doc)]
+use crate::error::Error;
 use crate::error::Result;
 
 /// A fitted method.
@@ -66,19 +68,28 @@ impl Fitted {
         })
     }
 
-    /// The same, to take its arrays in.
-    pub(super) fn detector_mut(&mut self) -> Option<&mut dyn WindowDetector> {
-        Some(match self {
-            Self::Nothing => return None,
-            Self::SrCnn(detector) => detector,
-            Self::Dagmm(detector) => detector.as_mut(),
-            Self::Autoencoder(detector) => detector,
-            Self::DeepSad(detector) => detector,
-            Self::NearestNeighbors(detector) => detector,
-            Self::Lof(detector) => detector,
-            Self::IsolationForest(detector) => detector,
-            Self::OneClassSvm(detector) => detector,
-            Self::Pca(detector) => detector,
-        })
+    /// Takes the arrays that were stored beside the record, after it was read.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the record is not what fitting this method to series of so many channels makes, [`Error::Tensor`] where an
+    /// array does not fit it.
+    pub(super) fn restore(&mut self, method: &Method, n_channels: usize, arrays: &Arrays) -> Result<()> {
+        match (self, method) {
+            (Self::SrCnn(detector), Method::SrCnn(config)) => detector.restore(config, arrays),
+            (Self::Dagmm(detector), Method::Dagmm(config)) => detector.restore(config, n_channels, arrays),
+            (Self::Autoencoder(detector), Method::Autoencoder(config)) => detector.restore(config, n_channels, arrays),
+            (Self::DeepSad(detector), Method::DeepSad(config)) => detector.restore(config, n_channels, arrays),
+            (Self::NearestNeighbors(detector), Method::NearestNeighbors(config)) => {
+                detector.restore(config, n_channels, arrays)
+            }
+            (Self::Lof(detector), Method::Lof(config)) => detector.restore(config, n_channels, arrays),
+            (Self::IsolationForest(detector), Method::IsolationForest(config)) => {
+                detector.restore(config, n_channels, arrays)
+            }
+            (Self::OneClassSvm(detector), Method::OneClassSvm(config)) => detector.restore(config, n_channels, arrays),
+            (Self::Pca(detector), Method::Pca(config)) => detector.restore(config, n_channels, arrays),
+            (Self::Nothing, method) => agrees(!method.compares_windows(), "a fitted method"),
+            (_, method) => agrees(false, &format!("a fitted `{}`", method.name())),
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::sample::{check_n_steps, sample_windows};
 use super::scoring::score_ends;
 use super::training::check;
 use super::window_detector::WindowDetector;
-use super::windows::{Arrays, Corpus, Scaled, array};
+use super::windows::{Arrays, Corpus, Scaled, agrees, array};
 use crate::error::Result;
 use crate::models::iforest::IsolationForest;
 use crate::random::{Purpose, stream};
@@ -73,6 +73,20 @@ impl WindowForest {
         let mut rng = stream(self.seed, Purpose::Forest, 0);
         IsolationForest::fit(&self.windows, self.n_dims, self.config.n_trees, self.config.sample_size, &mut rng)
     }
+
+    /// Takes the arrays that were stored beside its record, which must be what fitting makes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) where the record is something else, [`Error::Tensor`](crate::Error::Tensor) where an array does
+    /// not fit it.
+    pub(super) fn restore(&mut self, config: &WindowForestConfig, n_channels: usize, arrays: &Arrays) -> Result<()> {
+        let is_of = self.config == *config && self.n_dims == config.n_steps * n_channels;
+        agrees(is_of, "the settings of its method and windows of its channels")?;
+        let most = config.n_trees * config.sample_size;
+        agrees((1..=most).contains(&self.n_windows), "as many windows as its trees draw")?;
+        self.windows = array(arrays, "windows", self.n_windows * self.n_dims)?;
+        Ok(())
+    }
 }
 
 impl WindowDetector for WindowForest {
@@ -96,14 +110,5 @@ impl WindowDetector for WindowForest {
     /// The arrays that are saved beside its record.
     fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         vec![("windows", &self.windows)]
-    }
-
-    /// Takes its arrays back, after its record has been read.
-    ///
-    /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where an array is missing or has another length.
-    fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
-        self.windows = array(arrays, "windows", self.n_windows * self.n_dims)?;
-        Ok(())
     }
 }

@@ -27,6 +27,11 @@ impl Gaussian {
         finite.then_some(Self { mean, inverse, log_determinant })
     }
 
+    /// Whether it is one of so many variables.
+    pub(crate) fn fits(&self, n_variables: usize) -> bool {
+        self.mean.len() == n_variables && self.inverse.len() == n_variables * n_variables
+    }
+
     /// `−ln N(x)`
     pub(crate) fn surprise(&self, x: &[f64]) -> f64 {
         let n = self.mean.len();

@@ -8,7 +8,7 @@ use super::sample::{check_n_steps, sample_windows};
 use super::scoring::score_ends;
 use super::training::check;
 use super::window_detector::WindowDetector;
-use super::windows::{Arrays, Corpus, Scaled, array};
+use super::windows::{Arrays, Corpus, Scaled, agrees, array};
 use crate::error::Result;
 use crate::models::nearest::{Neighbor, Search};
 
@@ -98,6 +98,24 @@ impl NearestNeighbors {
         };
         search.nearest(windows, self.config.n_neighbors, None).into_iter().map(distance).collect()
     }
+
+    /// Takes the arrays that were stored beside its record, which must be what fitting makes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) where the record is something else, [`Error::Tensor`](crate::Error::Tensor) where an array does
+    /// not fit it.
+    pub(super) fn restore(
+        &mut self,
+        config: &NearestNeighborsConfig,
+        n_channels: usize,
+        arrays: &Arrays,
+    ) -> Result<()> {
+        let is_of = self.config == *config && self.n_dims == config.n_steps * n_channels;
+        agrees(is_of, "the settings of its method and windows of its channels")?;
+        agrees((1..=config.n_windows).contains(&self.n_windows), "as many windows as its settings allow")?;
+        self.windows = array(arrays, "windows", self.n_windows * self.n_dims)?;
+        Ok(())
+    }
 }
 
 impl WindowDetector for NearestNeighbors {
@@ -118,15 +136,6 @@ impl WindowDetector for NearestNeighbors {
     /// The arrays that are saved beside its record.
     fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         vec![("windows", &self.windows)]
-    }
-
-    /// Takes its arrays back, after its record has been read.
-    ///
-    /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where an array is missing or has another length.
-    fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
-        self.windows = array(arrays, "windows", self.n_windows * self.n_dims)?;
-        Ok(())
     }
 }
 
@@ -221,6 +230,26 @@ impl LocalOutlierFactor {
         };
         search.nearest(windows, n_neighbors, None).into_iter().map(factor).collect()
     }
+
+    /// Takes the arrays that were stored beside its record, which must be what fitting makes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) where the record is something else, [`Error::Tensor`](crate::Error::Tensor) where an array does
+    /// not fit it.
+    pub(super) fn restore(
+        &mut self,
+        config: &LocalOutlierFactorConfig,
+        n_channels: usize,
+        arrays: &Arrays,
+    ) -> Result<()> {
+        let is_of = self.config == *config && self.n_dims == config.n_steps * n_channels;
+        agrees(is_of, "the settings of its method and windows of its channels")?;
+        agrees((1..=config.n_windows).contains(&self.n_windows), "as many windows as its settings allow")?;
+        self.windows = array(arrays, "windows", self.n_windows * self.n_dims)?;
+        self.distances = array(arrays, "distances", self.n_windows)?;
+        self.densities = array(arrays, "densities", self.n_windows)?;
+        Ok(())
+    }
 }
 
 impl WindowDetector for LocalOutlierFactor {
@@ -241,17 +270,6 @@ impl WindowDetector for LocalOutlierFactor {
     /// The arrays that are saved beside its record.
     fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         vec![("windows", &self.windows), ("distances", &self.distances), ("densities", &self.densities)]
-    }
-
-    /// Takes its arrays back, after its record has been read.
-    ///
-    /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where an array is missing or has another length.
-    fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
-        self.windows = array(arrays, "windows", self.n_windows * self.n_dims)?;
-        self.distances = array(arrays, "distances", self.n_windows)?;
-        self.densities = array(arrays, "densities", self.n_windows)?;
-        Ok(())
     }
 }
 

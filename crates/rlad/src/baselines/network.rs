@@ -8,7 +8,7 @@ mod units;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use super::windows::{Arrays, array};
+use super::windows::{Arrays, agrees, array};
 use crate::error::Result;
 use crate::models::matrix::{Matrix, add, multiply, multiply_add};
 use batch_norm::BatchNorm;
@@ -163,21 +163,30 @@ impl Network {
         self
     }
 
-    /// Takes the weights out of stored arrays.
+    /// Takes the weights out of stored arrays, after the layers were read, which must be those that are expected.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where the array is missing, has another length, or holds a value that is not finite.
-    pub(crate) fn restore_weights(&mut self, arrays: &Arrays, name: &str) -> Result<()> {
+    /// [`Error::Shape`](crate::Error::Shape) for other layers; [`Error::Tensor`](crate::Error::Tensor) where the array is missing, has another
+    /// length, or holds a value that is not finite.
+    pub(crate) fn restore_weights(&mut self, layers: &[Layer], arrays: &Arrays, name: &str) -> Result<()> {
+        agrees(self.layers == layers, "the layers of its settings")?;
         self.weights = array(arrays, name, self.layers.iter().map(Layer::n_weights).sum())?;
         Ok(())
     }
 
-    /// Takes the running means and variances out of stored arrays.
+    /// Takes the running means and variances out of stored arrays, after [`Self::restore_weights`].
     ///
     /// # Errors
-    /// As [`Self::restore_weights`].
+    /// [`Error::Tensor`](crate::Error::Tensor) as there; [`Error::Shape`](crate::Error::Shape) for a variance below 0.
     pub(crate) fn restore_running(&mut self, arrays: &Arrays, name: &str) -> Result<()> {
         self.running = array(arrays, name, self.layers.iter().map(Layer::n_running).sum())?;
+        let mut rest = &self.running[..];
+        for layer in &self.layers {
+            let (of_layer, after) = rest.split_at(layer.n_running());
+            rest = after;
+            let variances = &of_layer[of_layer.len() / 2..];
+            agrees(variances.iter().all(|variance| *variance >= 0.0), "variances of at least 0")?;
+        }
         Ok(())
     }
 

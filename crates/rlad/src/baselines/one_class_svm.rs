@@ -10,7 +10,7 @@ use super::sample::{check_n_steps, sample_windows};
 use super::scoring::score_ends;
 use super::training::check;
 use super::window_detector::WindowDetector;
-use super::windows::{Arrays, Corpus, Scaled, array};
+use super::windows::{Arrays, Corpus, Scaled, agrees, array};
 use crate::error::Result;
 use crate::models::matrix::{Matrix, multiply};
 
@@ -114,6 +114,21 @@ impl OneClassSvm {
         };
         similarities.chunks_exact(self.n_vectors).map(|similarities| self.rho - weighted(similarities)).collect()
     }
+
+    /// Takes the arrays that were stored beside its record, which must be what fitting makes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) where the record is something else, [`Error::Tensor`](crate::Error::Tensor) where an array does
+    /// not fit it.
+    pub(super) fn restore(&mut self, config: &OneClassSvmConfig, n_channels: usize, arrays: &Arrays) -> Result<()> {
+        let is_of = self.config == *config && self.n_dims == config.n_steps * n_channels;
+        agrees(is_of, "the settings of its method and windows of its channels")?;
+        agrees((1..=config.n_windows).contains(&self.n_vectors), "as many vectors as its settings allow")?;
+        agrees(self.gamma > 0.0, "a γ above 0")?;
+        self.vectors = array(arrays, "vectors", self.n_vectors * self.n_dims)?;
+        self.weights = array(arrays, "weights", self.n_vectors)?;
+        Ok(())
+    }
 }
 
 impl WindowDetector for OneClassSvm {
@@ -134,16 +149,6 @@ impl WindowDetector for OneClassSvm {
     /// The arrays that are saved beside its record.
     fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         vec![("vectors", &self.vectors), ("weights", &self.weights)]
-    }
-
-    /// Takes its arrays back, after its record has been read.
-    ///
-    /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where an array is missing or has another length.
-    fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
-        self.vectors = array(arrays, "vectors", self.n_vectors * self.n_dims)?;
-        self.weights = array(arrays, "weights", self.n_vectors)?;
-        Ok(())
     }
 }
 

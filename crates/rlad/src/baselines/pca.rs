@@ -7,7 +7,7 @@ use super::sample::{check_n_steps, sample_windows};
 use super::scoring::score_ends;
 use super::training::check;
 use super::window_detector::WindowDetector;
-use super::windows::{Arrays, Corpus, Scaled, array};
+use super::windows::{Arrays, Corpus, Scaled, agrees, array};
 use crate::error::Result;
 use crate::models::matrix::{Matrix, multiply};
 
@@ -146,6 +146,20 @@ impl Pca {
             }
         }
     }
+
+    /// Takes the arrays that were stored beside its record, which must be what fitting makes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) where the record is something else, [`Error::Tensor`](crate::Error::Tensor) where an array does
+    /// not fit it.
+    pub(super) fn restore(&mut self, config: &PcaConfig, n_channels: usize, arrays: &Arrays) -> Result<()> {
+        let is_of = self.config == *config && self.n_dims == config.n_steps * n_channels;
+        agrees(is_of, "the settings of its method and windows of its channels")?;
+        agrees(self.n_components <= self.n_dims, "no more components than values of a window")?;
+        self.mean = array(arrays, "mean", self.n_dims)?;
+        self.components = array(arrays, "components", self.n_components * self.n_dims)?;
+        Ok(())
+    }
 }
 
 impl WindowDetector for Pca {
@@ -165,16 +179,6 @@ impl WindowDetector for Pca {
     /// The arrays that are saved beside its record.
     fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         vec![("mean", &self.mean), ("components", &self.components)]
-    }
-
-    /// Takes its arrays back, after its record has been read.
-    ///
-    /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where an array is missing or has another length.
-    fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
-        self.mean = array(arrays, "mean", self.n_dims)?;
-        self.components = array(arrays, "components", self.n_components * self.n_dims)?;
-        Ok(())
     }
 }
 

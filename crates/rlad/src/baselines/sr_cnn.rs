@@ -10,7 +10,7 @@ use super::saliency::{N_ADDED, Saliency, extended};
 use super::scoring::score_ends;
 use super::training::{bound, check, check_finite, check_training};
 use super::window_detector::WindowDetector;
-use super::windows::{Arrays, Corpus, Scaled};
+use super::windows::{Arrays, Corpus, Scaled, agrees};
 use crate::error::{Error, Result};
 use crate::models::optimiser::Momentum;
 use crate::random::{Purpose, stream};
@@ -152,6 +152,17 @@ impl SrCnn {
         }
         Ok(Self { n_steps: config.n_steps, threshold: config.threshold, network: trainer.network })
     }
+
+    /// Takes the arrays that were stored beside its record, which must be what fitting makes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) where the record is something else, [`Error::Tensor`](crate::Error::Tensor) where an array does
+    /// not fit it.
+    pub(super) fn restore(&mut self, config: &SrCnnConfig, arrays: &Arrays) -> Result<()> {
+        let is_of = self.n_steps == config.n_steps && self.threshold.total_cmp(&config.threshold).is_eq();
+        agrees(is_of, "the windows and the threshold of its settings")?;
+        self.network.restore_weights(&layers(config.n_steps), arrays, "weights")
+    }
 }
 
 impl WindowDetector for SrCnn {
@@ -192,14 +203,6 @@ impl WindowDetector for SrCnn {
     /// The weights, to be stored beside the record.
     fn arrays(&self) -> Vec<(&'static str, &[f32])> {
         vec![("weights", self.network.weights())]
-    }
-
-    /// Takes back what [`Self::arrays`] gave.
-    ///
-    /// # Errors
-    /// [`Error::Tensor`] where an array is missing or not what is expected.
-    fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
-        self.network.restore_weights(arrays, "weights")
     }
 }
 
@@ -365,7 +368,7 @@ mod tests {
         assert_eq!(scores, fitted.score(&series));
         assert_ne!(scores, fit(2).score(&series));
         let mut restored: SrCnn = serde_json::from_value(serde_json::to_value(&fitted).unwrap()).unwrap();
-        restored.set_arrays(&stored(fitted.arrays())).unwrap();
+        restored.restore(&config, &stored(fitted.arrays())).unwrap();
         assert_eq!(scores, restored.score(&series));
     }
 

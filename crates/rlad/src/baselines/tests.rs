@@ -124,22 +124,22 @@ fn every_detector_finds_what_stands_out() {
 fn assert_reads_back<D: Serialize + DeserializeOwned + PartialEq + Debug>(
     detector: &D,
     arrays: &[(&'static str, &[f32])],
-    set_arrays: impl Fn(&mut D, &BTreeMap<String, Vec<f32>>) -> Result<()>,
+    restore: impl Fn(&mut D, &BTreeMap<String, Vec<f32>>) -> Result<()>,
 ) {
     let record = serde_json::to_string(detector).unwrap();
     assert!(record.len() < 400, "arrays are no part of the record: {record}");
     let mut read: D = serde_json::from_str(&record).unwrap();
     let arrays = arrays.iter().map(|(name, values)| ((*name).into(), values.to_vec()));
     let arrays: BTreeMap<String, Vec<f32>> = arrays.collect();
-    set_arrays(&mut read, &arrays).unwrap();
+    restore(&mut read, &arrays).unwrap();
     assert_eq!(read, *detector);
     for name in arrays.keys() {
         let mut lacking = arrays.clone();
         lacking.get_mut(name).unwrap().pop();
-        let message = set_arrays(&mut read, &lacking).unwrap_err().to_string();
+        let message = restore(&mut read, &lacking).unwrap_err().to_string();
         assert!(message.starts_with(&format!("tensor `{name}` must have")), "{message}");
         lacking.remove(name);
-        let message = set_arrays(&mut read, &lacking).unwrap_err().to_string();
+        let message = restore(&mut read, &lacking).unwrap_err().to_string();
         assert!(message.ends_with("found none"), "{message}");
     }
 }
@@ -147,18 +147,34 @@ fn assert_reads_back<D: Serialize + DeserializeOwned + PartialEq + Debug>(
 #[test]
 fn detectors_read_back_as_they_were_written() {
     let Reference { corpus, .. } = reference();
-    let detector = NearestNeighbors::fit(&corpus, &NearestNeighborsConfig::default(), 1).unwrap();
-    assert_reads_back(&detector, &detector.arrays(), NearestNeighbors::set_arrays);
-    let detector = LocalOutlierFactor::fit(&corpus, &LocalOutlierFactorConfig::default(), 1).unwrap();
-    assert_reads_back(&detector, &detector.arrays(), LocalOutlierFactor::set_arrays);
-    let detector = OneClassSvm::fit(&corpus, &OneClassSvmConfig::default(), 1).unwrap();
-    assert_reads_back(&detector, &detector.arrays(), OneClassSvm::set_arrays);
+    let n_channels = corpus.n_channels();
+    let config = NearestNeighborsConfig::default();
+    let detector = NearestNeighbors::fit(&corpus, &config, 1).unwrap();
+    assert_reads_back(&detector, &detector.arrays(), |read: &mut NearestNeighbors, arrays| {
+        read.restore(&config, n_channels, arrays)
+    });
+    let config = LocalOutlierFactorConfig::default();
+    let detector = LocalOutlierFactor::fit(&corpus, &config, 1).unwrap();
+    assert_reads_back(&detector, &detector.arrays(), |read: &mut LocalOutlierFactor, arrays| {
+        read.restore(&config, n_channels, arrays)
+    });
+    let config = OneClassSvmConfig::default();
+    let detector = OneClassSvm::fit(&corpus, &config, 1).unwrap();
+    assert_reads_back(&detector, &detector.arrays(), |read: &mut OneClassSvm, arrays| {
+        read.restore(&config, n_channels, arrays)
+    });
     for score in [PcaScore::Standardised, PcaScore::Residual] {
-        let detector = Pca::fit(&corpus, &PcaConfig { score, ..Default::default() }, 1).unwrap();
-        assert_reads_back(&detector, &detector.arrays(), Pca::set_arrays);
+        let config = PcaConfig { score, ..Default::default() };
+        let detector = Pca::fit(&corpus, &config, 1).unwrap();
+        assert_reads_back(&detector, &detector.arrays(), |read: &mut Pca, arrays| {
+            read.restore(&config, n_channels, arrays)
+        });
     }
-    let detector = WindowForest::fit(&corpus, &WindowForestConfig::default(), 1).unwrap();
-    assert_reads_back(&detector, &detector.arrays(), WindowForest::set_arrays);
+    let config = WindowForestConfig::default();
+    let detector = WindowForest::fit(&corpus, &config, 1).unwrap();
+    assert_reads_back(&detector, &detector.arrays(), |read: &mut WindowForest, arrays| {
+        read.restore(&config, n_channels, arrays)
+    });
 }
 
 #[test]

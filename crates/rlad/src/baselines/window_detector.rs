@@ -1,8 +1,7 @@
 //! The trait of the methods that are fitted on windows, which each of them implements and [`Fitted`](super::fitted::Fitted)
 //! holds one of.
 
-use super::windows::{Arrays, Scaled};
-use crate::error::Result;
+use super::windows::Scaled;
 
 /// A fitted method that compares windows.
 pub(super) trait WindowDetector {
@@ -14,10 +13,4 @@ pub(super) trait WindowDetector {
 
     /// The arrays that are stored beside the record, which leaves them out.
     fn arrays(&self) -> Vec<(&'static str, &[f32])>;
-
-    /// Takes back the arrays that were stored beside the record.
-    ///
-    /// # Errors
-    /// [`Error::Tensor`](crate::error::Error::Tensor) where one is missing, or has another length than the record says.
-    fn set_arrays(&mut self, arrays: &Arrays) -> Result<()>;
 }

@@ -30,6 +30,16 @@ pub(crate) fn array(arrays: &Arrays, name: &str, len: usize) -> Result<Vec<f32>>
     }
 }
 
+/// Refuses a record of a baseline in which something is not as fitting would have made it.
+///
+/// `expected`: the part with its article: "the layers of its settings".
+///
+/// # Errors
+/// [`Error::Shape`] where it does not agree.
+pub(crate) fn agrees(agrees: bool, expected: &str) -> Result<()> {
+    if agrees { Ok(()) } else { Err(Error::shape("the record of a baseline", expected, "something else")) }
+}
+
 /// The mean and the deviation of each channel of one series.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Standard {
@@ -38,6 +48,13 @@ pub(crate) struct Standard {
 }
 
 impl Standard {
+    /// Whether it is one for series of so many channels.
+    pub(crate) fn fits(&self, n_channels: usize) -> bool {
+        let are_right = self.mean.iter().all(|mean| mean.is_finite())
+            && self.deviation.iter().all(|deviation| *deviation > 0.0 && deviation.is_finite());
+        self.mean.len() == n_channels && self.deviation.len() == n_channels && are_right
+    }
+
     /// The mean and the population deviation over some points of a series, missing values left out. A deviation of 0 is
     /// taken as 1.
     pub(crate) fn fit(series: &Series, points: Range<usize>) -> Self {

@@ -47,17 +47,33 @@ impl LabelOverrides {
         }
     }
 
+    /// Refuses runs without a point, which only a file has that somebody changed.
+    ///
+    /// # Errors
+    /// A sentence about the first of them.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        match self.0.iter().find(|(_, runs)| runs.iter().any(|run| run.n_points == 0)) {
+            Some((name, _)) => Err(format!("a label of series `{name}` is of no point")),
+            None => Ok(()),
+        }
+    }
+
     /// The labelled points of a series, in time order: of each run that is in it whole.
     pub(crate) fn of(&self, series: &Series) -> Vec<(usize, Label)> {
         let Some(runs) = self.0.get(series.name()) else { return Vec::new() };
         let by_first: HashMap<u64, &LabelRun> = runs.iter().map(|run| (run.first, run)).collect();
         let mut found = Vec::new();
-        for first in 0..series.len() {
-            let Some(run) = by_first.get(&point_hash(series, first)) else { continue };
-            let end = first.saturating_add(run.n_points);
-            if end <= series.len() && point_hash(series, end - 1) == run.last {
-                found.extend((first..end).map(|point| (point, run.label)));
-            }
+        let mut first = 0;
+        while first < series.len() {
+            let whole = by_first.get(&point_hash(series, first)).and_then(|run| {
+                let end = first.checked_add(run.n_points).filter(|end| *end <= series.len())?;
+                (point_hash(series, end - 1) == run.last).then_some((run.label, end))
+            });
+            // Runs do not overlap, so each point is looked at once.
+            first = whole.map_or(first + 1, |(label, end)| {
+                found.extend((first..end).map(|point| (point, label)));
+                end
+            });
         }
         found
     }

@@ -68,8 +68,8 @@ impl Series {
     /// for a series of one point.
     ///
     /// # Errors
-    /// [`Error::Empty`] without points or channels; [`Error::Shape`] if the shapes do not agree or the timestamps do not increase;
-    /// [`Error::Setting`] if the step is below 1.
+    /// [`Error::Empty`] without points or channels; [`Error::Shape`] if the shapes do not agree, the timestamps do not increase, or the
+    /// step is to be found from two timestamps that are further apart than 2⁶³ ns (292 years); [`Error::Setting`] if the step is below 1.
     pub fn new(
         name: impl Into<String>,
         channels: Vec<String>,
@@ -101,10 +101,17 @@ impl Series {
         let step = match step {
             Some(step) if step < 1 => return Err(Error::setting("step", "at least 1", step)),
             Some(step) => step,
-            None => most_common_difference(&timestamps).unwrap_or(match time_format {
-                TimeFormat::Index => 1,
-                _ => NANOS_PER_SECOND,
-            }),
+            None => match most_common_difference(&timestamps) {
+                Some(step) => i64::try_from(step).map_err(|_| {
+                    let [first, last] = [0, n_points - 1].map(|point| time_format.format(timestamps[point]));
+                    wrong(
+                        "a step below 292 years, or one that is given".to_owned(),
+                        format!("only the times {first} and {last}"),
+                    )
+                })?,
+                None if time_format == TimeFormat::Index => 1,
+                None => NANOS_PER_SECOND,
+            },
         };
         for value in &mut values {
             if !value.is_finite() {
@@ -226,7 +233,9 @@ impl Clock {
     /// The slot of a timestamp: the nearest multiple of the step, in steps since 1970.
     #[must_use]
     pub const fn slot(self, timestamp: i64) -> i64 {
-        (timestamp.saturating_add(self.step / 2)).div_euclid(self.step)
+        // The sum of a timestamp and half a step need not fit.
+        let is_nearer_to_next = timestamp.rem_euclid(self.step) >= self.step - self.step / 2;
+        timestamp.div_euclid(self.step) + is_nearer_to_next as i64
     }
 
     /// The number of slots in a day, where there are days and a day has at least two slots.
@@ -269,8 +278,9 @@ fn around(point: usize, before: usize, after: usize, within: &Range<usize>) -> R
     point.saturating_sub(before).max(within.start)..point.saturating_add(after).saturating_add(1).min(within.end)
 }
 
-fn most_common_difference(timestamps: &[i64]) -> Option<i64> {
-    let mut differences: Vec<i64> = timestamps.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
+/// Of rising timestamps; none of fewer than two.
+fn most_common_difference(timestamps: &[i64]) -> Option<u64> {
+    let mut differences: Vec<u64> = timestamps.windows(2).map(|pair| pair[1].abs_diff(pair[0])).collect();
     differences.sort_unstable();
     differences
         .chunk_by(|a, b| a == b)
@@ -371,9 +381,37 @@ mod tests {
         );
         assert_eq!(of(&[0, 60, 60], 6), "series `s` must have timestamps that increase, found 60 after 60 at point 2");
         assert_eq!(of(&[], 0), "series `s` holds no points");
-        let ends =
-            Series::new("s", vec!["a".into()], TimeFormat::Nanoseconds, vec![i64::MIN, i64::MAX], vec![0.0; 2], None);
-        assert_eq!(ends.unwrap().step(), i64::MAX);
+    }
+
+    #[test]
+    fn a_step_that_no_number_of_nanoseconds_is_must_be_given() {
+        let series = |timestamps: &[i64], step| {
+            let values = vec![0.0; timestamps.len()];
+            Series::new("s", vec!["a".into()], TimeFormat::Civil, timestamps.to_vec(), values, step)
+        };
+        let at = |text: &str| TimeFormat::Civil.parse(text).unwrap();
+        let [early, middle, late] = ["1900-01-01", "1950-01-01", "2200-01-01"].map(at);
+        assert_eq!(
+            series(&[early, late], None).unwrap_err().to_string(),
+            "series `s` must have a step below 292 years, or one that is given, found only the times 1900-01-01 00:00:00 and \
+             2200-01-01 00:00:00"
+        );
+        assert!(series(&[i64::MIN, i64::MAX], None).is_err());
+        assert_eq!(series(&[i64::MIN, i64::MAX], Some(7)).unwrap().step(), 7);
+        assert_eq!(series(&[early, middle, late], None).unwrap().step(), middle - early, "as common: the smaller");
+    }
+
+    #[test]
+    fn a_slot_is_the_nearest_multiple_of_the_step_at_any_time() {
+        let clock = |step| Clock { step, has_days: true };
+        assert_eq!([-8, -7, -3, -2, 2, 3, 7, 8].map(|at| clock(5).slot(at)), [-2, -1, -1, 0, 0, 1, 1, 2]);
+        assert_eq!([-3, -2, -1, 0, 1, 2].map(|at| clock(4).slot(at)), [-1, 0, 0, 0, 0, 1]);
+        for step in [1, 2, 3, 1 << 40, i64::MAX] {
+            for at in [i64::MIN, i64::MIN + 1, -1, 0, 1, i64::MAX - 1, i64::MAX] {
+                let nearest = (i128::from(at) + i128::from(step / 2)).div_euclid(i128::from(step));
+                assert_eq!(i128::from(clock(step).slot(at)), nearest, "{at} in steps of {step}");
+            }
+        }
     }
 
     #[test]

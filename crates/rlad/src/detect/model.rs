@@ -11,12 +11,12 @@ use crate::data::label_overrides::LabelOverrides;
 use crate::data::write::write_file;
 use crate::detect::decision::Thresholds;
 use crate::detect::label_shift::threshold_shift;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::features::Scale;
 use crate::features::surprisal::{Ecdfs, EcdfsBySeries};
 use crate::features::tree_row::n_tree_features;
 use crate::models::qnet::{QNetwork, QNetworkShape};
-use crate::models::tensor_file::{self, Tensor, Tensors};
+use crate::models::tensor_file::{self, Tensor, Tensors, misfit};
 use crate::models::trees::BoostedTrees;
 
 /// A trained detector: the Q-networks and trees of its members, how their states are made, and the threshold.
@@ -70,6 +70,40 @@ pub(crate) struct ModelRecord {
     pub(crate) evidence: f64,
 }
 
+impl ModelRecord {
+    /// Refuses a record whose parts do not fit each other: nothing that scores need look at it again.
+    fn check(&self) -> std::result::Result<(), Cause> {
+        self.config.validate()?;
+        self.shape.validate()?;
+        let Self { shape, config, n_channels, .. } = self;
+        let (features, agent) = (&config.state.features, &config.agent);
+        if *n_channels == 0 || features.len().checked_mul(*n_channels) != Some(shape.n_features) {
+            let n_features = features.len();
+            return Err(format!(
+                "states of {} numbers a step, but {n_features} features of {n_channels} channels",
+                shape.n_features
+            )
+            .into());
+        }
+        let of_settings = (agent.n_units, agent.skip, agent.head_units);
+        if (shape.n_units, shape.skip, shape.head_units) != of_settings {
+            return Err("networks of another shape than its settings say".into());
+        }
+        if let Some((name, _)) = self.scales.iter().find(|(_, scale)| !scale.fits(*n_channels)) {
+            return Err(format!("the scale of series `{name}` does not fit its {n_channels} channels").into());
+        }
+        for (name, share) in [("mean_probability", self.mean_probability), ("evidence", self.evidence)] {
+            if !(0.0..=1.0).contains(&share) {
+                return Err(format!("`{name}` must be in [0, 1], got {share}").into());
+            }
+        }
+        if !self.threshold.is_finite() {
+            return Err(format!("`threshold` must be a number, got {}", self.threshold).into());
+        }
+        Ok(self.label_overrides.check()?)
+    }
+}
+
 /// Under which the ecdfs stand in a file.
 const ECDFS: &str = "ecdfs.";
 
@@ -92,9 +126,11 @@ impl Model {
     /// Reads the bytes of a model file; `path` is for errors.
     ///
     /// # Errors
-    /// [`Error::Format`], [`Error::Version`] or [`Error::Damaged`] where the bytes are not a whole model of this version.
+    /// [`Error::Format`], [`Error::Version`] or [`Error::Damaged`] where the bytes are not a whole model of this version, or its parts do
+    /// not fit each other.
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self> {
         let (tensors, record, hash): (_, ModelRecord, _) = tensor_file::read(path, "model", &bytes)?;
+        record.check().map_err(|problem| misfit(path, "model", problem))?;
         let learner = record.config.agent.learner();
         let n_features = record.shape.n_features;
         let member = |i: usize| {

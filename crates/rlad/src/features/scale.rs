@@ -42,6 +42,15 @@ impl Scale {
         Self { extents: Vec::new() }
     }
 
+    /// Whether it is one for series of so many channels: of each a range of finite numbers, or none.
+    pub(crate) fn fits(&self, n_channels: usize) -> bool {
+        let is_range = |extent: &Extent| match extent.ends {
+            Some((min, max)) => min.is_finite() && max.is_finite() && min <= max,
+            None => !extent.is_fitted,
+        };
+        (self.extents.is_empty() || self.extents.len() == n_channels) && self.extents.iter().all(is_range)
+    }
+
     /// The extents of `n_channels` channels before the first point.
     pub(super) fn extents(&self, n_channels: usize) -> Vec<Extent> {
         if self.extents.is_empty() {

@@ -17,6 +17,8 @@ use crate::models::tensor_file::Tensor;
 pub(crate) const N_BINS: usize = 32;
 /// The points of the average series that stand before the first point of one that was not trained on.
 const PRIOR_POINTS: f32 = 1_000.0;
+/// The most points that a bin is taken to hold: counts in 32 bits add up without loss as far as this.
+const MOST_POINTS: f32 = 16_777_216.0;
 /// The smallest tail probability of all series' points that has an edge of its own, as a power of 1/2 below one half.
 const LAST_TAIL: f64 = 13.0;
 
@@ -256,8 +258,9 @@ impl EcdfsBySeries {
         };
         let (edges, counts) = (named("edges")?, named("counts")?);
         let is_ok = edges.len() == n_features * (N_BINS - 1)
+            && edges.chunks_exact(N_BINS - 1).all(<[f32]>::is_sorted)
             && counts.len() == names.len() * n_features * N_BINS
-            && counts.iter().all(|count| *count >= 0.0 && count.is_finite())
+            && counts.iter().all(|count| (0.0..=MOST_POINTS).contains(count))
             && names.is_sorted();
         if is_ok {
             Ok(Self::of_counts(Arc::new(Edges { values: edges, n_channels }), names, counts))

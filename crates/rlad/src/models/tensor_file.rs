@@ -110,6 +110,16 @@ pub(crate) fn read<R: DeserializeOwned>(path: &Path, kind: &str, bytes: &[u8]) -
     Ok((tensors, record, found))
 }
 
+/// The error of a file whose hash is right and whose parts do not fit each other, as where somebody changed one and hashed it anew.
+/// `problem`: a sentence, or the error of a part.
+pub(crate) fn misfit(path: &Path, kind: &str, problem: impl Into<crate::error::Cause>) -> Error {
+    Error::Format {
+        path: path.to_owned(),
+        expected: format!("a {kind} whose parts fit each other"),
+        source: Some(problem.into()),
+    }
+}
+
 fn hash<'a>(
     kind: &str,
     record: &serde_json::Value,

@@ -210,15 +210,56 @@ impl BoostedTrees {
         let (rows, rest) = named("nodes")?.as_chunks::<3>();
         let nodes: Vec<Node> =
             rows.iter().map(|row| Node { feature: row[0].to_bits(), left: row[1].to_bits(), value: row[2] }).collect();
-        let is_whole = |(at, node): (usize, &Node)| {
-            let left = node.left as usize;
-            left == 0 || (left > at && left + 1 < nodes.len() && (node.feature as usize) < n_features)
-        };
-        let is_ok = rest.is_empty()
-            && bias.is_finite()
-            && roots.iter().all(|root| (*root as usize) < nodes.len())
-            && nodes.iter().enumerate().all(is_whole);
-        if is_ok { Ok(Self::new(n_features, bias, roots, nodes)) } else { Err("the trees are broken".to_owned()) }
+        if !rest.is_empty() {
+            return Err("the nodes of the trees are cut off".to_owned());
+        }
+        if !bias.is_finite() {
+            return Err(format!("the trees begin at {bias}"));
+        }
+        check_nodes(n_features, &roots, &nodes)?;
+        Ok(Self::new(n_features, bias, roots, nodes))
+    }
+}
+
+/// Refuses nodes that are no trees: each is a root or the child of one node before it, so that a walk ends, and all walks together are no
+/// longer than the nodes are many.
+fn check_nodes(n_features: usize, roots: &[u32], nodes: &[Node]) -> Result<(), String> {
+    let mut is_reached = vec![false; nodes.len()];
+    let mut reach = |at: usize| match is_reached.get_mut(at) {
+        Some(false) => {
+            is_reached[at] = true;
+            Ok(())
+        }
+        Some(true) => Err(format!("node {at} of the trees is reached in two ways")),
+        None => Err(format!("the trees name node {at}, but have {}", nodes.len())),
+    };
+    roots.iter().try_for_each(|root| reach(*root as usize))?;
+    for (at, node) in nodes.iter().enumerate() {
+        let left = node.left as usize;
+        if left == 0 {
+            if !node.value.is_finite() {
+                return Err(format!("leaf {at} of the trees adds {}", node.value));
+            }
+            continue;
+        }
+        if left <= at {
+            return Err(format!("node {at} of the trees has a child before it, node {left}"));
+        }
+        if node.feature as usize >= n_features {
+            return Err(format!(
+                "node {at} of the trees looks at feature {}, but there are {n_features}",
+                node.feature
+            ));
+        }
+        if node.value.is_nan() {
+            return Err(format!("node {at} of the trees has a threshold that is no number"));
+        }
+        reach(left)?;
+        reach(left + 1)?;
+    }
+    match is_reached.iter().position(|is_reached| !is_reached) {
+        Some(at) => Err(format!("node {at} of the trees is reached from nowhere")),
+        None => Ok(()),
     }
 }
 

@@ -81,7 +81,11 @@ impl Session {
     }
 
     /// The answers by question, once all of what was said is found to fit.
-    fn checked_answers<'a>(&self, pending: &[Query], feedback: &'a [Feedback]) -> Result<BTreeMap<u64, &'a Answer>> {
+    pub(super) fn checked_answers<'a>(
+        &self,
+        pending: &[Query],
+        feedback: &'a [Feedback],
+    ) -> Result<BTreeMap<u64, &'a Answer>> {
         let earlier = self.answered.iter().map(|(query, _)| query);
         let queries: BTreeMap<u64, &Query> = earlier.chain(pending).map(|query| (query.id, query)).collect();
         let mut answers = BTreeMap::new();

@@ -54,6 +54,15 @@ pub(super) struct Mixture {
 }
 
 impl Mixture {
+    /// Whether it has so many components of so many variables.
+    pub(super) fn fits(&self, n_components: usize, n_variables: usize) -> bool {
+        let n_squares = n_variables * n_variables;
+        let lens = [self.weights.len(), self.components.len(), self.covariances.len()];
+        lens == [n_components; 3]
+            && self.components.iter().all(|component| component.fits(n_variables))
+            && self.covariances.iter().all(|covariance| covariance.len() == n_squares)
+    }
+
     /// `φ_k = Σ_n γ_nk / n`, `μ_k = Σ_n γ_nk z_n / Σ_n γ_nk`, `Σ_k = Σ_n γ_nk (z_n − μ_k)(z_n − μ_k)ᵀ / Σ_n γ_nk`. None where a
     /// covariance is singular in spite of the jitter, or something is not finite.
     ///

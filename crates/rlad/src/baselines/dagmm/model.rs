@@ -92,19 +92,20 @@ impl Reconstruction {
     }
 }
 
+/// The layers of the networks, in the order of [`Model::networks`].
+fn layers(n_channels: usize, config: &DagmmConfig) -> [Vec<Layer>; 4] {
+    let n_hidden = config.n_hidden + n_channels / 20;
+    let (encoder, decoder) = autoencoder::layers(config.n_steps * n_channels, n_hidden, Activation::Linear);
+    let hidden = Layer::new(n_hidden + 2, config.n_units, Activation::Tanh);
+    let out = Layer::new(config.n_units, config.n_components, Activation::Linear);
+    [encoder, decoder, vec![hidden], vec![out]]
+}
+
 impl Model {
     /// A model with random weights for windows of `n_channels`.
     pub(super) fn new(n_channels: usize, config: &DagmmConfig, rng: &mut impl Rng) -> Self {
-        let n_hidden = config.n_hidden + n_channels / 20;
-        let (encoder, decoder) = autoencoder::layers(config.n_steps * n_channels, n_hidden, Activation::Linear);
-        let hidden = Layer::new(n_hidden + 2, config.n_units, Activation::Tanh);
-        let out = Layer::new(config.n_units, config.n_components, Activation::Linear);
-        Self {
-            encoder: Network::new(encoder, rng),
-            decoder: Network::new(decoder, rng),
-            estimation_hidden: Network::new(vec![hidden], rng),
-            estimation_out: Network::new(vec![out], rng),
-        }
+        let [encoder, decoder, hidden, out] = layers(n_channels, config).map(|layers| Network::new(layers, rng));
+        Self { encoder, decoder, estimation_hidden: hidden, estimation_out: out }
     }
 
     /// d: the values of z.
@@ -142,9 +143,11 @@ impl Model {
         self.networks().map(|(name, network)| (name, network.weights())).to_vec()
     }
 
-    /// Takes back what [`Self::arrays`] gave.
-    pub(super) fn set_arrays(&mut self, arrays: &Arrays) -> Result<()> {
-        self.networks_mut().into_iter().try_for_each(|(name, network)| network.restore_weights(arrays, name))
+    /// Takes back what [`Self::arrays`] gave, where the networks are those of these settings.
+    pub(super) fn restore(&mut self, n_channels: usize, config: &DagmmConfig, arrays: &Arrays) -> Result<()> {
+        let layers = layers(n_channels, config);
+        let mut networks = self.networks_mut().into_iter().zip(layers);
+        networks.try_for_each(|((name, network), layers)| network.restore_weights(&layers, arrays, name))
     }
 
     /// Leaves z and γ of some windows, `[n, n_steps * n_channels]`, in `work.samples`. `dropout` are the factors of the

@@ -102,7 +102,7 @@ fn the_same_seed_gives_the_same_scores_and_so_does_a_stored_model() {
     assert_eq!(scores, fitted.score(&series));
     assert_ne!(scores, fit(2).score(&series));
     let mut restored: Dagmm = serde_json::from_value(serde_json::to_value(&fitted).unwrap()).unwrap();
-    restored.set_arrays(&stored(fitted.arrays())).unwrap();
+    restored.restore(&config, 1, &stored(fitted.arrays())).unwrap();
     assert_eq!(scores, restored.score(&series));
 }
 

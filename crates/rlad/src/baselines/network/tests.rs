@@ -126,12 +126,17 @@ fn the_first_layers_are_a_network_with_the_same_outputs() {
 
 #[test]
 fn arrays_that_do_not_fit_are_refused() {
-    let mut network = Network::new(vec![Layer::new(1, 1, Activation::Linear)], &mut rng());
+    let layers = [Layer::new(1, 1, Activation::Linear)];
+    let mut network = Network::new(layers.to_vec(), &mut rng());
     for (array, found) in [(None, "none"), (Some(vec![1.0]), "1"), (Some(vec![1.0, f32::NAN]), "NaN")] {
         let arrays = array.into_iter().map(|array| ("w".to_owned(), array)).collect();
-        let Err(Error::Tensor { found: got, .. }) = network.restore_weights(&arrays, "w") else { panic!("refused") };
+        let Err(Error::Tensor { found: got, .. }) = network.restore_weights(&layers, &arrays, "w") else {
+            panic!("refused")
+        };
         assert_eq!(got, found);
     }
-    network.restore_weights(&[("w".to_owned(), vec![1.0, 2.0])].into(), "w").unwrap();
+    let arrays = [("w".to_owned(), vec![1.0, 2.0])].into();
+    assert!(matches!(network.restore_weights(&[], &arrays, "w"), Err(Error::Shape { .. })), "other layers");
+    network.restore_weights(&layers, &arrays, "w").unwrap();
     assert_eq!(network.weights(), [1.0, 2.0]);
 }

@@ -2,6 +2,7 @@
 
 mod content;
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use jiff::tz::TimeZone;
@@ -207,8 +208,9 @@ struct Finder<'a> {
 /// or if two columns have the same name; those of reading the rows.
 pub(crate) fn find(path: &Path, names: &[String], wanted: &Wanted, rows: &mut dyn Rows) -> Result<Roles> {
     let mut finder = Finder { path, names, taken: vec![false; names.len()], roles: Roles::default() };
-    for (index, name) in names.iter().enumerate() {
-        if !is_unnamed(name) && names[..index].contains(name) {
+    let mut seen = HashSet::with_capacity(names.len());
+    for name in names {
+        if !is_unnamed(name) && !seen.insert(name) {
             return Err(finder.wrong(format!("expected each column once, but `{name}` stands twice")));
         }
     }
@@ -228,7 +230,8 @@ pub(crate) fn find(path: &Path, names: &[String], wanted: &Wanted, rows: &mut dy
     }
     // Who names the value columns has seen the others.
     if !names_values {
-        finder.roles.left_out = rest.into_iter().filter(|i| !finder.roles.values.contains(i)).collect();
+        let values: HashSet<usize> = finder.roles.values.iter().copied().collect();
+        finder.roles.left_out = rest.into_iter().filter(|i| !values.contains(i)).collect();
     }
     Ok(finder.roles)
 }

@@ -27,7 +27,7 @@ pub(super) fn to_rates(
             *value = match before {
                 Some((then, was)) if !now.is_nan() => {
                     let rise = if now < was { now } else { now - was };
-                    let elapsed = (timestamp - then) as f64;
+                    let elapsed = timestamp.abs_diff(then) as f64;
                     rise / if time_format == TimeFormat::Index { elapsed } else { elapsed / NANOS_PER_SECOND as f64 }
                 }
                 _ => f64::NAN,
@@ -57,5 +57,14 @@ mod tests {
         );
         assert!([0, 3, 4].iter().all(|&point| rates[point].is_nan()));
         assert!(values.iter().step_by(2).all(|cpu| cpu.to_bits() == 1.0_f64.to_bits()), "other channels stay");
+    }
+
+    #[test]
+    fn a_rise_over_centuries_is_slow() {
+        let form = FileForm { counters: vec!["bytes".to_owned()], ..FileForm::default() };
+        let mut values = [0.0, 2.0_f64.powi(64)];
+        let timestamps = [i64::MIN, i64::MAX];
+        to_rates(&form, "s", &["bytes".to_owned()], TimeFormat::Nanoseconds, &timestamps, &mut values);
+        assert!((values[1] - 1e9).abs() < 1.0, "{values:?}");
     }
 }

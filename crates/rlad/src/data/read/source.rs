@@ -18,6 +18,12 @@ const HEAD: usize = 65_536;
 const GZIP: [u8; 2] = [0x1F, 0x8B];
 const ZSTD: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 
+/// Compressed files within each other that are opened: one may hold itself.
+const MAX_NESTED: usize = 3;
+/// A compressed file may hold so many bytes, or so many times its own, whichever is more: what holds more was made to fill a disk.
+const MAX_UNPACKED: u64 = 1 << 30;
+const MAX_RATIO: u64 = 200;
+
 /// The bytes of a file.
 #[derive(Debug)]
 pub(super) struct Source {
@@ -65,6 +71,9 @@ impl Source {
         } else if !std::fs::metadata(&self.path)?.is_file() {
             copy = Some(copied(File::open(&self.path)?)?);
         }
+        let size = copy.as_ref().map_or_else(|| std::fs::metadata(&self.path), |copy| copy.as_file().metadata())?.len();
+        let most = MAX_UNPACKED.max(size.saturating_mul(MAX_RATIO));
+        let mut n_unpacked = 0;
         // A compressed file may hold a file of another encoding.
         loop {
             let mut file = match &copy {
@@ -74,10 +83,16 @@ impl Source {
             let mut head = Vec::new();
             Read::by_ref(&mut file).take(HEAD as u64).read_to_end(&mut head)?;
             file.rewind()?;
+            let is_packed = head.starts_with(&GZIP) || head.starts_with(&ZSTD);
+            n_unpacked += usize::from(is_packed);
+            if n_unpacked > MAX_NESTED {
+                let problem = format!("it holds more than {MAX_NESTED} compressed files within each other");
+                return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+            }
             copy = Some(if head.starts_with(&GZIP) {
-                copied(flate2::read::MultiGzDecoder::new(BufReader::new(file)))?
+                unpacked(flate2::read::MultiGzDecoder::new(BufReader::new(file)), most)?
             } else if head.starts_with(&ZSTD) {
-                copied(zstd::stream::read::Decoder::new(file)?)?
+                unpacked(zstd::stream::read::Decoder::new(file)?, most)?
             } else if head.starts_with(b"PAR1") {
                 return Ok(copy);
             } else {
@@ -101,6 +116,18 @@ fn copied(mut from: impl Read) -> io::Result<NamedTempFile> {
     let mut copy = NamedTempFile::new()?;
     io::copy(&mut from, copy.as_file_mut())?;
     Ok(copy)
+}
+
+/// A copy of what a compressed file holds, of at most so many bytes.
+fn unpacked(from: impl Read, most: u64) -> io::Result<NamedTempFile> {
+    let copy = copied(from.take(most.saturating_add(1)))?;
+    if copy.as_file().metadata()?.len() <= most {
+        return Ok(copy);
+    }
+    let problem = format!(
+        "it holds more than {most} bytes, which is {MAX_RATIO} times its size or 1 GiB; unpack it yourself if it is what it should be"
+    );
+    Err(io::Error::new(io::ErrorKind::InvalidData, problem))
 }
 
 /// The encoding of a text by its beginning: its mark, the zeros that every other byte of a text in UTF-16 is, or bytes that are no UTF-8.
@@ -229,6 +256,29 @@ mod tests {
         gzip.write_all(text.as_bytes()).unwrap();
         assert_eq!(text_of("x.csv.gz", &gzip.finish().unwrap()), text);
         assert_eq!(text_of("x.csv.zst", &zstd::encode_all(text.as_bytes(), 1).unwrap()), text);
+    }
+
+    #[test]
+    fn what_fills_a_disk_is_not_unpacked() {
+        let bomb = zstd::encode_all(&[b'1'; 100_000][..], 1).unwrap();
+        let decoder = || zstd::stream::read::Decoder::new(&bomb[..]).unwrap();
+        assert_eq!(unpacked(decoder(), 100_000).unwrap().as_file().metadata().unwrap().len(), 100_000);
+        let error = unpacked(decoder(), 99_999).unwrap_err().to_string();
+        assert!(error.starts_with("it holds more than 99999 bytes"), "{error}");
+    }
+
+    #[test]
+    fn files_within_each_other_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.csv.gz");
+        let mut bytes = b"time,value\n1,2\n".to_vec();
+        for n in 1..=MAX_NESTED + 1 {
+            bytes = zstd::encode_all(&bytes[..], 1).unwrap();
+            std::fs::write(&path, &bytes).unwrap();
+            assert_eq!(Source::new(&path).open().is_ok(), n <= MAX_NESTED, "{n}");
+        }
+        let Err(Error::Read { source, .. }) = Source::new(&path).open() else { panic!("it is opened") };
+        assert_eq!(source.to_string(), "it holds more than 3 compressed files within each other");
     }
 
     #[test]
