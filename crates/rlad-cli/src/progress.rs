@@ -39,8 +39,8 @@ impl Progress {
     }
 
     /// Sets the text after the bar, such as the loss or the questions used.
-    pub(crate) fn set_message(&mut self, message: String) {
-        self.bar.set_message(visible(&message).into_owned());
+    pub(crate) fn set_message(&mut self, message: &str) {
+        self.bar.set_message(visible(message).into_owned());
         self.show_if_due();
     }
 
@@ -116,7 +116,7 @@ mod tests {
         let target = ProgressDrawTarget::term_like(Box::new(paper.clone()));
         let mut progress = Progress::on(target, "training", 10, delay);
         progress.set(3);
-        progress.set_message("loss 0.25, 40 questions".to_owned());
+        progress.set_message("loss 0.25, 40 questions");
         paper.text()
     }
 

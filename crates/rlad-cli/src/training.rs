@@ -72,7 +72,7 @@ impl Training<'_> {
                 }
                 if let Some(bar) = &mut bar {
                     bar.set(summary.questions as u64);
-                    bar.set_message(told(&summary));
+                    bar.set_message(&told(&summary));
                 }
                 history.push(line);
             }
@@ -85,7 +85,7 @@ impl Training<'_> {
             self.folder.write_checkpoint(&self.session.checkpoint())?;
         };
         if let Some(bar) = &mut bar {
-            bar.set_message("fitting the detector".to_owned());
+            bar.set_message("fitting the detector");
         }
         let model = self.session.finish()?;
         self.folder.write_model(model.to_bytes())?;

@@ -332,7 +332,7 @@ fn files_without_sense_end_at_once() {
     ] {
         std::fs::write(&path, text).unwrap();
         let begun = std::time::Instant::now();
-        let got = read(&[path.clone()], &ReadOptions::default());
+        let got = read(std::slice::from_ref(&path), &ReadOptions::default());
         assert_eq!(
             got.is_ok(),
             is_read,

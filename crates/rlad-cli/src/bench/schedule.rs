@@ -113,7 +113,7 @@ pub(crate) fn make(
                 bar.1 += 1;
                 let n_done = bar.1;
                 bar.0.set(n_done);
-                bar.0.set_message(planned.task.entry.name.clone());
+                bar.0.set_message(&planned.task.entry.name);
             }
         };
         let workers: Vec<_> = (0..machine.n_at_once).map(|_| scope.spawn(work)).collect();
