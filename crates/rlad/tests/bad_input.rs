@@ -305,3 +305,40 @@ fn bad_files_of_labels_are_told_too() {
     tell("a point that is not there", &export_labels(LabelFormat::Nab, &data, &labels).unwrap_err());
     insta::assert_snapshot!(all);
 }
+
+#[test]
+fn a_parquet_file_at_which_its_decoder_panics_is_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    // Found by the fuzz target: the definition levels of a column end before its rows do.
+    std::fs::write(&path, include_bytes!("files/levels_that_end.parquet")).unwrap();
+    let error = read(&[path], &ReadOptions::default()).unwrap_err();
+    assert!(error.to_string().ends_with("a.parquet` is not a whole Parquet file"), "{error}");
+}
+
+#[test]
+fn files_without_sense_end_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.csv");
+    let columns: String = (0..100_000).map(|column| format!(",c{column}")).collect();
+    let wide = format!("time{columns}\n60{}\n120{}\n", ",1".repeat(100_000), ",2".repeat(100_000));
+    let long = format!("time,value\n60,{}\n", "1".repeat(4_000_000));
+    let quotes = format!("time,value\n60,{}\n", "\"".repeat(2_000_001));
+    for (what, text, is_read) in [
+        ("a hundred thousand columns", wide.as_str(), true),
+        ("a line of millions of digits", &long, true),
+        ("quotes that never close", &quotes, false),
+        ("zeros", &"\0".repeat(1_000_000), false),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let begun = std::time::Instant::now();
+        let got = read(std::slice::from_ref(&path), &ReadOptions::default());
+        assert_eq!(
+            got.is_ok(),
+            is_read,
+            "{what}: {:?}",
+            got.err().map(|error| error.to_string().chars().take(200).collect::<String>())
+        );
+        assert!(begun.elapsed().as_secs() < 15, "{what} took {:?}", begun.elapsed());
+    }
+}

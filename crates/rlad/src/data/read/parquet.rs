@@ -4,6 +4,7 @@ mod cells;
 
 use std::fs::File;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use ::parquet::arrow::ProjectionMask;
@@ -53,7 +54,7 @@ pub(super) fn read(file: &DataFile, wanted: &Wanted, listed: Option<(&Listing, &
     let mut table = Table::new(path, &parquet.names, roles);
     let (columns, reader) = parquet.reader(builder, needed)?;
     for batch in reader {
-        let mut batch = batch.map_err(|source| parquet.damaged(source))?;
+        let mut batch = batch?;
         let mut numbers: Vec<usize> = rows.by_ref().take(batch.num_rows()).map(|row| row + 1).collect();
         let mut series = parquet.series(&columns, &batch, |i| numbers[i])?;
         if let (Some(pick), Some(names)) = (pick, &mut series) {
@@ -90,7 +91,7 @@ pub(super) fn list(file: &DataFile, wanted: &Wanted) -> Result<Listing> {
     let (columns, reader) = parquet.reader(builder, roles.series.iter().chain(&roles.time).copied().collect())?;
     let mut n_rows = 0;
     for batch in reader {
-        let batch = batch.map_err(|source| parquet.damaged(source))?;
+        let batch = batch?;
         let series = parquet.series(&columns, &batch, |i| n_rows + i + 1)?;
         for i in 0..batch.num_rows() {
             let name = series.as_ref().map_or(name, |names| names.value(i));
@@ -129,8 +130,7 @@ impl<'a> Parquet<'a> {
         known: Option<&Found>,
     ) -> Result<(Self, ParquetRecordBatchReaderBuilder<File>)> {
         let path = &file.path;
-        let open =
-            || ParquetRecordBatchReaderBuilder::try_new(file.open()?).map_err(|source| not_parquet(path, source));
+        let open = || decoded(path, |file| Ok(ParquetRecordBatchReaderBuilder::try_new(file)?), file.open()?);
         let builder = open()?;
         let schema = builder.schema().clone();
         let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
@@ -168,12 +168,11 @@ impl<'a> Parquet<'a> {
         &self,
         builder: ParquetRecordBatchReaderBuilder<File>,
         mut needed: Vec<usize>,
-    ) -> Result<(Projected, ParquetRecordBatchReader)> {
+    ) -> Result<(Projected, Batches<'a>)> {
         needed.sort_unstable();
         let mask = ProjectionMask::roots(builder.parquet_schema(), needed.iter().copied());
         refuse_codec(self.path, &builder, &mask)?;
-        let reader = builder.with_projection(mask).with_batch_size(BATCH).build();
-        Ok((Projected(needed), reader.map_err(|source| not_parquet(self.path, source))?))
+        Ok((Projected(needed), Batches::of(self.path, builder.with_projection(mask).with_batch_size(BATCH))?))
     }
 
     fn damaged(&self, source: ArrowError) -> Error {
@@ -296,6 +295,55 @@ fn not_parquet(path: &Path, source: impl Into<Cause>) -> Error {
     Error::Format { path: path.to_owned(), expected, source: Some(source.into()) }
 }
 
+/// What decoding a part of a Parquet file gives. The crate that decodes panics at some damaged files, which are errors like others.
+///
+/// # Errors
+/// [`Error::Format`].
+fn decoded<T, S>(path: &Path, decode: impl FnOnce(S) -> std::result::Result<T, Cause>, part: S) -> Result<T> {
+    // What is decoded halfway is dropped.
+    match catch_unwind(AssertUnwindSafe(|| decode(part))) {
+        Ok(decoded) => decoded.map_err(|source| not_parquet(path, source)),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it cannot be decoded");
+            Err(not_parquet(path, text))
+        }
+    }
+}
+
+/// The batches of a file, up to the first that is damaged.
+struct Batches<'a> {
+    path: &'a Path,
+    reader: Option<ParquetRecordBatchReader>,
+}
+
+impl<'a> Batches<'a> {
+    fn of(path: &'a Path, builder: ParquetRecordBatchReaderBuilder<File>) -> Result<Self> {
+        Ok(Self {
+            path,
+            reader: Some(decoded(
+                path,
+                |builder: ParquetRecordBatchReaderBuilder<File>| Ok(builder.build()?),
+                builder,
+            )?),
+        })
+    }
+}
+
+impl Iterator for Batches<'_> {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut reader = self.reader.take()?;
+        let decode = |reader: &mut ParquetRecordBatchReader| Ok(reader.next().transpose()?);
+        let batch = decoded(self.path, decode, &mut reader).transpose();
+        if matches!(batch, Some(Ok(_))) {
+            self.reader = Some(reader);
+        }
+        batch
+    }
+}
+
 /// Refuses columns that are compressed in a way that cannot be read.
 fn refuse_codec(path: &Path, builder: &ParquetRecordBatchReaderBuilder<File>, mask: &ProjectionMask) -> Result<()> {
     let mut chunks = builder.metadata().row_groups().iter().flat_map(|group| group.columns().iter().enumerate());
@@ -392,9 +440,9 @@ impl<F: Fn() -> Result<ParquetRecordBatchReaderBuilder<File>>> ParquetRows<'_, F
         let builder = (self.open)()?;
         let mask = ProjectionMask::roots(builder.parquet_schema(), columns.iter().copied());
         refuse_codec(self.path, &builder, &mask)?;
-        let reader = builder.with_projection(mask).with_batch_size(BATCH.min(n_rows)).with_limit(n_rows).build();
-        for batch in reader.map_err(|source| not_parquet(self.path, source))? {
-            each(&batch.map_err(|source| not_parquet(self.path, source))?);
+        let builder = builder.with_projection(mask).with_batch_size(BATCH.min(n_rows)).with_limit(n_rows);
+        for batch in Batches::of(self.path, builder)? {
+            each(&batch?);
         }
         Ok(())
     }

@@ -237,8 +237,8 @@ fn with_clock(date: &str, first: &str, all: &impl Fn(&TimeSyntax) -> bool) -> Op
     if let Some(syntax) = fits(date) {
         return Some((syntax, false));
     }
-    // A date that does not begin as the cell does need not be tried with each time.
-    if first.bytes().filter(u8::is_ascii_digit).count() < 5 {
+    // A date that does not begin as the cell does need not be tried with each time: there are many, and a file may have many columns.
+    if first.bytes().filter(u8::is_ascii_digit).count() < 5 || BrokenDownTime::parse_prefix(date, first).is_err() {
         return None;
     }
     for separator in SEPARATORS {
