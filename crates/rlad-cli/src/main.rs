@@ -41,7 +41,7 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser};
 
 use crate::args::{Cli, Command};
-use crate::visible::visible;
+use crate::visible::{visible, visible_lines};
 
 /// Exit code of an error; clap's usage errors have it too.
 const ERROR: u8 = 2;
@@ -103,7 +103,12 @@ fn write_manual(folder: &Path) -> anyhow::Result<ExitCode> {
 /// The text of an error for the user: its message and causes in one line, then advice on what may be done about it.
 fn describe(error: &anyhow::Error, has_data_flags: bool) -> String {
     let hint = hint::hint(error, has_data_flags).map_or_else(String::new, |hint| format!("hint: {hint}\n"));
-    let causes: Vec<String> = error.chain().map(|cause| visible(&cause.to_string()).into_owned()).collect();
+    // A setting that cannot be read is shown in its line.
+    let told = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<toml::de::Error>() {
+        Some(error) => visible_lines(error.to_string().trim_end()).into_owned(),
+        None => visible(&cause.to_string()).into_owned(),
+    };
+    let causes: Vec<String> = error.chain().map(told).collect();
     format!("error: {}\n{hint}", causes.join(": "))
 }
 

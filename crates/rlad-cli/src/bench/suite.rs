@@ -211,7 +211,7 @@ impl Suite {
 
     fn parse(text: &str) -> anyhow::Result<Self> {
         // The TOML library's message ends with an empty line.
-        let suite: Self = toml::from_str(text).map_err(|error| anyhow::anyhow!("{}", error.to_string().trim_end()))?;
+        let suite: Self = toml::from_str(text)?;
         suite.validate()?;
         Ok(suite)
     }

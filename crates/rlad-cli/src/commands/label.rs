@@ -202,7 +202,7 @@ fn at_page(
         print(&json!({ "url": url }).to_string())?;
         io::stdout().flush()?;
     } else if !page.no_open && page.secret.is_none() && page.bind.ip().is_loopback() {
-        browser::open(&url);
+        browser::open(&format!("{url}{}", name_for_page(&who(page))));
     }
     let (done, end) = tokio::sync::oneshot::channel();
     let mut done = Some(done);
@@ -341,6 +341,12 @@ fn read(source: &DataSource) -> anyhow::Result<DataSet> {
     print_roles(&data.roles);
     print_notes(&data.notes);
     Ok(data)
+}
+
+/// What stands after the page's address, so that it need not ask for the name of who opened it; nothing for an odd name.
+fn name_for_page(who: &str) -> String {
+    let is_plain = !who.is_empty() && who.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if is_plain { format!("?who={who}") } else { String::new() }
 }
 
 fn who(page: &PageArgs) -> String {

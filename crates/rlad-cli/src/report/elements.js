@@ -16,9 +16,22 @@ const Elements = (() => {
     return series.has_clock && from.slice(0, 10) === to.slice(0, 10) ? to.slice(11) : to;
   }
 
+  /** A text whose names stand between backticks, as nodes. */
+  function words(text) {
+    const parts = String(text).split("`");
+    // An odd backtick is one of the text itself.
+    if (parts.length % 2 === 0) return [String(text)];
+    return parts.map((part, i) => {
+      if (i % 2 === 0) return part;
+      const name = document.createElement("code");
+      name.textContent = part;
+      return name;
+    });
+  }
+
   function element(tag, text, attributes = {}) {
     const made = document.createElement(tag);
-    if (text !== undefined) made.textContent = text;
+    if (text !== undefined) made.append(...words(text));
     for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
     return made;
   }

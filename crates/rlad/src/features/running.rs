@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// Deviations weigh alike until `memory` of them were seen, and fade exponentially after that. The square root keeps an
 /// outlier of a thousand times the usual size from moving the scale by more than a few percent, and unlike a median it is
-/// not 0 where most deviations are 0. For normal deviations it is .68 standard deviations. However large, one deviation moves the root by
-/// at most twice itself, so that what follows a value of 1e300 is still measured.
+/// not 0 where most deviations are 0. For normal deviations it is .68 standard deviations. However large, one deviation at most
+/// doubles the root, so that what follows a value of 1e300 is still measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Spread {
     root: f64,
@@ -18,7 +18,7 @@ impl Spread {
     pub(super) fn push(&mut self, deviation: f64, memory: u32) {
         self.n = self.n.saturating_add(1);
         let change = (deviation.abs().sqrt() - self.root) / f64::from(self.n.min(memory));
-        self.root += if self.root > 0.0 { change.min(2.0 * self.root) } else { change };
+        self.root += if self.root > 0.0 { change.min(self.root) } else { change };
     }
 
     /// The typical size, 0 before the first deviation that is not 0.

@@ -259,7 +259,7 @@ fn estimate(
                 sums.iter_mut().zip(counted.0).for_each(|(sum, n)| *sum += share * n);
             }
         }
-        let of_next = |kind: usize| (known.0[kind] + weight * sums[kind]) * (between_parts * normal(rng)).exp();
+        let of_next = |kind: usize| (known.0[kind] + weight * sums[kind]) * log_normal(between_parts, rng);
         let [found, false_alarms, missed] = [0, 1, 2].map(of_next);
         drawn[0].push(found / (found + false_alarms));
         drawn[1].push(found / (found + missed));
@@ -271,6 +271,11 @@ fn estimate(
         Interval { expected: at(500), low: at(25), high: at(975) }
     });
     ExpectedQuality { precision, recall, f1, random_questions: questions.len() }
+}
+
+/// A draw from the log-normal distribution of the median 1; 1 where the deviation of its logarithm is 0.
+fn log_normal(deviation: f64, rng: &mut impl Rng) -> f64 {
+    if deviation > 0.0 { (deviation * normal(rng)).exp() } else { 1.0 }
 }
 
 /// A draw from the standard normal distribution (Box and Muller 1958).
@@ -315,9 +320,6 @@ mod tests {
                     }
                 })
                 .collect();
-            let change = [0; 3].map(|_| (between_parts * normal(&mut rng)).exp());
-            let total = |kind: usize| world.iter().map(|c| c.0[kind]).sum::<f64>() * change[kind];
-            let truth = 2.0 * total(0) / (2.0 * total(0) + total(1) + total(2));
             let asked: Vec<RandomAnswer> = (0..150)
                 .map(|_| {
                     let stretch = world[rng.random_range(0..world.len())];
@@ -325,6 +327,10 @@ mod tests {
                 })
                 .collect();
             let weight = world.len() as f64 / asked.len() as f64;
+            let next: [f64; 3] = std::array::from_fn(|kind| {
+                world.iter().map(|c| c.0[kind]).sum::<f64>() * log_normal(between_parts, &mut rng)
+            });
+            let truth = 2.0 * next[0] / (2.0 * next[0] + next[1] + next[2]);
             let f1 = estimate(Confusion::default(), &asked, weight, between_parts, &mut rng).f1;
             f1.low <= truth && truth <= f1.high
         };
