@@ -26,7 +26,7 @@ DATA = ROOT / "crates/rlad-cli/data/kpi"
 PICTURE = ROOT / "docs/src/images/labelling.webp"
 WIDTH, HEIGHT = 1160, 780
 # The questions that are asked before there is a detector.
-N_WARM_UP = 16
+N_WARM_UP = 10
 SETTINGS = """
 questions = 40
 [query]
