@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rlad::data::{DataSet, ReadOptions};
 
-/// The data: a path under the folder of the demo's data, and the file.
+/// The data: a path under the folder of the crate's data, and the file.
 macro_rules! shipped {
     ($($path:literal),* $(,)?) => {
         &[$(($path, include_bytes!(concat!("../data/", $path)))),*]
@@ -20,13 +20,15 @@ const DATA: &[(&str, &[u8])] = shipped![
 
 /// Writes the data in the program into a folder, and reads them as any data are read.
 pub(crate) fn unpack(folder: &Path) -> anyhow::Result<DataSet> {
+    let mut paths: Vec<PathBuf> = Vec::new();
     for (path, bytes) in DATA {
-        let path = folder.join(path);
-        let written = fs::create_dir_all(path.parent().unwrap_or(folder)).and_then(|()| fs::write(&path, bytes));
-        written.map_err(|source| rlad::Error::Write { path, source })?;
+        // Beside each other, so that a series has the same name whether its file is read or the folder.
+        let path = folder.join(Path::new(path).file_name().unwrap_or_default());
+        let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, bytes));
+        written.map_err(|source| rlad::Error::Write { path: path.clone(), source })?;
+        if path.extension().is_some_and(|of| of == "csv") {
+            paths.push(path);
+        }
     }
-    let csv = |path: &&PathBuf| path.extension().is_some_and(|of| of == "csv");
-    let paths: Vec<PathBuf> = DATA.iter().map(|(path, _)| folder.join(path)).collect();
-    let paths: Vec<PathBuf> = paths.iter().filter(csv).cloned().collect();
     Ok(rlad::read(&paths, &ReadOptions::default())?)
 }

@@ -62,6 +62,10 @@ fn the_demo_leads_to_a_session_that_its_next_run_leaves_alone() {
     for file in ["scores.csv", "report.html", "session/model.safetensors"] {
         assert!(dir.path().join("rlad-demo").join(file).exists(), "{file}");
     }
+    // The folder of the data has the same series as the session.
+    stdout(dir.path(), "detect rlad-demo/session rlad-demo/data --out again.csv");
+    let of = |file: &str| fs::read(dir.path().join(file)).unwrap();
+    assert!(of("again.csv") == of("rlad-demo/scores.csv"));
     let line = format!("{} --json", next.strip_prefix("next: rlad ").unwrap());
     let mut label = Running::begin(command(dir.path(), &line));
     let told = label.told("the labelling page is at");
