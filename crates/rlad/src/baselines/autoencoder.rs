@@ -170,7 +170,7 @@ impl Autoencoder {
     /// Takes the arrays that were stored beside its record, which must be what fitting makes.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) where the record is something else, [`Error::Tensor`](crate::Error::Tensor) where an array does
+    /// [`Error::Shape`] where the record is something else, [`Error::Tensor`] where an array does
     /// not fit it.
     pub(super) fn restore(&mut self, config: &AutoencoderConfig, n_channels: usize, arrays: &Arrays) -> Result<()> {
         let is_of = (self.n_steps, self.activation) == (config.n_steps, config.activation);

@@ -82,7 +82,7 @@ impl Dagmm {
     /// Takes the arrays that were stored beside its record, which must be what fitting makes.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) where the record is something else, [`Error::Tensor`](crate::Error::Tensor) where an array does
+    /// [`Error::Shape`] where the record is something else, [`Error::Tensor`] where an array does
     /// not fit it.
     pub(super) fn restore(&mut self, config: &DagmmConfig, n_channels: usize, arrays: &Arrays) -> Result<()> {
         agrees(self.n_steps == config.n_steps, "the windows of its settings")?;

@@ -156,7 +156,7 @@ impl SrCnn {
     /// Takes the arrays that were stored beside its record, which must be what fitting makes.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) where the record is something else, [`Error::Tensor`](crate::Error::Tensor) where an array does
+    /// [`Error::Shape`] where the record is something else, [`Error::Tensor`] where an array does
     /// not fit it.
     pub(super) fn restore(&mut self, config: &SrCnnConfig, arrays: &Arrays) -> Result<()> {
         let is_of = self.n_steps == config.n_steps && self.threshold.total_cmp(&config.threshold).is_eq();
