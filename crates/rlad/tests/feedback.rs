@@ -163,8 +163,8 @@ fn similar_windows_are_open_ones_that_do_not_overlap() {
     let similar = session(&series).similar_windows();
     let spike = 97 * 4 + 31;
     let is_open = |of: usize, point: usize| !(of == 1 && point < 450);
-    let found = similar.nearest(0, spike, 4, is_open);
-    assert_eq!(found.len(), 4);
+    let found = similar.nearest(0, spike, 6, is_open);
+    assert_eq!(found.len(), 6);
     assert!(found.windows(2).all(|pair| pair[0].distance <= pair[1].distance));
     for (i, a) in found.iter().enumerate() {
         assert!(is_open(a.series, a.point) && (a.series != 0 || a.point.abs_diff(spike) >= 25));

@@ -435,10 +435,10 @@ fn rank_unasked(series: &Series, point: usize) -> usize {
 
 #[test]
 fn one_channel_of_many_that_stands_out_is_seen() {
-    for n_channels in [1, 5, 20] {
+    for (n_channels, most) in [(1, 5), (5, 5), (20, 20)] {
         let spike = |point, channel, usual| if point == 500 && channel == 0 { 20.0 } else { usual };
         let rank = rank_unasked(&noisy(1000, n_channels, spike), 500);
-        assert!(rank < 20, "{n_channels} channels: {rank}");
+        assert!(rank < most, "{n_channels} channels: {rank}");
     }
 }
 
@@ -452,7 +452,7 @@ fn a_value_however_large_is_the_rarest_and_what_follows_is_still_seen() {
         });
         assert_eq!(rank_unasked(&series, 300), 0, "{huge:e}");
         let rank = rank_unasked(&series, 400);
-        assert!(rank < 25, "after {huge:e}: {rank}");
+        assert!(rank < 10, "after {huge:e}: {rank}");
     }
 }
 

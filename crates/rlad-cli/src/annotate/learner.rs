@@ -104,9 +104,9 @@ impl Learner {
                 }
                 Next::AskMore => self.has_finished = false,
                 Next::Teach(feedback) => {
-                    self.teach(server, &feedback)?;
+                    let detector = self.teach(server, &feedback)?;
                     self.has_finished = false;
-                    self.compare(server, &pending);
+                    self.compare(server, &pending, Arc::new(detector));
                 }
                 Next::Finish => {
                     let trained = self.finish(server, begun)?;
@@ -211,28 +211,29 @@ impl Learner {
         server.reading().feedback(&annotations, queries.map(|query| (query, self.session.shown(query))))
     }
 
-    fn teach(&mut self, server: &LabellingServer, feedback: &[Feedback]) -> anyhow::Result<()> {
+    /// Learns from the answers of a round, and writes what came of it; returns the detector as it stands.
+    fn teach(&mut self, server: &LabellingServer, feedback: &[Feedback]) -> anyhow::Result<Model> {
         let begun = Instant::now();
         let summary = self.session.teach_all(feedback)?;
         server.lock().learned_in = Some(begun.elapsed());
+        let (detector, checkpoint) = (self.session.detector(), self.session.checkpoint());
         let mut line = serde_json::to_value(&summary)?;
         if let Some((part, data)) = &self.check {
-            line["check"] = serde_json::to_value(Check { part: *part, data }.evaluate(&self.session.detector())?)?;
+            line["check"] = serde_json::to_value(Check { part: *part, data }.evaluate(&detector)?)?;
         }
         self.history.push(line);
-        let (detector, checkpoint) = (self.session.detector(), self.session.checkpoint());
         let _files = server.files.lock().unwrap_or_else(PoisonError::into_inner);
         // A line of a round that the checkpoint does not know is written anew.
         self.folder.write_history(&self.history)?;
         // The detector as it stands, for `rlad detect` while people answer. It is older than the checkpoint, so that it is not taken for
         // the one that the session ends with.
         self.folder.write_model(detector.to_bytes())?;
-        self.folder.write_checkpoint(&checkpoint)
+        self.folder.write_checkpoint(&checkpoint)?;
+        Ok(detector)
     }
 
     /// Works out what a round changed, in the background: the events of the series that were asked about that appeared or went.
-    fn compare(&mut self, server: &Arc<LabellingServer>, pending: &[Query]) {
-        let after = Arc::new(self.session.detector());
+    fn compare(&mut self, server: &Arc<LabellingServer>, pending: &[Query], after: Arc<Model>) {
         let before = self.detector.replace(Arc::clone(&after));
         let Some(before) = before else { return };
         let mut asked: Vec<(usize, usize)> = Vec::new();

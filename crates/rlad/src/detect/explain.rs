@@ -14,7 +14,7 @@ use crate::data::series::Series;
 use crate::detect::departure::departures;
 use crate::detect::model::Model;
 use crate::detect::walk::Walk;
-use crate::features::surprisal::mean_of_channels;
+use crate::features::surprisal::channel_weights;
 use crate::features::tree_row::n_tree_features;
 use crate::models::qnet::QNetwork;
 
@@ -97,7 +97,7 @@ fn meet(model: &Model, series: &Series, points: impl Iterator<Item = usize>) -> 
 /// The kinds of features with the largest shares in the surprisal of a point, whose features have these surprisals.
 fn reasons(model: &Model, series: &Series, surprisals: &[f32]) -> Vec<Reason> {
     let features = &model.record.config.state.features;
-    let (_, weights) = mean_of_channels(surprisals, series.n_channels());
+    let weights = channel_weights(surprisals, series.n_channels());
     let of_channel = |of: &[f32]| of.iter().copied().map(f64::from).sum::<f64>();
     let total: f64 =
         surprisals.chunks(features.len().max(1)).zip(&weights).map(|(of, weight)| weight * of_channel(of)).sum();

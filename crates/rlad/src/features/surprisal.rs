@@ -125,7 +125,7 @@ impl Ecdfs {
 
     /// The mean of the surprisals of the features of a point; of several channels, [`mean_of_channels`].
     pub(crate) fn mean(&self, surprisals: &[f32]) -> f64 {
-        mean_of_channels(surprisals, self.edges.n_channels).0
+        mean_of_channels(surprisals, self.edges.n_channels)
     }
 
     /// Whether they are the same at all points.
@@ -142,27 +142,39 @@ impl Ecdfs {
     }
 }
 
-/// The surprisal of a point, in nats, by those of its features, shape `[n_channels, n_features / n_channels]`; and the weights of the
-/// channels in it, which sum to 1.
+/// The log-odds of the prior that a nat of surprisal is worth, by which the odds of channels are averaged.
+const LOG_ODDS_OF_NAT: f64 = 2.0;
+
+/// The surprisal of a point, in nats, by those of its features, shape `[n_channels, n_features / n_channels]`.
 ///
 /// With the means `s` of `C` channels it is `½ ln(Σ exp(2 s) / C)`: the mean where they agree, and near the largest less `½ ln C` where one
 /// stands out. A nat of surprisal is two of the prior's log-odds, so that this is the mean of the channels' odds, which like the harmonic
-/// mean of p-values (Wilson 2019) holds however the channels depend on each other. Its derivatives by `s` are the weights.
-pub(crate) fn mean_of_channels(surprisals: &[f32], n_channels: usize) -> (f64, Vec<f64>) {
-    const SHARPNESS: f64 = 2.0;
-    let mean = |of: &[f32]| f64::from(of.iter().sum::<f32>()) / of.len().max(1) as f64;
+/// mean of p-values (Wilson 2019) holds however the channels depend on each other.
+fn mean_of_channels(surprisals: &[f32], n_channels: usize) -> f64 {
     if n_channels <= 1 {
-        return (mean(surprisals), vec![1.0]);
+        return mean(surprisals);
     }
-    let means: Vec<f64> = surprisals.chunks((surprisals.len() / n_channels).max(1)).map(mean).collect();
-    let most = means.iter().copied().fold(0.0, f64::max);
-    let odds: Vec<f64> = means.iter().map(|mean| (SHARPNESS * (mean - most)).exp()).collect();
+    let most = means(surprisals, n_channels).fold(0.0, f64::max);
+    let odds = means(surprisals, n_channels).map(|mean| (LOG_ODDS_OF_NAT * (mean - most)).exp());
+    let share = odds.sum::<f64>() / n_channels as f64;
+    if share > 0.0 { (most + share.ln() / LOG_ODDS_OF_NAT).max(0.0) } else { 0.0 }
+}
+
+/// The weight of each channel in [`mean_of_channels`], its derivatives by their means: shape `[n_channels]`, sums to 1.
+pub(crate) fn channel_weights(surprisals: &[f32], n_channels: usize) -> Vec<f64> {
+    let most = means(surprisals, n_channels).fold(0.0, f64::max);
+    let odds: Vec<f64> = means(surprisals, n_channels).map(|mean| (LOG_ODDS_OF_NAT * (mean - most)).exp()).collect();
     let sum: f64 = odds.iter().sum();
-    if sum <= 0.0 {
-        return (0.0, vec![0.0; n_channels]);
-    }
-    let surprisal = most + (sum / odds.len() as f64).ln() / SHARPNESS;
-    (surprisal.max(0.0), odds.into_iter().map(|odds| odds / sum).collect())
+    odds.into_iter().map(|odds| odds / sum).collect()
+}
+
+/// The mean surprisal of the features of each channel.
+fn means(surprisals: &[f32], n_channels: usize) -> impl Iterator<Item = f64> {
+    surprisals.chunks((surprisals.len() / n_channels.max(1)).max(1)).map(mean)
+}
+
+fn mean(of: &[f32]) -> f64 {
+    f64::from(of.iter().sum::<f32>()) / of.len().max(1) as f64
 }
 
 /// `−ln min(1, 2 (k + 1) / (n + 1))` of a bin, where `k` of `n` points are in it or further out on the side with fewer of them.
@@ -310,13 +322,13 @@ mod tests {
 
     #[test]
     fn one_channel_of_many_is_not_lost_by_hand() {
-        let of = |surprisals: &[f32], n_channels| mean_of_channels(surprisals, n_channels).0;
+        let of = mean_of_channels;
         assert!((of(&[3.0, 1.0, 2.0, 2.0], 1) - 2.0).abs() < 1e-9, "one channel: the mean");
         assert!((of(&[3.0, 1.0, 2.0, 2.0], 2) - 2.0).abs() < 1e-9, "channels that agree");
         // ½ ln((e¹⁰ + 3) / 4): one of four channels has a surprisal of 5, the others none.
         let want = ((10.0_f64.exp() + 3.0) / 4.0).ln() / 2.0;
         assert!((of(&[0.0, 0.0, 5.0, 5.0, 0.0, 0.0, 0.0, 0.0], 4) - want).abs() < 1e-6);
-        let (_, weights) = mean_of_channels(&[0.0, 5.0], 2);
+        let weights = channel_weights(&[0.0, 5.0], 2);
         assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-9 && weights[1] > 0.99, "{weights:?}");
         assert!(of(&[], 0).abs() < 1e-9);
     }

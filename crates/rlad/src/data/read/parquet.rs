@@ -1,14 +1,14 @@
 //! Parquet files; only the columns that are needed are decoded, and of some series only the pages that may hold them.
 
 mod cells;
+mod decode;
 
 use std::fs::File;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use ::parquet::arrow::ProjectionMask;
-use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection};
+use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection};
 use ::parquet::basic::Compression;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, LargeStringArray, RecordBatch};
@@ -16,6 +16,7 @@ use arrow_schema::{ArrowError, DataType, Schema, TimeUnit};
 use arrow_select::filter::{filter, filter_record_batch};
 
 use self::cells::{display, is_number, is_text, texts};
+use self::decode::{Batches, decoded, not_parquet};
 use super::columns::{self, Repeats, Roles, Rows, Wanted};
 use super::files::DataFile;
 use super::listing::{Found, Listing};
@@ -24,7 +25,7 @@ use super::sample::{ColumnSample, Look, SAMPLE_ROWS, Typed, looks};
 use super::table::{EXPECTED_LABEL, Keys, Table, label_of, label_of_text};
 use super::time::{ReadTime, TimeSyntax, Trouble, read_float, read_integer};
 use crate::data::series::TimeFormat;
-use crate::error::{Cause, Error, Result};
+use crate::error::{Error, Result};
 
 /// Rows that are decoded at once.
 const BATCH: usize = 65_536;
@@ -287,60 +288,6 @@ impl Projected {
     /// A column of a batch, by its index in the file.
     fn of<'b>(&self, batch: &'b RecordBatch, column: usize) -> &'b ArrayRef {
         batch.column(self.0.binary_search(&column).expect("a needed column"))
-    }
-}
-
-fn not_parquet(path: &Path, source: impl Into<Cause>) -> Error {
-    let expected = "a whole Parquet file".to_owned();
-    Error::Format { path: path.to_owned(), expected, source: Some(source.into()) }
-}
-
-/// What decoding a part of a Parquet file gives. The crate that decodes panics at some damaged files, which are errors like others.
-///
-/// # Errors
-/// [`Error::Format`].
-fn decoded<T, S>(path: &Path, decode: impl FnOnce(S) -> std::result::Result<T, Cause>, part: S) -> Result<T> {
-    // What is decoded halfway is dropped.
-    match catch_unwind(AssertUnwindSafe(|| decode(part))) {
-        Ok(decoded) => decoded.map_err(|source| not_parquet(path, source)),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it cannot be decoded");
-            Err(not_parquet(path, text))
-        }
-    }
-}
-
-/// The batches of a file, up to the first that is damaged.
-struct Batches<'a> {
-    path: &'a Path,
-    reader: Option<ParquetRecordBatchReader>,
-}
-
-impl<'a> Batches<'a> {
-    fn of(path: &'a Path, builder: ParquetRecordBatchReaderBuilder<File>) -> Result<Self> {
-        Ok(Self {
-            path,
-            reader: Some(decoded(
-                path,
-                |builder: ParquetRecordBatchReaderBuilder<File>| Ok(builder.build()?),
-                builder,
-            )?),
-        })
-    }
-}
-
-impl Iterator for Batches<'_> {
-    type Item = Result<RecordBatch>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let mut reader = self.reader.take()?;
-        let decode = |reader: &mut ParquetRecordBatchReader| Ok(reader.next().transpose()?);
-        let batch = decoded(self.path, decode, &mut reader).transpose();
-        if matches!(batch, Some(Ok(_))) {
-            self.reader = Some(reader);
-        }
-        batch
     }
 }
 
