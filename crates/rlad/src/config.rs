@@ -2,6 +2,7 @@
 
 mod agent;
 mod decision;
+mod drift;
 mod experts;
 mod length;
 mod paper;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::agent::{AgentConfig, Learner, PriorConfig};
 pub use self::decision::{DecisionConfig, Direction, Goal};
+pub use self::drift::DriftConfig;
 pub use self::experts::{Conflict, ExpectedEvents, ExpertsConfig};
 pub use self::length::Length;
 pub use self::paper::{PaperConfig, PropagationConfig, PropagationMethod, Update};
@@ -62,6 +64,9 @@ pub struct Config {
     pub agent: AgentConfig,
     /// Which points are alarms, and which alarms are one event.
     pub decision: DecisionConfig,
+    /// How the detector follows data that change. A record of before this was kept has a detector that follows nothing.
+    #[serde(default = "DriftConfig::none")]
+    pub drift: DriftConfig,
     /// Settings for the answers of people.
     pub experts: ExpertsConfig,
     /// Settings that only the paper's method uses.
@@ -239,6 +244,7 @@ impl Config {
         self.paper.validate()?;
         self.experts.validate()?;
         self.decision.validate()?;
+        self.drift.validate()?;
         agent.validate()
     }
 }

@@ -24,6 +24,8 @@ pub enum Reason {
     Strategy,
     /// Drawn at random.
     Random,
+    /// A point of an alarm of the detector in use.
+    Alarm,
     /// Asked a second time: what the agent makes of it speaks against the first answer.
     Review,
 }

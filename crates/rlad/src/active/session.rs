@@ -9,12 +9,17 @@ mod checkpoint;
 mod examples;
 mod feedback;
 mod grounds;
+mod growth;
 mod label_noise;
+mod offsets;
+mod past;
 mod quality;
 mod questions;
+mod recent;
 mod rounds;
 mod similar;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -22,13 +27,16 @@ use serde::Serialize;
 
 pub use self::feedback::Feedback;
 pub use self::grounds::Grounds;
+pub use self::growth::{ChangedAnswer, Growth};
+use self::past::PastAnswer;
 use self::quality::PoolPredictions;
 pub use self::quality::{ExpectedQuality, Interval};
+pub use self::recent::AlarmToAsk;
 pub use self::rounds::{RoundAnswers, RunSummary, ask};
 pub use self::similar::{SimilarWindow, SimilarWindows};
 use crate::active::query::{AskedPoints, Query};
-use crate::agent::ensemble::{Agent, means};
-use crate::agent::pool::{Pool, PoolPoint};
+use crate::agent::ensemble::{Agent, PastExamples, means};
+use crate::agent::pool::{KnownEcdfs, Pool, PoolPoint};
 use crate::config::{AnswerKind, Config};
 use crate::data::label::{Answer, Label, Labels};
 use crate::data::series::{Series, shown};
@@ -99,6 +107,18 @@ pub struct Session {
     answered: Vec<(Query, Answer)>,
     /// All feedback of experts, in order; empty where `answered` is all of it.
     feedback: Vec<Feedback>,
+    /// Answers about points that left the data, and what trees learn from them.
+    past_answers: Vec<PastAnswer>,
+    past: Arc<PastExamples>,
+    /// The points that were shown with questions where those shown now are others: the training part has grown.
+    shown_then: BTreeMap<u64, Range<usize>>,
+    growth: Option<Growth>,
+    /// Of each series, the points that are new since the data grew; empty where they did not.
+    recent: Vec<Range<usize>>,
+    /// The first round whose answers are about what the detector did in use.
+    live_since: Option<usize>,
+    /// The offset of each series that has one.
+    offsets: BTreeMap<usize, f64>,
     agent: Agent,
     /// κ between each round and the one before it.
     agreements: Vec<f64>,
@@ -115,9 +135,13 @@ impl Session {
     /// [`Error::Setting`] if a setting is outside of its range, [`Error::Empty`] without training points,
     /// [`Error::Channels`] if the series differ in their number of channels.
     pub fn new(config: Config, series: impl Into<Arc<[Series]>>) -> Result<Self> {
+        Self::over(config, series.into(), None)
+    }
+
+    /// A session that knows the distributions of data before these.
+    fn over(config: Config, series: Arc<[Series]>, known: Option<&KnownEcdfs>) -> Result<Self> {
         config.validate()?;
-        let series = series.into();
-        let pool = Arc::new(Pool::new(&series, config.part, &config.state)?);
+        let pool = Arc::new(Pool::over(&series, config.part, &config.state, known)?);
         let agent = Agent::new(&config, pool.n_features);
         Ok(Self {
             fingerprint: checkpoint::fingerprint(&series, config.part),
@@ -125,6 +149,13 @@ impl Session {
             asked: AskedPoints::new(pool.series.len(), config.query.min_distance),
             answered: Vec::new(),
             feedback: Vec::new(),
+            past_answers: Vec::new(),
+            past: Arc::default(),
+            shown_then: BTreeMap::new(),
+            growth: None,
+            recent: Vec::new(),
+            live_since: None,
+            offsets: BTreeMap::new(),
             agreements: Vec::new(),
             last_predictions: None,
             round: 0,
@@ -161,7 +192,14 @@ impl Session {
         self.pending = self.pending.take().filter(|pending| !pending.is_empty());
     }
 
-    /// The questions that were answered and learned from, in order, with their answers.
+    /// The number of questions that were answered and learned from: those of [`Self::answered`], and those about points that left the data.
+    #[must_use]
+    pub fn n_answered(&self) -> usize {
+        self.past_answers.len() + self.answered.len()
+    }
+
+    /// The questions that were answered and learned from, in order, with their answers; those about points that left the data are not
+    /// among them.
     #[must_use]
     pub fn answered(&self) -> &[(Query, Answer)] {
         &self.answered
@@ -170,19 +208,21 @@ impl Session {
     /// The points that are shown with a question, which a range answer may paint: training points only.
     #[must_use]
     pub fn shown(&self, query: &Query) -> Range<usize> {
-        shown(query.point, self.config.query.shown, &self.pool.series[query.series].training)
+        let shown_now = || shown(query.point, self.config.query.shown, &self.pool.series[query.series].training);
+        self.shown_then.get(&query.id).cloned().unwrap_or_else(shown_now)
     }
 
     /// The questions of the round; none if the budget is spent or nothing is left to ask. The same until they are taught.
     pub fn query(&mut self) -> &[Query] {
         if self.pending.is_none() {
-            let n = self.config.questions.saturating_sub(self.answered.len());
+            let n = self.config.questions.saturating_sub(self.n_answered());
             let queries = if n == 0 {
                 Vec::new()
             } else if self.round == 0 {
                 self.warm_up(n)
             } else {
-                self.choose(n.min(self.round_size()))
+                let n = n.min(self.round_size());
+                self.choose_recent(n).unwrap_or_else(|| self.choose(n))
             };
             self.pending = Some(queries);
         }
@@ -238,10 +278,14 @@ impl Session {
         let pseudo_labels = self.pseudo_labels();
         let examples = self.examples(&pseudo_labels);
         let turn = self.round as u64 + 1;
-        let loss = self.agent.learn(&self.pool, &examples, turn, self.config.agent.steps_per_round);
+        let loss = self.agent.learn(&self.pool, &examples, &self.past, turn, self.config.agent.steps_per_round);
         self.converged(loss)?;
+        self.offsets = self.offsets();
         self.round += 1;
         self.pending = None;
+        // What was shown with questions that were dropped.
+        let answered: BTreeSet<u64> = self.answered.iter().map(|(query, _)| query.id).collect();
+        self.shown_then.retain(|question, _| answered.contains(question));
         let last_predictions = self.pool_predictions();
         let agreement = before.map(|before| before.agreement(&last_predictions));
         self.agreements.extend(agreement);
@@ -249,7 +293,7 @@ impl Session {
         self.last_predictions = Some(last_predictions);
         Ok(RoundSummary {
             round: self.round - 1,
-            questions: self.answered.len(),
+            questions: self.n_answered(),
             labelled_points: self.labels.iter().map(Labels::len).sum(),
             labelled_anomalies: self.count(Label::Anomaly),
             pseudo_labels: pseudo_labels.len(),
@@ -275,7 +319,8 @@ impl Session {
         let n_steps = self.config.agent.final_steps;
         if n_steps > 0 {
             let pseudo_labels = self.pseudo_labels();
-            let loss = agent.learn(&self.pool, &self.examples(&pseudo_labels), FINAL_TURN, n_steps);
+            let examples = self.examples(&pseudo_labels);
+            let loss = agent.learn(&self.pool, &examples, &self.past, FINAL_TURN, n_steps);
             self.converged(loss)?;
         }
         let mean_probability = if n_steps > 0 { None } else { self.last_mean_probability() };
@@ -306,19 +351,39 @@ impl Session {
             ecdfs_of: ecdfs.names().to_vec(),
             threshold: self.threshold(),
             label_overrides: self.pool.label_overrides(self.labelled().filter(|(at, _)| self.pool.has(*at))),
-            n_questions: self.answered.len(),
+            n_questions: self.n_answered(),
             n_labelled_points: self.labels.iter().map(Labels::len).sum(),
             mean_probability,
             evidence: self.evidence(),
+            offsets: self.named_offsets(&self.offsets),
         };
         Model::new(agent.into_scorers(), record, ecdfs)
+    }
+
+    fn named_offsets(&self, offsets: &BTreeMap<usize, f64>) -> BTreeMap<String, f64> {
+        offsets.iter().map(|(series, offset)| (self.series[*series].name().to_owned(), *offset)).collect()
+    }
+
+    /// The detector that the last round left, with the offsets of series (`drift.series_deviation`) by these answers to questions of the
+    /// round too. It costs next to nothing: what the answers teach beside that comes with the round.
+    #[must_use]
+    pub fn detector_after(&self, answers: &[(u64, Answer)]) -> Model {
+        let mut model = self.clone();
+        model.offsets = self.offsets_with(answers);
+        model.detector()
     }
 
     /// The share of what was learned that counts, in `[0, 1]`; 0 without a prior.
     fn evidence(&self) -> f64 {
         let agent = &self.config.agent;
-        let n_labelling = self.answered.iter().filter(|(_, answer)| matches!(answer, Answer::Spans(_))).count();
+        let n_labelling = self.n_labelling();
         if agent.has_prior() { agent.prior.evidence(n_labelling as f64, self.pool.series.len()) } else { 0.0 }
+    }
+
+    /// The answers that labelled a point, those about points that left the data among them.
+    fn n_labelling(&self) -> usize {
+        let past = self.past_answers.iter().filter(|answer| answer.is_labelling).count();
+        past + self.answered.iter().filter(|(_, answer)| matches!(answer, Answer::Spans(_))).count()
     }
 
     fn ecdfs_by_series(&self) -> EcdfsBySeries {

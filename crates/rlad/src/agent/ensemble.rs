@@ -56,24 +56,25 @@ impl Agent {
     /// the steps, or the loss that was not finite; without steps, the mean logistic loss of the trees.
     ///
     /// With `restart` the networks begin anew and the examples are all that they know; else they learn on, and the
-    /// examples join what the replay buffer holds. `turn_of_run` numbers the calls of a run, from 1: it picks the random
-    /// streams.
+    /// examples join what the replay buffer holds. `past`: of points that the pool does not hold any more, for the trees.
+    /// `turn_of_run` numbers the calls of a run, from 1: it picks the random streams.
     pub(crate) fn learn(
         &mut self,
         pool: &Pool,
         examples: &[Example],
+        past: &PastExamples,
         turn_of_run: u64,
         n_gradient_steps: usize,
     ) -> f32 {
-        if examples.is_empty() {
+        if examples.is_empty() && past.examples.is_empty() {
             return 0.0;
         }
         let learner = self.config.agent.learner();
-        self.uses_networks = learner.has_network() && n_gradient_steps > 0;
+        self.uses_networks = learner.has_network() && n_gradient_steps > 0 && !examples.is_empty();
         let (uses_networks, epsilon, n_members) = (self.uses_networks, self.epsilon(), self.members.len());
         let config = &self.config;
         let is_own = |at: PoolPoint, index: usize| n_members == 1 || fold(at, n_members) != index;
-        let rows = ExampleRows::of(pool, examples, &config.agent);
+        let rows = ExampleRows::of(pool, examples, past, &config.agent);
         let labelled =
             LabelledRows::new(&rows.rows.values, n_tree_features(pool.n_features), &rows.is_anomaly, &rows.weights)
                 .with_offsets(&rows.prior_log_odds);
@@ -92,7 +93,9 @@ impl Agent {
                 let mut loss = 0.0;
                 if learner.has_trees() {
                     // The examples that they grow on are all that trees know.
-                    let own: Vec<usize> = (0..examples.len()).filter(|&i| is_own(examples[i].at, index)).collect();
+                    let all = examples.iter().chain(&past.examples).enumerate();
+                    let own: Vec<usize> =
+                        all.filter(|(_, example)| is_own(example.at, index)).map(|(i, _)| i).collect();
                     let rng = &mut stream(Purpose::Trees);
                     let (trees, loss_of_trees) = BoostedTrees::fit(&labelled, &own, &config.agent.trees, rng);
                     member.trees = Some(trees.shrunk(evidence));
@@ -177,20 +180,31 @@ struct ExampleRows {
 }
 
 impl ExampleRows {
-    fn of(pool: &Pool, examples: &[Example], config: &AgentConfig) -> Self {
+    fn of(pool: &Pool, examples: &[Example], past: &PastExamples, config: &AgentConfig) -> Self {
         let mut all = Self::default();
         if config.learner().has_trees() {
             let points: Vec<PoolPoint> = examples.iter().map(|example| example.at).collect();
             pool.tree_rows(&points, &mut all.rows);
-            all.is_anomaly = examples.iter().map(|example| example.label == Label::Anomaly).collect();
-            all.weights = examples.iter().map(|example| example.weight).collect();
+            all.rows.append(&past.rows);
+            let examples = || examples.iter().chain(&past.examples);
+            all.is_anomaly = examples().map(|example| example.label == Label::Anomaly).collect();
+            all.weights = examples().map(|example| example.weight).collect();
             if config.has_prior() {
                 let of_row = |row| prior_log_odds(&config.prior, all.rows.surprisal(row)) as f32;
-                all.prior_log_odds = (0..examples.len()).map(of_row).collect();
+                all.prior_log_odds = (0..all.rows.len()).map(of_row).collect();
             }
         }
         all
     }
+}
+
+/// Examples of points that the pool does not hold any more, with the rows that trees saw of them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PastExamples {
+    /// The examples. Their points are those of the pool that held them, and say the fold only.
+    pub(crate) examples: Vec<Example>,
+    /// Their rows, in the same order.
+    pub(crate) rows: TreeRows,
 }
 
 /// The share of what trees add to the prior that counts: `n² / (n² + m²)` of `agent.prior` after `n` answers, where `m`
@@ -271,7 +285,7 @@ mod tests {
         let examples: Vec<Example> = (20..200).map(example).collect();
         let mut agent = Agent::new(&config, 1);
         for turn in 1..=4 {
-            agent.learn(&pool, &examples, turn, 300);
+            agent.learn(&pool, &examples, &PastExamples::default(), turn, 300);
         }
         let points: Vec<PoolPoint> = (200..400).map(|point| (0, point)).collect();
         for (at, prediction) in points.iter().zip(means(&agent.predictions(&pool, &points))) {

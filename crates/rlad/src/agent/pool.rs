@@ -23,6 +23,8 @@ pub(crate) type PoolPoint = (usize, usize);
 pub(crate) struct PoolSeries {
     /// Its training points.
     pub(crate) training: Range<usize>,
+    /// The timestamp from which its distributions count: that of its first training point, or an earlier one that left the data.
+    pub(crate) counted_from: i64,
     name: String,
     pub(crate) encoded: Encoded,
     ecdfs: Ecdfs,
@@ -49,12 +51,30 @@ pub(crate) struct Pool {
 /// The points from which the edges of the ecdfs are taken, about.
 const EDGE_POINTS: usize = 400_000;
 
+/// The distributions that are known of data before these.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownEcdfs {
+    pub(crate) ecdfs: EcdfsBySeries,
+    /// Of each series, the timestamps of the first and the last point that they count.
+    pub(crate) seen: BTreeMap<String, (i64, i64)>,
+}
+
 impl Pool {
     /// The pool of the given part of each series.
     ///
     /// # Errors
     /// [`Error::Empty`] without training points; [`Error::Channels`] if the series differ in their number of channels.
+    #[cfg(test)]
     pub(crate) fn new(series: &[Series], part: Part, state: &StateConfig) -> Result<Self> {
+        Self::over(series, part, state, None)
+    }
+
+    /// The pool of the given part of each series, over data that follow others: the edges of the distributions stay, and those of a
+    /// series whose first points left go on counting.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] without training points; [`Error::Channels`] if the series differ in their number of channels.
+    pub(crate) fn over(series: &[Series], part: Part, state: &StateConfig, known: Option<&KnownEcdfs>) -> Result<Self> {
         let first = series.first().ok_or_else(|| Error::Empty { what: "the data".to_owned() })?;
         let n_channels = first.n_channels();
         let mut pool = Self {
@@ -80,6 +100,7 @@ impl Pool {
             let missing = (0..training.end).map(|point| series.is_missing(point)).collect();
             let point_hashes = (0..training.end).map(|point| point_hash(series, point)).collect();
             pool.series.push(PoolSeries {
+                counted_from: series.timestamps()[training.start.min(series.len() - 1)],
                 training,
                 name: series.name().to_owned(),
                 encoded,
@@ -88,7 +109,10 @@ impl Pool {
                 point_hashes,
             });
         }
-        pool.fit_ecdfs();
+        match known {
+            None => pool.fit_ecdfs(),
+            Some(known) => pool.go_on_with_ecdfs(series, known),
+        }
         if pool.n_points() == 0 {
             return Err(Error::Empty { what: format!("the part `{part}` of the data") });
         }
@@ -98,6 +122,11 @@ impl Pool {
     /// The number of training points, missing ones included.
     pub(crate) fn n_points(&self) -> usize {
         self.series.iter().map(|series| series.training.len()).sum()
+    }
+
+    /// The point after the last training point of a series; 0 for one that is not in it.
+    pub(crate) fn series_end(&self, series: usize) -> usize {
+        self.series.get(series).map_or(0, |series| series.training.end)
     }
 
     /// Appends the states of some points, shape `[points.len(), n_steps, n_features]`.
@@ -141,6 +170,27 @@ impl Pool {
             .collect();
         self.series.iter_mut().zip(ecdfs).for_each(|(series, ecdfs)| series.ecdfs = ecdfs);
         self.edges = edges;
+    }
+
+    /// The ecdfs of the features of each series by the edges that are known. A series whose first points are not there any more adds
+    /// those that it did not count before.
+    fn go_on_with_ecdfs(&mut self, data: &[Series], known: &KnownEcdfs) {
+        let n_features = self.n_features;
+        for (series, data) in self.series.iter_mut().zip(data) {
+            let rows =
+                |points: Range<usize>| &series.encoded.rows()[points.start * n_features..points.end * n_features];
+            let lost = known.seen.get(&series.name).filter(|(first, _)| *first < series.counted_from);
+            series.ecdfs = match lost {
+                None => Ecdfs::fit(known.ecdfs.edges(), rows(series.training.clone())),
+                Some(&(first, last)) => {
+                    let times = &data.timestamps()[..series.training.end];
+                    let new = times.partition_point(|time| *time <= last).max(series.training.start);
+                    series.counted_from = first;
+                    known.ecdfs.of(&series.name).counted_on(rows(new..series.training.end))
+                }
+            };
+        }
+        self.edges = known.ecdfs.edges();
     }
 
     /// The mean surprisal of the features of a point. `row` is room for them.

@@ -1,9 +1,9 @@
 //! The two sets of defaults.
 
 use super::{
-    AgentConfig, AnswerKind, Config, DecisionConfig, ExpertsConfig, Goal, PaperConfig, Preset, PriorConfig,
-    PropagationConfig, PropagationMethod, QueryConfig, QueryStrategy, StateConfig, TreesConfig, Update, WarmUpConfig,
-    WarmUpScores,
+    AgentConfig, AnswerKind, Config, DecisionConfig, DriftConfig, ExpertsConfig, Goal, PaperConfig, Preset,
+    PriorConfig, PropagationConfig, PropagationMethod, QueryConfig, QueryStrategy, StateConfig, TreesConfig, Update,
+    WarmUpConfig, WarmUpScores,
 };
 use crate::data::series::Part;
 use crate::features::Feature;
@@ -79,6 +79,7 @@ impl Config {
                 },
             },
             decision: DecisionConfig::of_goal(Goal::F1),
+            drift: DriftConfig::none(),
             experts: ExpertsConfig::default(),
             paper: PaperConfig {
                 n_trees: 100,
@@ -156,6 +157,7 @@ impl Default for Config {
                 ..paper.agent
             },
             decision: paper.decision,
+            drift: DriftConfig { absorb_days: 6.0, half_life_days: 30.0, series_deviation: 1.0 },
             experts: paper.experts,
             paper: PaperConfig {
                 round_robin: false,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::agent::score::Scorer;
 use crate::config::{Config, DecisionConfig};
 use crate::data::label_overrides::LabelOverrides;
+use crate::data::series::Clock;
 use crate::data::write::write_file;
 use crate::detect::decision::Thresholds;
 use crate::detect::label_shift::threshold_shift;
@@ -68,6 +69,9 @@ pub(crate) struct ModelRecord {
     /// The share of what was learned that counts (`agent.prior`), in `[0, 1]`; 0 without a prior.
     #[serde(default)]
     pub(crate) evidence: f64,
+    /// What is added to the scores of a series, in nats, by answers about what the detector did there in use.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) offsets: BTreeMap<String, f64>,
 }
 
 impl ModelRecord {
@@ -96,6 +100,9 @@ impl ModelRecord {
             if !(0.0..=1.0).contains(&share) {
                 return Err(format!("`{name}` must be in [0, 1], got {share}").into());
             }
+        }
+        if let Some((name, offset)) = self.offsets.iter().find(|(_, offset)| !offset.is_finite()) {
+            return Err(format!("the offset of series `{name}` must be a number, got {offset}").into());
         }
         if !self.threshold.is_finite() {
             return Err(format!("`threshold` must be a number, got {}", self.threshold).into());
@@ -257,9 +264,20 @@ impl Model {
         self.record.config.agent.learner().has_trees()
     }
 
-    /// The distributions of the features of a series.
-    pub(crate) fn ecdfs(&self, series: &str) -> Ecdfs {
-        self.ecdfs_by_series.of(series)
+    /// The distributions of the features of a series before its first point that is scored.
+    pub(crate) fn ecdfs(&self, series: &str, clock: Clock) -> Ecdfs {
+        let ecdfs = self.ecdfs_by_series.of(series);
+        match self.record.config.drift.absorb_points(clock) {
+            Some(n_points) => ecdfs.that_learn_on(n_points),
+            None => ecdfs,
+        }
+    }
+
+    /// What is added to the scores of a series, in nats: by the answers about what the detector did there in use
+    /// (`drift.series_deviation`). 0 where nothing was answered.
+    #[must_use]
+    pub fn offset(&self, series: &str) -> f64 {
+        self.record.offsets.get(series).copied().unwrap_or(0.0)
     }
 
     /// The scale of a series' features: fitted in training, or running.

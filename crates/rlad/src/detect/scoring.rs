@@ -78,6 +78,8 @@ impl Detector for Model {
             scores.extend(scored);
             piece = next;
         }
+        let offset = self.offset(series.name());
+        scores.iter_mut().for_each(|score| *score += offset);
         leave_out_missing(series, first, &mut scores);
         Ok(scores)
     }

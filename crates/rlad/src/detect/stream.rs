@@ -53,6 +53,8 @@ pub struct Stream {
     is_empty: bool,
     last_timestamp: i64,
     clock: Clock,
+    /// What is added to its scores.
+    offset: f64,
     decider: Decider,
     alarm: Alarm,
 }
@@ -77,7 +79,7 @@ impl Stream {
         let features = FeatureState::new(&state.features, clock, n_channels, &model.scale(name));
         let n_rows = if model.has_networks() { state.n_steps } else { 1 };
         let window = vec![0.0; n_rows * model.record.shape.n_features].into_boxed_slice();
-        let ecdfs = model.has_trees().then(|| model.ecdfs(name));
+        let ecdfs = model.has_trees().then(|| model.ecdfs(name, clock));
         let decider = Decider::new(model.decision(), model.thresholds(), clock, n_channels);
         Self {
             name: name.into(),
@@ -87,6 +89,7 @@ impl Stream {
             is_empty: true,
             last_timestamp: i64::MIN,
             clock,
+            offset: model.offset(name),
             decider,
             alarm: Alarm::None,
             model,
@@ -200,7 +203,7 @@ impl<'s> Batch<'s> {
     fn scores(self) -> impl Iterator<Item = Result<Option<f64>>> {
         let mut scores = self.model.score_states(&self.states, &self.tree_rows, self.n).into_iter();
         self.outcomes.into_iter().map(move |(Arrival { stream, timestamp, values }, outcome)| {
-            let score = if outcome? { scores.next() } else { None };
+            let score = if outcome? { scores.next().map(|score| score + stream.offset) } else { None };
             stream.alarm = stream.decider.push(timestamp, values, score.unwrap_or(f64::NAN), None);
             Ok(score)
         })

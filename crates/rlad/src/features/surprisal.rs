@@ -76,9 +76,22 @@ enum Counts {
 impl Ecdfs {
     /// Those of the rows of a series, shape `[n, n_features]`.
     pub(crate) fn fit(edges: Arc<Edges>, rows: &[f32]) -> Self {
-        let n_features = edges.n_features();
-        let mut counts = vec![0.0; n_features * N_BINS];
-        for row in rows.chunks_exact(n_features.max(1)) {
+        let counts = vec![0.0; edges.n_features() * N_BINS];
+        Self::of_more(edges, counts, rows)
+    }
+
+    /// The same with more rows of a fitted series, shape `[n, n_features]`. Where there are too many points for a count, all are halved.
+    pub(crate) fn counted_on(self, rows: &[f32]) -> Self {
+        let mut counts = self.fitted_counts().to_vec();
+        let n_points = counts.iter().take(N_BINS).sum::<f32>() + (rows.len() / self.edges.n_features().max(1)) as f32;
+        if n_points > MOST_POINTS / 2.0 {
+            counts.iter_mut().for_each(|count| *count /= 2.0);
+        }
+        Self::of_more(self.edges, counts, rows)
+    }
+
+    fn of_more(edges: Arc<Edges>, mut counts: Vec<f32>, rows: &[f32]) -> Self {
+        for row in rows.chunks_exact(edges.n_features().max(1)) {
             for (feature, value) in row.iter().enumerate() {
                 counts[feature * N_BINS + edges.bin(feature, *value)] += 1.0;
             }
@@ -126,6 +139,18 @@ impl Ecdfs {
     /// The mean of the surprisals of the features of a point; of several channels, [`mean_of_channels`].
     pub(crate) fn mean(&self, surprisals: &[f32]) -> f64 {
         mean_of_channels(surprisals, self.edges.n_channels)
+    }
+
+    /// Those of a fitted series that learn on: what was known weighs as so many points, at least 1. Those of another series as they are.
+    pub(crate) fn that_learn_on(self, n_points: f32) -> Self {
+        let Counts::Fitted { counts, .. } = &self.counts else { return self };
+        let mut prior = counts.clone();
+        for counts in prior.as_chunks_mut::<N_BINS>().0 {
+            let scale = n_points / counts.iter().sum::<f32>().max(1.0);
+            counts.iter_mut().for_each(|count| *count *= scale);
+        }
+        let own = vec![0; prior.len()].into_boxed_slice();
+        Self { edges: self.edges, counts: Counts::Running { prior: Arc::new(prior), own } }
     }
 
     /// Whether they are the same at all points.
@@ -226,6 +251,11 @@ impl EcdfsBySeries {
         }
         average.iter_mut().for_each(|count| *count *= PRIOR_POINTS);
         Self { edges, names, counts, prior: Arc::new(average) }
+    }
+
+    /// The edges between the bins.
+    pub(crate) fn edges(&self) -> Arc<Edges> {
+        Arc::clone(&self.edges)
     }
 
     /// The names of the series, rising.

@@ -8,7 +8,7 @@ pub(crate) const fn n_tree_features(n_features: usize) -> usize {
 }
 
 /// Rows for the trees, one a state, and beside each the surprisal of its state.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct TreeRows {
     /// The rows, shape `[n, n_tree_features]`: the features of the last step, shape `[n_features]`; the surprisal of each feature, shape `[n_features]`; and their mean.
     pub(crate) values: Vec<f32>,
@@ -49,6 +49,18 @@ impl TreeRows {
         let mean = ecdfs.mean(&self.values[self.values.len() - n_features..]) as f32;
         self.values.push(mean);
         self.surprisals.push(mean);
+    }
+
+    /// Appends a row that was made before, shape `[n_tree_features]`: its last number is the mean surprisal.
+    pub(crate) fn push_row(&mut self, row: &[f32]) {
+        self.values.extend_from_slice(row);
+        self.surprisals.push(row.last().copied().unwrap_or(0.0));
+    }
+
+    /// Appends the rows of others.
+    pub(crate) fn append(&mut self, others: &Self) {
+        self.values.extend_from_slice(&others.values);
+        self.surprisals.extend_from_slice(&others.surprisals);
     }
 
     /// Keeps the first `n` rows.

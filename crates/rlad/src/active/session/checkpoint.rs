@@ -1,15 +1,20 @@
 //! The state of a session between two rounds, as bytes.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::growth::{Place, SeriesExtent};
+use super::past::{PastAnswer, StoredLabels, time_of, words};
 use super::{Feedback, Session};
 use crate::active::query::Query;
 use crate::agent::dqn::Dqn;
 use crate::agent::ensemble::Member;
+use crate::agent::pool::{KnownEcdfs, PoolPoint};
 use crate::agent::replay::{ReplayBuffer, Transition};
 use crate::config::Config;
 use crate::data::label::{Answer, Label};
@@ -17,6 +22,8 @@ use crate::data::series::{Part, Series};
 use crate::detect::model::{network, put, trees, under};
 use crate::error::{Error, Result};
 use crate::features::n_features;
+use crate::features::surprisal::EcdfsBySeries;
+use crate::features::tree_row::n_tree_features;
 use crate::models::qnet::{Adam, QNetworkShape};
 use crate::models::tensor_file::{self, Tensors, misfit};
 
@@ -34,6 +41,27 @@ struct CheckpointRecord {
     /// Feedback of experts, unprompted annotations among the answers; empty where they only answered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     feedback: Vec<Feedback>,
+    /// The training part of each series. Without it, as before this was kept, the data must be the same.
+    #[serde(default)]
+    extents: Vec<SeriesExtent>,
+    /// Where each of `answered` belongs.
+    #[serde(default)]
+    places: Vec<Place>,
+    /// Where each of `feedback` belongs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    places_of_feedback: Vec<Place>,
+    /// The points that were shown with questions where those shown now are others.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    shown_then: BTreeMap<u64, Range<usize>>,
+    /// Answers about points that left the data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    past_answers: Vec<PastAnswer>,
+    /// Of each series, the points that are new since the data grew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    recent: Vec<Range<usize>>,
+    /// The first round whose answers are about what the detector did in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    live_since: Option<usize>,
 }
 
 impl Session {
@@ -46,13 +74,28 @@ impl Session {
             put(&mut tensors, &format!("{i}.online."), member.dqn.online.tensors());
             put(&mut tensors, &format!("{i}.target."), member.dqn.target.tensors());
             put(&mut tensors, &format!("{i}.adam."), member.dqn.adam.tensors());
-            let rows: Vec<f32> = member.dqn.replay.transitions().iter().flat_map(to_row).collect();
+            let transitions = member.dqn.replay.transitions();
+            let rows: Vec<f32> = transitions.iter().flat_map(to_row).collect();
+            if !transitions.is_empty() {
+                let time = |(series, point): PoolPoint| self.series[series].timestamps()[point];
+                let times: Vec<f32> = transitions.iter().flat_map(|transition| words(time(transition.at()))).collect();
+                tensors.insert(format!("{i}.replay_times"), (vec![times.len() / 2, 2], times));
+            }
             if let Some(trees) = &member.trees {
                 put(&mut tensors, &format!("{i}.trees."), trees.tensors());
             }
             tensors.insert(format!("{i}.replay"), (vec![rows.len() / ROW, ROW], rows));
         }
+        self.stored_labels().put(&mut tensors);
+        put(&mut tensors, ECDFS, self.pool.ecdfs_by_series().tensors());
         let record = CheckpointRecord {
+            extents: self.extents(),
+            places: self.places(),
+            places_of_feedback: self.places_of_feedback(),
+            shown_then: self.shown_then.clone(),
+            past_answers: self.past_answers.clone(),
+            recent: self.recent.clone(),
+            live_since: self.live_since,
             config: self.config.clone(),
             fingerprint: self.fingerprint.clone(),
             round: self.round,
@@ -65,11 +108,17 @@ impl Session {
         tensor_file::write("checkpoint", &tensors, &record).0
     }
 
-    /// The session of a checkpoint, on the data that it was begun on; `path` is for errors. `questions` is a new number of questions in all.
+    /// The session of a checkpoint, on the data that it was begun on or on data that have grown since: later points, new series, series
+    /// that ended, old points that are not there any more. Answers stay their series' and their time's; [`Self::growth`] tells what changed.
+    /// `path` is for errors. `questions` is a new number of questions in all.
+    ///
+    /// A session that goes on with the same data ends in the bytes of one that was never stopped. Over data that grew, the detector of the
+    /// last round stands until the next one, on features and distributions that know the new points; questions that were asked and
+    /// not yet taught are asked again by [`Self::restore_round`] only.
     ///
     /// # Errors
     /// [`Error::Format`], [`Error::Version`] or [`Error::Damaged`] where the bytes are not a whole checkpoint of this
-    /// version, or the data are others; the errors of [`Session::new`].
+    /// version, or none of its series is in the data; the errors of [`Session::new`].
     pub fn resume(
         path: &Path,
         bytes: &[u8],
@@ -78,39 +127,73 @@ impl Session {
     ) -> Result<Self> {
         let (tensors, mut record, _): (_, CheckpointRecord, _) = tensor_file::read(path, "checkpoint", bytes)?;
         let series = series.into();
-        if record.fingerprint != fingerprint(&series, record.config.part) {
-            let expected = "a checkpoint of these data: its series or their points have changed".to_owned();
-            return Err(Error::Format { path: path.to_owned(), expected, source: None });
+        let is_same = record.fingerprint == fingerprint(&series, record.config.part);
+        if !is_same {
+            record.check_growth(path, &series)?;
         }
         record.config.questions = questions.unwrap_or(record.config.questions);
         // Before a session makes networks of the size that the settings name: those of the file are as large as the file.
         let members = record.members(path, &tensors, &series)?;
-        let mut session = Self::new(record.config, series)?;
         let misfit = |problem: String| misfit(path, "checkpoint", problem);
-        session.check_asked(&record.answered).map_err(misfit)?;
+        let known = record.ecdfs(&tensors, &series).map_err(misfit)?;
+        let pool = if is_same { None } else { known };
+        let mut session = Self::over(record.config, series, pool.as_ref())?;
+        let n_tree_features = n_tree_features(session.pool.n_features);
+        let stored = StoredLabels::from_tensors(&tensors, n_tree_features).map_err(misfit)?;
         session.round = record.round;
         session.agreements = record.agreements;
+        session.past_answers = record.past_answers;
+        session.live_since = record.live_since;
         session.agent.n_gradient_steps = record.n_gradient_steps;
         session.agent.uses_networks &= session.round == 0 || session.config.agent.steps_per_round > 0;
-        for (query, answer) in record.answered {
-            session.take_in(query, answer);
+        if is_same {
+            session.check_recent(&record.recent, &record.shown_then).map_err(misfit)?;
+            (session.shown_then, session.recent) = (record.shown_then, record.recent);
+            session.check_asked(&record.answered).map_err(misfit)?;
+            for (query, answer) in record.answered {
+                session.take_in(query, answer);
+            }
+            if !record.feedback.is_empty() {
+                session.checked_answers(&[], &record.feedback)?;
+                session.labels = session.labels_of(&record.feedback);
+                session.feedback = record.feedback;
+            }
+        } else {
+            let feedback = (record.feedback, &record.places_of_feedback[..]);
+            session.take_in_moved(record.answered, &record.places, feedback, &record.extents);
         }
-        if !record.feedback.is_empty() {
-            session.checked_answers(&[], &record.feedback)?;
-            session.labels = session.labels_of(&record.feedback);
-            session.feedback = record.feedback;
-        }
-        for (member, stored) in session.agent.members.iter_mut().zip(members) {
-            let is_known = |(series, point): (usize, usize)| {
-                session.pool.series.get(series).is_some_and(|series| series.training.contains(&point))
-            };
-            if let Some(transition) =
-                stored.dqn.replay.transitions().iter().find(|transition| !is_known(transition.at()))
-            {
-                let (series, point) = transition.at();
-                let problem =
-                    format!("a replay buffer has point {point} of series {series}, which is no training point");
-                return Err(misfit(problem));
+        session.take_in_stored(stored, &record.extents);
+        session.offsets = session.offsets();
+        for (i, (member, mut stored)) in session.agent.members.iter_mut().zip(members).enumerate() {
+            let replay = &mut stored.dqn.replay;
+            if is_same {
+                let is_known = |(series, point): (usize, usize)| {
+                    session.pool.series.get(series).is_some_and(|series| series.training.contains(&point))
+                };
+                if let Some(transition) = replay.transitions().iter().find(|transition| !is_known(transition.at())) {
+                    let (series, point) = transition.at();
+                    let problem =
+                        format!("a replay buffer has point {point} of series {series}, which is no training point");
+                    return Err(misfit(problem));
+                }
+            } else {
+                // What the data do not hold any more has no state to learn from.
+                let times = tensors.get(&format!("{i}.replay_times")).map_or(&[][..], |(_, times)| times);
+                let find = |series: usize, time: i64| {
+                    let name = &record.extents.get(series)?.name;
+                    let at = session.series.iter().position(|series| series.name() == name)?;
+                    let point = session.series[at].timestamps().binary_search(&time).ok()?;
+                    session.pool.series[at].training.contains(&point).then_some((at, point))
+                };
+                let kept =
+                    replay.transitions().iter().zip(times.as_chunks::<2>().0).filter_map(|(transition, time)| {
+                        let (series, point) = find(transition.at().0, time_of(*time))?;
+                        let (series, point) = (u32::try_from(series).ok()?, u32::try_from(point).ok()?);
+                        Some(Transition { series, point, ..*transition })
+                    });
+                let mut moved = ReplayBuffer::new(session.config.paper.replay_capacity);
+                kept.for_each(|transition| moved.push(transition));
+                *replay = moved;
             }
             *member = stored;
         }
@@ -119,6 +202,23 @@ impl Session {
 }
 
 impl Session {
+    /// Refuses new points, and points that were shown, that the data do not have.
+    fn check_recent(
+        &self,
+        recent: &[Range<usize>],
+        shown: &BTreeMap<u64, Range<usize>>,
+    ) -> std::result::Result<(), String> {
+        let fits = |(series, new): (usize, &Range<usize>)| {
+            new.is_empty() || new.start <= new.end && new.end <= self.pool.series_end(series)
+        };
+        let is_ok = (recent.is_empty() || recent.len() == self.series.len()) && recent.iter().enumerate().all(fits);
+        let longest = self.series.iter().map(Series::len).max().unwrap_or(0);
+        if !is_ok || shown.values().any(|shown| shown.is_empty() || shown.end > longest) {
+            return Err("it has new points, or points that were shown, that the data do not have".to_owned());
+        }
+        Ok(())
+    }
+
     /// Refuses questions that this session cannot have asked: about points that are not its own, or with answers that do not fit.
     fn check_asked(&self, answered: &[(Query, Answer)]) -> std::result::Result<(), String> {
         for (query, answer) in answered {
@@ -138,6 +238,51 @@ impl Session {
 }
 
 impl CheckpointRecord {
+    /// Refuses data that have nothing of those before, and places that do not fit what was answered.
+    fn check_growth(&self, path: &Path, series: &[Series]) -> Result<()> {
+        let is_known = |series: &Series| self.extents.iter().any(|extent| extent.name == series.name());
+        if !series.iter().any(is_known) {
+            let expected = match self.extents.as_slice() {
+                [] => "a checkpoint of these data: its series or their points have changed".to_owned(),
+                [one] => format!("a checkpoint of these data: its series `{}` is not among them", one.name),
+                [one, ..] => format!(
+                    "a checkpoint of these data: none of its {} series is among them, such as `{}`",
+                    self.extents.len(),
+                    one.name
+                ),
+            };
+            return Err(Error::Format { path: path.to_owned(), expected, source: None });
+        }
+        let fits = |place: &Place, answer: &Answer| match answer {
+            Answer::Spans(spans) => place.n_spans() == spans.len(),
+            Answer::Unsure | Answer::Skip => true,
+        };
+        let is_ok = self.places.len() == self.answered.len()
+            && self.places.iter().zip(&self.answered).all(|(place, (_, answer))| fits(place, answer))
+            && self.places_of_feedback.len() == self.feedback.len()
+            && self.places_of_feedback.iter().zip(&self.feedback).all(|(place, item)| match item {
+                Feedback::Answer { answer, .. } => fits(place, answer),
+                Feedback::Unprompted { spans, .. } => place.n_spans() == spans.len() || spans.is_empty(),
+            });
+        let problem = "the places of its answers do not fit the answers";
+        if is_ok { Ok(()) } else { Err(misfit(path, "checkpoint", problem)) }
+    }
+
+    /// The distributions that the session knew, by series, and how far they go; `None` where there are none.
+    fn ecdfs(&self, tensors: &Tensors, series: &[Series]) -> std::result::Result<Option<KnownEcdfs>, String> {
+        let named = under(tensors, ECDFS);
+        if named.is_empty() || self.extents.is_empty() {
+            return Ok(None);
+        }
+        let n_channels = series.first().map_or(0, Series::n_channels);
+        let n_features = n_features(&self.config.state.features, n_channels);
+        let mut names: Vec<String> = self.extents.iter().map(|extent| extent.name.clone()).collect();
+        names.sort();
+        let ecdfs = EcdfsBySeries::from_tensors(n_features, n_channels, names, &named)?;
+        let seen = self.extents.iter().map(|extent| (extent.name.clone(), (extent.first, extent.last))).collect();
+        Ok(Some(KnownEcdfs { ecdfs, seen }))
+    }
+
     /// The members by the tensors of the file.
     ///
     /// # Errors
@@ -197,6 +342,9 @@ impl CheckpointRecord {
 
 /// The most rounds, questions and gradient steps that a session can come to: a sum of two of them fits.
 const MOST: u64 = u32::MAX as u64;
+
+/// Under which the distributions stand.
+const ECDFS: &str = "ecdfs.";
 
 /// The numbers of a stored transition.
 const ROW: usize = 5;

@@ -23,17 +23,23 @@ impl Session {
 
     /// The labelled and pseudo-labelled states that a round learns from.
     pub(super) fn examples(&self, pseudo_labels: &[Example]) -> Vec<Example> {
-        let series = self.learned_series();
-        let expert = self.labelled().filter(|(at, _)| series.contains(&at.0));
-        let (weights, p_right) = (self.weights_of_answers(), self.p_right());
+        let (series, p_right) = (self.learned_series(), self.p_right());
+        let expert = self.expert_examples().into_iter().filter(|example| series.contains(&example.at.0));
+        let weighted = |example: Example| {
+            let p_right = p_right.get(&example.at).copied().unwrap_or(1.0);
+            Example { weight: example.weight * p_right, ..example }
+        };
+        expert.map(weighted).chain(pseudo_labels.iter().copied()).collect()
+    }
+
+    /// The labelled states with the weights of their answers.
+    pub(super) fn expert_examples(&self) -> Vec<Example> {
+        let weights = self.weights_of_answers();
         // Labels that no question asked for are worth as much as those of a whole window.
         let unasked = self.weight_of_point(self.config.query.shown);
-        let expert = expert.filter(|(at, _)| self.pool.has(*at)).map(|(at, label)| Example {
-            at,
-            label,
-            weight: weights.get(&at).copied().unwrap_or(unasked) * p_right.get(&at).copied().unwrap_or(1.0),
-        });
-        expert.chain(pseudo_labels.iter().copied()).collect()
+        let weight = |at: PoolPoint| weights.get(&at).copied().unwrap_or(unasked);
+        let labelled = self.labelled().filter(|(at, _)| self.pool.has(*at));
+        labelled.map(|(at, label)| Example { at, label, weight: weight(at) }).collect()
     }
 
     /// The weight of each point of a span of `n_points`: its part of `agent.answer_weight`, at most 1.

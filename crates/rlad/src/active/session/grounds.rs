@@ -48,7 +48,7 @@ impl Session {
         let n_series = self.pool.series.len();
         let labelled = self.answered.iter().filter(|(_, answer)| matches!(answer, Answer::Spans(_)));
         Grounds {
-            answers: labelled.clone().count(),
+            answers: self.n_labelling(),
             anomalies: self.count(Label::Anomaly),
             normal: self.count(Label::Normal),
             evidence: if agent.has_prior() { self.evidence() } else { 1.0 },

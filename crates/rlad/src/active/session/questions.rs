@@ -137,7 +137,7 @@ impl Session {
     /// The questions of a round: few at first, so that an answer is soon seen to count, and more as there are more answers.
     pub(super) fn round_size(&self) -> usize {
         let query = &self.config.query;
-        (self.answered.len() / 4).max(query.first_round).min(query.per_round)
+        (self.n_answered() / 4).max(query.first_round).min(query.per_round)
     }
 
     /// The questions of a round after the warm-up.
@@ -200,18 +200,18 @@ impl Session {
         points.into_iter().zip(predictions).map(|(at, prediction)| self.candidate(at, prediction)).collect()
     }
 
-    fn candidate(&self, (series, point): PoolPoint, prediction: Prediction) -> Candidate {
+    pub(super) fn candidate(&self, (series, point): PoolPoint, prediction: Prediction) -> Candidate {
         let n_drawn = self.n_ranked_of_series(self.pool.series.len()).min(self.pool.series[series].training.len());
         let n_points = self.weight_of(series) / n_drawn.max(1) as f64;
         let probability = prediction.probability(&self.config.agent);
         Candidate { series, point, score: prediction.score, probability, n_points }
     }
 
-    fn is_open(&self, (series, point): PoolPoint) -> bool {
+    pub(super) fn is_open(&self, (series, point): PoolPoint) -> bool {
         self.pool.has((series, point)) && self.labels[series].is_open(point)
     }
 
-    fn number(&self, chosen: Vec<(Candidate, Reason)>) -> Vec<Query> {
+    pub(super) fn number(&self, chosen: Vec<(Candidate, Reason)>) -> Vec<Query> {
         let first = self.next_id();
         chosen
             .into_iter()
@@ -228,8 +228,10 @@ impl Session {
     }
 
     /// The number of the next question: questions are numbered in the order in which they are asked.
-    fn next_id(&self) -> u64 {
-        self.answered.last().map_or(0, |(query, _)| query.id + 1)
+    pub(super) fn next_id(&self) -> u64 {
+        let past = self.past_answers.iter().map(|answer| answer.question).max();
+        let last = self.answered.last().map(|(query, _)| query.id);
+        last.max(past).map_or(0, |id| id + 1)
     }
 
     /// The points that are ranked in a round: a sample of each series, or of the one whose turn it is.
@@ -247,7 +249,7 @@ impl Session {
     }
 
     /// The most points of a series that are ranked in a round about so many series.
-    fn n_ranked_of_series(&self, n_series: usize) -> usize {
+    pub(super) fn n_ranked_of_series(&self, n_series: usize) -> usize {
         self.config.query.pool.min(self.config.query.max_pool.div_ceil(n_series))
     }
 

@@ -66,7 +66,7 @@ impl Session {
             series: &series[query.series],
             shown: self.shown(query),
             kind: self.config.query.answers,
-            n_answered: self.answered.len() + at,
+            n_answered: self.n_answered() + at,
             budget: self.config.questions,
         }
     }
