@@ -10,6 +10,7 @@ mod annotation;
 mod entry;
 mod feedback;
 mod file;
+mod moved;
 mod schema;
 mod state;
 #[cfg(test)]
@@ -19,4 +20,5 @@ pub(crate) use self::annotation::{Annotated, allowed, bounds, times};
 pub(crate) use self::entry::{AnnotationSource, AnsweredQuestion, Entry, LogAction, LoggedAnnotation};
 pub(crate) use self::feedback::{Reading, index_of};
 pub(crate) use self::file::AnswerLog;
+pub(crate) use self::moved::{Presence, move_to};
 pub(crate) use self::state::AnnotationState;

@@ -1,16 +1,17 @@
 //! An expert whose answers are in the log of the session before the next question is asked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
 use rlad::active::{Feedback, Question, Reply};
 use rlad::config::ExpertsConfig;
-use rlad::{Answer, Cause, Oracle, Series, Session};
+use rlad::{Answer, Cause, Oracle, Query, Series, Session};
 
 use crate::log::{
     Annotated, AnnotationSource, AnnotationState, AnswerLog, AnsweredQuestion, Entry, LogAction, LoggedAnnotation,
-    Reading, index_of, times,
+    Presence, Reading, index_of, move_to, times,
 };
 
 /// The log of a session, with its entries.
@@ -28,7 +29,42 @@ impl SessionLog {
     /// Those of [`AnswerLog::open`] and [`AnswerLog::entries`].
     pub(crate) fn open(path: &Path, series: &[Series]) -> anyhow::Result<Self> {
         let log = AnswerLog::open(path)?;
-        Ok(Self { entries: log.entries()?, log, index: index_of(series) })
+        let (mut entries, index) = (log.entries()?, index_of(series));
+        move_to(&mut entries, series, &index);
+        Ok(Self { entries, log, index })
+    }
+
+    /// Makes the questions that the log has answers to those of the session's round, where they are not those that the round would ask:
+    /// they were asked before the data grew, or about alarms.
+    pub(crate) fn restore_round(&self, session: &mut Session) {
+        let first = session.next_question();
+        let state = AnnotationState::of(self.entries.iter().cloned());
+        let mut asked: Vec<(Query, Range<usize>)> = Vec::new();
+        for (_, _, logged) in state.iter() {
+            let Some(question) = logged.question.as_ref().filter(|question| question.id >= first) else { continue };
+            let Some(&series) = self.index.get(&logged.series) else { continue };
+            let AnsweredQuestion { id, round, point, reason, score, .. } = *question;
+            let query = Query { id, round, series, point, reason, score };
+            let spans = logged.annotation.spans();
+            let mut shown = session.shown(&query);
+            shown.start = spans.iter().map(|span| span.first).fold(shown.start, usize::min);
+            shown.end = spans.iter().map(|span| span.last + 1).fold(shown.end, usize::max);
+            asked.push((query, shown));
+        }
+        asked.sort_by_key(|(query, _)| query.id);
+        asked.dedup_by_key(|(query, _)| query.id);
+        if asked.is_empty() {
+            return;
+        }
+        // The round of a copy: choosing questions leaves traces.
+        let mut copy = session.clone();
+        let mut is_of_round = |query: &Query| {
+            let of_round = copy.query().iter().find(|other| other.id == query.id);
+            of_round.is_some_and(|other| (other.series, other.point) == (query.series, query.point))
+        };
+        if !asked.iter().all(|(query, _)| is_of_round(query)) {
+            session.restore_round(asked);
+        }
     }
 
     /// The feedback of experts that the session's round learns from.
@@ -45,8 +81,7 @@ impl SessionLog {
             kind: config.query.answers,
             experts: &config.experts,
         };
-        let queries = session.answered().iter().map(|(query, _)| query).chain(&pending);
-        reading.feedback(&state, queries.map(|query| (query, session.shown(query))))
+        reading.feedback(&state, session, &pending)
     }
 
     /// The state of the annotations that a round learns from.
@@ -170,5 +205,6 @@ fn logged(question: &Question<'_>, annotation: Annotated) -> LoggedAnnotation {
         annotation,
         comment: None,
         step: None,
+        presence: Presence::Whole,
     }
 }

@@ -14,6 +14,7 @@ mod figures;
 mod findings;
 mod folder;
 mod grounds;
+mod growth;
 mod hint;
 mod html;
 mod input;

@@ -11,8 +11,9 @@ use serde_json::Value;
 
 use crate::evaluation::Check;
 use crate::folder::{self, Folder};
+use crate::growth;
 use crate::logged_oracle::{LoggedOracle, SessionLog};
-use crate::output::tell;
+use crate::output::{print_notes, tell};
 use crate::progress::Progress;
 
 /// A session under way.
@@ -61,7 +62,7 @@ impl Training<'_> {
         let series = Arc::clone(self.session.series());
         let mut log = SessionLog::open(&self.folder.file(folder::LABELS), &series)?;
         let mut history = rounds_before(self.folder, &self.session)?;
-        let n_done = self.session.answered().len() as u64;
+        let n_done = self.session.n_answered() as u64;
         let n_questions = self.session.config().questions as u64;
         let mut bar = self.shows_progress.then(|| Progress::going_on("training", n_done, n_questions));
         // A log has a line a round in place of the bar.
@@ -155,7 +156,7 @@ fn told(summary: &RoundSummary) -> String {
 }
 
 /// The session of a folder: that of its checkpoint, or a new one where no round was ended.
-/// `questions` is a new number of questions in all.
+/// `questions` is a new number of questions in all. Over data that grew it tells how, and the checkpoint is written for them.
 ///
 /// # Errors
 /// If the checkpoint cannot be read or is of other data, and those of [`Session::new`].
@@ -170,8 +171,15 @@ pub(crate) fn resume(
         config.questions = n;
         folder.write_config(&config)?;
     }
-    match folder.checkpoint()? {
-        (path, Some(bytes)) => Ok(Session::resume(&path, &bytes, series, Some(config.questions))?),
-        (_, None) => Ok(Session::new(config, series)?),
+    let mut session = match folder.checkpoint()? {
+        (path, Some(bytes)) => Session::resume(&path, &bytes, series, Some(config.questions))?,
+        (_, None) => Session::new(config, series)?,
+    };
+    if let Some(growth) = session.growth() {
+        print_notes(&growth::sentences(growth, series));
+        // The next run finds the data that it was written for.
+        folder.write_checkpoint(&session.checkpoint())?;
     }
+    SessionLog::open(&folder.file(folder::LABELS), series)?.restore_round(&mut session);
+    Ok(session)
 }

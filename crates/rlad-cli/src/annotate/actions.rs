@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use super::api_error::ApiError;
 use super::server::{LabellingServer, State};
 use super::source::DataSource;
-use crate::log::{Annotated, AnnotationSource, AnswerLog, AnsweredQuestion, Entry, LogAction, LoggedAnnotation, times};
+use crate::log::{
+    Annotated, AnnotationSource, AnswerLog, AnsweredQuestion, Entry, LogAction, LoggedAnnotation, Presence, times,
+};
 
 /// The longest name of an expert, and of a client's key.
 const MAX_NAME: usize = 100;
@@ -149,6 +151,7 @@ impl LabellingServer {
                 annotation: request.annotation.clone(),
                 comment: request.comment.clone().filter(|comment| !comment.is_empty()),
                 step: None,
+                presence: Presence::Whole,
             };
             self.reading().answer(&logged.annotation, &(query, question.shown.clone()))?;
             Ok(vec![by.entry(state, LogAction::Annotate(Box::new(logged)))])
@@ -237,6 +240,7 @@ impl LabellingServer {
                     annotation,
                     comment: comment.cloned().filter(|comment| !comment.is_empty()),
                     step: None,
+                    presence: Presence::Whole,
                 };
                 let mut entry = by.entry(state, LogAction::Annotate(Box::new(logged)));
                 // A key is of the first of the entries.

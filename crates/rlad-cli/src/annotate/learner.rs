@@ -89,7 +89,7 @@ impl Learner {
             let mut state = server.lock();
             state.history.clone_from(&self.history);
             for (query, _) in self.session.answered() {
-                let question = ShownQuestion { query: query.clone(), shown: server.shown(query) };
+                let question = ShownQuestion { query: query.clone(), shown: self.session.shown(query) };
                 state.questions.insert(query.id, question);
             }
         }
@@ -153,7 +153,7 @@ impl Learner {
         state.round = self.session.round();
         state.pending = pending.iter().map(|query| query.id).collect();
         for query in pending {
-            let question = ShownQuestion { query: query.clone(), shown: server.shown(query) };
+            let question = ShownQuestion { query: query.clone(), shown: self.session.shown(query) };
             state.questions.insert(query.id, question);
         }
         state.detector.clone_from(&self.detector);
@@ -207,8 +207,7 @@ impl Learner {
     /// The feedback that the round learns from.
     fn feedback(&self, server: &LabellingServer, state: &State, pending: &[Query]) -> anyhow::Result<Vec<Feedback>> {
         let annotations = state.annotations.until(self.session.round());
-        let queries = self.session.answered().iter().map(|(query, _)| query).chain(pending);
-        server.reading().feedback(&annotations, queries.map(|query| (query, self.session.shown(query))))
+        server.reading().feedback(&annotations, &self.session, pending)
     }
 
     /// Learns from the answers of a round, and writes what came of it; returns the detector as it stands.
@@ -336,7 +335,7 @@ impl Learner {
         let path = self.folder.file(folder::MODEL);
         let is_newer = modified(folder::MODEL)? > modified(folder::CHECKPOINT)?;
         let model = Model::from_bytes(&path, std::fs::read(&path).ok()?).ok()?;
-        let fits = model.n_questions() == self.session.answered().len();
+        let fits = model.n_questions() == self.session.n_answered();
         (is_newer && fits).then(|| model.hash().to_owned())
     }
 

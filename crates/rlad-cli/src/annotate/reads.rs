@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::api_error::ApiError;
 use super::overview::overview;
 use super::server::LabellingServer;
-use crate::log::{LogAction, bounds};
+use crate::log::{LogAction, Presence, bounds};
 
 /// The most buckets of a request.
 const MAX_BUCKETS: usize = 4_000;
@@ -366,6 +366,9 @@ impl LabellingServer {
             .filter_map(|(number, entry)| {
                 let LogAction::Annotate(logged) = &entry.action else { return None };
                 let index = *self.data.index.get(&logged.series)?;
+                if logged.presence == Presence::Gone {
+                    return None;
+                }
                 let series = &self.data.series[index];
                 let point = logged.question.as_ref().map_or(0, |question| question.point);
                 let (first, last) = bounds(&logged.annotation, series, point);

@@ -19,7 +19,9 @@ use super::scored::ScoredSeries;
 use super::source::DataSource;
 use crate::advice::Advice;
 use crate::figures::count;
-use crate::log::{AnnotationState, AnswerLog, AnsweredQuestion, Entry, LogAction, Reading, index_of, times};
+use crate::log::{
+    AnnotationState, AnswerLog, AnsweredQuestion, Entry, LogAction, Presence, Reading, index_of, move_to,
+};
 
 /// The data of a session, with what is made of them to be shown.
 #[derive(Debug)]
@@ -199,8 +201,9 @@ impl LabellingServer {
         begun: SessionStart,
     ) -> anyhow::Result<Self> {
         let SessionStart { similar, round, budget } = begun;
-        let entries = log.entries()?;
-        check_times(&data, &entries)?;
+        let mut entries = log.entries()?;
+        move_to(&mut entries, &data.series, &data.index);
+        check_presence(&entries)?;
         let taught = entries.iter().map(|(_, entry)| entry.taught).max().unwrap_or(0).max(round);
         let state = State {
             n_entries: entries.len() as u64,
@@ -328,30 +331,26 @@ impl LabellingServer {
     }
 }
 
-/// Refuses data other than those that labels were painted on: the points would be others.
-fn check_times(data: &Data, entries: &[(i64, Entry)]) -> anyhow::Result<()> {
-    for (number, entry) in entries {
-        let LogAction::Annotate(logged) = &entry.action else { continue };
-        // An answer's question tells itself whether it fits.
-        if logged.question.is_some() {
-            continue;
-        }
-        let series = data.index.get(&logged.series).map(|index| &data.series[*index]);
-        let fits = series.is_some_and(|series| {
-            let is_within = logged.annotation.spans().iter().all(|span| span.last < series.len());
-            is_within && times(&logged.annotation, series, 0) == logged.times
-        });
-        if !fits {
-            return Err(Advice::error(
-                format!(
-                    "the data have changed: entry {number} of the log labels points of `{}` that are not there any more, or are others",
-                    logged.series
-                ),
-                "open the data that the labels were painted on, or begin in another folder".to_owned(),
-            ));
-        }
+/// Refuses data that have none of the points that labels were painted on: they are others.
+fn check_presence(entries: &[(i64, Entry)]) -> anyhow::Result<()> {
+    let annotations = || {
+        entries.iter().filter_map(|(number, entry)| match &entry.action {
+            LogAction::Annotate(logged) => Some((number, logged)),
+            _ => None,
+        })
+    };
+    let is_here = annotations().any(|(_, logged)| logged.presence != Presence::Gone);
+    match annotations().next().filter(|_| !is_here) {
+        None => Ok(()),
+        Some((number, logged)) => Err(Advice::error(
+            format!(
+                "the data are others: of all that the log labels nothing is there, such as the points of `{}` in its entry {number}",
+                logged.series
+            ),
+            "open the data that the labels were painted on, or what grew out of them; or begin in another folder"
+                .to_owned(),
+        )),
     }
-    Ok(())
 }
 
 impl State {

@@ -4,6 +4,7 @@ use rlad::active::Reason;
 use serde::{Deserialize, Serialize};
 
 use super::annotation::Annotated;
+use super::moved::Presence;
 
 /// One row of the log.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +69,8 @@ pub(crate) struct LoggedAnnotation {
     pub(crate) comment: Option<String>,
     /// The first entry of those that were made at once, and are taken back together; `None` for that one itself.
     pub(crate) step: Option<i64>,
+    /// Whether its points are in the data. Not in the log: [`move_to`](super::move_to) finds it.
+    pub(crate) presence: Presence,
 }
 
 /// Where an annotation came from.

@@ -6,10 +6,11 @@ use std::ops::Range;
 
 use rlad::active::{Feedback, Opinion, resolve};
 use rlad::config::{AnswerKind, ExpertsConfig};
-use rlad::{Answer, Query, Series};
+use rlad::{Answer, Query, Series, Session};
 
 use super::annotation::{Annotated, allowed};
 use super::entry::LoggedAnnotation;
+use super::moved::Presence;
 use super::state::AnnotationState;
 
 /// The context in which answers are read.
@@ -49,7 +50,8 @@ impl Reading<'_> {
         Ok(mark.answer(&self.series[query.series], &allowed))
     }
 
-    /// The answers to a question that hold, in order, with the number of the last entry among them.
+    /// The answers to a question that hold, in order, with the number of the last entry among them; without those that the data have no
+    /// place for any more.
     pub(crate) fn opinions<'s>(
         &self,
         annotations: &'s AnnotationState,
@@ -57,8 +59,17 @@ impl Reading<'_> {
     ) -> anyhow::Result<(Vec<(&'s str, Answer)>, i64)> {
         let (mut opinions, mut last) = (Vec::new(), 0);
         for (number, who, logged) in annotations.answers_to(shown.0.id) {
-            self.check(logged, shown.0)?;
-            opinions.push((who, self.answer(&logged.annotation, shown)?));
+            match logged.presence {
+                Presence::Gone => continue,
+                Presence::Part => {
+                    let Ok(answer) = self.answer(&logged.annotation, shown) else { continue };
+                    opinions.push((who, answer));
+                }
+                Presence::Whole => {
+                    self.check(logged, shown.0)?;
+                    opinions.push((who, self.answer(&logged.annotation, shown)?));
+                }
+            }
             last = number;
         }
         Ok((opinions, last))
@@ -75,17 +86,24 @@ impl Reading<'_> {
         Ok(resolve(&opinions, shown.0.point, self.experts.conflict).map(|answer| (last, answer)))
     }
 
-    /// Feedback on some questions, and without a question.
-    pub(crate) fn feedback<'q>(
+    /// Feedback on the questions of a session, those of the round among them, and without a question. Of an answer whose points are not
+    /// all in the data the session knows what is left.
+    pub(crate) fn feedback(
         &self,
         annotations: &AnnotationState,
-        questions: impl Iterator<Item = Shown<'q>>,
+        session: &Session,
+        pending: &[Query],
     ) -> anyhow::Result<Vec<Feedback>> {
         let mut feedback: Vec<(i64, Feedback)> = Vec::new();
-        for shown in questions {
-            if let Some((last, answer)) = self.resolved(annotations, &shown)? {
-                feedback.push((last, Feedback::Answer { question: shown.0.id, answer }));
-            }
+        let answered = session.answered().iter().map(|(query, answer)| (query, Some(answer)));
+        for (query, known) in answered.chain(pending.iter().map(|query| (query, None))) {
+            let question = query.id;
+            let last = annotations.answers_to(question).last();
+            let answer = match (known, last.filter(|(.., logged)| logged.presence != Presence::Whole)) {
+                (Some(known), Some((last, ..))) => Some((last, known.clone())),
+                _ => self.resolved(annotations, &(query, session.shown(query)))?,
+            };
+            feedback.extend(answer.map(|(last, answer)| (last, Feedback::Answer { question, answer })));
         }
         for (number, _, logged) in annotations.iter().filter(|(_, _, logged)| logged.question.is_none()) {
             let Some(&series) = self.index.get(&logged.series) else { continue };

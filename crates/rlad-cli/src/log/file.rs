@@ -7,6 +7,7 @@ use anyhow::Context;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params};
 
 use super::entry::{AnsweredQuestion, Entry, LogAction, LoggedAnnotation};
+use super::moved::Presence;
 use super::schema;
 
 /// Marks the file as ours in its header: `rlad` in ASCII.
@@ -225,6 +226,7 @@ fn read_annotation(row: &Row<'_>, question: Option<u64>) -> Result<LoggedAnnotat
         annotation: serde_json::from_str(&row.get::<_, String>("annotation")?)?,
         comment: row.get("comment")?,
         step: row.get("step")?,
+        presence: Presence::Whole,
     })
 }
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::{Entry, LogAction, LoggedAnnotation};
+use super::moved::Presence;
 
 /// Which annotations hold, worked out from the entries in their order.
 #[derive(Clone, Debug, Default)]
@@ -104,12 +105,13 @@ impl AnnotationState {
         self.entries.iter().rev().map(|(number, entry)| (*number, entry))
     }
 
-    /// The annotations that hold, in order, with the number of the entry and the expert.
+    /// The annotations that hold, in order, with the number of the entry and the expert; without those whose points are gone.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (i64, &str, &LoggedAnnotation)> {
-        self.current.iter().filter_map(|number| self.annotation(*number))
+        let here = |logged: &LoggedAnnotation| logged.presence != Presence::Gone;
+        self.current.iter().filter_map(|number| self.annotation(*number)).filter(move |(.., logged)| here(logged))
     }
 
-    /// The answers to a question that hold, in order.
+    /// The answers to a question that hold, in order, those whose points are gone among them.
     pub(crate) fn answers_to(&self, question: u64) -> impl Iterator<Item = (i64, &str, &LoggedAnnotation)> {
         let numbers = self.of_question.get(&question).into_iter().flatten();
         numbers.filter(|number| self.is_current(**number)).filter_map(|number| self.annotation(*number))
@@ -123,7 +125,7 @@ impl AnnotationState {
     /// The experts with the number of their answers that hold.
     pub(crate) fn experts(&self) -> BTreeMap<&str, usize> {
         let mut experts: BTreeMap<&str, usize> = self.experts.keys().map(|who| (who.as_str(), 0)).collect();
-        for (_, who, logged) in self.iter() {
+        for (_, who, logged) in self.current.iter().filter_map(|number| self.annotation(*number)) {
             if logged.question.is_some() {
                 *experts.entry(who).or_default() += 1;
             }

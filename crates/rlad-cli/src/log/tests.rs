@@ -39,6 +39,7 @@ fn answer(id: u64, annotation: Annotated) -> Entry {
         annotation,
         comment: Some("'; DROP TABLE entries; --".into()),
         step: None,
+        presence: Presence::Whole,
     };
     at("ada", LogAction::Annotate(Box::new(logged)))
 }
@@ -52,6 +53,7 @@ fn unprompted(first: usize) -> Entry {
         annotation: spans(first, first + 1),
         comment: None,
         step: None,
+        presence: Presence::Whole,
     };
     at("ada", LogAction::Annotate(Box::new(logged)))
 }

@@ -11,11 +11,11 @@ mod feedback;
 mod grounds;
 mod growth;
 mod label_noise;
-mod offsets;
 mod past;
 mod quality;
 mod questions;
 mod recent;
+mod residuals;
 mod rounds;
 mod similar;
 
@@ -37,6 +37,7 @@ pub use self::similar::{SimilarWindow, SimilarWindows};
 use crate::active::query::{AskedPoints, Query};
 use crate::agent::ensemble::{Agent, PastExamples, means};
 use crate::agent::pool::{KnownEcdfs, Pool, PoolPoint};
+use crate::agent::residual::Residual;
 use crate::config::{AnswerKind, Config};
 use crate::data::label::{Answer, Label, Labels};
 use crate::data::series::{Series, shown};
@@ -117,8 +118,8 @@ pub struct Session {
     recent: Vec<Range<usize>>,
     /// The first round whose answers are about what the detector did in use.
     live_since: Option<usize>,
-    /// The offset of each series that has one.
-    offsets: BTreeMap<usize, f64>,
+    /// The residual of each series that has one.
+    residuals: BTreeMap<usize, Residual>,
     agent: Agent,
     /// κ between each round and the one before it.
     agreements: Vec<f64>,
@@ -155,7 +156,7 @@ impl Session {
             growth: None,
             recent: Vec::new(),
             live_since: None,
-            offsets: BTreeMap::new(),
+            residuals: BTreeMap::new(),
             agreements: Vec::new(),
             last_predictions: None,
             round: 0,
@@ -280,7 +281,7 @@ impl Session {
         let turn = self.round as u64 + 1;
         let loss = self.agent.learn(&self.pool, &examples, &self.past, turn, self.config.agent.steps_per_round);
         self.converged(loss)?;
-        self.offsets = self.offsets();
+        self.residuals = self.residuals();
         self.round += 1;
         self.pending = None;
         // What was shown with questions that were dropped.
@@ -355,21 +356,23 @@ impl Session {
             n_labelled_points: self.labels.iter().map(Labels::len).sum(),
             mean_probability,
             evidence: self.evidence(),
-            offsets: self.named_offsets(&self.offsets),
+            residuals: self.named_residuals(),
         };
         Model::new(agent.into_scorers(), record, ecdfs)
     }
 
-    fn named_offsets(&self, offsets: &BTreeMap<usize, f64>) -> BTreeMap<String, f64> {
-        offsets.iter().map(|(series, offset)| (self.series[*series].name().to_owned(), *offset)).collect()
+    fn named_residuals(&self) -> BTreeMap<String, Residual> {
+        let named =
+            |(series, residual): (&usize, &Residual)| (self.series[*series].name().to_owned(), residual.clone());
+        self.residuals.iter().map(named).collect()
     }
 
-    /// The detector that the last round left, with the offsets of series (`drift.series_deviation`) by these answers to questions of the
-    /// round too. It costs next to nothing: what the answers teach beside that comes with the round.
+    /// The detector that the last round left, with what these answers to questions of the round say of their series too
+    /// (`drift.series_deviation`, `drift.alike_deviation`). It costs next to nothing: what the answers teach beside that comes with the round.
     #[must_use]
     pub fn detector_after(&self, answers: &[(u64, Answer)]) -> Model {
         let mut model = self.clone();
-        model.offsets = self.offsets_with(answers);
+        model.residuals = self.residuals_with(answers);
         model.detector()
     }
 

@@ -80,6 +80,11 @@ impl PriorConfig {
         self.answers + self.answers_per_series * n_series as f64
     }
 
+    /// The mean surprisal of a point at which it is as likely an anomaly as not before any answer, in nats.
+    pub(crate) fn even_surprisal(&self) -> f64 {
+        if self.surprisal > 0.0 { -self.log_odds / self.surprisal } else { f64::INFINITY }
+    }
+
     /// The share of what answers add to the prior that counts after `n_answers`, in `[0, 1]`.
     pub(crate) fn evidence(&self, n_answers: f64, n_series: usize) -> f64 {
         let against = self.answers_for_half(n_series);

@@ -157,7 +157,13 @@ impl Default for Config {
                 ..paper.agent
             },
             decision: paper.decision,
-            drift: DriftConfig { absorb_days: 6.0, half_life_days: 30.0, series_deviation: 1.0 },
+            drift: DriftConfig {
+                memory_days: 60.0,
+                absorb_days: 14.0,
+                half_life_days: 30.0,
+                series_deviation: 1.0,
+                alike_deviation: 3.0,
+            },
             experts: paper.experts,
             paper: PaperConfig {
                 round_robin: false,

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent::residual::Residual;
 use crate::agent::score::Scorer;
 use crate::config::{Config, DecisionConfig};
 use crate::data::label_overrides::LabelOverrides;
@@ -15,7 +16,7 @@ use crate::detect::label_shift::threshold_shift;
 use crate::error::{Cause, Error, Result};
 use crate::features::Scale;
 use crate::features::surprisal::{Ecdfs, EcdfsBySeries};
-use crate::features::tree_row::n_tree_features;
+use crate::features::tree_row::{TreeRows, n_tree_features};
 use crate::models::qnet::{QNetwork, QNetworkShape};
 use crate::models::tensor_file::{self, Tensor, Tensors, misfit};
 use crate::models::trees::BoostedTrees;
@@ -69,9 +70,9 @@ pub(crate) struct ModelRecord {
     /// The share of what was learned that counts (`agent.prior`), in `[0, 1]`; 0 without a prior.
     #[serde(default)]
     pub(crate) evidence: f64,
-    /// What is added to the scores of a series, in nats, by answers about what the detector did there in use.
+    /// What is added to the scores of a series, by answers about what the detector did there in use.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) offsets: BTreeMap<String, f64>,
+    pub(crate) residuals: BTreeMap<String, Residual>,
 }
 
 impl ModelRecord {
@@ -101,8 +102,9 @@ impl ModelRecord {
                 return Err(format!("`{name}` must be in [0, 1], got {share}").into());
             }
         }
-        if let Some((name, offset)) = self.offsets.iter().find(|(_, offset)| !offset.is_finite()) {
-            return Err(format!("the offset of series `{name}` must be a number, got {offset}").into());
+        let n_features = self.shape.n_features;
+        if let Some((name, _)) = self.residuals.iter().find(|(_, residual)| !residual.fits(n_features)) {
+            return Err(format!("the residual of series `{name}` does not fit states of {n_features} features").into());
         }
         if !self.threshold.is_finite() {
             return Err(format!("`threshold` must be a number, got {}", self.threshold).into());
@@ -267,17 +269,18 @@ impl Model {
     /// The distributions of the features of a series before its first point that is scored.
     pub(crate) fn ecdfs(&self, series: &str, clock: Clock) -> Ecdfs {
         let ecdfs = self.ecdfs_by_series.of(series);
-        match self.record.config.drift.absorb_points(clock) {
-            Some(n_points) => ecdfs.that_learn_on(n_points),
-            None => ecdfs,
+        let Config { drift, agent, .. } = &*self.record.config;
+        match drift.memory(clock) {
+            Some(memory) if agent.has_prior() => ecdfs.that_learn_on(memory, agent.prior.even_surprisal()),
+            _ => ecdfs,
         }
     }
 
-    /// What is added to the scores of a series, in nats: by the answers about what the detector did there in use
-    /// (`drift.series_deviation`). 0 where nothing was answered.
-    #[must_use]
-    pub fn offset(&self, series: &str) -> f64 {
-        self.record.offsets.get(series).copied().unwrap_or(0.0)
+    /// What answers about a series in use add to the score of one of its points, in nats. `row`: its row for the trees among `tree_rows`.
+    pub(crate) fn residual(&self, series: &str, tree_rows: &TreeRows, row: usize) -> f64 {
+        let of_series = self.record.residuals.get(series);
+        let width = n_tree_features(self.record.shape.n_features);
+        of_series.map_or(0.0, |residual| residual.at(&tree_rows.values[row * width..(row + 1) * width]))
     }
 
     /// The scale of a series' features: fitted in training, or running.

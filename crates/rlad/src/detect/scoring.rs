@@ -75,11 +75,10 @@ impl Detector for Model {
         while let Some(current) = piece {
             // The next piece is made while this one is scored.
             let (scored, next) = rayon::join(|| self.score_piece(&current), || walk.next());
-            scores.extend(scored);
+            let residual = |row| self.residual(series.name(), &current.tree_rows, row);
+            scores.extend(scored.into_iter().enumerate().map(|(row, score)| score + residual(row)));
             piece = next;
         }
-        let offset = self.offset(series.name());
-        scores.iter_mut().for_each(|score| *score += offset);
         leave_out_missing(series, first, &mut scores);
         Ok(scores)
     }

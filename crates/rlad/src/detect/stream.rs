@@ -53,8 +53,6 @@ pub struct Stream {
     is_empty: bool,
     last_timestamp: i64,
     clock: Clock,
-    /// What is added to its scores.
-    offset: f64,
     decider: Decider,
     alarm: Alarm,
 }
@@ -89,7 +87,6 @@ impl Stream {
             is_empty: true,
             last_timestamp: i64::MIN,
             clock,
-            offset: model.offset(name),
             decider,
             alarm: Alarm::None,
             model,
@@ -201,9 +198,10 @@ impl<'s> Batch<'s> {
 
     /// The scores of the points; each stream decides about its own.
     fn scores(self) -> impl Iterator<Item = Result<Option<f64>>> {
-        let mut scores = self.model.score_states(&self.states, &self.tree_rows, self.n).into_iter();
+        let mut scores = self.model.score_states(&self.states, &self.tree_rows, self.n).into_iter().enumerate();
         self.outcomes.into_iter().map(move |(Arrival { stream, timestamp, values }, outcome)| {
-            let score = if outcome? { scores.next().map(|score| score + stream.offset) } else { None };
+            let scored = if outcome? { scores.next() } else { None };
+            let score = scored.map(|(row, score)| score + self.model.residual(&stream.name, &self.tree_rows, row));
             stream.alarm = stream.decider.push(timestamp, values, score.unwrap_or(f64::NAN), None);
             Ok(score)
         })

@@ -68,9 +68,51 @@ pub(crate) struct Ecdfs {
 enum Counts {
     /// The points in each bin, and the surprisal of each bin; both of shape `[n_features, N_BINS]`.
     Fitted { counts: Vec<f32>, surprisals: Vec<f32> },
-    /// The points of the average series that stand before the first, the same for all series, and the series' own. Where a bin is
-    /// full, all of its feature are halved: what is long ago fades. Both of shape `[n_features, N_BINS]`.
-    Running { prior: Arc<Vec<f32>>, own: Box<[u16]> },
+    /// The points that stand before the first, and the series' own. Where a bin is full, all of its feature are halved: what is long
+    /// ago fades. Both of shape `[n_features, N_BINS]`.
+    Running { prior: Arc<Vec<f32>>, own: Box<[u16]>, memory: Memory },
+}
+
+/// How long running distributions remember.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Memory {
+    /// What a point of the prior weighs now, in `(0, 1]`.
+    prior_weight: f32,
+    /// The series' own points since the start, or since they were halved last, what was left then among them.
+    n_own: u32,
+    /// As many points of its own a series has at most: then they and the prior are halved.
+    n_most: u32,
+    /// The rare points that came and did not yet count, less the usual ones that came since, at least 0.
+    n_rare: u32,
+    /// What is rare does not count until it has been so for as many points; 0 where every point counts.
+    n_to_absorb: u32,
+    /// A point of more than this mean surprisal is rare, in nats.
+    rare: f64,
+}
+
+/// How many points running distributions remember, and when what is rare begins to count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LearningOn {
+    /// What was known weighs as so many points, and a series' own are as many at most; at least 1.
+    pub(crate) n_remembered: u32,
+    /// What is rare counts once it has been so for as many points.
+    pub(crate) n_to_absorb: u32,
+}
+
+impl Memory {
+    const fn new(LearningOn { n_remembered, n_to_absorb }: LearningOn, rare: f64) -> Self {
+        Self { prior_weight: 1.0, n_own: 0, n_most: n_remembered, n_rare: 0, n_to_absorb, rare }
+    }
+
+    /// Whether a point counts that is so surprising.
+    fn takes_in(&mut self, surprisal: f64) -> bool {
+        if surprisal <= self.rare {
+            self.n_rare = self.n_rare.saturating_sub(1);
+            return true;
+        }
+        self.n_rare = (self.n_rare + 1).min(self.n_to_absorb);
+        self.n_rare == self.n_to_absorb
+    }
 }
 
 impl Ecdfs {
@@ -110,11 +152,12 @@ impl Ecdfs {
             let bin = self.edges.bin(feature, *value);
             match &self.counts {
                 Counts::Fitted { surprisals, .. } => surprisals[feature * N_BINS + bin],
-                Counts::Running { prior, own } => {
+                Counts::Running { prior, own, memory } => {
                     let of_feature = feature * N_BINS..(feature + 1) * N_BINS;
                     let mut counts = [0.0; N_BINS];
                     let both = prior[of_feature.clone()].iter().zip(&own[of_feature]);
-                    counts.iter_mut().zip(both).for_each(|(count, (prior, own))| *count = prior + f32::from(*own));
+                    let count = |(prior, own): (&f32, &u16)| prior * memory.prior_weight + f32::from(*own);
+                    counts.iter_mut().zip(both).for_each(|(sum, both)| *sum = count(both));
                     surprisal(&counts, bin)
                 }
             }
@@ -124,7 +167,18 @@ impl Ecdfs {
 
     /// Takes in the features of the next point where it learns from them, and appends what [`Self::push`] does.
     pub(crate) fn push_next(&mut self, row: &[f32], out: &mut Vec<f32>) {
-        if let Counts::Running { own, .. } = &mut self.counts {
+        let begin = out.len();
+        self.push(row, out);
+        let surprisal = self.mean(&out[begin..]);
+        if let Counts::Running { own, memory, .. } = &mut self.counts
+            && memory.takes_in(surprisal)
+        {
+            if memory.n_own >= memory.n_most {
+                own.iter_mut().for_each(|count| *count /= 2);
+                memory.prior_weight = (memory.prior_weight / 2.0).max(f32::MIN_POSITIVE);
+                memory.n_own /= 2;
+            }
+            memory.n_own += 1;
             for ((feature, value), own) in row.iter().enumerate().zip(own.as_chunks_mut::<N_BINS>().0) {
                 let bin = self.edges.bin(feature, *value);
                 if own[bin] == u16::MAX {
@@ -133,7 +187,6 @@ impl Ecdfs {
                 own[bin] += 1;
             }
         }
-        self.push(row, out);
     }
 
     /// The mean of the surprisals of the features of a point; of several channels, [`mean_of_channels`].
@@ -141,16 +194,19 @@ impl Ecdfs {
         mean_of_channels(surprisals, self.edges.n_channels)
     }
 
-    /// Those of a fitted series that learn on: what was known weighs as so many points, at least 1. Those of another series as they are.
-    pub(crate) fn that_learn_on(self, n_points: f32) -> Self {
-        let Counts::Fitted { counts, .. } = &self.counts else { return self };
-        let mut prior = counts.clone();
-        for counts in prior.as_chunks_mut::<N_BINS>().0 {
-            let scale = n_points / counts.iter().sum::<f32>().max(1.0);
-            counts.iter_mut().for_each(|count| *count *= scale);
+    /// Those of a fitted series that learn on; those of another, which learn on anyway, as they are. A point of more than the mean
+    /// surprisal `rare`, in nats, is rare.
+    pub(crate) fn that_learn_on(mut self, learning_on: LearningOn, rare: f64) -> Self {
+        if let Counts::Fitted { counts, .. } = &mut self.counts {
+            let mut prior = std::mem::take(counts);
+            for counts in prior.as_chunks_mut::<N_BINS>().0 {
+                let scale = learning_on.n_remembered as f32 / counts.iter().sum::<f32>().max(1.0);
+                counts.iter_mut().for_each(|count| *count *= scale);
+            }
+            let own = vec![0; prior.len()].into_boxed_slice();
+            self.counts = Counts::Running { prior: Arc::new(prior), own, memory: Memory::new(learning_on, rare) };
         }
-        let own = vec![0; prior.len()].into_boxed_slice();
-        Self { edges: self.edges, counts: Counts::Running { prior: Arc::new(prior), own } }
+        self
     }
 
     /// Whether they are the same at all points.
@@ -269,7 +325,10 @@ impl EcdfsBySeries {
         match self.names.binary_search_by(|name| name.as_str().cmp(series)) {
             Ok(at) => Ecdfs::of(self.edges.clone(), self.counts[at * size..][..size].to_vec()),
             Err(_) => {
-                let counts = Counts::Running { prior: self.prior.clone(), own: vec![0; size].into_boxed_slice() };
+                let own = vec![0; size].into_boxed_slice();
+                let all = LearningOn { n_remembered: u32::MAX, n_to_absorb: 0 };
+                let counts =
+                    Counts::Running { prior: self.prior.clone(), own, memory: Memory::new(all, f64::INFINITY) };
                 Ecdfs { edges: self.edges.clone(), counts }
             }
         }

@@ -163,7 +163,6 @@ impl Session {
             session.take_in_moved(record.answered, &record.places, feedback, &record.extents);
         }
         session.take_in_stored(stored, &record.extents);
-        session.offsets = session.offsets();
         for (i, (member, mut stored)) in session.agent.members.iter_mut().zip(members).enumerate() {
             let replay = &mut stored.dqn.replay;
             if is_same {
@@ -197,6 +196,7 @@ impl Session {
             }
             *member = stored;
         }
+        session.residuals = session.residuals();
         Ok(session)
     }
 }

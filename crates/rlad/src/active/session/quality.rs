@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Session;
 use crate::active::query::{Query, Reason};
-use crate::agent::ensemble::{fold, means};
+use crate::agent::ensemble::fold;
 use crate::agent::pool::PoolPoint;
 use crate::agent::score::Prediction;
 use crate::data::label::{Answer, Label};
@@ -184,7 +184,7 @@ impl Session {
 
     /// The agent's predictions of [`Self::sample`].
     pub(super) fn pool_predictions(&self) -> PoolPredictions {
-        let predictions = means(&self.agent.predictions(&self.pool, &self.sample()));
+        let predictions = self.predictions_in_use(&self.sample());
         let threshold = self.threshold();
         let alarms = predictions.iter().map(|prediction| prediction.score > threshold).collect();
         let mean_probability = self.mean_probability(&predictions);

@@ -4,7 +4,6 @@ use rand::seq::index;
 
 use super::{FINAL_TURN, Session};
 use crate::active::query::{Candidate, Query, Reason, rank, take};
-use crate::agent::ensemble::means;
 use crate::agent::pool::{PoolPoint, PoolSeries};
 use crate::agent::score::Prediction;
 use crate::config::{Config, WarmUpScores};
@@ -145,11 +144,11 @@ impl Session {
         let config = self.config.query.clone();
         let turn = self.round as u64;
         let points = self.ranked_points(turn);
-        let predictions = self.agent.predictions(&self.pool, &points);
+        let predictions = self.predictions_in_use(&points);
         let threshold = self.threshold();
         let mut candidates: Vec<Candidate> = points
             .iter()
-            .zip(means(&predictions))
+            .zip(predictions)
             .map(|(&at, prediction)| self.candidate(at, prediction))
             .filter(|candidate| self.is_open((candidate.series, candidate.point)))
             .collect();
@@ -174,7 +173,7 @@ impl Session {
                 random.push((series, point));
             }
         }
-        let predictions = means(&self.agent.predictions(&self.pool, &random));
+        let predictions = self.predictions_in_use(&random);
         chosen.extend(again.into_iter().map(|candidate| (candidate, Reason::Review)));
         chosen.extend(
             random.iter().zip(predictions).map(|(&at, prediction)| (self.candidate(at, prediction), Reason::Random)),
@@ -196,7 +195,7 @@ impl Session {
             .collect();
         likely_wrong.sort_by(|a, b| b.0.total_cmp(&a.0));
         let points: Vec<PoolPoint> = likely_wrong.into_iter().take(n).map(|likely_wrong| likely_wrong.1).collect();
-        let predictions = means(&self.agent.predictions(&self.pool, &points));
+        let predictions = self.predictions_in_use(&points);
         points.into_iter().zip(predictions).map(|(at, prediction)| self.candidate(at, prediction)).collect()
     }
 

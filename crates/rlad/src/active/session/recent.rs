@@ -7,7 +7,6 @@ use std::ops::Range;
 
 use super::Session;
 use crate::active::query::{Candidate, Query, Reason, rank, take};
-use crate::agent::ensemble::means;
 use crate::agent::pool::PoolPoint;
 use crate::data::label::events;
 use crate::data::series::shown;
@@ -138,7 +137,7 @@ impl Session {
                 random.push((series, point));
             }
         }
-        let predictions = means(&self.agent.predictions(&self.pool, &random));
+        let predictions = self.predictions_in_use(&random);
         let random = random.iter().zip(predictions).map(|(&at, prediction)| self.candidate(at, prediction));
         chosen.extend(random.map(|candidate| (candidate, Reason::Random, 0..0)));
         let queries = self.number(chosen.iter().map(|(candidate, reason, _)| (*candidate, *reason)).collect());
@@ -153,12 +152,11 @@ impl Session {
     /// The alarms among the new points of a series, each with its points, and a sample of the other points.
     fn recent_candidates(&self, series: usize) -> (Vec<(Candidate, Range<usize>)>, Vec<Candidate>) {
         let new = self.recent[series].clone();
-        let threshold = self.threshold_of(series);
+        let threshold = self.threshold();
         let mut scores: Vec<f64> = Vec::with_capacity(new.len());
         for first in new.clone().step_by(CHUNK) {
             let points: Vec<PoolPoint> = (first..(first + CHUNK).min(new.end)).map(|point| (series, point)).collect();
-            scores
-                .extend(means(&self.agent.predictions(&self.pool, &points)).iter().map(|prediction| prediction.score));
+            scores.extend(self.predictions_in_use(&points).iter().map(|prediction| prediction.score));
         }
         let score = |point: usize| scores[point - new.start];
         let is_alarm: Vec<bool> =
