@@ -34,6 +34,14 @@ impl SessionLog {
         Ok(Self { entries, log, index })
     }
 
+    /// Whether the log has answers to questions that the session has not learned from.
+    pub(crate) fn has_answers_since(&self, session: &Session) -> bool {
+        let first = session.next_question();
+        let state = AnnotationState::of(self.entries.iter().cloned());
+        let mut annotations = state.iter();
+        annotations.any(|(.., logged)| logged.question.as_ref().is_some_and(|question| question.id >= first))
+    }
+
     /// Makes the questions that the log has answers to those of the session's round, where they are not those that the round would ask:
     /// they were asked before the data grew, or about alarms.
     pub(crate) fn restore_round(&self, session: &mut Session) {

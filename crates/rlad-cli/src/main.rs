@@ -1,6 +1,7 @@
 //! The program `rlad`: parse, run, exit code.
 
 mod advice;
+mod alarms;
 mod annotate;
 mod answers_file;
 mod args;

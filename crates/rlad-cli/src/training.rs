@@ -146,6 +146,22 @@ fn teach(session: &mut Session, log: &SessionLog) -> anyhow::Result<RoundSummary
     Ok(session.teach_all(&feedback)?)
 }
 
+/// Learns from those answers of the log that the session does not know yet, and writes what came of it.
+///
+/// # Errors
+/// Those of learning and of writing.
+pub(crate) fn teach_rest(session: &mut Session, folder: &Folder) -> anyhow::Result<()> {
+    let log = SessionLog::open(&folder.file(folder::LABELS), session.series())?;
+    if !log.has_answers_since(session) {
+        return Ok(());
+    }
+    let mut history = rounds_before(folder, session)?;
+    let summary = teach(session, &log)?;
+    history.push(serde_json::to_value(&summary)?);
+    folder.write_history(&history)?;
+    folder.write_checkpoint(&session.checkpoint())
+}
+
 /// The figures of a round that stand after the bar.
 fn told(summary: &RoundSummary) -> String {
     let expected = summary.expected.map_or_else(String::new, |expected| {

@@ -4,9 +4,9 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use rlad::active::Feedback;
+use rlad::active::{Feedback, Reason};
 use rlad::data::{Alarm, DataSet, Part};
-use rlad::{Detector, Model, Query, Session};
+use rlad::{Answer, Detector, Model, Query, Session};
 use serde_json::{Value, json};
 
 use super::server::{LabellingServer, Phase, ShownQuestion, State};
@@ -37,6 +37,8 @@ pub(crate) struct Learner {
     history: Vec<Value>,
     detector: Option<Arc<Model>>,
     has_finished: bool,
+    /// The answers about alarms of the round that the detector knows.
+    n_adapted: usize,
 }
 
 /// The next step of the learner.
@@ -45,6 +47,8 @@ enum Next {
     Stop,
     /// Learn from all of this.
     Teach(Vec<Feedback>),
+    /// Adapt the detector to the answers about alarms so far.
+    Adapt(Vec<(u64, Answer)>),
     /// Make the detector.
     Finish,
     /// More questions are allowed.
@@ -60,7 +64,7 @@ impl Learner {
         ends: bool,
     ) -> anyhow::Result<Self> {
         let history = rounds_before(&folder, &session)?;
-        Ok(Self { session, folder, check, ends, history, detector: None, has_finished: false })
+        Ok(Self { session, folder, check, ends, history, detector: None, has_finished: false, n_adapted: 0 })
     }
 
     /// Asks and learns until the program ends, or the budget is spent where that is the end. Returns what the training came
@@ -89,7 +93,9 @@ impl Learner {
             let mut state = server.lock();
             state.history.clone_from(&self.history);
             for (query, _) in self.session.answered() {
-                let question = ShownQuestion { query: query.clone(), shown: self.session.shown(query) };
+                let shown = self.session.shown(query);
+                let alarm = self.session.alarm(query);
+                let question = ShownQuestion { query: query.clone(), shown, alarm };
                 state.questions.insert(query.id, question);
             }
         }
@@ -103,9 +109,10 @@ impl Learner {
                     return Ok(None);
                 }
                 Next::AskMore => self.has_finished = false,
+                Next::Adapt(answers) => self.adapt(server, &pending, &answers)?,
                 Next::Teach(feedback) => {
                     let detector = self.teach(server, &feedback)?;
-                    self.has_finished = false;
+                    (self.has_finished, self.n_adapted) = (false, 0);
                     self.compare(server, &pending, Arc::new(detector));
                 }
                 Next::Finish => {
@@ -153,7 +160,9 @@ impl Learner {
         state.round = self.session.round();
         state.pending = pending.iter().map(|query| query.id).collect();
         for query in pending {
-            let question = ShownQuestion { query: query.clone(), shown: self.session.shown(query) };
+            let shown = self.session.shown(query);
+            let alarm = self.session.alarm(query);
+            let question = ShownQuestion { query: query.clone(), shown, alarm };
             state.questions.insert(query.id, question);
         }
         state.detector.clone_from(&self.detector);
@@ -189,6 +198,12 @@ impl Learner {
                 server.notify();
                 return Ok(Next::Teach(feedback));
             }
+            let about_alarms =
+                pending.iter().filter(|query| query.reason == Reason::Alarm && state.is_answered(query.id));
+            if self.detector.is_some() && about_alarms.count() > self.n_adapted {
+                let feedback = self.feedback(server, &state, pending)?;
+                return Ok(Next::Adapt(answers_to(pending, feedback)));
+            }
             drop(log);
             if pending.is_empty() && state.budget > self.session.config().questions {
                 return Ok(Next::AskMore);
@@ -202,6 +217,26 @@ impl Learner {
             let wait = if has_news { quiet_in.max(Duration::from_millis(10)) } else { Duration::from_secs(3600) };
             drop(server.turn.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner));
         }
+    }
+
+    /// Lets the detector know the answers about alarms of a round under way: like points of their series are judged otherwise at once.
+    fn adapt(
+        &mut self,
+        server: &Arc<LabellingServer>,
+        pending: &[Query],
+        answers: &[(u64, Answer)],
+    ) -> anyhow::Result<()> {
+        let is_answered = |query: &&Query| answers.iter().any(|(id, _)| *id == query.id);
+        self.n_adapted = pending.iter().filter(|query| query.reason == Reason::Alarm).filter(is_answered).count();
+        let detector = Arc::new(self.session.detector_after(answers));
+        {
+            let _files = server.files.lock().unwrap_or_else(PoisonError::into_inner);
+            self.folder.write_model(detector.to_bytes())?;
+        }
+        server.lock().detector = Some(Arc::clone(&detector));
+        let answered: Vec<Query> = pending.iter().filter(is_answered).cloned().collect();
+        self.compare(server, &answered, detector);
+        Ok(())
     }
 
     /// The feedback that the round learns from.
@@ -344,6 +379,16 @@ impl Learner {
         let check = check.map(|(part, data)| Check { part: *part, data }.evaluate(&model)).transpose()?;
         Ok(Trained::new(&self.session, model, self.history.last().cloned(), false, check, begun))
     }
+}
+
+/// The answers to some questions, as feedback has them.
+fn answers_to(queries: &[Query], feedback: Vec<Feedback>) -> Vec<(u64, Answer)> {
+    let answer = |item| match item {
+        Feedback::Answer { question, answer } => Some((question, answer)),
+        Feedback::Unprompted { .. } => None,
+    };
+    let is_of = |(id, _): &(u64, Answer)| queries.iter().any(|query| query.id == *id);
+    feedback.into_iter().filter_map(answer).filter(is_of).collect()
 }
 
 impl State {

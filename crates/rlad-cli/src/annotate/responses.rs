@@ -97,21 +97,25 @@ impl LabellingServer {
     /// Of each label, what an answer with it teaches: the numbers of points, and their spans; nothing where it labels none.
     fn teaches(&self, question: &ShownQuestion, painted: Option<(usize, usize)>) -> Value {
         let point = question.query.point;
-        let of = |label: Annotation| {
-            let (first, last) = painted.unwrap_or((point, point));
-            let span = Span { first, last, label };
-            let annotation = match (label, painted) {
-                (Annotation::Expected, _) => Annotated::Spans { spans: vec![span] },
-                (_, Some(_)) => Annotated::Painted { spans: [span] },
-                (_, None) => Annotated::Marked { spans: [span] },
-            };
+        let told = |annotation: Annotated| {
             let (taught, spans) = self.told(&annotation, question)?;
             let mut told = json!(taught);
             told["spans"] = json!(spans);
             Some(told)
         };
+        let (first, last) = painted.unwrap_or((point, point));
+        let of = |label: Annotation| {
+            let span = Span { first, last, label };
+            told(match (label, painted) {
+                (Annotation::Expected, _) => Annotated::Spans { spans: vec![span] },
+                (_, Some(_)) => Annotated::Painted { spans: [span] },
+                (_, None) => Annotated::Marked { spans: [span] },
+            })
+        };
         let [anomaly, normal, expected] = LABELS.map(of);
-        json!({ "anomaly": anomaly, "normal": normal, "expected": expected })
+        let late = || told(Annotated::Late { spans: [Span { first, last, label: Annotation::Anomaly }] });
+        let late = question.alarm.as_ref().and_then(|_| late());
+        json!({ "anomaly": anomaly, "normal": normal, "expected": expected, "late": late })
     }
 
     /// The numbers of points that an annotation teaches to label; nothing of one that labels none.
@@ -121,7 +125,7 @@ impl LabellingServer {
 
     /// The numbers of points that an annotation labels, and the spans. Points of an expected event count as such, whatever they teach.
     fn told(&self, annotation: &Annotated, question: &ShownQuestion) -> Option<(Taught, Vec<Span<Annotation>>)> {
-        let ShownQuestion { query, shown } = question;
+        let ShownQuestion { query, shown, .. } = question;
         let allowed = allowed(query.point, shown.clone(), self.settings.kind);
         let Answer::Spans(spans) = self.reading().answer(annotation, &(query, shown.clone())).ok()? else {
             return None;
@@ -197,6 +201,7 @@ impl LabellingServer {
             "shown": { "first": question.shown.start, "last": question.shown.end - 1 },
             "proposed": proposed.map(|(first, last)| json!({ "first": first, "last": last })),
             "teaches": self.teaches(question, None),
+            "alarm": question.alarm.as_ref().map(|alarm| json!({ "first": alarm.start, "last": alarm.end - 1 })),
             "deviations": deviations(series, query.point, &question.shown),
             "kind": match self.settings.kind { AnswerKind::Point => "point", AnswerKind::Range => "range" },
             "number": id + 1,

@@ -111,6 +111,8 @@ pub(crate) enum Phase {
 pub(super) struct ShownQuestion {
     pub(super) query: Query,
     pub(super) shown: Range<usize>,
+    /// The points of the alarm that it is about, where it is about one.
+    pub(super) alarm: Option<Range<usize>>,
 }
 
 /// A question that somebody works on.
@@ -259,7 +261,7 @@ impl LabellingServer {
             let AnsweredQuestion { id, round, point, reason, score, .. } = *question;
             if point < self.data.series[series].len() {
                 let query = Query { id, round, series, point, reason, score };
-                questions.insert(id, ShownQuestion { shown: self.shown(&query), query });
+                questions.insert(id, ShownQuestion { shown: self.shown(&query), query, alarm: None });
             }
         }
         state.questions = questions;

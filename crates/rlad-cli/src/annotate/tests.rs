@@ -74,7 +74,7 @@ fn server(folder: &Path, settings: Settings, n_questions: u64) -> Arc<LabellingS
             let (series, point) = ((id % 2) as usize, 20 + 2 * id as usize);
             let query = Query { id, round: 0, series, point, reason: Reason::Highest, score: 0.5 };
             let shown = server.shown(&query);
-            state.questions.insert(id, ShownQuestion { query, shown });
+            state.questions.insert(id, ShownQuestion { query, shown, alarm: None });
             state.pending.push(id);
         }
         state.phase = Phase::Asking;

@@ -40,6 +40,10 @@ pub(crate) struct LabelArgs {
     /// Look at the data and label them; nobody is asked and nothing is learned
     #[arg(long, conflicts_with_all = ["n_questions", "per_round", "strategy", "answers", "terminal"])]
     pub(crate) browse: bool,
+    /// Ask about alarms: those of a file that `rlad detect --events` wrote, or those that nobody has answered yet of the last week, or
+    /// of what is new
+    #[arg(long, value_name = "EVENTS", num_args = 0..=1, value_hint = ValueHint::FilePath, conflicts_with = "browse")]
+    pub(crate) alarms: Option<Option<PathBuf>>,
     /// Ask at this terminal, not at a page
     #[arg(long)]
     pub(crate) terminal: bool,

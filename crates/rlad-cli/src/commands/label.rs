@@ -12,6 +12,7 @@ use rlad::{Config, Series, Session};
 use serde_json::json;
 
 use crate::advice::Advice;
+use crate::alarms;
 use crate::annotate::{
     Bound, Data, DataSource, LabellingServer, Learner, Options, SessionStart, Settings, at_terminal, serve,
 };
@@ -19,6 +20,7 @@ use crate::args::{LabelArgs, PageArgs, TrainArgs};
 use crate::browser;
 use crate::commands::ending::{detect_command, findings_in, label_command, lines_of, next};
 use crate::expert::user_name;
+use crate::figures::count;
 use crate::folder::{self, Folder};
 use crate::grounds::expected_line;
 use crate::input::{is_data, open_saved};
@@ -26,7 +28,7 @@ use crate::interrupt;
 use crate::log::AnswerLog;
 use crate::output::{print, print_notes, print_roles, tell};
 use crate::terminal::Terminal;
-use crate::training::{Trained, resume};
+use crate::training::{Trained, resume, teach_rest};
 
 /// How long the end of the program waits for the detector.
 const LAST_WAIT: Duration = Duration::from_secs(20);
@@ -62,7 +64,7 @@ pub(crate) fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
         None => args.settings.config()?,
     };
     let series = read(&source)?.series;
-    let session = match &opened {
+    let mut session = match &opened {
         Some((folder, config)) => resume(folder, config, &series, None)?,
         None => Session::new(config, &series[..])?,
     };
@@ -70,6 +72,9 @@ pub(crate) fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
         Some((folder, _)) => folder,
         None => Folder::create(path, session.config())?,
     };
+    if let Some(events) = &args.alarms {
+        ask_about_alarms(&mut session, &folder, events.as_deref())?;
+    }
     if let Some(n) = args.settings.questions.n_questions {
         source.questions = Some(n.max(source.questions.unwrap_or(0)));
     }
@@ -91,6 +96,32 @@ pub(crate) fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
         at_page(&server, Some(learner), false, &args.page, args.json)?;
     }
     end(path, &server, args.json, true)
+}
+
+/// Makes alarms the questions of the round: those of a file, or those of the session's detector. What was answered of a round before is
+/// learned first.
+fn ask_about_alarms(session: &mut Session, folder: &Folder, events: Option<&Path>) -> anyhow::Result<()> {
+    if session.round() == 0 {
+        return Err(Advice::error(
+            "the session has no detector yet, and so no alarm to answer".to_owned(),
+            format!("answer its first questions: `{}`", label_command(folder.path())),
+        ));
+    }
+    teach_rest(session, folder)?;
+    let most = session.config().query.per_round;
+    let alarms = match events {
+        Some(path) => alarms::of_file(path, session.series(), most)?,
+        None => alarms::of_session(session, most)?,
+    };
+    let n = session.ask_about(&alarms)?.len();
+    print_notes(&[match n {
+        0 => "no alarm waits for an answer; the usual questions come".to_owned(),
+        _ => format!("{} to answer, the last first: right, false, expected or late", count(n, "alarm")),
+    }]);
+    if n == 0 {
+        session.set_questions(session.config().questions);
+    }
+    Ok(())
 }
 
 /// The arguments where data stand in the place of the session: it lies beside them, and goes on where it was begun.

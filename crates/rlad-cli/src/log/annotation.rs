@@ -28,6 +28,11 @@ pub(crate) enum Annotated {
         /// The range.
         spans: [Span<Annotation>; 1],
     },
+    /// An alarm that was right and late: the anomaly began before it.
+    Late {
+        /// The points of the alarm, as an anomaly.
+        spans: [Span<Annotation>; 1],
+    },
     /// The expert cannot tell.
     Unsure,
     /// The expert does not want to say.
@@ -65,7 +70,7 @@ impl Annotated {
     pub(crate) fn mark(&self, point: usize) -> Option<Mark> {
         let (span, painted) = match self {
             Self::Marked { spans: [span] } => (span, None),
-            Self::Painted { spans: [span] } => (span, Some((span.first, span.last))),
+            Self::Painted { spans: [span] } | Self::Late { spans: [span] } => (span, Some((span.first, span.last))),
             Self::Spans { .. } | Self::Unsure | Self::Skip => return None,
         };
         let label = match span.label {
@@ -80,7 +85,7 @@ impl Annotated {
     pub(crate) fn spans(&self) -> &[Span<Annotation>] {
         match self {
             Self::Spans { spans } => spans,
-            Self::Marked { spans } | Self::Painted { spans } => spans,
+            Self::Marked { spans } | Self::Painted { spans } | Self::Late { spans } => spans,
             Self::Unsure | Self::Skip => &[],
         }
     }
@@ -104,7 +109,7 @@ impl Annotated {
         let spans = match self {
             Self::Unsure => return Ok(Answer::Unsure),
             Self::Skip => return Ok(Answer::Skip),
-            Self::Spans { .. } | Self::Marked { .. } | Self::Painted { .. } => self.spans(),
+            Self::Spans { .. } | Self::Marked { .. } | Self::Painted { .. } | Self::Late { .. } => self.spans(),
         };
         if spans.iter().any(|span| span.label == Annotation::Unknown) {
             let problem = "calls points unknown; take the answer back, or say `unsure` or `skip`".to_owned();
@@ -134,7 +139,7 @@ impl Annotated {
         match self {
             Self::Unsure => Answer::Unsure,
             Self::Skip => Answer::Skip,
-            Self::Spans { .. } | Self::Marked { .. } | Self::Painted { .. } => {
+            Self::Spans { .. } | Self::Marked { .. } | Self::Painted { .. } | Self::Late { .. } => {
                 Answer::Spans(self.spans().iter().filter_map(|span| taught(*span, ExpectedEvents::Normal)).collect())
             }
         }

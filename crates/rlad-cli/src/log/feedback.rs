@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use rlad::active::{Feedback, Opinion, resolve};
+use rlad::active::{Feedback, Opinion, extent, resolve};
 use rlad::config::{AnswerKind, ExpertsConfig};
 use rlad::{Answer, Query, Series, Session};
 
@@ -42,12 +42,18 @@ impl Reading<'_> {
     pub(crate) fn answer(&self, annotation: &Annotated, (query, shown): &Shown<'_>) -> Result<Answer, rlad::Error> {
         let allowed = allowed(query.point, shown.clone(), self.kind);
         let said = annotation.answer(query.id, &allowed, self.experts.expected)?;
-        let Some(mark) = annotation.mark(query.point) else { return Ok(said) };
+        let Some(mut mark) = annotation.mark(query.point) else { return Ok(said) };
         if mark.painted.is_none() && said.label_at(query.point).is_none() {
             let problem = "marks another point than the one that was asked about".to_owned();
             return Err(rlad::Error::Answer { question: query.id, problem });
         }
-        Ok(mark.answer(&self.series[query.series], &allowed))
+        let series = &self.series[query.series];
+        if let (Annotated::Late { .. }, Some((first, last))) = (annotation, mark.painted) {
+            // By the data, where they tell; else from the point before.
+            let before = extent(series, first.max(allowed.start), &allowed).map_or(first, |extent| extent.0);
+            mark.painted = Some((before.min(first.saturating_sub(1)).max(allowed.start), last));
+        }
+        Ok(mark.answer(series, &allowed))
     }
 
     /// The answers to a question that hold, in order, with the number of the last entry among them; without those that the data have no

@@ -71,7 +71,7 @@ fn moved(logged: &mut LoggedAnnotation, series: &Series) -> Presence {
 fn spans_of(annotation: &mut Annotated) -> &mut [rlad::Span<rlad::data::Annotation>] {
     match annotation {
         Annotated::Spans { spans } => spans,
-        Annotated::Marked { spans } | Annotated::Painted { spans } => spans,
+        Annotated::Marked { spans } | Annotated::Painted { spans } | Annotated::Late { spans } => spans,
         Annotated::Unsure | Annotated::Skip => &mut [],
     }
 }

@@ -23,6 +23,7 @@
     middle: "among the middle scores of the warm-up",
     strategy: "the detector was least sure of it",
     random: "drawn at random",
+    alarm: "an alarm of the detector in use",
   };
 
   // The list of series.

@@ -114,6 +114,8 @@ pub struct Session {
     /// The points that were shown with questions where those shown now are others: the training part has grown.
     shown_then: BTreeMap<u64, Range<usize>>,
     growth: Option<Growth>,
+    /// The points of the alarms that questions of the round are about.
+    alarms: BTreeMap<u64, Range<usize>>,
     /// Of each series, the points that are new since the data grew; empty where they did not.
     recent: Vec<Range<usize>>,
     /// The first round whose answers are about what the detector did in use.
@@ -154,6 +156,7 @@ impl Session {
             past: Arc::default(),
             shown_then: BTreeMap::new(),
             growth: None,
+            alarms: BTreeMap::new(),
             recent: Vec::new(),
             live_since: None,
             residuals: BTreeMap::new(),
@@ -211,6 +214,21 @@ impl Session {
     pub fn shown(&self, query: &Query) -> Range<usize> {
         let shown_now = || shown(query.point, self.config.query.shown, &self.pool.series[query.series].training);
         self.shown_then.get(&query.id).cloned().unwrap_or_else(shown_now)
+    }
+
+    /// The training points of a series.
+    ///
+    /// # Panics
+    /// If there is no such series.
+    #[must_use]
+    pub fn training(&self, series: usize) -> Range<usize> {
+        self.pool.series[series].training.clone()
+    }
+
+    /// Whether a point has a label of an expert, or an answer that labels nothing.
+    #[must_use]
+    pub fn has_label(&self, series: usize, point: usize) -> bool {
+        self.labels.get(series).is_some_and(|labels| !labels.is_open(point))
     }
 
     /// The questions of the round; none if the budget is spent or nothing is left to ask. The same until they are taught.
@@ -284,6 +302,7 @@ impl Session {
         self.residuals = self.residuals();
         self.round += 1;
         self.pending = None;
+        self.alarms.clear();
         // What was shown with questions that were dropped.
         let answered: BTreeSet<u64> = self.answered.iter().map(|(query, _)| query.id).collect();
         self.shown_then.retain(|question, _| answered.contains(question));

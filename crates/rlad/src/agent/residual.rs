@@ -4,19 +4,19 @@
 //! The log-odds of an anomaly at a point `x` are `z(x) + g(x)`, with the detector's score `z` and, for each series, a Gaussian process `g` of
 //! mean 0 and covariance `τ² + λ² exp(−d²/2)`: `τ` is how far the whole series may be off, `λ` how far points may be that look alike, and
 //! `d²` is the mean over the features of the squared difference of their signed surprisals, in nats². What is kept is the mode of `g` at
-//! the answered points (Rasmussen and Williams 2006, section 3.4): there `g = K a` with `aᵢ = wᵢ (yᵢ − σ(zᵢ + gᵢ))`, which coordinate
-//! ascent finds; at any other point `g(x) = k(x)ᵀ a`. So one answer that an alarm was false quiets the points of its series that look like
+//! the answered points (Rasmussen and Williams 2006, algorithm 3.1): there `g = K a` with `aᵢ = wᵢ (yᵢ − σ(zᵢ + gᵢ))`, which Newton's
+//! method finds; at any other point `g(x) = k(x)ᵀ a`. So one answer that an alarm was false quiets the points of its series that look like
 //! it, and hardly the others.
 
+use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
 use crate::models::trees::probability;
 
-/// Sweeps of coordinate ascent, and the change of a coefficient at which it has settled.
-const MOST_SWEEPS: usize = 200;
-const SETTLED: f64 = 1e-10;
-/// Halvings of the interval that holds a coefficient: to the last digit.
-const N_HALVINGS: usize = 60;
+/// Steps of Newton's method, halvings of a step, and the change of the residual at which it has settled, in nats.
+const MOST_STEPS: usize = 60;
+const MOST_HALVINGS: usize = 20;
+const SETTLED: f64 = 1e-9;
 /// Scores are not taken to be surer than this, in nats.
 const SUREST: f64 = 8.0;
 
@@ -67,30 +67,8 @@ fn likeness(a: impl Iterator<Item = f32>, b: &[f32]) -> f64 {
 impl Residual {
     /// The residual by what was answered. Without answers, or where both deviations are 0, nothing is added.
     pub(crate) fn fit(observations: &[Observation], Deviations { series, alike }: Deviations) -> Self {
-        let n = observations.len();
         let (of_series, of_alike) = (series * series, alike * alike);
-        let covariance: Vec<f64> = (0..n * n)
-            .map(|at| {
-                let (a, b) = (&observations[at / n].signed, &observations[at % n].signed);
-                of_series + of_alike * likeness(a.iter().copied(), b)
-            })
-            .collect();
-        // The coefficients, and K a.
-        let (mut a, mut g) = (vec![0.0; n], vec![0.0; n]);
-        for _ in 0..MOST_SWEEPS {
-            let mut change: f64 = 0.0;
-            for (i, observation) in observations.iter().enumerate() {
-                let own = covariance[i * n + i];
-                let elsewhere = observation.score.clamp(-SUREST, SUREST) + g[i] - own * a[i];
-                let by = observation.coefficient(elsewhere, own) - a[i];
-                a[i] += by;
-                (0..n).for_each(|j| g[j] += covariance[j * n + i] * by);
-                change = change.max(by.abs());
-            }
-            if change < SETTLED {
-                break;
-            }
-        }
+        let a = mode(observations, |a, b| of_series + of_alike * likeness(a.signed.iter().copied(), &b.signed));
         Self {
             constant: of_series * a.iter().sum::<f64>(),
             of_alike: a.iter().map(|a| of_alike * a).collect(),
@@ -116,16 +94,57 @@ impl Residual {
 }
 
 impl Observation {
-    /// The coefficient `a` with `a = w (y − σ(z + k a))`: the left side rises with it and the right side falls.
-    fn coefficient(&self, score: f64, own: f64) -> f64 {
-        let y = f64::from(u8::from(self.is_anomaly));
-        let (mut low, mut high) = (self.weight * (y - 1.0), self.weight * y);
-        for _ in 0..N_HALVINGS {
-            let a = f64::midpoint(low, high);
-            if a > self.weight * (y - probability(score + own * a)) { high = a } else { low = a }
-        }
-        f64::midpoint(low, high)
+    /// The probability of an anomaly that the detector and the residual say.
+    fn probability(&self, residual: f64) -> f64 {
+        probability(self.score.clamp(-SUREST, SUREST) + residual)
     }
+
+    /// The logarithm of the probability of what was answered, times its weight.
+    fn log_likelihood(&self, residual: f64) -> f64 {
+        let p = self.probability(residual);
+        self.weight * if self.is_anomaly { p } else { 1.0 - p }.max(f64::MIN_POSITIVE).ln()
+    }
+}
+
+/// The coefficients `a` of the mode.
+fn mode(observations: &[Observation], covariance: impl Fn(&Observation, &Observation) -> f64) -> Vec<f64> {
+    let n = observations.len();
+    let k = DMatrix::from_fn(n, n, |i, j| covariance(&observations[i], &observations[j]));
+    let of_each = |of: &dyn Fn(usize) -> f64| DVector::from_fn(n, |i, _| of(i));
+    let objective = |a: &DVector<f64>, g: &DVector<f64>| {
+        let likelihood: f64 = observations.iter().zip(g.iter()).map(|(of, g)| of.log_likelihood(*g)).sum();
+        likelihood - 0.5 * a.dot(g)
+    };
+    let (mut a, mut g) = (DVector::zeros(n), DVector::zeros(n));
+    for _ in 0..MOST_STEPS {
+        let p = of_each(&|i| observations[i].probability(g[i]));
+        let curvature = of_each(&|i| observations[i].weight * p[i] * (1.0 - p[i]));
+        let root = curvature.map(f64::sqrt);
+        let slope = of_each(&|i| observations[i].weight * (f64::from(u8::from(observations[i].is_anomaly)) - p[i]));
+        let b = curvature.component_mul(&g) + slope;
+        // I + W^½ K W^½ has no eigenvalue below 1.
+        let Some(cholesky) = (DMatrix::identity(n, n) + (&root * root.transpose()).component_mul(&k)).cholesky() else {
+            break;
+        };
+        let full = &b - root.component_mul(&cholesky.solve(&root.component_mul(&(&k * &b))));
+        let before = objective(&a, &g);
+        let mut step = &full - &a;
+        let mut next = (&a + &step, &k * &full);
+        for _ in 0..MOST_HALVINGS {
+            if objective(&next.0, &next.1) >= before {
+                break;
+            }
+            step /= 2.0;
+            let shorter = &a + &step;
+            next = (shorter.clone(), &k * shorter);
+        }
+        let change = (&next.1 - &g).amax();
+        (a, g) = next;
+        if change < SETTLED {
+            break;
+        }
+    }
+    a.as_slice().to_vec()
 }
 
 #[cfg(test)]
@@ -186,8 +205,8 @@ mod tests {
         fn coefficients_are_the_residuals_of_the_mode(
             observations in proptest::collection::vec(
                 (-9.0..9.0, any::<bool>(), 0.0..1.0, proptest::collection::vec(-8.0_f32..8.0, 3)), 1..20),
-            series in 0.0..3.0,
-            alike in 0.0..4.0,
+            series in 0.0..10.0,
+            alike in 0.0..10.0,
         ) {
             let observations: Vec<Observation> = observations
                 .into_iter()

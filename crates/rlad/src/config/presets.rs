@@ -158,7 +158,7 @@ impl Default for Config {
             },
             decision: paper.decision,
             drift: DriftConfig {
-                memory_days: 60.0,
+                memory_days: 0.0,
                 absorb_days: 14.0,
                 half_life_days: 30.0,
                 series_deviation: 1.0,

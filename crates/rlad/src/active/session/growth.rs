@@ -140,6 +140,12 @@ impl Session {
         self.growth.as_ref()
     }
 
+    /// The training points of a series that are new since the session's data grew last; `None` where they never did.
+    #[must_use]
+    pub fn new_points(&self, series: usize) -> Option<Range<usize>> {
+        self.recent.get(series).cloned()
+    }
+
     /// The training part of each series.
     pub(super) fn extents(&self) -> Vec<SeriesExtent> {
         let extent = |(series, pool): (&Series, &PoolSeries)| {

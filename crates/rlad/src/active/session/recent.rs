@@ -59,6 +59,7 @@ impl Session {
         let mut queries = Vec::with_capacity(chosen.len());
         for (((series, point), points, score), id) in chosen.into_iter().zip(first..) {
             self.show_alarm(id, (series, point), &points);
+            self.alarms.insert(id, points);
             queries.push(Query { id, round: self.round, series, point, reason: Reason::Alarm, score });
         }
         self.live_since.get_or_insert(self.round);
@@ -85,6 +86,24 @@ impl Session {
             self.config.questions = self.config.questions.max(self.n_answered() + queries.len());
             self.pending = Some(queries);
         }
+    }
+
+    /// The points of the alarm that a question is about, as far as they are shown; `None` of a question about something else.
+    #[must_use]
+    pub fn alarm(&self, query: &Query) -> Option<Range<usize>> {
+        let shown = self.shown(query);
+        let known = self.alarms.get(&query.id).map(|points| points.start.max(shown.start)..points.end.min(shown.end));
+        let around = || {
+            // Of a round that was restored: the points in a row that are alarms now.
+            let points: Vec<PoolPoint> = shown.clone().map(|point| (query.series, point)).collect();
+            let threshold = self.threshold();
+            let is_alarm: Vec<bool> =
+                self.predictions_in_use(&points).iter().map(|prediction| prediction.score > threshold).collect();
+            let at = query.point - shown.start;
+            let event = events(&is_alarm).into_iter().find(|event| event.contains(&at));
+            event.map_or(query.point..query.point + 1, |event| shown.start + event.start..shown.start + event.end)
+        };
+        (query.reason == Reason::Alarm).then(|| known.filter(|points| !points.is_empty()).unwrap_or_else(around))
     }
 
     /// The number of the next question.
@@ -144,6 +163,7 @@ impl Session {
         for (query, (_, _, points)) in queries.iter().zip(&chosen) {
             if query.reason == Reason::Alarm {
                 self.show_alarm(query.id, (query.series, query.point), points);
+                self.alarms.insert(query.id, points.clone());
             }
         }
         (!queries.is_empty()).then_some(queries)

@@ -15,7 +15,9 @@ import { valueText } from "../state/time.js";
  * for the question before, falls into this time and answers nothing: nobody judges a chart as fast as that.
  */
 const GUARD_MS = 120;
-const BUTTONS = ["anomaly", "normal", "expected", "unsure", "skip"];
+const BUTTONS = ["anomaly", "normal", "expected", "late", "unsure", "skip"];
+/** What the first buttons say of a question, and of an alarm. */
+const WORDS = { anomaly: ["Anomaly", "Right"], normal: ["Normal", "False alarm"], expected: ["Expected", "Expected"] };
 
 /** Answers what is shown with one of the buttons; where any series is labelled, labels the range. */
 export function answer(button, at = performance.now()) {
@@ -24,6 +26,7 @@ export function answer(button, at = performance.now()) {
   if (state.screen !== "ask" || !question) return say("There is no question to answer");
   if (given) return say("The next question is on its way; this key was not taken");
   if (drawnAt === null || at - drawnAt < GUARD_MS) return say("That was too soon after the question came; this key was not taken");
+  if (button === "late" && !question.alarm) return say("Only an alarm can be late: this question is not about one");
   if (button === "erase") return say("A question is answered, not erased: z takes an answer back");
   const annotation = annotationOf(button, question, state.paint);
   notePress(at);
@@ -86,6 +89,10 @@ watch(["given", "question", "screen"], () => {
     byId(`answer-${button}`).classList.toggle("given", isGiven);
     byId(`answer-${button}`).setAttribute("aria-pressed", String(isGiven || (given === null && present === button)));
   }
+  const isAlarm = screen === "ask" && Boolean(question?.alarm);
+  for (const [button, words] of Object.entries(WORDS)) byId(`answer-${button}`).querySelector(".word").textContent = words[Number(isAlarm)];
+  byId("answer-late").hidden = !isAlarm;
+  byId("answers").dataset.alarm = String(isAlarm);
   byId("stamp").hidden = given === null;
   byId("stamp").textContent = given ?? "";
   byId("stamp").className = given ?? "";

@@ -59,6 +59,7 @@ const KEYS = [
   ["Answer", ["a", "1"], "anomaly: the proposed range, all else is left open; or the painted range, and the rest is normal, save near its ends and where it looks like it", (event) => answer("anomaly", event.timeStamp)],
   ["Answer", ["n", "0"], "normal: the judged point and what is no odder than it, or the painted range; all else is left open", (event) => answer("normal", event.timeStamp)],
   ["Answer", ["e"], "expected event: the judged point or the painted range is unusual, but wanted; the rest is normal", (event) => answer("expected", event.timeStamp)],
+  ["Answer", ["2", "L"], "of an alarm: right, and late; the anomaly began before it", (event) => answer("late", event.timeStamp)],
   ["Answer", ["u"], "unsure: the point is not asked about again, and never learned from", (event) => answer("unsure", event.timeStamp)],
   ["Answer", ["s"], "skip: the same, where you do not want to say", (event) => answer("skip", event.timeStamp)],
   ["Answer", ["z"], "take the last step back, without limit", () => undo("undo")],

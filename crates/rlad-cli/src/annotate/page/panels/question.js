@@ -2,7 +2,7 @@
 
 import { get, post } from "../state/api.js";
 import { contextAround } from "./context.js";
-import { byId, setName } from "../state/element.js";
+import { byId, count, setName } from "../state/element.js";
 import { between } from "../state/paint.js";
 import { buttonOf, inWords, rangeOf } from "../state/annotation.js";
 import { draw, prepare } from "../chart/stage.js";
@@ -17,6 +17,8 @@ const REASONS = {
   middle: "among the middle scores",
   strategy: "the detector was least sure of it",
   random: "drawn at random",
+  alarm: "an alarm of the detector in use",
+  review: "the detector speaks against its first answer",
 };
 const RETRY_MS = 800;
 let turn = 0;
@@ -50,7 +52,7 @@ export async function show(question) {
     if (mine !== turn) return;
   }
   if (mine !== turn) return;
-  const range = question.answer ? rangeOf(question.answer, question) : null;
+  const range = question.answer ? rangeOf(question.answer, question) : question.alarm;
   change({
     screen: "ask", question, given: null, drawnAt: null, series, shown: question.shown, context, point: question.point, hover: null,
     paint: range ? between(range.first, range.last) : null, comment: question.comment ?? null, trouble: null,
@@ -111,7 +113,7 @@ watch(["question", "screen", "drawnAt"], () => {
   byId("question-time").textContent = `${timeText(question.time)}${isClock(question.time) ? ` ${zoneName()}` : ""}`;
   // Why it was asked says something of the score, which is shown after the answer only.
   const answered = question.answer ? `, answered: ${inWords(question.answer)}; ${REASONS[question.reason] ?? question.reason}` : "";
-  byId("question-facts").textContent = `question ${question.number.toLocaleString("en")} of ${question.budget.toLocaleString("en")}${question.again ? ", asked again" : ""}${answered}`;
+  byId("question-facts").textContent = `question ${question.number.toLocaleString("en")} of ${question.budget.toLocaleString("en")}${question.again ? ", asked again" : ""}${question.alarm ? `, an alarm of ${count(question.alarm.last - question.alarm.first + 1, "point")}` : ""}${answered}`;
   if (drawnAt === null) byId("status").textContent = `Question ${question.number}, ${question.series.name}, ${timeText(question.time)}`;
 });
 

@@ -6,7 +6,7 @@ import { byId, count } from "../state/element.js";
 import { painted } from "../state/paint.js";
 import { change, state, watch } from "../state/state.js";
 
-const LABELS = ["anomaly", "normal", "expected"];
+const LABELS = ["anomaly", "normal", "expected", "late"];
 const SETTLE_MS = 40;
 let turn = 0;
 
@@ -32,7 +32,7 @@ async function ask() {
 /** The numbers of points that a button labels, in words; where no question is shown, those of the painted range. */
 function wordsOf(label) {
   const { screen, paint, teaches } = state;
-  if (screen === "ask") return teaches === null ? "" : teaches[label] ? taughtInWords(teaches[label], label) : "labels nothing";
+  if (screen === "ask") return teaches === null ? "" : teaches[label] ? taughtInWords(teaches[label], label === "late" ? "anomaly" : label) : "labels nothing";
   const range = painted(paint, null);
   return range ? count(range.last - range.first + 1, "point") : "";
 }

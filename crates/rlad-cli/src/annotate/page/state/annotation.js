@@ -12,32 +12,34 @@ export function annotationOf(button, question, paint) {
   const { point } = question;
   const range = question.kind === "range" ? painted(paint, point) : null;
   const spans = [{ ...(range ?? { first: point, last: point }), label: button }];
+  if (button === "late") return { kind: "late", spans: [{ ...spans[0], label: "anomaly" }] };
   return { kind: button === "expected" ? "spans" : range ? "painted" : "marked", spans };
 }
 
 /** The button that an annotation was made with. */
 export function buttonOf(annotation) {
-  if (!annotation.spans) return annotation.kind;
+  if (!annotation.spans || annotation.kind === "late") return annotation.kind;
   const has = (label) => annotation.spans.some((span) => span.label === label);
   return has("anomaly") ? "anomaly" : has("expected") ? "expected" : has("normal") ? "normal" : "erase";
 }
 
 /** The range that an annotation was about, to paint it again; null where the judged point or all was meant. */
 export function rangeOf(annotation, question) {
-  const spans = (annotation.spans ?? []).filter((span) => span.label === buttonOf(annotation));
+  const label = annotation.kind === "late" ? "anomaly" : buttonOf(annotation);
+  const spans = (annotation.spans ?? []).filter((span) => span.label === label);
   if (spans.length === 0 || annotation.kind === "marked") return null;
   const first = Math.min(...spans.map((span) => span.first));
   const last = Math.max(...spans.map((span) => span.last));
   const isPoint = first === question.point && last === question.point;
   const isAll = first === question.shown.first && last === question.shown.last;
-  return annotation.kind !== "painted" && (isPoint || isAll) ? null : { first, last };
+  return !["painted", "late"].includes(annotation.kind) && (isPoint || isAll) ? null : { first, last };
 }
 
 /** An annotation in words. */
 export function inWords(annotation) {
   const button = buttonOf(annotation);
-  const name = { anomaly: "anomaly", normal: "normal", expected: "expected event", unsure: "unsure", skip: "skipped", erase: "label taken away" }[button] ?? button;
-  const label = button === "erase" ? "unknown" : button;
+  const name = { anomaly: "anomaly", normal: "normal", expected: "expected event", unsure: "unsure", skip: "skipped", erase: "label taken away", late: "anomaly, late" }[button] ?? button;
+  const label = { erase: "unknown", late: "anomaly" }[button] ?? button;
   const spans = (annotation.spans ?? []).filter((span) => span.label === label);
   const points = spans.reduce((sum, span) => sum + span.last - span.first + 1, 0);
   return points > 1 ? `${name}, ${points.toLocaleString("en")} points` : name;
