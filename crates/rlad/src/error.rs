@@ -109,6 +109,16 @@ pub enum Error {
         /// The form of such a file, or where to get it.
         hint: &'static str,
     },
+    /// A row of a calendar of expected events cannot be understood.
+    #[error("`{}`, line {line}: {problem}", path.display())]
+    Calendar {
+        /// The file.
+        path: PathBuf,
+        /// The line in the file, 1 for the header.
+        line: u64,
+        /// What was expected and what was found.
+        problem: String,
+    },
     /// There is nothing to work on.
     #[error("{what} holds no points")]
     Empty {
@@ -287,6 +297,11 @@ impl Error {
             Self::Cell { .. } => "correct the cell, or remove the row",
             Self::Json { .. } => "correct the value, or remove the entry that it belongs to",
             Self::LabelFile { hint, .. } => hint,
+            Self::Calendar { .. } => {
+                "a row has `from` and `to`, or a rule in `every`: `daily 02:00-02:30`, `weekly Sat 22:00-Sun 04:00`, \
+                 `monthly 1 00:00-06:00` or `yearly 12-24..12-26`"
+            }
+            Self::Swap { .. } => "train the model with the same `state` settings, or begin a new stream with it",
             Self::Empty { .. } => "data are `.csv` and `.parquet` files with at least one row under their header",
             Self::Version { .. } => "train again, or use the version that wrote the file",
             Self::Damaged { .. } => "restore the file from a copy, or train again",
