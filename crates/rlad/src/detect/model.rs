@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::agent::score::Scorer;
 use crate::config::{Config, DecisionConfig};
+use crate::data::calendar::Calendar;
 use crate::data::label_overrides::LabelOverrides;
 use crate::data::series::Clock;
 use crate::data::write::write_file;
-use crate::detect::decision::Thresholds;
+use crate::detect::decision::{Decider, Thresholds};
 use crate::detect::label_shift::threshold_shift;
 use crate::error::{Cause, Error, Result};
 use crate::features::Scale;
@@ -45,6 +47,8 @@ pub struct Model {
     ecdfs_by_series: EcdfsBySeries,
     /// The change of the threshold that [`Model::adapted`] found.
     threshold_shift: f64,
+    /// What is expected, where something is; no part of the file.
+    calendar: Option<Arc<Calendar>>,
     bytes: Vec<u8>,
     hash: String,
 }
@@ -127,7 +131,7 @@ impl Model {
         }
         put(&mut tensors, ECDFS, ecdfs_by_series.tensors());
         let (bytes, hash) = tensor_file::write("model", &tensors, &record);
-        Self { members, record, ecdfs_by_series, threshold_shift: 0.0, bytes, hash }
+        Self { members, record, ecdfs_by_series, threshold_shift: 0.0, calendar: None, bytes, hash }
     }
 
     /// Reads the bytes of a model file; `path` is for errors.
@@ -158,7 +162,7 @@ impl Model {
             expected: "a file with the ecdfs of its series".to_owned(),
             source: Some(problem.into()),
         })?;
-        Ok(Self { members, record, ecdfs_by_series, threshold_shift: 0.0, bytes, hash })
+        Ok(Self { members, record, ecdfs_by_series, threshold_shift: 0.0, calendar: None, bytes, hash })
     }
 
     /// Reads a model file.
@@ -197,6 +201,27 @@ impl Model {
         self.record.threshold = decision.threshold(&self.record.config.agent);
         self.record.config.decision = decision;
         Ok(self)
+    }
+
+    /// The same detector with a calendar of expected events, in the place of the one that it had: a point inside has its score and is no
+    /// alarm, in a batch and in a stream, and no event reaches over it. An expert's label of such a point does not stand over its score.
+    /// Its bytes and its hash are still those of the file, which holds no calendar.
+    #[must_use]
+    pub fn with_calendar(mut self, calendar: impl Into<Arc<Calendar>>) -> Self {
+        self.calendar = Some(calendar.into());
+        self
+    }
+
+    /// The calendar of expected events, where it has one.
+    #[must_use]
+    pub const fn calendar(&self) -> Option<&Arc<Calendar>> {
+        self.calendar.as_ref()
+    }
+
+    /// The decision about a series before its first point.
+    pub(crate) fn decider(&self, series: &str, clock: Clock) -> Decider {
+        let calendar = self.calendar.as_ref().map(|calendar| calendar.of(series, clock));
+        Decider::new(self.decision(), self.thresholds(), clock, self.record.n_channels).with_calendar(calendar)
     }
 
     /// Which points are alarms: as it was trained, or as [`Self::with_decision`] changed it.
