@@ -155,6 +155,22 @@ pub enum Error {
         /// How many there are.
         found: usize,
     },
+    /// A stream cannot go on with another model.
+    #[error(
+        "the stream of series `{series}` cannot go on with model {model}: its {what} must be {expected}, found {found}"
+    )]
+    Swap {
+        /// The series.
+        series: String,
+        /// The first digits of the hash of the model that was to be taken in.
+        model: String,
+        /// What does not fit: "`state.features`".
+        what: &'static str,
+        /// The stream's.
+        expected: String,
+        /// The model's.
+        found: String,
+    },
     /// A model or checkpoint was written by another version of the format.
     #[error("`{}` has format version {found}, but this program reads version {expected}", path.display())]
     Version {

@@ -298,6 +298,11 @@ impl Model {
         }
     }
 
+    /// Whether distributions were fitted to the series of this name.
+    pub(crate) fn has_fitted(&self, series: &str) -> bool {
+        self.ecdfs_by_series.names().binary_search_by(|name| name.as_str().cmp(series)).is_ok()
+    }
+
     /// What is added to the scores of a series, in nats: by the answers about what the detector did there in use
     /// (`drift.series_deviation`). 0 where nothing was answered.
     #[must_use]

@@ -1,5 +1,7 @@
 //! Scores of series point by point, as their points arrive.
 
+mod swap;
+
 use std::sync::Arc;
 
 use crate::data::alarm::Alarm;

@@ -9,6 +9,8 @@
 //! all; both ECDFs count, the smaller one doubled; and the score is the mean, not the largest of three sums. Of several channels the odds
 //! are averaged: what one of a hundred channels shows is not lost among the others.
 
+mod swap;
+
 use std::sync::Arc;
 
 use crate::models::tensor_file::Tensor;
