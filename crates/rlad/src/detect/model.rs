@@ -14,6 +14,7 @@ use crate::data::series::Clock;
 use crate::data::write::write_file;
 use crate::detect::decision::{Decider, Thresholds};
 use crate::detect::label_shift::threshold_shift;
+use crate::detect::lineage::LineageEntry;
 use crate::error::{Cause, Error, Result};
 use crate::features::Scale;
 use crate::features::surprisal::{Ecdfs, EcdfsBySeries};
@@ -76,6 +77,12 @@ pub(crate) struct ModelRecord {
     /// What is added to the scores of a series, in nats, by answers about what the detector did there in use.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) offsets: BTreeMap<String, f64>,
+    /// What it learned from; empty in files from before this was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lineage: Vec<LineageEntry>,
+    /// The timestamp of the last training point of each series.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) trained_until: BTreeMap<String, i64>,
 }
 
 impl ModelRecord {
@@ -277,6 +284,13 @@ impl Model {
     #[must_use]
     pub const fn n_labelled_points(&self) -> usize {
         self.record.n_labelled_points
+    }
+
+    /// What it learned from, the first training first: its own entry is the last one. Empty for a model whose file is from before lineages
+    /// were kept.
+    #[must_use]
+    pub fn lineage(&self) -> &[LineageEntry] {
+        &self.record.lineage
     }
 
     /// Whether its states need whole windows.
