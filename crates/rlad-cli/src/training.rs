@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rlad::active::{Grounds, RoundAnswers};
+use rlad::data::Calendar;
 use rlad::metrics::Evaluation;
 use rlad::{Config, Model, Oracle, RoundSummary, Series, Session};
 use serde_json::Value;
@@ -154,6 +155,18 @@ fn told(summary: &RoundSummary) -> String {
     format!("round {} loss {:.3}{expected}", summary.round, summary.loss)
 }
 
+/// A new session, with a calendar of expected events where there is one.
+///
+/// # Errors
+/// Those of [`Session::new`].
+pub(crate) fn begin(config: Config, series: &[Series], calendar: Option<&Calendar>) -> anyhow::Result<Session> {
+    let mut session = Session::new(config, series)?;
+    if let Some(calendar) = calendar {
+        session.set_calendar(calendar.clone());
+    }
+    Ok(session)
+}
+
 /// The session of a folder: that of its checkpoint, or a new one where no round was ended.
 /// `questions` is a new number of questions in all.
 ///
@@ -170,8 +183,10 @@ pub(crate) fn resume(
         config.questions = n;
         folder.write_config(&config)?;
     }
-    match folder.checkpoint()? {
-        (path, Some(bytes)) => Ok(Session::resume(&path, &bytes, series, Some(config.questions))?),
-        (_, None) => Ok(Session::new(config, series)?),
-    }
+    let mut session = match folder.checkpoint()? {
+        (path, Some(bytes)) => Session::resume(&path, &bytes, series, Some(config.questions))?,
+        (_, None) => Session::new(config, series)?,
+    };
+    folder.complete(&mut session)?;
+    Ok(session)
 }
