@@ -17,7 +17,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use rlad::data::{
-    Catalogue, DataSet, DecimalMark, Duplicates, FileForm, LabelFormat, NANOS_PER_SECOND, ReadOptions, TimeFormat,
+    Calendar, Catalogue, DataSet, DecimalMark, Duplicates, FileForm, LabelFormat, NANOS_PER_SECOND, ReadOptions, TimeFormat,
     TimeUnit, export_labels, import_labels, read, read_scores, write_dataset, write_scores,
 };
 use rlad::{Config, Series};
@@ -136,6 +136,20 @@ pub fn compressed(bytes: &[u8]) {
         }
         _ => read_both_ways("s.csv", bytes, &ReadOptions::default()),
     }
+}
+
+/// A calendar of expected events: what was read is written, and read again as it was.
+pub fn calendar(bytes: &[u8]) {
+    let Ok(calendar) = Calendar::read(file("calendar.csv", bytes)) else { return };
+    for hour in (-400_000..400_000).step_by(99_991).chain([i64::MIN / 3_600_000_000_000, i64::MAX / 3_600_000_000_000]) {
+        calendar.contains("cpu", hour * 3_600 * NANOS_PER_SECOND);
+    }
+    for timestamp in [i64::MIN, i64::MAX] {
+        calendar.contains("cpu", timestamp);
+    }
+    let again = folder().join("again.csv");
+    calendar.write(&again).expect("a calendar can be written");
+    assert_eq!(Calendar::read(&again).expect("what was written is read"), calendar);
 }
 
 /// A file of scores.

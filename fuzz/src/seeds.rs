@@ -19,6 +19,7 @@ pub fn write() {
     csv();
     parquet();
     compressed();
+    calendar();
     scores();
     detectors();
     answer_log();
@@ -133,6 +134,12 @@ fn detectors() {
         let fitted = Baseline::fit(&method, &data(), Part::ALL, &labels, 0, 1).unwrap_or_else(|error| panic!("{error}"));
         seed("model", name, &parts(fitted.to_bytes()));
     }
+}
+
+fn calendar() {
+    let text = "series,from,to,every,note\n,2024-12-24,2024-12-26,,Christmas\nweb-*,1704107000,2024-03-05T10:15:00Z,,deploy\n\
+                db,2024-06-01,,weekly Sat 22:00-Sun 04:00 +01:00,\n,,,monthly 1 00:00-06:00,\n,,,yearly 12-30..01-02,\n";
+    seed("calendar", "csv", text.as_bytes());
 }
 
 fn scores() {

@@ -22,7 +22,8 @@ pub(crate) use self::data::{DataArgs, form_flags};
 pub(crate) use self::decision::DecisionArgs;
 use self::examples::{
     BENCH_EXAMPLES, COMPLETIONS_EXAMPLES, DEMO_EXAMPLES, DETECT_EXAMPLES, EVALUATE_EXAMPLES, FEATURES_EXAMPLES,
-    FEATURES_PART, IMPORT_EXAMPLES, LABEL_EXAMPLES, LABELS_EXAMPLES, MAN_EXAMPLES, OVERVIEW, TRAIN_EXAMPLES,
+    FEATURES_PART, IMPORT_EXAMPLES, LABEL_EXAMPLES, LABELS_EXAMPLES, MAN_EXAMPLES, OVERVIEW, SHOW_EXAMPLES,
+    TRAIN_EXAMPLES,
 };
 pub(crate) use self::label::{LabelArgs, LabelsAction, LabelsArgs, PageArgs};
 
@@ -47,6 +48,9 @@ pub(crate) enum Command {
     /// Measure scores against the truth
     #[command(after_help = EVALUATE_EXAMPLES)]
     Evaluate(EvaluateArgs),
+    /// Tell what a detector learned from, since when, and what it is set to
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show(ShowArgs),
     /// Answer a session's questions, or label any data, at a page in your browser or at the terminal
     #[command(after_help = LABEL_EXAMPLES)]
     Label(Box<LabelArgs>),
@@ -124,7 +128,7 @@ pub(crate) struct TrainArgs {
     pub(crate) resume: bool,
     /// Train this method, which asks at random, in place of the agent
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Method::NAMES),
-        conflicts_with_all = ["preset", "config", "per_round", "strategy", "DecisionArgs"])]
+        conflicts_with_all = ["preset", "config", "per_round", "strategy", "calendar", "DecisionArgs"])]
     pub(crate) method: Option<String>,
     /// Set one of the method's settings (docs/src/methods.md); repeat it for several
     #[arg(long = "set", value_name = "KEY=VALUE", requires = "method")]
@@ -165,6 +169,10 @@ pub(crate) struct SessionArgs {
     /// Seed of a new session, from which everything random comes [default: 0]
     #[arg(long, value_name = "S")]
     pub(crate) seed: Option<u64>,
+    /// CSV file with times in which what happens is expected (docs/src/labelling.md): no alarm, no question, nothing to learn from; the
+    /// session keeps a copy
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) calendar: Option<PathBuf>,
     /// Worker threads [default: one a core]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
@@ -248,6 +256,9 @@ pub(crate) struct DetectArgs {
     /// Move the threshold for the share of anomalies in these data, estimated without labels from the model's own scores of them
     #[arg(long, conflicts_with = "name")]
     pub(crate) adapt: bool,
+    /// CSV file with times in which what happens is expected and no alarm (docs/src/labelling.md) [default: that of the session, if any]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) calendar: Option<PathBuf>,
     /// Worker threads [default: one a core]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
@@ -309,6 +320,17 @@ pub(crate) struct EvaluateArgs {
     /// The form of the truth.
     #[command(flatten)]
     pub(crate) form: DataArgs,
+}
+
+/// `rlad show`.
+#[derive(Args, Debug)]
+pub(crate) struct ShowArgs {
+    /// Model file or folder of a session
+    #[arg(value_name = "MODEL", value_hint = ValueHint::AnyPath)]
+    pub(crate) model: PathBuf,
+    /// Print it as JSON, with every setting
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `rlad bench`.

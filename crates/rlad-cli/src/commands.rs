@@ -9,5 +9,6 @@ pub(crate) mod features;
 pub(crate) mod import;
 pub(crate) mod label;
 pub(crate) mod labels;
+pub(crate) mod show;
 pub(crate) mod train;
 pub(crate) mod train_method;

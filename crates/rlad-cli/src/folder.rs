@@ -7,6 +7,7 @@
 //! history.jsonl      one line a round
 //! model.safetensors  the detector
 //! data.json          where the data are, and how their columns are found
+//! calendar.csv       the expected events, where `--calendar` named some
 //! lock               held by the program that trains
 //! ```
 //!
@@ -16,7 +17,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rlad::{Config, Error};
+use rlad::data::Calendar;
+use rlad::{Config, Error, Model, Session};
 use serde_json::Value;
 
 use crate::advice::Advice;
@@ -25,6 +27,8 @@ use crate::advice::Advice;
 pub(crate) const MODEL: &str = "model.safetensors";
 /// The name of the answers' file.
 pub(crate) const LABELS: &str = "labels.sqlite";
+/// The name of the copy of the calendar of expected events.
+pub(crate) const CALENDAR: &str = "calendar.csv";
 const CONFIG: &str = "config.toml";
 const METHOD: &str = "method.toml";
 /// The name of the checkpoint's file.
@@ -82,6 +86,16 @@ impl Folder {
         fs::create_dir_all(path).map_err(|source| Error::Write { path: path.to_owned(), source })?;
         let folder = Self { path: path.to_owned(), _lock: lock(path)? };
         folder.write(CONFIG, config.to_toml().as_bytes())?;
+        Ok(folder)
+    }
+
+    /// A new session with these settings, and the calendar of expected events where there is one.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub(crate) fn begin(path: &Path, config: &Config, calendar: Option<&Calendar>) -> anyhow::Result<Self> {
+        let folder = Self::create(path, config)?;
+        calendar.iter().try_for_each(|calendar| folder.write_calendar(calendar))?;
         Ok(folder)
     }
 
@@ -153,6 +167,25 @@ impl Folder {
         self.write(CHECKPOINT, bytes)
     }
 
+    /// Replaces the calendar of expected events.
+    pub(crate) fn write_calendar(&self, calendar: &Calendar) -> anyhow::Result<()> {
+        self.write(CALENDAR, calendar.to_csv().as_bytes())
+    }
+
+    /// Gives a session of the folder what its checkpoint does not hold: the calendar, and the model that its models follow.
+    ///
+    /// # Errors
+    /// If the calendar cannot be read. A model that cannot be read has no lineage to go on with.
+    pub(crate) fn complete(&self, session: &mut Session) -> anyhow::Result<()> {
+        if let Some(path) = calendar_of(&self.path) {
+            session.set_calendar(Calendar::read(path)?);
+        }
+        if let Ok(model) = Model::load(self.file(MODEL)) {
+            session.set_previous(&model);
+        }
+        Ok(())
+    }
+
     /// Replaces the model.
     pub(crate) fn write_model(&self, bytes: &[u8]) -> anyhow::Result<()> {
         self.write(MODEL, bytes)
@@ -167,6 +200,12 @@ impl Folder {
     fn write(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
         Ok(rlad::data::write_file(&self.file(name), bytes)?)
     }
+}
+
+/// The calendar of expected events that a session's folder holds, if it holds one.
+pub(crate) fn calendar_of(folder: &Path) -> Option<PathBuf> {
+    let path = folder.join(CALENDAR);
+    (Folder::has_session(folder) && path.exists()).then_some(path)
 }
 
 /// The rounds in the history of a session's folder, a JSON object each; none if there is no history.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rlad::Saved;
-use rlad::data::DataSet;
+use rlad::data::{Calendar, DataSet};
 
 use crate::advice::Advice;
 use crate::args::DataArgs;
@@ -18,7 +18,7 @@ pub(crate) fn read(paths: &[PathBuf], form: &DataArgs) -> anyhow::Result<DataSet
     Ok(data)
 }
 
-/// The detector in a file, or in the folder of a session.
+/// The detector in a file, or in the folder of a session, with the calendar of the session.
 pub(crate) fn open_saved(path: &Path) -> anyhow::Result<Saved> {
     let file = if path.is_dir() { path.join(folder::MODEL) } else { path.to_owned() };
     if path.is_dir() && !file.exists() {
@@ -28,7 +28,17 @@ pub(crate) fn open_saved(path: &Path) -> anyhow::Result<Saved> {
         ));
     }
     let bytes = std::fs::read(&file).map_err(|source| rlad::Error::Read { path: file.clone(), source })?;
-    Ok(Saved::from_bytes(&file, bytes)?)
+    let saved = Saved::from_bytes(&file, bytes)?;
+    Ok(match calendar_beside(path) {
+        Some(calendar) => saved.with_calendar(Calendar::read(calendar)?),
+        None => saved,
+    })
+}
+
+/// The calendar of expected events of the session whose folder, or whose model, a path is.
+pub(crate) fn calendar_beside(path: &Path) -> Option<PathBuf> {
+    let folder = if path.is_dir() { Some(path) } else { path.parent() };
+    folder.and_then(folder::calendar_of)
 }
 
 /// Whether a path is that of data, by its name.

@@ -74,6 +74,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Train(args) => commands::train::run(&args),
         Command::Detect(args) => commands::detect::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
+        Command::Show(args) => commands::show::run(&args),
         Command::Label(args) => commands::label::run(&args),
         Command::Labels(args) => commands::labels::run(&args),
         Command::Bench(args) => commands::bench::run(&args),

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use anyhow::{Context, bail};
 use rlad::Config;
 use rlad::baselines::Method;
+use rlad::data::Calendar;
 
 use crate::args::SessionArgs;
 use crate::folder::read_config;
@@ -32,6 +33,14 @@ impl SessionArgs {
         self.decision.change(&mut config.decision);
         config.validate()?;
         Ok(config)
+    }
+
+    /// The calendar of expected events that was named.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub(crate) fn calendar(&self) -> anyhow::Result<Option<Calendar>> {
+        Ok(self.calendar.as_ref().map(Calendar::read).transpose()?)
     }
 
     /// A flag that was given, and that only a new session takes.

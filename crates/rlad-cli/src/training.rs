@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rlad::active::{Grounds, RoundAnswers};
+use rlad::data::Calendar;
 use rlad::metrics::Evaluation;
 use rlad::{Config, Model, Oracle, RoundSummary, Series, Session};
 use serde_json::Value;
@@ -171,6 +172,18 @@ fn told(summary: &RoundSummary) -> String {
     format!("round {} loss {:.3}{expected}", summary.round, summary.loss)
 }
 
+/// A new session, with a calendar of expected events where there is one.
+///
+/// # Errors
+/// Those of [`Session::new`].
+pub(crate) fn begin(config: Config, series: &[Series], calendar: Option<&Calendar>) -> anyhow::Result<Session> {
+    let mut session = Session::new(config, series)?;
+    if let Some(calendar) = calendar {
+        session.set_calendar(calendar.clone());
+    }
+    Ok(session)
+}
+
 /// The session of a folder: that of its checkpoint, or a new one where no round was ended.
 /// `questions` is a new number of questions in all. Over data that grew it tells how, and the checkpoint is written for them.
 ///
@@ -191,6 +204,7 @@ pub(crate) fn resume(
         (path, Some(bytes)) => Session::resume(&path, &bytes, series, Some(config.questions))?,
         (_, None) => Session::new(config, series)?,
     };
+    folder.complete(&mut session)?;
     if let Some(growth) = session.growth() {
         print_notes(&growth::sentences(growth, series));
         // The next run finds the data that it was written for.

@@ -35,6 +35,7 @@ mod windows;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use rand::seq::index;
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,8 @@ pub use self::spot::{SpotConfig, TailFit};
 pub use self::sr_cnn::SrCnnConfig;
 use self::window_detector::WindowDetector;
 use self::windows::{Arrays, Corpus, Scaled, Standard, agrees};
+use crate::data::alarm::Alarm;
+use crate::data::calendar::Calendar;
 use crate::data::label::{Label, Labels};
 use crate::data::series::{Part, Series};
 use crate::detect::detector::{Detector, ID_DIGITS, check_channels, leave_out_missing};
@@ -75,6 +78,8 @@ const BLOCK: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Baseline {
     record: BaselineRecord,
+    /// What is expected, where something is; no part of the file.
+    calendar: Option<Arc<Calendar>>,
     bytes: Vec<u8>,
     hash: String,
 }
@@ -165,7 +170,7 @@ impl Baseline {
         let tensors: Tensors =
             arrays.iter().map(|(name, values)| ((*name).to_owned(), (vec![values.len()], values.to_vec()))).collect();
         let (bytes, hash) = tensor_file::write(KIND, &tensors, &record);
-        Self { record, bytes, hash }
+        Self { record, calendar: None, bytes, hash }
     }
 
     /// Reads the bytes of a baseline's file; `path` is for errors.
@@ -177,7 +182,15 @@ impl Baseline {
         let (tensors, mut record, hash): (Tensors, BaselineRecord, _) = tensor_file::read(path, KIND, &bytes)?;
         let arrays = tensors.into_iter().map(|(name, (_, values))| (name, values)).collect();
         record.restore(&arrays).map_err(|problem| tensor_file::misfit(path, KIND, problem))?;
-        Ok(Self { record, bytes, hash })
+        Ok(Self { record, calendar: None, bytes, hash })
+    }
+
+    /// The same detector with a calendar of expected events, in the place of the one that it had: a point inside has its score and is no
+    /// alarm, and ends an event. Its bytes and its hash are still those of the file, which holds no calendar.
+    #[must_use]
+    pub fn with_calendar(mut self, calendar: impl Into<Arc<Calendar>>) -> Self {
+        self.calendar = Some(calendar.into());
+        self
     }
 
     /// The bytes of its file.
@@ -243,6 +256,21 @@ impl Detector for Baseline {
         };
         leave_out_missing(series, points.start, &mut scores);
         Ok(scores)
+    }
+
+    /// Where the score is above the threshold, and nothing is expected ([`Baseline::with_calendar`]).
+    fn decide(
+        &self,
+        series: &Series,
+        points: Range<usize>,
+        scores: &[f64],
+        _: &[(usize, Label)],
+    ) -> Result<Vec<Alarm>> {
+        assert_eq!(points.len(), scores.len(), "a score a point");
+        let Some(calendar) = &self.calendar else { return Ok(Alarm::above(scores, self.threshold())) };
+        let calendar = calendar.of(series.name(), series.clock());
+        let is_alarm = |(timestamp, score): (&i64, &f64)| *score > self.threshold() && !calendar.contains(*timestamp);
+        Ok(Alarm::of_runs(series.timestamps()[points].iter().zip(scores).map(is_alarm)))
     }
 }
 

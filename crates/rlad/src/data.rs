@@ -1,9 +1,11 @@
 //! Data in and out: series, labels, files of both, scores.
 //!
 //! [`read()`] and [`Catalogue`] take CSV and Parquet files to [`Series`] and their [`Truth`]; [`write_scores`] and [`ScoresWriter`] take
-//! scores back to files; [`import()`] reads published data sets, [`import_labels`] and [`export_labels`] other tools' labels.
+//! scores back to files; [`import()`] reads published data sets, [`import_labels`] and [`export_labels`] other tools' labels; a
+//! [`Calendar`] says which events are expected.
 
 pub(crate) mod alarm;
+pub(crate) mod calendar;
 pub(crate) mod dataset;
 pub(crate) mod exchange;
 pub(crate) mod explanation;
@@ -16,6 +18,7 @@ pub(crate) mod series;
 pub(crate) mod write;
 
 pub use alarm::Alarm;
+pub use calendar::{Calendar, SeriesCalendar};
 pub use dataset::DataSet;
 pub use exchange::{Imported, LabelFormat, SeriesLabels, Uncovered, export_labels, import_labels, write_labels};
 pub use explanation::{Departure, Explanation, Likeness, Reason, Side};

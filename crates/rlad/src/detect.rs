@@ -6,6 +6,7 @@ mod departure;
 pub(crate) mod detector;
 mod explain;
 mod label_shift;
+pub(crate) mod lineage;
 pub(crate) mod model;
 pub(crate) mod scoring;
 pub(crate) mod stream;
@@ -14,6 +15,7 @@ pub(crate) mod warm_up;
 
 pub use departure::{departures, usual_range};
 pub use detector::Detector;
+pub use lineage::LineageEntry;
 pub use model::Model;
 pub use stream::{Arrival, Stream, push_all};
 pub use warm_up::WarmUpDetector;

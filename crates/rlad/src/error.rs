@@ -109,6 +109,16 @@ pub enum Error {
         /// The form of such a file, or where to get it.
         hint: &'static str,
     },
+    /// A row of a calendar of expected events cannot be understood.
+    #[error("`{}`, line {line}: {problem}", path.display())]
+    Calendar {
+        /// The file.
+        path: PathBuf,
+        /// The line in the file, 1 for the header.
+        line: u64,
+        /// What was expected and what was found.
+        problem: String,
+    },
     /// There is nothing to work on.
     #[error("{what} holds no points")]
     Empty {
@@ -144,6 +154,22 @@ pub enum Error {
         expected: usize,
         /// How many there are.
         found: usize,
+    },
+    /// A stream cannot go on with another model.
+    #[error(
+        "the stream of series `{series}` cannot go on with model {model}: its {what} must be {expected}, found {found}"
+    )]
+    Swap {
+        /// The series.
+        series: String,
+        /// The first digits of the hash of the model that was to be taken in.
+        model: String,
+        /// What does not fit: "`state.features`".
+        what: &'static str,
+        /// The stream's.
+        expected: String,
+        /// The model's.
+        found: String,
     },
     /// A model or checkpoint was written by another version of the format.
     #[error("`{}` has format version {found}, but this program reads version {expected}", path.display())]
@@ -287,6 +313,11 @@ impl Error {
             Self::Cell { .. } => "correct the cell, or remove the row",
             Self::Json { .. } => "correct the value, or remove the entry that it belongs to",
             Self::LabelFile { hint, .. } => hint,
+            Self::Calendar { .. } => {
+                "a row has `from` and `to`, or a rule in `every`: `daily 02:00-02:30`, `weekly Sat 22:00-Sun 04:00`, \
+                 `monthly 1 00:00-06:00` or `yearly 12-24..12-26`"
+            }
+            Self::Swap { .. } => "train the model with the same `state` settings, or begin a new stream with it",
             Self::Empty { .. } => "data are `.csv` and `.parquet` files with at least one row under their header",
             Self::Version { .. } => "train again, or use the version that wrote the file",
             Self::Damaged { .. } => "restore the file from a copy, or train again",

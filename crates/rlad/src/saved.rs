@@ -1,10 +1,12 @@
 //! A detector read from a file: a model or a baseline.
 
 use std::path::Path;
+use std::sync::Arc;
 
 #[cfg(feature = "baselines")]
 use crate::baselines::{self, Baseline};
 use crate::config::DecisionConfig;
+use crate::data::calendar::Calendar;
 use crate::detect::detector::Detector;
 use crate::detect::model::Model;
 use crate::error::Result;
@@ -79,6 +81,16 @@ impl Saved {
             Self::Model(model) => Self::Model(model.adapted(scores)),
             #[cfg(feature = "baselines")]
             baseline @ Self::Baseline(_) => baseline,
+        }
+    }
+
+    /// The same detector with a calendar of expected events ([`Model::with_calendar`]).
+    #[must_use]
+    pub fn with_calendar(self, calendar: impl Into<Arc<Calendar>>) -> Self {
+        match self {
+            Self::Model(model) => Self::Model(model.with_calendar(calendar)),
+            #[cfg(feature = "baselines")]
+            Self::Baseline(baseline) => Self::Baseline(baseline.with_calendar(calendar)),
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
 use rlad::config::{DecisionConfig, Direction, Goal, Length, Preset};
-use rlad::data::{Clock, ReadOptions, Source, TimeFormat, Truth, import};
+use rlad::data::{Calendar, Clock, ReadOptions, Source, TimeFormat, Truth, import};
 use rlad::detect::{Arrival, push_all};
 use rlad::features::Feature;
 use rlad::{Config, Detector, Model, Series, Session, Stream, TruthOracle, read};
@@ -152,5 +152,164 @@ proptest! {
         for budget in [0.0, 2.0] {
             check(&choosy(Goal::MissCost(1000.0), Length::Points(hold), Direction::Below, budget), &series);
         }
+    }
+}
+
+/// The first points of the series that the models were trained on.
+fn known() -> Series {
+    let (series, _) = shipped().into_iter().find(|(series, _)| series.name().contains("ec2_cpu")).unwrap();
+    first_points(&series, series.name())
+}
+
+/// The same points of a series of another name.
+fn first_points(series: &Series, name: &str) -> Series {
+    const N: usize = 300;
+    let (times, values) = (series.timestamps()[..N].to_vec(), series.values()[..N].to_vec());
+    let step = Some(series.clock().step);
+    Series::new(name, series.channels().to_vec(), series.time_format(), times, values, step).unwrap()
+}
+
+/// The scores and alarms of a stream that takes in another model before the point `at`.
+fn swapped(model: &Arc<Model>, to: &Arc<Model>, series: &Series, at: usize) -> Vec<(Option<u64>, rlad::data::Alarm)> {
+    let mut stream = Stream::new(Arc::clone(model), series.name(), series.clock());
+    let point = |point: usize| {
+        if point == at {
+            stream.swap(Arc::clone(to)).unwrap();
+            assert_eq!(stream.model().hash(), to.hash());
+        }
+        let score = stream.push(series.timestamps()[point], series.row(point)).unwrap();
+        (score.map(f64::to_bits), stream.alarm())
+    };
+    (0..series.len()).map(point).collect()
+}
+
+/// A model of trees that were trained on the first part of a shipped series, whose distributions learn on or stay.
+fn of_part(to: f64, absorb_days: f64, n_questions: usize) -> Arc<Model> {
+    let mut config = Config { questions: n_questions, ..Config::default() };
+    config.part.to = to;
+    config.drift.absorb_days = absorb_days;
+    config.agent.trees.weight = 1.0;
+    config.agent.n_members = 2;
+    let (series, truth) = shipped().into_iter().find(|(series, _)| series.name().contains("ec2_cpu")).unwrap();
+    let mut session = Session::new(config, vec![series]).unwrap();
+    session.run(&mut TruthOracle::new(&[truth])).unwrap();
+    Arc::new(session.finish().unwrap())
+}
+
+#[test]
+fn a_stream_that_takes_another_model_in_scores_as_that_model() {
+    let (old, new) = (of_part(0.4, 0.0, 12), of_part(0.9, 0.0, 25));
+    assert_ne!(old.hash(), new.hash());
+    let series = known();
+    let (of_old, of_new) = (old.score(&series).unwrap(), new.score(&series).unwrap());
+    assert_ne!(of_old, of_new);
+    for at in [0, 1, 150, 299] {
+        for (point, (score, _)) in swapped(&old, &new, &series, at).into_iter().enumerate() {
+            let want = if point < at { of_old[point] } else { of_new[point] };
+            assert_eq!(score, Some(want.to_bits()), "point {point}, swapped at {at}");
+        }
+    }
+}
+
+#[test]
+fn what_a_stream_counted_goes_on_as_the_new_model_says() {
+    let (old, new) = (of_part(0.4, 2.0, 12), of_part(0.9, 2.0, 25));
+    let series = known();
+    let after = |model: &Arc<Model>, to: &Arc<Model>, series: &Series| swapped(model, to, series, 200)[299].0;
+    // The new fit knows what was counted: it begins anew.
+    let fresh = |model: &Arc<Model>| {
+        let mut stream = Stream::new(Arc::clone(model), "no such series", series.clock());
+        stream.swap(Arc::clone(model)).unwrap();
+        stream.push(0, &[1.0]).unwrap()
+    };
+    assert!(fresh(&new).is_some());
+    let whole = swapped(&new, &new, &series, 0)[299].0;
+    assert_ne!(after(&old, &new, &series), whole, "points before the swap are in no count of the stream");
+    // A series that neither knows keeps its counts: it does not score as one that has just begun.
+    let unknown = first_points(&series, "unknown");
+    let mut begun = Stream::new(Arc::clone(&new), "unknown", series.clock());
+    let mut last = None;
+    for point in 200..300 {
+        last = begun.push(series.timestamps()[point], series.row(point)).unwrap();
+    }
+    assert_ne!(after(&old, &new, &unknown), last.map(f64::to_bits));
+    assert!(after(&old, &new, &unknown).is_some());
+}
+
+#[test]
+fn a_model_that_does_not_fit_is_refused_and_the_stream_goes_on() {
+    let series = known();
+    let told = |from: &Arc<Model>, to: &Arc<Model>| {
+        let mut stream = Stream::new(Arc::clone(from), series.name(), series.clock());
+        let begin: Vec<_> = (0..10).map(|i| stream.push(series.timestamps()[i], series.row(i)).unwrap()).collect();
+        let error = stream.swap(Arc::clone(to)).unwrap_err();
+        assert_eq!(stream.model().hash(), from.hash());
+        let next = stream.push(series.timestamps()[10], series.row(10)).unwrap();
+        let want = from.score_points(&series, 0..11).unwrap();
+        assert_eq!(begin.into_iter().chain([next]).collect::<Option<Vec<f64>>>().unwrap(), want);
+        let hint = error.hint().map_or_else(String::new, |hint| format!("\n  hint: {hint}"));
+        format!("{error}{hint}").replace(to.id(), "HASH")
+    };
+    let two_channels = {
+        let mut config = Config { questions: 0, ..Config::default() };
+        config.agent.n_members = 2;
+        let values = vec![1.0; 80];
+        let channels = vec!["a".into(), "b".into()];
+        let series = Series::new("two", channels, TimeFormat::Index, (0..40).collect(), values, None).unwrap();
+        Arc::new(Session::new(config, vec![series]).unwrap().finish().unwrap())
+    };
+    let deep = DecisionConfig { min_deviation: 3.0, ..DecisionConfig::of_goal(Goal::F1) };
+    let deep = Arc::new(Model::clone(&TREES).with_decision(deep).unwrap());
+    let told =
+        [told(&TREES, &DEFAULT), told(&of_part(0.4, 0.0, 0), &TREES), told(&TREES, &two_channels), told(&TREES, &deep)];
+    insta::assert_snapshot!(told.join("\n"));
+    // The other way round nothing is missing.
+    let mut stream = Stream::new(Arc::clone(&DEFAULT), series.name(), series.clock());
+    stream.swap(Arc::clone(&TREES)).unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn the_same_model_again_changes_nothing(at in 0_usize..300, is_known: bool, model in 0_usize..4) {
+        let series = if is_known { known() } else { first_points(&known(), "unknown") };
+        let learns_on = || of_part(0.4, 2.0, 6);
+        let model = match model {
+            0 => Arc::clone(&PAPER),
+            1 => choosy(Goal::MissCost(100.0), Length::Points(2), Direction::Above, 2.0),
+            2 => choosy(Goal::Recall, Length::Points(1), Direction::Both, 0.0),
+            _ => learns_on(),
+        };
+        prop_assert_eq!(swapped(&model, &model, &series, at), swapped(&model, &model, &series, usize::MAX));
+    }
+
+    #[test]
+    fn a_stream_expects_as_a_batch_does(
+        from in 0_u32..1_440,
+        len in 1_u32..1_000,
+        stretch in 0_usize..250,
+        n in 1_usize..100,
+        budget in prop_oneof![Just(0.0), Just(2.0)],
+        hold in 1_u32..3,
+    ) {
+        let series = known();
+        let clock = |minute: u32| format!("{:02}:{:02}", minute % 1_440 / 60, minute % 60);
+        let time = |point: usize| TimeFormat::Rfc3339.format(series.timestamps()[point.min(299)]);
+        let text = format!(
+            "series,from,to,every\nother,,,daily 00:00-24:00\n*,,,daily {}-{}\n{},{},{},\n",
+            clock(from), clock(from + len), series.name(), time(stretch), time(stretch + n)
+        );
+        let calendar = Calendar::parse(Path::new("calendar.csv"), &text).unwrap();
+        let plain = choosy(Goal::MissCost(10_000.0), Length::Points(hold), Direction::Above, budget);
+        let plain = Model::clone(&plain).without_answers();
+        let model = Arc::new(plain.clone().with_calendar(calendar.clone()));
+        check(&model, &series);
+        let (of_plain, of_model) = (plain.detect(&series).unwrap(), model.detect(&series).unwrap());
+        prop_assert_eq!(&of_plain.scores, &of_model.scores);
+        let is_expected = |point: usize| calendar.contains(series.name(), series.timestamps()[point]);
+        prop_assert!((0..300).all(|point| !is_expected(point) || !of_model.alarms[point].is_raised()));
+        let reaches_over = |event: &std::ops::Range<usize>| event.clone().any(is_expected);
+        prop_assert!(!rlad::data::Alarm::events(&of_model.alarms).iter().any(reaches_over));
     }
 }

@@ -26,6 +26,8 @@ EXAMPLES:
     rlad detect cpu new.csv --out scores.parquet --events events.csv --report report.html
   Alarm twice a week at most, only where the value is higher than expected:
     rlad detect cpu new.csv --out scores.csv --alarms-per-week 2 --direction above
+  Raise no alarm during holidays and maintenance:
+    rlad detect cpu new.csv --out scores.csv --calendar calendar.csv
   Score by SPOT, calibrated on the first half, without a model:
     rlad detect --method spot --set q=1e-5 --fit-part ..0.5 cpu.csv --out scores.csv
   Fail a pipeline if there is an anomaly:
@@ -37,6 +39,11 @@ EXAMPLES:
     rlad evaluate scores.parquet --truth kpi.parquet --part 0.8..
   Allow no delay, and print JSON:
     rlad evaluate scores.csv --truth cpu.csv --delay 0 --json";
+
+pub(super) const SHOW_EXAMPLES: &str = "\
+EXAMPLES:
+  rlad show cpu
+  rlad show cpu/model.safetensors --json";
 
 pub(super) const LABEL_EXAMPLES: &str = "\
 EXAMPLES:

@@ -38,7 +38,7 @@ pub(crate) struct LabelArgs {
     #[arg(value_name = "DATA", value_hint = ValueHint::AnyPath)]
     pub(crate) data: Vec<PathBuf>,
     /// Look at the data and label them; nobody is asked and nothing is learned
-    #[arg(long, conflicts_with_all = ["n_questions", "per_round", "strategy", "answers", "terminal"])]
+    #[arg(long, conflicts_with_all = ["n_questions", "per_round", "strategy", "answers", "terminal", "calendar"])]
     pub(crate) browse: bool,
     /// Ask about alarms: those of a file that `rlad detect --events` wrote, or those that nobody has answered yet of the last week, or
     /// of what is new

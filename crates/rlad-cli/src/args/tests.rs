@@ -30,9 +30,20 @@ fn the_definitions_are_sound() {
 #[test]
 fn every_help_is_as_reviewed() {
     insta::assert_snapshot!("help", help(&[]));
-    for name in
-        ["train", "label", "labels", "detect", "evaluate", "bench", "import", "features", "demo", "completions", "man"]
-    {
+    for name in [
+        "train",
+        "label",
+        "labels",
+        "detect",
+        "evaluate",
+        "show",
+        "bench",
+        "import",
+        "features",
+        "demo",
+        "completions",
+        "man",
+    ] {
         let help = help(&[name]);
         assert!(help.contains("EXAMPLES:"), "{name}");
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{name}");

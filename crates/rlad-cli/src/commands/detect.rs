@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use rlad::baselines::Baseline;
-use rlad::data::{Catalogue, DataSet, Event, ListedSeries, Part, ScoresWriter, SeriesScores};
+use rlad::data::{Calendar, Catalogue, DataSet, Event, ListedSeries, Part, ScoresWriter, SeriesScores};
 use rlad::{Detector, Saved, Series};
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ use crate::commands::ending::{evaluate_command, label_command, lines_of, next, s
 use crate::findings::Findings;
 use crate::folder::{self, Folder};
 use crate::grounds::expected_line;
-use crate::input::{is_data, open_saved, read};
+use crate::input::{calendar_beside, is_data, open_saved, read};
 use crate::memory::give_back;
 use crate::output::{print, print_json, print_notes, print_roles};
 use crate::outputs::check_outputs;
@@ -49,8 +49,17 @@ pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
         ("--report", args.report.as_deref()),
         ("--plots", args.plots.as_deref()),
     ];
-    check_outputs(&outputs, &args.paths)?;
+    let inputs: Vec<PathBuf> = args.paths.iter().chain(&args.calendar).cloned().collect();
+    check_outputs(&outputs, &inputs)?;
+    let calendar = args.calendar.as_ref().map(Calendar::read).transpose()?;
     let (mut detector, mut data) = open(args)?;
+    if let Some(calendar) = calendar {
+        detector = detector.with_calendar(calendar);
+    } else if let Some(path) =
+        args.paths.first().filter(|_| args.method.name.is_none()).and_then(|path| calendar_beside(path))
+    {
+        print_notes(&[format!("what `{}` expects is no alarm", path.display())]);
+    }
     if args.without_answers {
         detector = detector.without_answers();
     }

@@ -28,7 +28,7 @@ use crate::interrupt;
 use crate::log::AnswerLog;
 use crate::output::{print, print_notes, print_roles, tell};
 use crate::terminal::Terminal;
-use crate::training::{Trained, resume, teach_rest};
+use crate::training::{Trained, begin as begin_session, resume, teach_rest};
 
 /// How long the end of the program waits for the detector.
 const LAST_WAIT: Duration = Duration::from_secs(20);
@@ -63,14 +63,18 @@ pub(crate) fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
         Some((_, config)) => config.clone(),
         None => args.settings.config()?,
     };
+    let calendar = args.settings.calendar()?;
     let series = read(&source)?.series;
     let mut session = match &opened {
-        Some((folder, config)) => resume(folder, config, &series, None)?,
-        None => Session::new(config, &series[..])?,
+        Some((folder, config)) => {
+            calendar.iter().try_for_each(|calendar| folder.write_calendar(calendar))?;
+            resume(folder, config, &series, None)?
+        }
+        None => begin_session(config, &series, calendar.as_ref())?,
     };
     let folder = match opened {
         Some((folder, _)) => folder,
-        None => Folder::create(path, session.config())?,
+        None => Folder::begin(path, session.config(), calendar.as_ref())?,
     };
     if let Some(events) = &args.alarms {
         ask_about_alarms(&mut session, &folder, events.as_deref())?;

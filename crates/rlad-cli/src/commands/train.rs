@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
-use rlad::{Detector, Series, Session};
+use rlad::{Detector, Series};
 use serde_json::json;
 
+use crate::advice::Advice;
 use crate::annotate::DataSource;
 use crate::args::{OracleArg, TrainArgs};
 use crate::commands::ending::{detect_command, findings_in, label_command, lines_of, next, resume_command};
@@ -17,7 +18,7 @@ use crate::input::read;
 use crate::interrupt;
 use crate::output::{print, print_json, print_notes};
 use crate::terminal::Terminal;
-use crate::training::{Trained, Training, resume};
+use crate::training::{Trained, Training, begin, resume};
 
 /// The exit code of a run that ended well without a detector worth its name: no answer was an anomaly.
 const NOTHING_FOUND: u8 = 1;
@@ -34,6 +35,12 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     if args.resume
         && let Some((folder, record)) = Folder::open_for_method(&args.session())?
     {
+        if args.settings.calendar.is_some() {
+            return Err(Advice::error(
+                format!("`{}` is the session of a method, which takes no calendar", args.session().display()),
+                "name it where the method scores: `rlad detect … --calendar FILE`".to_owned(),
+            ));
+        }
         return train_method::resume(args, folder, &record);
     }
     let is_at_terminal = matches!(args.expert.oracle, OracleArg::Terminal);
@@ -48,16 +55,20 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
             args.settings.config()?
         }
     };
+    let calendar = args.settings.calendar()?;
     let data = read(&args.data, &args.settings.form)?;
     let series = data.series.clone();
     let session = match &opened {
-        Some((folder, config)) => resume(folder, config, &data.series, args.settings.questions.n_questions)?,
-        None => Session::new(config, &data.series[..])?,
+        Some((folder, config)) => {
+            calendar.iter().try_for_each(|calendar| folder.write_calendar(calendar))?;
+            resume(folder, config, &data.series, args.settings.questions.n_questions)?
+        }
+        None => begin(config, &data.series, calendar.as_ref())?,
     };
     // The folder is made when nothing else can go wrong, so that a mistyped command leaves nothing behind.
     let folder = |config| match opened {
         Some((folder, _)) => Ok(folder),
-        None => Folder::create(&args.session(), config),
+        None => Folder::begin(&args.session(), config, calendar.as_ref()),
     };
     if args.expert.oracle == OracleArg::Page {
         let folder = folder(session.config())?;

@@ -5,12 +5,14 @@
 //! seed and the round's number, so a session that is resumed from the checkpoint of a round goes on to the same bytes as one that was
 //! never stopped.
 
+mod calendar;
 mod checkpoint;
 mod examples;
 mod feedback;
 mod grounds;
 mod growth;
 mod label_noise;
+mod lineage;
 mod past;
 mod quality;
 mod questions;
@@ -28,6 +30,7 @@ use serde::Serialize;
 pub use self::feedback::Feedback;
 pub use self::grounds::Grounds;
 pub use self::growth::{ChangedAnswer, Growth};
+use self::lineage::Previous;
 use self::past::PastAnswer;
 use self::quality::PoolPredictions;
 pub use self::quality::{ExpectedQuality, Interval};
@@ -39,6 +42,7 @@ use crate::agent::ensemble::{Agent, PastExamples, means};
 use crate::agent::pool::{KnownEcdfs, Pool, PoolPoint};
 use crate::agent::residual::Residual;
 use crate::config::{AnswerKind, Config};
+use crate::data::calendar::Calendar;
 use crate::data::label::{Answer, Label, Labels};
 use crate::data::series::{Series, shown};
 use crate::detect::model::{Model, ModelRecord};
@@ -129,6 +133,10 @@ pub struct Session {
     last_predictions: Option<PoolPredictions>,
     round: usize,
     pending: Option<Vec<Query>>,
+    /// What is expected, where something is.
+    calendar: Option<Arc<Calendar>>,
+    /// The model that the next one follows, where there is one.
+    previous: Option<Arc<Previous>>,
 }
 
 impl Session {
@@ -164,6 +172,8 @@ impl Session {
             last_predictions: None,
             round: 0,
             pending: None,
+            calendar: None,
+            previous: None,
             config,
             series,
             pool,
@@ -294,6 +304,7 @@ impl Session {
 
     /// Learns from the labels as they stand. The round ends.
     fn end_round(&mut self, before: Option<PoolPredictions>) -> Result<RoundSummary> {
+        self.drop_expected_labels();
         let pseudo_labels = self.pseudo_labels();
         let examples = self.examples(&pseudo_labels);
         let turn = self.round as u64 + 1;
@@ -376,8 +387,10 @@ impl Session {
             mean_probability,
             evidence: self.evidence(),
             residuals: self.named_residuals(),
+            lineage: self.lineage(),
+            trained_until: self.trained_until(),
         };
-        Model::new(agent.into_scorers(), record, ecdfs)
+        self.with_calendar(Model::new(agent.into_scorers(), record, ecdfs))
     }
 
     fn named_residuals(&self) -> BTreeMap<String, Residual> {

@@ -29,8 +29,22 @@ pub(crate) struct PoolSeries {
     pub(crate) encoded: Encoded,
     ecdfs: Ecdfs,
     missing: Vec<bool>,
+    /// Of each point of the series, whether what happens there is expected; empty where nothing is.
+    expected: Vec<bool>,
     /// Of each point, by which it is known again.
     point_hashes: Vec<u64>,
+}
+
+impl PoolSeries {
+    /// Takes in at which of its points what happens is expected; an empty list where nothing is.
+    pub(crate) fn set_expected(&mut self, expected: Vec<bool>) {
+        self.expected = expected;
+    }
+
+    /// Whether what happens at a point is expected.
+    pub(crate) fn is_expected(&self, point: usize) -> bool {
+        self.expected.get(point).copied().unwrap_or(false)
+    }
 }
 
 /// The training pool.
@@ -106,6 +120,7 @@ impl Pool {
                 encoded,
                 ecdfs: Ecdfs::fit(Arc::default(), &[]),
                 missing,
+                expected: Vec::new(),
                 point_hashes,
             });
         }
@@ -222,12 +237,13 @@ impl Pool {
         (point + 1 < self.series[series].training.end).then_some((series, point + 1))
     }
 
-    /// Whether a point is a training point with a value.
+    /// Whether a point is a training point with a value, at which nothing is expected.
     pub(crate) fn has(&self, (series, point): PoolPoint) -> bool {
-        self.series.get(series).is_some_and(|s| s.training.contains(&point) && !s.missing[point])
+        let has = |s: &PoolSeries| s.training.contains(&point) && !s.missing[point] && !s.is_expected(point);
+        self.series.get(series).is_some_and(has)
     }
 
-    /// At most `n` training points of a series that have a value, one drawn from each of `n` stretches of equal length, in time order:
+    /// At most `n` training points of a series that it [has](Self::has), one drawn from each of `n` stretches of equal length, in time order:
     /// no event that is as long as a stretch is passed over.
     pub(crate) fn draw(&self, series: usize, n: usize, rng: &mut impl Rng) -> Vec<usize> {
         let pool = &self.series[series];
@@ -238,7 +254,7 @@ impl Pool {
             let stretch = |i: usize| first + i * len / n..first + (i + 1) * len / n;
             (0..n).map(|i| rng.random_range(stretch(i))).collect()
         };
-        points.retain(|&point| !pool.missing[point]);
+        points.retain(|&point| self.has((series, point)));
         points
     }
 

@@ -40,6 +40,12 @@ impl Budget {
         Self { n: n as usize, window, opened: VecDeque::new(), peaks: VecDeque::new(), candidate: None }
     }
 
+    /// Takes over what another budget counted so far, whose size may be another. One that is larger than that was does not know the peaks
+    /// that were too low for it.
+    pub(super) fn go_on_from(&mut self, before: Self) {
+        (self.opened, self.peaks, self.candidate) = (before.opened, before.peaks, before.candidate);
+    }
+
     /// Whether a candidate may open an event at a point, whose score is part of its peak from then on.
     pub(super) fn opens(&mut self, timestamp: i64, score: f64) -> bool {
         let begin = timestamp.saturating_sub(self.window);

@@ -1,10 +1,12 @@
 //! The decision about each point of a series, in time order: the one place where a score becomes an alarm, in a batch and in a stream.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::budget::Budget;
 use crate::config::{DecisionConfig, Direction, Length};
 use crate::data::alarm::Alarm;
+use crate::data::calendar::SeriesCalendar;
 use crate::data::label::Label;
 use crate::data::series::{Clock, Series};
 use crate::features::expected::{Deviation, Expected};
@@ -19,6 +21,9 @@ use crate::features::expected::{Deviation, Expected};
 ///
 /// **Labels of experts win**: a point that was called an anomaly is an alarm and opens its run at once, whatever its score, its value
 /// and the budget, in which it is not counted; one that was called normal is none, and ends the run.
+///
+/// **What a calendar expects wins over all of it**: such a point is no alarm, ends the run, and no event goes on after it: a run that follows
+/// opens one of its own, however near the alarm before is.
 #[derive(Clone, Debug)]
 pub(crate) struct Decider {
     thresholds: Thresholds,
@@ -32,6 +37,8 @@ pub(crate) struct Decider {
     is_open: bool,
     /// Points since the last alarm, and its timestamp.
     last_alarm: Option<(u32, i64)>,
+    /// What is expected, where something is.
+    calendar: Option<Arc<SeriesCalendar>>,
 }
 
 /// The scores above which a point calls.
@@ -69,7 +76,28 @@ impl Decider {
             n_in_row: 0,
             is_open: false,
             last_alarm: None,
+            calendar: None,
         }
+    }
+
+    /// The same decision where what a calendar says of the series is expected.
+    pub(crate) fn with_calendar(mut self, calendar: Option<SeriesCalendar>) -> Self {
+        self.calendar = calendar.filter(|calendar| !calendar.is_empty()).map(Arc::new);
+        self
+    }
+
+    /// This decision with what was decided so far, for a series that goes on with it; `None` where it rests on expected values and the one
+    /// before did not follow them.
+    pub(crate) fn following(mut self, before: Self) -> Option<Self> {
+        match (&mut self.rule, &before.rule) {
+            (Some(_), None) => return None,
+            (Some(rule), Some(known)) => rule.expected = known.expected.clone(),
+            (None, _) => {}
+        }
+        if let (Some(budget), Some(known)) = (&mut self.budget, before.budget) {
+            budget.go_on_from(known);
+        }
+        Some(Self { n_in_row: before.n_in_row, is_open: before.is_open, last_alarm: before.last_alarm, ..self })
     }
 
     /// Takes in a point before the first one that is decided about: what is expected later rests on it.
@@ -82,6 +110,11 @@ impl Decider {
     /// Decides about the next point. `score`: NaN where it has none. `label`: of an expert, where one gave it.
     pub(crate) fn push(&mut self, timestamp: i64, values: &[f64], score: f64, label: Option<Label>) -> Alarm {
         let is_far = self.rule.as_mut().is_none_or(|rule| rule.allows(timestamp, values));
+        if self.calendar.as_ref().is_some_and(|calendar| calendar.contains(timestamp)) {
+            self.end_run();
+            self.last_alarm = None;
+            return Alarm::None;
+        }
         let alarm = self.decide(timestamp, score, is_far, label);
         self.last_alarm = if alarm.is_raised() {
             Some((0, timestamp))
@@ -98,11 +131,7 @@ impl Decider {
             None => is_far && score > threshold,
         };
         if !calls {
-            self.n_in_row = 0;
-            self.is_open = false;
-            if let Some(budget) = &mut self.budget {
-                budget.end();
-            }
+            self.end_run();
             return Alarm::None;
         }
         self.n_in_row = self.n_in_row.saturating_add(1);
@@ -125,6 +154,14 @@ impl Decider {
         }
         self.is_open = true;
         if goes_on { Alarm::Continues } else { Alarm::Opens }
+    }
+
+    fn end_run(&mut self) {
+        self.n_in_row = 0;
+        self.is_open = false;
+        if let Some(budget) = &mut self.budget {
+            budget.end();
+        }
     }
 }
 

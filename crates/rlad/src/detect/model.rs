@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::agent::residual::Residual;
 use crate::agent::score::Scorer;
 use crate::config::{Config, DecisionConfig};
+use crate::data::calendar::Calendar;
 use crate::data::label_overrides::LabelOverrides;
 use crate::data::series::Clock;
 use crate::data::write::write_file;
-use crate::detect::decision::Thresholds;
+use crate::detect::decision::{Decider, Thresholds};
 use crate::detect::label_shift::threshold_shift;
+use crate::detect::lineage::LineageEntry;
 use crate::error::{Cause, Error, Result};
 use crate::features::Scale;
 use crate::features::surprisal::{Ecdfs, EcdfsBySeries};
@@ -46,6 +49,8 @@ pub struct Model {
     ecdfs_by_series: EcdfsBySeries,
     /// The change of the threshold that [`Model::adapted`] found.
     threshold_shift: f64,
+    /// What is expected, where something is; no part of the file.
+    calendar: Option<Arc<Calendar>>,
     bytes: Vec<u8>,
     hash: String,
 }
@@ -73,6 +78,12 @@ pub(crate) struct ModelRecord {
     /// What is added to the scores of a series, by answers about what the detector did there in use.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) residuals: BTreeMap<String, Residual>,
+    /// What it learned from; empty in files from before this was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lineage: Vec<LineageEntry>,
+    /// The timestamp of the last training point of each series.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) trained_until: BTreeMap<String, i64>,
 }
 
 impl ModelRecord {
@@ -129,7 +140,7 @@ impl Model {
         }
         put(&mut tensors, ECDFS, ecdfs_by_series.tensors());
         let (bytes, hash) = tensor_file::write("model", &tensors, &record);
-        Self { members, record, ecdfs_by_series, threshold_shift: 0.0, bytes, hash }
+        Self { members, record, ecdfs_by_series, threshold_shift: 0.0, calendar: None, bytes, hash }
     }
 
     /// Reads the bytes of a model file; `path` is for errors.
@@ -160,7 +171,7 @@ impl Model {
             expected: "a file with the ecdfs of its series".to_owned(),
             source: Some(problem.into()),
         })?;
-        Ok(Self { members, record, ecdfs_by_series, threshold_shift: 0.0, bytes, hash })
+        Ok(Self { members, record, ecdfs_by_series, threshold_shift: 0.0, calendar: None, bytes, hash })
     }
 
     /// Reads a model file.
@@ -199,6 +210,27 @@ impl Model {
         self.record.threshold = decision.threshold(&self.record.config.agent);
         self.record.config.decision = decision;
         Ok(self)
+    }
+
+    /// The same detector with a calendar of expected events, in the place of the one that it had: a point inside has its score and is no
+    /// alarm, in a batch and in a stream, and no event reaches over it. An expert's label of such a point does not stand over its score.
+    /// Its bytes and its hash are still those of the file, which holds no calendar.
+    #[must_use]
+    pub fn with_calendar(mut self, calendar: impl Into<Arc<Calendar>>) -> Self {
+        self.calendar = Some(calendar.into());
+        self
+    }
+
+    /// The calendar of expected events, where it has one.
+    #[must_use]
+    pub const fn calendar(&self) -> Option<&Arc<Calendar>> {
+        self.calendar.as_ref()
+    }
+
+    /// The decision about a series before its first point.
+    pub(crate) fn decider(&self, series: &str, clock: Clock) -> Decider {
+        let calendar = self.calendar.as_ref().map(|calendar| calendar.of(series, clock));
+        Decider::new(self.decision(), self.thresholds(), clock, self.record.n_channels).with_calendar(calendar)
     }
 
     /// Which points are alarms: as it was trained, or as [`Self::with_decision`] changed it.
@@ -256,6 +288,13 @@ impl Model {
         self.record.n_labelled_points
     }
 
+    /// What it learned from, the first training first: its own entry is the last one. Empty for a model whose file is from before lineages
+    /// were kept.
+    #[must_use]
+    pub fn lineage(&self) -> &[LineageEntry] {
+        &self.record.lineage
+    }
+
     /// Whether its states need whole windows.
     pub(crate) fn has_networks(&self) -> bool {
         self.members.iter().any(|member| member.network.is_some())
@@ -281,6 +320,11 @@ impl Model {
         let of_series = self.record.residuals.get(series);
         let width = n_tree_features(self.record.shape.n_features);
         of_series.map_or(0.0, |residual| residual.at(&tree_rows.values[row * width..(row + 1) * width]))
+    }
+
+    /// Whether distributions were fitted to the series of this name.
+    pub(crate) fn has_fitted(&self, series: &str) -> bool {
+        self.ecdfs_by_series.names().binary_search_by(|name| name.as_str().cmp(series)).is_ok()
     }
 
     /// The scale of a series' features: fitted in training, or running.

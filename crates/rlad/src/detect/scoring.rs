@@ -9,7 +9,7 @@ use crate::data::explanation::Explanation;
 use crate::data::label::Label;
 use crate::data::scores::Event;
 use crate::data::series::Series;
-use crate::detect::decision::{Decider, decide};
+use crate::detect::decision::decide;
 use crate::detect::detector::{Detector, ID_DIGITS, check_channels, leave_out_missing};
 use crate::detect::explain::explain;
 use crate::detect::model::Model;
@@ -105,10 +105,16 @@ impl Detector for Model {
     }
 
     fn labels(&self, series: &Series) -> Vec<(usize, Label)> {
-        self.record.label_overrides.of(series)
+        let mut labels = self.record.label_overrides.of(series);
+        if let Some(calendar) = self.calendar().filter(|_| !labels.is_empty()) {
+            let calendar = calendar.of(series.name(), series.clock());
+            labels.retain(|(point, _)| !calendar.contains(series.timestamps()[*point]));
+        }
+        labels
     }
 
-    /// By the settings of its decision ([`Model::decision`]); labels win over all of them.
+    /// By the settings of its decision ([`Model::decision`]); labels win over all of them, and what is expected
+    /// ([`Model::with_calendar`]) over labels.
     fn decide(
         &self,
         series: &Series,
@@ -118,11 +124,11 @@ impl Detector for Model {
     ) -> Result<Vec<Alarm>> {
         assert_eq!(points.len(), scores.len(), "a score a point");
         check_channels(series, self.record.n_channels)?;
-        let (config, clock) = (self.decision(), series.clock());
-        config.check_clock(clock)?;
-        let decider = Decider::new(config, self.thresholds(), clock, series.n_channels());
-        Ok(decide(decider, series, points, scores, labels))
+        let clock = series.clock();
+        self.decision().check_clock(clock)?;
+        Ok(decide(self.decider(series.name(), clock), series, points, scores, labels))
     }
+
     fn explain(&self, series: &Series, events: &[Event]) -> Result<Vec<Explanation>> {
         check_channels(series, self.record.n_channels)?;
         Ok(explain(self, series, events))

@@ -1,5 +1,7 @@
 //! Scores of series point by point, as their points arrive.
 
+mod swap;
+
 use std::sync::Arc;
 
 use crate::data::alarm::Alarm;
@@ -78,7 +80,7 @@ impl Stream {
         let n_rows = if model.has_networks() { state.n_steps } else { 1 };
         let window = vec![0.0; n_rows * model.record.shape.n_features].into_boxed_slice();
         let ecdfs = model.has_trees().then(|| model.ecdfs(name, clock));
-        let decider = Decider::new(model.decision(), model.thresholds(), clock, n_channels);
+        let decider = model.decider(name, clock);
         Self {
             name: name.into(),
             features,

@@ -69,6 +69,15 @@ pub(super) struct Extent {
 }
 
 impl Extent {
+    /// Goes on with another range: as it is where it was fitted, else from this one.
+    pub(super) fn go_on_with(&mut self, other: Self) {
+        if other.is_fitted {
+            *self = other;
+        } else {
+            self.is_fitted = false;
+        }
+    }
+
     /// Widens a range that was not fitted.
     pub(super) fn see(&mut self, value: f64) {
         if !self.is_fitted {
@@ -115,6 +124,18 @@ mod tests {
             extent.see(value);
             assert_eq!(extent.place(value), place);
         }
+    }
+
+    #[test]
+    fn a_range_goes_on_as_another_one_that_was_fitted_or_from_itself() {
+        let fitted = |ends| Extent { is_fitted: true, ends: Some(ends) };
+        let mut extent = fitted((0.0, 4.0));
+        extent.go_on_with(Extent::default());
+        extent.see(8.0);
+        assert_eq!(extent.place(2.0), 0.25, "from 0 to 8");
+        extent.go_on_with(fitted((0.0, 2.0)));
+        extent.see(8.0);
+        assert_eq!(extent.place(2.0), 1.0);
     }
 
     #[test]

@@ -49,6 +49,15 @@ impl FeatureState {
         Self { features: features.to_vec(), clock, channels }
     }
 
+    /// Goes on with another scale: its ranges where they are fitted, else the ranges so far, to which one that was fitted belongs.
+    ///
+    /// # Panics
+    /// If a fitted `scale` has another number of channels.
+    pub(crate) fn set_scale(&mut self, scale: &Scale) {
+        let extents = scale.extents(self.channels.len());
+        self.channels.iter_mut().zip(extents).for_each(|(channel, extent)| channel.extent.go_on_with(extent));
+    }
+
     /// Writes the features of the next point to `out`, shape `[n_features]`: channel 0's features, channel 1's, ….
     ///
     /// `timestamp`: as in [`Series::new`], later than that of the last point. `values`: one a channel, missing where not finite.

@@ -9,6 +9,8 @@
 //! all; both ECDFs count, the smaller one doubled; and the score is the mean, not the largest of three sums. Of several channels the odds
 //! are averaged: what one of a hundred channels shows is not lost among the others.
 
+mod swap;
+
 use std::sync::Arc;
 
 use crate::models::tensor_file::Tensor;
@@ -452,5 +454,52 @@ mod tests {
         };
         assert_eq!(read(3, &["a"]).as_ref(), Ok(&known));
         assert!(read(2, &["a"]).is_err() && read(3, &["a", "b"]).is_err());
+    }
+
+    /// Those of a thousand points from 0 to 9, learning on.
+    fn learning_on(n_remembered: u32, n_to_absorb: u32, rare: f64) -> Ecdfs {
+        let rows: Vec<f32> = (0..1_000_u16).map(|i| f32::from(i % 10)).collect();
+        let edges = Arc::new(Edges { values: (0..31_u8).map(f32::from).collect(), n_channels: 1 });
+        Ecdfs::fit(edges, &rows).that_learn_on(LearningOn { n_remembered, n_to_absorb }, rare)
+    }
+
+    fn surprisal_of(ecdfs: &Ecdfs, value: f32) -> f32 {
+        let mut out = Vec::new();
+        ecdfs.push(&[value], &mut out);
+        out[0]
+    }
+
+    #[test]
+    fn a_level_that_stays_is_learned_and_an_old_one_fades() {
+        let mut ecdfs = learning_on(1_000, 0, f64::INFINITY);
+        let before = surprisal_of(&ecdfs, 20.0);
+        // 1 of 1001 at the end of the tail, twice.
+        assert!((before + (2.0_f32 / 1_001.0).ln()).abs() < 1e-4, "{before}");
+        let mut out = Vec::new();
+        let mut after = |n: usize, ecdfs: &mut Ecdfs| {
+            (0..n).for_each(|_| ecdfs.push_next(&[20.0], &mut out));
+            (surprisal_of(ecdfs, 20.0), surprisal_of(ecdfs, 5.0))
+        };
+        // As many points as are remembered: half of all, so neither level is rare.
+        let (new, old) = after(1_000, &mut ecdfs);
+        assert!(new < 0.01 && old < 1.0, "{new} and {old}");
+        // Ten times as many: the old level is forgotten.
+        let (new, old) = after(9_000, &mut ecdfs);
+        assert!(new < 0.01 && old > 5.0, "{new} and {old}");
+    }
+
+    #[test]
+    fn what_is_rare_counts_once_it_has_stayed() {
+        let mut ecdfs = learning_on(1_000, 300, 4.0);
+        let before = surprisal_of(&ecdfs, 20.0);
+        let mut out = Vec::new();
+        (0..299).for_each(|_| ecdfs.push_next(&[20.0], &mut out));
+        assert!((surprisal_of(&ecdfs, 20.0) - before).abs() < 1e-6, "an event is not learned");
+        // Usual points between them count at once, and put it off.
+        (0..100).for_each(|_| ecdfs.push_next(&[5.0], &mut out));
+        (0..100).for_each(|_| ecdfs.push_next(&[20.0], &mut out));
+        assert!(surprisal_of(&ecdfs, 20.0) >= before, "nor one that was interrupted");
+        (0..400).for_each(|_| ecdfs.push_next(&[20.0], &mut out));
+        assert!(surprisal_of(&ecdfs, 20.0) < 2.0, "a level that stays is");
     }
 }

@@ -75,7 +75,7 @@ impl Session {
         self.feedback.iter().cloned().chain(of_round).collect()
     }
 
-    fn as_feedback(&self) -> Vec<Feedback> {
+    pub(super) fn as_feedback(&self) -> Vec<Feedback> {
         let answered = self.answered.iter();
         answered.map(|(query, answer)| Feedback::Answer { question: query.id, answer: answer.clone() }).collect()
     }

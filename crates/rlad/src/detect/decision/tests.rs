@@ -15,7 +15,10 @@ fn settings() -> DecisionConfig {
 
 /// What is decided at a threshold of 0 about points, one a minute: `#` an alarm that opens, `+` one that continues, `.` none.
 fn decided(config: &DecisionConfig, points: &[(f64, f64, Option<Label>)]) -> String {
-    let mut decider = Decider::new(config, ZERO, CLOCK, 1);
+    decided_by(Decider::new(config, ZERO, CLOCK, 1), points)
+}
+
+fn decided_by(mut decider: Decider, points: &[(f64, f64, Option<Label>)]) -> String {
     let push = |(at, &(value, score, label)): (i64, &(f64, f64, Option<Label>))| match decider.push(
         at * MINUTE,
         &[value],
@@ -33,6 +36,57 @@ fn decided(config: &DecisionConfig, points: &[(f64, f64, Option<Label>)]) -> Str
 fn of_scores(config: &DecisionConfig, scores: &str) -> String {
     let score = |c: char| c.to_digit(10).map_or(f64::NAN, |digit| f64::from(digit) - 0.5);
     decided(config, &scores.chars().map(|c| (1.0, score(c), None)).collect::<Vec<_>>())
+}
+
+/// [`of_scores`] where the minutes 3 and 4 are expected.
+fn around_expected(config: &DecisionConfig, scores: &str) -> String {
+    let calendar = crate::data::Calendar::parse(std::path::Path::new("c"), "from,to\n180,300\n").unwrap();
+    let decider = Decider::new(config, ZERO, CLOCK, 1).with_calendar(Some(calendar.of("s", CLOCK)));
+    let score = |c: char| c.to_digit(10).map_or(f64::NAN, |digit| f64::from(digit) - 0.5);
+    decided_by(decider, &scores.chars().map(|c| (1.0, score(c), None)).collect::<Vec<_>>())
+}
+
+#[test]
+fn what_is_expected_is_no_alarm_and_no_event_goes_through_it() {
+    let config = settings();
+    assert_eq!(around_expected(&config, "11111111"), "#++..#++");
+    assert_eq!(around_expected(&config, "00011000"), "........");
+    let merged = DecisionConfig { merge_within: Length::Points(10), ..settings() };
+    assert_eq!(of_scores(&merged, "110000110"), "#+....++.");
+    assert_eq!(around_expected(&merged, "110000110"), "#+....#+.", "an event of its own");
+    let held = DecisionConfig { hold: Length::Points(2), ..settings() };
+    assert_eq!(around_expected(&held, "11111111"), ".#+...#+", "the run begins after it");
+    // One a week: what follows is a second event, and no higher than the first.
+    let scarce = DecisionConfig { alarms_per_week: 1.0, ..settings() };
+    assert_eq!(around_expected(&scarce, "11111111"), "#++.....");
+    assert_eq!(around_expected(&scarce, "00099011"), "......#+", "nothing expected counts in the budget");
+}
+
+#[test]
+fn what_is_expected_stands_over_labels() {
+    let calendar = crate::data::Calendar::parse(std::path::Path::new("c"), "from,to\n60,120\n").unwrap();
+    let decider = Decider::new(&settings(), ZERO, CLOCK, 1).with_calendar(Some(calendar.of("s", CLOCK)));
+    let anomaly = (1.0, -1.0, Some(Label::Anomaly));
+    assert_eq!(decided_by(decider, &[anomaly, anomaly, anomaly]), "#.#");
+}
+
+#[test]
+fn another_decision_goes_on_from_what_was_decided() {
+    let decider = |config: &DecisionConfig| Decider::new(config, ZERO, CLOCK, 1);
+    let deep = |config: DecisionConfig| DecisionConfig { min_deviation: 1.0, ..config };
+    let scarce = DecisionConfig { alarms_per_week: 1.0, ..settings() };
+    let mut before = decider(&scarce);
+    assert_eq!(before.push(0, &[1.0], 1.0, None), Alarm::Opens);
+    // The open event goes on, its run counts, and the budget of the week is spent.
+    let mut after = decider(&scarce).following(before.clone()).unwrap();
+    assert_eq!(after.push(MINUTE, &[1.0], 1.0, None), Alarm::Continues);
+    assert_eq!(after.push(2 * MINUTE, &[1.0], -1.0, None), Alarm::None);
+    assert_eq!(after.push(3 * MINUTE, &[1.0], 0.5, None), Alarm::None);
+    let mut more = decider(&DecisionConfig { alarms_per_week: 2.0, ..settings() }).following(after).unwrap();
+    assert_eq!(more.push(4 * MINUTE, &[1.0], -1.0, None), Alarm::None);
+    assert_eq!(more.push(5 * MINUTE, &[1.0], 2.0, None), Alarm::Opens);
+    assert!(decider(&deep(settings())).following(before).is_none());
+    assert!(decider(&deep(settings())).following(decider(&deep(settings()))).is_some());
 }
 
 #[test]
