@@ -207,13 +207,45 @@ pub(crate) struct ExpertArgs {
     pub(crate) unsure_rate: f64,
 }
 
+/// A number of questions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Budget {
+    /// So many in all.
+    InAll(usize),
+    /// So many more than were answered.
+    More(usize),
+}
+
+impl Budget {
+    /// The questions in all of a session that answered so many.
+    pub(crate) const fn in_all(self, n_answered: usize) -> usize {
+        match self {
+            Self::InAll(n) => n,
+            Self::More(n) => n_answered.saturating_add(n),
+        }
+    }
+}
+
+impl std::str::FromStr for Budget {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let n =
+            |text: &str| text.parse().map_err(|_| format!("expected a number as in `500`, or `+20`, found `{text}`"));
+        match text.strip_prefix('+') {
+            Some(more) => Ok(Self::More(n(more)?)),
+            None => Ok(Self::InAll(n(text)?)),
+        }
+    }
+}
+
 /// The questions of a session.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 #[command(next_help_heading = "Questions")]
 pub(crate) struct QuestionArgs {
-    /// Questions in all, the warm-up's too [default: 500, or those of the session that goes on]
-    #[arg(long = "questions", value_name = "N")]
-    pub(crate) n_questions: Option<usize>,
+    /// Questions in all, the warm-up's too, or with `+` more than were answered [default: 500, or those of the session that goes on]
+    #[arg(long = "questions", value_name = "N|+N")]
+    pub(crate) n_questions: Option<Budget>,
     /// Questions of one round, at most [default: 5 with the preset `paper`, else 50]
     #[arg(long, value_name = "N")]
     pub(crate) per_round: Option<NonZeroUsize>,

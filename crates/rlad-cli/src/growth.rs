@@ -23,6 +23,12 @@ pub(crate) fn sentences(growth: &Growth, series: &[Series]) -> Vec<String> {
         let ended = &growth.ended_series;
         all.push(format!("{} not there any more: {}", count(ended.len(), "series"), named(ended)));
     }
+    if !growth.out_of_range.is_empty() {
+        let left = &growth.out_of_range;
+        let what =
+            if left.len() == 1 { "series left the range that it was" } else { "series left the range that they were" };
+        all.push(format!("{} {what} trained on: {}", left.len(), named(left)));
+    }
     if growth.past_answers > 0 {
         let answers = count(growth.past_answers, "answer");
         let is = if growth.past_answers == 1 { "is" } else { "are" };
@@ -71,6 +77,7 @@ mod tests {
             new_points: 1_440,
             new_series: (1..8).map(|i| format!("host-{i}")).collect(),
             ended_series: vec!["old".into()],
+            out_of_range: vec!["db".into()],
             past_answers: 3,
             changed: vec![ChangedAnswer { question: Some(4), series: 0, first: 10, last: 13 }],
         };

@@ -25,7 +25,7 @@ impl SessionArgs {
         }
         let questions = &self.questions;
         config.part = self.form.part.unwrap_or(config.part);
-        config.questions = questions.n_questions.unwrap_or(config.questions);
+        config.questions = questions.n_questions.map_or(config.questions, |budget| budget.in_all(0));
         config.query.per_round = questions.per_round.map_or(config.query.per_round, NonZeroUsize::get);
         config.query.strategy = questions.strategy.unwrap_or(config.query.strategy);
         config.query.answers = questions.answers.unwrap_or(config.query.answers);

@@ -10,6 +10,7 @@ use rlad::metrics::Evaluation;
 use rlad::{Config, Model, Oracle, RoundSummary, Series, Session};
 use serde_json::Value;
 
+use crate::args::Budget;
 use crate::evaluation::Check;
 use crate::folder::{self, Folder};
 use crate::growth;
@@ -185,7 +186,7 @@ pub(crate) fn begin(config: Config, series: &[Series], calendar: Option<&Calenda
 }
 
 /// The session of a folder: that of its checkpoint, or a new one where no round was ended.
-/// `questions` is a new number of questions in all. Over data that grew it tells how, and the checkpoint is written for them.
+/// `questions` is a new number of questions. Over data that grew it tells how, and the checkpoint is written for them.
 ///
 /// # Errors
 /// If the checkpoint cannot be read or is of other data, and those of [`Session::new`].
@@ -193,17 +194,17 @@ pub(crate) fn resume(
     folder: &Folder,
     config: &Config,
     series: &[Series],
-    questions: Option<usize>,
+    questions: Option<Budget>,
 ) -> anyhow::Result<Session> {
-    let mut config = config.clone();
-    if let Some(n) = questions.filter(|n| *n != config.questions) {
-        config.questions = n;
-        folder.write_config(&config)?;
-    }
     let mut session = match folder.checkpoint()? {
         (path, Some(bytes)) => Session::resume(&path, &bytes, series, Some(config.questions))?,
-        (_, None) => Session::new(config, series)?,
+        (_, None) => Session::new(config.clone(), series)?,
     };
+    let n = questions.map(|budget| budget.in_all(session.n_answered()));
+    if let Some(n) = n.filter(|n| *n != config.questions) {
+        session.set_questions(n);
+        folder.write_config(session.config())?;
+    }
     folder.complete(&mut session)?;
     if let Some(growth) = session.growth() {
         print_notes(&growth::sentences(growth, series));

@@ -12,6 +12,6 @@ pub use mark::{Mark, deviations, extent};
 pub use oracle::{AnswerStyle, FileOracle, Oracle, Question, Reply, TruthOracle};
 pub use query::{Query, Reason, random_questions};
 pub use session::{
-    AlarmToAsk, ChangedAnswer, ExpectedQuality, Feedback, Grounds, Growth, Interval, RoundAnswers, RoundSummary,
+    AlarmToAsk, ChangedAnswer, ExpectedQuality, Feedback, Grounds, Growth, InUse, Interval, RoundAnswers, RoundSummary,
     RunSummary, Session, SimilarWindow, SimilarWindows, ask,
 };

@@ -60,7 +60,7 @@ impl LabellingServer {
             "labelled_points": label_runs.n_points,
             "labelled_anomalies": label_runs.n_anomalies,
             "experts": experts,
-            "rounds": state.history.iter().map(round_json).collect::<Vec<_>>(),
+            "rounds": state.history.iter().map(|line| self.round_json(line)).collect::<Vec<_>>(),
             "settled": state.settled,
             "grounds": state.grounds,
             "random_needed": state.random_needed,
@@ -233,12 +233,20 @@ impl LabellingServer {
     }
 }
 
-fn round_json(line: &Value) -> Value {
-    json!({
-        "round": line["round"],
-        "questions": line["questions"],
-        "labelled_points": line["labelled_points"],
-        "expected": line["expected"],
-        "agreement": line["agreement"],
-    })
+impl LabellingServer {
+    fn round_json(&self, line: &Value) -> Value {
+        let mut in_use = line["in_use"].clone();
+        if let Some(until) = in_use["until"].as_i64() {
+            let has_times = self.data.series.first().is_some_and(|series| series.time_format() != TimeFormat::Index);
+            in_use["until"] = if has_times { json!(TimeFormat::Rfc3339.format(until)) } else { json!(until) };
+        }
+        json!({
+            "round": line["round"],
+            "questions": line["questions"],
+            "labelled_points": line["labelled_points"],
+            "expected": line["expected"],
+            "agreement": line["agreement"],
+            "in_use": in_use,
+        })
+    }
 }

@@ -80,7 +80,7 @@ pub(crate) fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
         ask_about_alarms(&mut session, &folder, events.as_deref())?;
     }
     if let Some(n) = args.settings.questions.n_questions {
-        source.questions = Some(n.max(source.questions.unwrap_or(0)));
+        source.questions = Some(n.in_all(session.n_answered()).max(source.questions.unwrap_or(0)));
     }
     let (server, learner) = begin(session, folder, series, None, source, false, &args.page)?;
     if args.terminal {

@@ -44,7 +44,7 @@ pub(crate) fn begin(args: &TrainArgs, name: &str) -> anyhow::Result<ExitCode> {
         seed: args.settings.seed.unwrap_or(usual.seed),
         part: args.settings.form.part.unwrap_or_default(),
         questions: if method.learns_from_labels() {
-            args.settings.questions.n_questions.unwrap_or(usual.questions)
+            args.settings.questions.n_questions.map_or(usual.questions, |budget| budget.in_all(0))
         } else {
             0
         },
@@ -65,7 +65,8 @@ pub(crate) fn resume(args: &TrainArgs, folder: Folder, record: &str) -> anyhow::
         source: Some(error.into()),
     })?;
     if record.method.learns_from_labels() {
-        record.questions = args.settings.questions.n_questions.unwrap_or(record.questions);
+        record.questions =
+            args.settings.questions.n_questions.map_or(record.questions, |budget| budget.in_all(record.questions));
     }
     train(args, &record, || Ok(folder))
 }

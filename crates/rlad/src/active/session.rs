@@ -11,6 +11,7 @@ mod examples;
 mod feedback;
 mod grounds;
 mod growth;
+mod in_use;
 mod label_noise;
 mod lineage;
 mod past;
@@ -30,6 +31,7 @@ use serde::Serialize;
 pub use self::feedback::Feedback;
 pub use self::grounds::Grounds;
 pub use self::growth::{ChangedAnswer, Growth};
+pub use self::in_use::InUse;
 use self::lineage::Previous;
 use self::past::PastAnswer;
 use self::quality::PoolPredictions;
@@ -74,6 +76,9 @@ pub struct RoundSummary {
     pub agreement: Option<f64>,
     /// The quality to be expected; `None` with too few random questions to say.
     pub expected: Option<ExpectedQuality>,
+    /// How the detector did over the points that are new since the data grew, before this round was learned; `None` where none are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_use: Option<InUse>,
 }
 
 /// A training run: asks about single points of series, and learns from the answers.
@@ -305,6 +310,7 @@ impl Session {
     /// Learns from the labels as they stand. The round ends.
     fn end_round(&mut self, before: Option<PoolPredictions>) -> Result<RoundSummary> {
         self.drop_expected_labels();
+        let in_use = self.in_use();
         let pseudo_labels = self.pseudo_labels();
         let examples = self.examples(&pseudo_labels);
         let turn = self.round as u64 + 1;
@@ -332,6 +338,7 @@ impl Session {
             epsilon: self.agent.epsilon(),
             agreement,
             expected,
+            in_use,
         })
     }
 

@@ -59,7 +59,7 @@ pub(crate) fn signed_surprisals(tree_row: &[f32]) -> impl Iterator<Item = f32> {
 }
 
 /// `exp(−d²/2)` of two points by their signed surprisals, in `[0, 1]`.
-fn likeness(a: impl Iterator<Item = f32>, b: &[f32]) -> f64 {
+pub(crate) fn likeness(a: impl Iterator<Item = f32>, b: &[f32]) -> f64 {
     let squares: f64 = a.zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum();
     (-0.5 * squares / b.len().max(1) as f64).exp()
 }

@@ -7,8 +7,13 @@ use super::Session;
 use crate::active::propagate::{entropy, propagate};
 use crate::agent::dqn::Example;
 use crate::agent::pool::PoolPoint;
+use crate::agent::residual::{likeness, signed_surprisals};
 use crate::data::label::{Answer, Label};
+use crate::features::tree_row::TreeRows;
 use crate::random::{Purpose, stream};
+
+/// No weight is less than this part of what it was: a point that is asked about has a part in the bins of the trees.
+const LEAST_LEFT: f64 = 1e-3;
 
 impl Session {
     /// The series that a round learns from: all of them, or in a round robin after the warm-up the one whose turn it was.
@@ -51,14 +56,46 @@ impl Session {
     /// The weights of the labelled points by the answers that labelled them, the last one where there are several.
     fn weights_of_answers(&self) -> BTreeMap<PoolPoint, f32> {
         let mut weights = BTreeMap::new();
-        for (query, answer) in &self.answered {
+        for ((query, answer), left) in self.answered.iter().zip(self.left_by_newer_answers()) {
             let Answer::Spans(spans) = answer else { continue };
             for span in spans {
-                let weight = self.weight_of_point(span.last + 1 - span.first);
+                let weight = left * self.weight_of_point(span.last + 1 - span.first);
                 weights.extend((span.first..=span.last).map(|point| ((query.series, point), weight)));
             }
         }
         weights
+    }
+
+    /// What newer answers leave of the weight of each answer, in `(0, 1]`, once the data of the session have grown: one that a newer answer
+    /// about the same series contradicts loses half of it in `drift.half_life_days` between their points, to the power of how alike
+    /// the points look (`agent/residual.rs`).
+    fn left_by_newer_answers(&self) -> Vec<f32> {
+        let mut left = vec![1.0; self.answered.len()];
+        let drift = &self.config.drift;
+        if self.live_since.is_none() || drift.half_life_days == 0.0 || !self.config.agent.learner().has_trees() {
+            return left;
+        }
+        // Of each series, its answers that label their point: which, when, what, and what the point looks like.
+        let mut of_series: BTreeMap<usize, Vec<(usize, i64, Label, Vec<f32>)>> = BTreeMap::new();
+        let mut row = TreeRows::new();
+        for (i, (query, answer)) in self.answered.iter().enumerate() {
+            let at = (query.series, query.point);
+            let Some(label) = answer.label_at(query.point).filter(|_| self.pool.has(at)) else { continue };
+            row.truncate(0);
+            self.pool.tree_rows(&[at], &mut row);
+            let time = self.series[at.0].timestamps()[at.1];
+            of_series.entry(at.0).or_default().push((i, time, label, signed_surprisals(&row.values).collect()));
+        }
+        for answers in of_series.values() {
+            for (i, time, label, signed) in answers {
+                let newer = answers.iter().filter(|newer| newer.1 > *time && newer.2 != *label);
+                let by = |newer: &(usize, i64, Label, Vec<f32>)| {
+                    drift.fade(newer.1 - time).powf(likeness(signed.iter().copied(), &newer.3))
+                };
+                left[*i] = newer.map(by).fold(1.0, f64::min).max(LEAST_LEFT) as f32;
+            }
+        }
+        left
     }
 
     /// What is left of the weights of labelled points whose answer is likely wrong: the probability that it is right, to the power of

@@ -31,6 +31,9 @@ pub struct Growth {
     pub past_answers: usize,
     /// Answers some of whose points have other values now, or were joined by others. They stand.
     pub changed: Vec<ChangedAnswer>,
+    /// The series that left the range of what they were trained on: more than a quarter of their new points are more surprising than 99 %
+    /// of those before.
+    pub out_of_range: Vec<String>,
 }
 
 /// An answer about points that changed under it.
@@ -237,6 +240,7 @@ impl Session {
             self.labels = self.labels_of(&kept);
             self.feedback = kept;
         }
+        growth.out_of_range = self.out_of_range();
         self.growth = Some(growth);
     }
 

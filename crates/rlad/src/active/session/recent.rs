@@ -169,18 +169,26 @@ impl Session {
         (!queries.is_empty()).then_some(queries)
     }
 
-    /// The alarms among the new points of a series, each with its points, and a sample of the other points.
-    fn recent_candidates(&self, series: usize) -> (Vec<(Candidate, Range<usize>)>, Vec<Candidate>) {
+    /// The scores of the new points of a series.
+    pub(super) fn recent_scores(&self, series: usize) -> Vec<f64> {
         let new = self.recent[series].clone();
-        let threshold = self.threshold();
         let mut scores: Vec<f64> = Vec::with_capacity(new.len());
         for first in new.clone().step_by(CHUNK) {
             let points: Vec<PoolPoint> = (first..(first + CHUNK).min(new.end)).map(|point| (series, point)).collect();
             scores.extend(self.predictions_in_use(&points).iter().map(|prediction| prediction.score));
         }
+        let missing = scores.iter_mut().zip(new).filter(|(_, point)| !self.pool.has((series, *point)));
+        missing.for_each(|(score, _)| *score = f64::NAN);
+        scores
+    }
+
+    /// The alarms among the new points of a series, each with its points, and a sample of the other points.
+    fn recent_candidates(&self, series: usize) -> (Vec<(Candidate, Range<usize>)>, Vec<Candidate>) {
+        let new = self.recent[series].clone();
+        let threshold = self.threshold();
+        let scores = self.recent_scores(series);
         let score = |point: usize| scores[point - new.start];
-        let is_alarm: Vec<bool> =
-            new.clone().map(|point| self.pool.has((series, point)) && score(point) > threshold).collect();
+        let is_alarm: Vec<bool> = new.clone().map(|point| score(point) > threshold).collect();
         let candidate =
             |point| self.candidate((series, point), crate::agent::score::Prediction { score: score(point) });
         let mut alarms = Vec::new();

@@ -14,8 +14,11 @@ use crate::agent::score::Prediction;
 use crate::data::label::{Answer, Label};
 use crate::features::tree_row::{TreeRows, n_tree_features};
 
-/// Of an answer so many of its points speak: those that are alike say the same.
+/// Of an answer the point that was asked about speaks, and so many more of its span, as far as they are alarms: the end of an event, where
+/// nothing is to be seen any more, says nothing of what looks like it.
 const POINTS_OF_ANSWER: usize = 4;
+/// Nor does an anomaly that the detector is so sure is none, in nats: what looks like it is usual.
+const UNSEEN: f64 = -3.0;
 /// The residual of a series rests on the last so many answers about it.
 const MOST_ANSWERS: usize = 32;
 
@@ -39,9 +42,9 @@ impl Session {
         }
         let fit = |(series, answers): (usize, Vec<(&Query, &Answer)>)| {
             let last = &answers[answers.len().saturating_sub(MOST_ANSWERS)..];
-            let points: Vec<(usize, Label)> =
-                last.iter().flat_map(|(query, answer)| spokesmen(query, answer)).collect();
-            (!points.is_empty()).then(|| (series, Residual::fit(&self.observations(series, &points), deviations)))
+            let points: Vec<Spokesman> = last.iter().flat_map(|(query, answer)| spokesmen(query, answer)).collect();
+            let observations = self.observations(series, &points);
+            (!observations.is_empty()).then(|| (series, Residual::fit(&observations, deviations)))
         };
         of_series.into_iter().filter_map(fit).collect()
     }
@@ -73,30 +76,44 @@ impl Session {
     }
 
     /// What was answered about points of a series, each with its label.
-    fn observations(&self, series: usize, points: &[(usize, Label)]) -> Vec<Observation> {
-        let at: Vec<PoolPoint> = points.iter().map(|point| (series, point.0)).collect();
+    fn observations(&self, series: usize, points: &[Spokesman]) -> Vec<Observation> {
+        let at: Vec<PoolPoint> = points.iter().map(|spokesman| (series, spokesman.point)).collect();
         let mut rows = TreeRows::new();
         self.pool.tree_rows(&at, &mut rows);
         let of_members = self.agent.predictions(&self.pool, &at);
         let times = self.series[series].timestamps();
         let last = times[self.pool.series_end(series).max(1) - 1];
+        let threshold = self.threshold();
         let rows = rows.values.chunks_exact(n_tree_features(self.pool.n_features));
         points
             .iter()
             .zip(rows)
             .enumerate()
-            .map(|(i, ((point, label), row))| Observation {
-                score: of_members[fold((series, *point), of_members.len())][i].score,
-                is_anomaly: *label == Label::Anomaly,
-                weight: self.config.drift.fade(last.saturating_sub(times[*point])),
-                signed: signed_surprisals(row).collect(),
+            .filter_map(|(i, (Spokesman { point, label, was_asked }, row))| {
+                let score = of_members[fold((series, *point), of_members.len())][i].score;
+                let is_anomaly = *label == Label::Anomaly;
+                let speaks = if *was_asked { !is_anomaly || score > UNSEEN } else { score > threshold };
+                speaks.then(|| Observation {
+                    score,
+                    is_anomaly,
+                    weight: self.config.drift.fade(last.saturating_sub(times[*point])),
+                    signed: signed_surprisals(row).collect(),
+                })
             })
             .collect()
     }
 }
 
-/// The points that speak for an answer: the one that was asked about, and others that have the same label, evenly over those beside it.
-fn spokesmen(query: &Query, answer: &Answer) -> Vec<(usize, Label)> {
+/// A point that may speak for an answer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Spokesman {
+    point: usize,
+    label: Label,
+    was_asked: bool,
+}
+
+/// The points that may speak for an answer: the one that was asked about, and others of its span, evenly over it.
+fn spokesmen(query: &Query, answer: &Answer) -> Vec<Spokesman> {
     let Answer::Spans(spans) = answer else { return Vec::new() };
     let asked = spans.iter().find(|span| (span.first..=span.last).contains(&query.point));
     let Some(span) = asked else { return Vec::new() };
@@ -105,7 +122,8 @@ fn spokesmen(query: &Query, answer: &Answer) -> Vec<(usize, Label)> {
     points.extend((0..POINTS_OF_ANSWER.min(n)).map(|i| span.first + (2 * i + 1) * n / (2 * POINTS_OF_ANSWER.min(n))));
     points.sort_unstable();
     points.dedup();
-    points.into_iter().map(|point| (point, span.label)).collect()
+    let spokesman = |point| Spokesman { point, label: span.label, was_asked: point == query.point };
+    points.into_iter().map(spokesman).collect()
 }
 
 #[cfg(test)]
@@ -118,10 +136,10 @@ mod tests {
         let query = Query { id: 0, round: 3, series: 1, point: 17, reason: Reason::Alarm, score: 2.0 };
         let span = |first, last, label| Span { first, last, label };
         let long = Answer::Spans(vec![span(0, 9, Label::Normal), span(10, 49, Label::Anomaly)]);
-        let points: Vec<usize> = spokesmen(&query, &long).into_iter().map(|point| point.0).collect();
+        let points: Vec<usize> = spokesmen(&query, &long).iter().map(|spokesman| spokesman.point).collect();
         assert_eq!(points, [15, 17, 25, 35, 45]);
         let one = Answer::Spans(vec![span(17, 17, Label::Normal)]);
-        assert_eq!(spokesmen(&query, &one), [(17, Label::Normal)]);
+        assert_eq!(spokesmen(&query, &one), [Spokesman { point: 17, label: Label::Normal, was_asked: true }]);
         assert_eq!(spokesmen(&query, &Answer::Unsure), []);
     }
 }

@@ -41,6 +41,14 @@ function qualityChart(rounds) {
   return chart;
 }
 
+/** The last twelve weeks of use: of each the last line that tells of it. */
+function weeksOf(rounds) {
+  const of = (until) => (typeof until === "number" ? until : Math.floor((Date.parse(until) / 86_400_000 + 3) / 7));
+  const weeks = new Map();
+  for (const { in_use: inUse } of rounds) if (inUse) weeks.set(of(inUse.until), inUse);
+  return [...weeks.values()].slice(-12);
+}
+
 /** What the detector rests on, in sentences. Before the first round is whole, none of its answers was learned from. */
 const groundsOf = (server) => (server.round === 0 && server.questions > 0 ? ["the answers are learned from once all questions of the warm-up have one"] : server.grounds);
 
@@ -68,6 +76,18 @@ const PARTS = [
     const kappa = server.rounds.findLast((round) => round.agreement !== null)?.agreement;
     if (kappa !== undefined) part.append(element("p", { class: "note" }, `The alarms of the last two rounds agree by Cohen's κ ${fraction(kappa)}, where 1 is the same and 0 chance.`));
     if (server.settled) part.append(element("p", {}, "The last rounds changed little: more answers are likely to bring little."));
+    return part;
+  }],
+  ["in-use", (server) => server.rounds.map((round) => round.in_use), (server) => {
+    const weeks = weeksOf(server.rounds);
+    if (weeks.length === 0) return element("div", {});
+    const part = element("section", { id: "in-use" }, element("h3", {}, "In use, by week"));
+    const share = (value) => (value === null ? "–" : `${(100 * value).toFixed(value < 0.1 ? 1 : 0)} %`);
+    const heads = ["until", "alarms", "of points", "answered", "right", "series out of range"];
+    const rows = weeks.map((week) => element("tr", {}, element("th", { scope: "row" }, timeText(week.until).slice(0, 10)), ...[week.alarms.toLocaleString("en"), share(week.alarm_share), share(week.answered_share), share(week.agreement), share(week.out_of_range_share)].map((text) => element("td", {}, text))));
+    part.append(element("table", {}, element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))), element("tbody", {}, ...rows)));
+    const left = weeks.at(-1).out_of_range;
+    if (left.length > 0) part.append(element("p", { class: "note" }, `Out of the range that they were trained on: ${left.slice(0, 5).join(", ")}${left.length > 5 ? ", …" : ""}.`));
     return part;
   }],
   ["changed", (server) => server.changed, (server) => {
