@@ -2,8 +2,10 @@
 
 `--labels all` learns from every label of the training part. `--labels margin` asks questions as the agent does: a warm-up by
 an isolation forest, then rounds of 50 about the points that the trees are least sure of; `--labels random` asks at random.
+`--weekly` goes on through the test part week by week, with questions about each week after it was scored.
 """
 
+import copy
 import time
 
 import lightgbm
@@ -33,6 +35,9 @@ PER_ROUND = 50
 N_EXTREMES = 5
 MAX_SERIES_FRACTION = 0.2
 MIN_DISTANCE = 40
+# Of the questions about a week.
+ALARM_FRACTION = 0.5
+RANDOM_FRACTION = 0.2
 # The points of each series that are ranked in a round and counted for the threshold.
 POOL = 5_000
 # Answers within one stretch of points go to one fold.
@@ -52,7 +57,12 @@ def main():
     else:
         if args.budgets is None:
             parser.error("--labels margin and random need --budgets")
-        learn_from_questions(series, args, results)
+        if args.weekly is None:
+            learn_from_questions(series, args, results)
+        elif len(args.budgets) > 1:
+            parser.error("--weekly needs one number of questions before the first week: give --budgets one")
+        else:
+            learn_week_by_week(series, args, results)
     results.finish()
 
 
@@ -129,6 +139,47 @@ def learn_from_questions(series, args, results):
         start += scored - fitted
 
 
+# Week by week
+
+
+def learn_week_by_week(series, args, results):
+    """Each week is scored by the model before it; then questions are asked about it, and the model is trained anew."""
+    weeks = [one.weeks() for one in series]
+    n_weeks = max(map(len, weeks))
+    start = time.perf_counter()
+    trained = Session(series, args)
+    trained.ask_up_to(args.budgets[0])
+    first = trained.detector()
+    training = time.perf_counter() - start
+    for n in args.weekly:
+        session, (model, threshold, rule) = trained.copy(), first
+        scores = [np.empty(0) for _ in series]
+        fitting, scoring = training, 0.0
+        for at in range(n_weeks):
+            start = time.perf_counter()
+            week = [of[at] if at < len(of) else range(0) for of in weeks]
+            # How far they are above the threshold of their week.
+            above = [model(one.features[w.start : w.stop]) - threshold if len(w) else np.empty(0) for one, w in zip(session.series, week)]
+            scores = [np.concatenate(pair) for pair in zip(scores, above)]
+            scored = time.perf_counter()
+            scoring += scored - start
+            if at + 1 < n_weeks and n > 0 and any(map(len, week)):
+                session.ask_about(week, above, n)
+                model, threshold, rule = session.detector()
+                fitting += time.perf_counter() - scored
+        results.add(
+            scores,
+            0.0,
+            f"lightgbm-{args.labels}-{args.answers}-weekly",
+            budget=n,
+            questions=session.n_questions,
+            labelled_points=session.n_labelled,
+            fit_seconds=fitting,
+            score_seconds=scoring,
+            threshold_rule=rule,
+        )
+
+
 class Session:
     """Questions asked one round after the other, and what was answered."""
 
@@ -143,6 +194,16 @@ class Session:
         self.n_labelled = 0
         self.warm_up = self.extremes() if args.labels == "margin" else []
 
+    def copy(self):
+        """A session that goes on from here by itself; features are shared."""
+        other = copy.copy(self)
+        other.series = [copy.copy(one) for one in self.series]
+        other.rng = copy.deepcopy(self.rng)
+        other.expert = protocol.Expert(other.series, self.args.answers)
+        other.asked = [asked.copy() for asked in self.asked]
+        other.labelled = [labelled.copy() for labelled in self.labelled]
+        return other
+
     def ask_up_to(self, budget):
         """Asks until so many questions were asked, or nothing is left to ask."""
         while self.n_questions < budget:
@@ -153,11 +214,32 @@ class Session:
                 chosen = self.choose(min(left, PER_ROUND))
             if not chosen:
                 break
-            for which, point in chosen:
-                points = self.expert.answer(which, point)
-                self.n_labelled += int(np.count_nonzero(~self.labelled[which][points]))
-                self.labelled[which][points] = True
-            self.n_questions += len(chosen)
+            self.take_in(chosen)
+
+    def take_in(self, chosen):
+        """Asks the expert about some points."""
+        for which, point in chosen:
+            points = self.expert.answer(which, point)
+            self.n_labelled += int(np.count_nonzero(~self.labelled[which][points]))
+            self.labelled[which][points] = True
+        self.n_questions += len(chosen)
+
+    def ask_about(self, week, above, n):
+        """Questions about a week, of whose points it is told how far they are above the threshold: at most half about alarms, those of
+        the series with the most alarm points before others, one of each in turn; then by margin or at random, as in training; a fifth
+        at random."""
+        for one, points in zip(self.series, week):
+            if len(points):
+                one.train = range(one.train.start, points.stop)
+        chosen = []
+        for which, point in alarms_in_turn(week, above) if self.args.labels == "margin" else []:
+            if len(chosen) < max(round(n * ALARM_FRACTION), 1) and self.is_open(which, point):
+                chosen += [(which, at) for at in self.spread(which, [point], 1)]
+        if self.args.labels == "margin":
+            n_random = min(max(round(n * RANDOM_FRACTION), 1), n - len(chosen))
+            chosen += self.choose(n - len(chosen) - n_random, week)
+        chosen += self.at_random(n - len(chosen), week)
+        self.take_in(chosen)
 
     def detector(self):
         """A model of all answers so far, its threshold, and how that was found."""
@@ -166,7 +248,7 @@ class Session:
         held_out, pool, weights = np.zeros(len(labels)), [], []
         # A stream of its own: which budgets are looked at does not change what is drawn later.
         rng = np.random.default_rng([self.args.seed, self.n_questions])
-        drawn = [draw(one, rng) for one in self.series]
+        drawn = [draw(one, one.train, rng) for one in self.series]
         for fold in range(N_FOLDS):
             among, out = folds != fold, folds == fold
             of_fold = train(FEW, N_TREES_FEW, rows[among], labels[among], None, self.args.seed)
@@ -221,31 +303,40 @@ class Session:
         # A budget below the whole warm-up goes to the series with the highest scores.
         return [(which, point) for *_, which, point in sorted(queue)]
 
-    def choose(self, n):
-        """The questions of a round: the points nearest to even odds, or random ones."""
+    def choose(self, n, among=None):
+        """The questions of a round: the points nearest to even odds, or random ones; of the training part, or among some points."""
+        among = [one.train for one in self.series] if among is None else among
         if self.args.labels == "random":
-            counts = np.array([len(one.train) for one in self.series])
-            which = self.rng.choice(len(self.series), 20 * n, p=counts / counts.sum())
-            candidates = [(k, self.series[k].train.start + int(self.rng.integers(counts[k]))) for k in which]
-            most = n
-        else:
-            rows, labels, _ = self.examples()
-            model = train(FEW, N_TREES_FEW, rows, labels, None, self.args.seed)
-            drawn = [draw(one, self.rng) for one in self.series]
-            margin = np.concatenate([abs(model(one.features[at]) - 0.5) for one, at in zip(self.series, drawn) if len(at)])
-            which = np.repeat(np.arange(len(drawn)), [len(at) for at in drawn])
-            points = np.concatenate(drawn)
-            candidates = [(int(which[i]), int(points[i])) for i in np.argsort(margin, kind="stable")]
-            most = max(round(n * MAX_SERIES_FRACTION), -(-n // len(self.series)), 1)
+            return self.at_random(n, among)
+        rows, labels, _ = self.examples()
+        model = train(FEW, N_TREES_FEW, rows, labels, None, self.args.seed)
+        drawn = [draw(one, points, self.rng) for one, points in zip(self.series, among)]
+        margin = np.concatenate([abs(model(one.features[at]) - 0.5) for one, at in zip(self.series, drawn) if len(at)])
+        which = np.repeat(np.arange(len(drawn)), [len(at) for at in drawn])
+        points = np.concatenate(drawn)
+        candidates = [(int(which[i]), int(points[i])) for i in np.argsort(margin, kind="stable")]
+        return self.take(candidates, n, max(round(n * MAX_SERIES_FRACTION), -(-n // len(self.series)), 1))
+
+    def at_random(self, n, among):
+        """Random points among some, every point as likely as any other."""
+        counts = np.array([len(points) for points in among])
+        which = self.rng.choice(len(self.series), 20 * n, p=counts / counts.sum())
+        return self.take([(k, among[k].start + int(self.rng.integers(counts[k]))) for k in which], n, n)
+
+    def take(self, candidates, n, most):
+        """The first `n` candidates that may be asked about, at most `most` of one series."""
         taken, of_series = [], np.zeros(len(self.series), dtype=int)
         for which, point in candidates:
             if len(taken) == n:
                 break
-            is_open = not (self.labelled[which][point] or self.series[which].is_missing[point])
-            if is_open and of_series[which] < most and self.spread(which, [point], 1):
+            if self.is_open(which, point) and of_series[which] < most and self.spread(which, [point], 1):
                 of_series[which] += 1
                 taken.append((which, point))
         return taken
+
+    def is_open(self, which, point):
+        """Whether a point has a value and no label yet."""
+        return not (self.labelled[which][point] or self.series[which].is_missing[point])
 
     def spread(self, which, ranked, n):
         """The first `n` of ranked points of a series that are far enough from each other and from what was asked before."""
@@ -259,9 +350,23 @@ class Session:
         return taken
 
 
-def draw(one, rng):
-    """Training points of a series that have a value, drawn without replacement."""
-    points = one.present(one.train)
+def alarms_in_turn(week, above):
+    """The highest point of each alarm: of the series with the most alarm points first, one of each series in turn, the longest first."""
+    of_series = []
+    for which, (points, of_one) in enumerate(zip(week, above)):
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], of_one > 0, [False]]).astype(int)))
+        runs = sorted(zip(edges[::2], edges[1::2]), key=lambda run: (run[0] - run[1], run[0]))
+        if runs:
+            peaks = [(which, points.start + int(first + np.argmax(of_one[first:last]))) for first, last in runs]
+            of_series.append((sum(last - first for first, last in runs), peaks))
+    of_series.sort(key=lambda one: -one[0])
+    n_turns = max((len(peaks) for _, peaks in of_series), default=0)
+    return [peaks[turn] for turn in range(n_turns) for _, peaks in of_series if turn < len(peaks)]
+
+
+def draw(one, points, rng):
+    """Some points of a series that have a value, drawn without replacement."""
+    points = one.present(points)
     return points if len(points) <= POOL else np.sort(rng.choice(points, POOL, replace=False))
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+WEEK = 7 * 86_400
 RESERVED = ("series", "timestamp", "index", "label")
 
 
@@ -24,7 +25,7 @@ class Series:
     values: np.ndarray  # [n_points, n_channels], NaN where missing
     labels: np.ndarray  # [n_points], 0, 1, or -1 for unknown
     features: np.ndarray | None  # [n_points, n_features]
-    train: range
+    train: range  # what may be learned from; in a live run it grows with the weeks
     test: range
 
     def __post_init__(self):
@@ -35,6 +36,25 @@ class Series:
         """Those of some points that have a value."""
         points = np.asarray(points, dtype=np.int64)
         return points[~self.is_missing[points]]
+
+    def weeks(self):
+        """The test points of each week of seven days from the first of them; a week of a gap has none."""
+        if not len(self.test):
+            return []
+        seconds = self.seconds[self.test.start : self.test.stop]
+        week = (seconds - seconds[0]) // WEEK
+        borders = self.test.start + np.searchsorted(week, np.arange(week[-1] + 2))
+        return [range(int(first), int(last)) for first, last in zip(borders, borders[1:])]
+
+    @property
+    def seconds(self):
+        """The times of the points, in seconds."""
+        times = self.timestamps
+        if pa.types.is_timestamp(times.type):
+            return pc.cast(pc.cast(times, pa.timestamp("s"), safe=False), pa.int64()).to_numpy()
+        if not pa.types.is_integer(times.type):
+            raise SystemExit(f"--weekly needs times, found column `timestamp` of type {times.type}")
+        return times.to_numpy()
 
     def learnable(self, points):
         """Those of some points that have a value and a label."""
@@ -62,6 +82,14 @@ def budgets(text):
     return numbers
 
 
+def weekly(text):
+    """Numbers of questions a week, rising; 0 is one of them where nothing is asked."""
+    numbers = sorted({int(number) for number in text.split(",")})
+    if numbers[0] < 0:
+        raise argparse.ArgumentTypeError(f"expected numbers of at least 0, got `{text}`")
+    return numbers
+
+
 def arguments(description):
     """The flags that every peer takes; one that needs no features, questions or seed passes over them."""
     parser = argparse.ArgumentParser(description=description.split("\n")[0])
@@ -71,6 +99,9 @@ def arguments(description):
     parser.add_argument("--test", type=part, required=True, metavar="FROM..TO")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--budgets", type=budgets, metavar="N,N,…", help="numbers of questions, one result for each")
+    parser.add_argument(
+        "--weekly", type=weekly, metavar="N,N,…", help="live: questions about each week of the test part, one result for each"
+    )
     parser.add_argument("--out", type=pathlib.Path, required=True, metavar="FOLDER")
     return parser
 

@@ -368,7 +368,7 @@ pub(crate) struct ShowArgs {
 /// `rlad bench`.
 #[derive(Args, Debug)]
 pub(crate) struct BenchArgs {
-    /// `quick`, `kpi`, `wsd`, `nab`, `small-kpi`, `small-nab`, `small-wsd`, `yahoo-a1`, `yahoo-a2`, or a file that ends in `.toml`
+    /// `quick`, `kpi`, `wsd`, `nab`, `small-kpi`, `small-nab`, `small-wsd`, `live-wsd`, `live-kpi`, `yahoo-a1`, `yahoo-a2`, or a file that ends in `.toml`
     #[arg(value_name = "SUITE", value_hint = ValueHint::FilePath)]
     pub(crate) suite: String,
     /// Folder for scores and results; what it holds already is not run again

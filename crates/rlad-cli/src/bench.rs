@@ -6,9 +6,12 @@
 //! page (`page`). `schedule` runs what is not there yet.
 //!
 //! A suite may take some of the series only (`selection`), and may run each by itself: figures are means over series then
-//! (`per_series`, `alone_table`).
+//! (`per_series`, `alone_table`). In a live suite the measured part comes week by week, and answers with it (`live`, `weeks`,
+//! `live_table`).
 
 pub(crate) mod alone_table;
+pub(crate) mod live;
+pub(crate) mod live_table;
 pub(crate) mod page;
 mod per_series;
 pub(crate) mod problem;
@@ -20,6 +23,7 @@ pub(crate) mod script;
 pub(crate) mod selection;
 pub(crate) mod suite;
 pub(crate) mod table;
+mod weeks;
 
 #[cfg(test)]
 mod tests;

@@ -250,6 +250,7 @@ peer = { script = "none.py" }
             peak_memory: None,
             metrics: means(&series, 7),
             series,
+            weeks: Vec::new(),
             error: None,
         }
     }

@@ -90,6 +90,51 @@
     Chart.legend(byId("legend"), styled, drawCurves);
   }
 
+  // The weeks of a live suite: a curve a detector and number of questions a week.
+  const weekly = data.rows.filter((row) => row.weeks.length > 0).map((row, i) => ({
+    row,
+    name: row.budget === null ? row.name : `${row.name}, ${row.budget} a week`,
+    color: COLORS[i % COLORS.length],
+    dash: i < COLORS.length ? undefined : [3, 3],
+    symbol: SYMBOLS[i % SYMBOLS.length],
+    isLine: true,
+    isShown: true,
+  }));
+
+  function drawWeeks(target, title, at) {
+    const shown = weekly.filter((curve) => curve.isShown).map((curve) => ({
+      color: curve.color,
+      dash: curve.dash,
+      symbol: curve.symbol,
+      x: curve.row.weeks.map((_, week) => week + 1),
+      y: curve.row.weeks.map((week) => (week[at] === null ? null : week[at][0])),
+      errors: curve.row.weeks.map((week) => week[at]?.[1] ?? 0),
+      texts: curve.row.weeks.map((week, i) => (week[at] === null ? [] : [curve.name, `week ${i + 1}`,
+        [title, week[at][0].toFixed(at < 2 ? 3 : 0) + (week[at][1] === null ? "" : ` ± ${week[at][1].toFixed(at < 2 ? 3 : 0)}`)]])),
+    }));
+    const highest = Math.max(1, ...shown.flatMap((curve) => curve.y));
+    Chart.lines(target, shown, {
+      height: narrow.matches ? 280 : 340, xLabel: "week", range: [0, at < 2 ? 1.02 : 1.05 * highest], canZoom: true,
+    });
+  }
+
+  const weekCharts = [];
+  const drawAllWeeks = () => weekCharts.forEach((chart) => drawWeeks(...chart));
+  if (weekly.length > 0) {
+    byId("weeks").hidden = false;
+    ["strict F1", "delay F1", "false-alarm events"].forEach((title, at) => {
+      const panel = document.createElement("div");
+      const heading = document.createElement("h2");
+      heading.textContent = `${title} by week`;
+      const chart = document.createElement("div");
+      chart.className = "chart";
+      panel.append(heading, chart);
+      byId("weeks").querySelector(".panels").append(panel);
+      weekCharts.push([chart, title, at]);
+    });
+    Chart.legend(byId("weeks-legend"), weekly, drawAllWeeks);
+  }
+
   // The table.
   let order = null;
   const showsOracle = () => byId("oracle").checked;
@@ -178,8 +223,12 @@
   }
 
   byId("oracle").addEventListener("change", drawTable);
-  Chart.dark.addEventListener("change", drawCurves);
-  narrow.addEventListener("change", drawCurves);
+  const drawCharts = () => {
+    drawCurves();
+    drawAllWeeks();
+  };
+  Chart.dark.addEventListener("change", drawCharts);
+  narrow.addEventListener("change", drawCharts);
   drawTable();
-  drawCurves();
+  drawCharts();
 })();

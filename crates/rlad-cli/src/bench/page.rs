@@ -1,9 +1,10 @@
-//! The page of a suite: the label-economy curves, and the table that can be sorted.
+//! The page of a suite: the label-economy curves, those by week of a live suite, and the table that can be sorted.
 
 use serde::Serialize;
 
 use super::row::{Row, Spread, groups};
 use super::suite::Suite;
+use super::weeks::WeekQuality;
 
 pub(super) const TEMPLATE: &str = include_str!("page.html");
 pub(super) const STYLE: &str = concat!(include_str!("../report/report.css"), include_str!("page.css"));
@@ -40,6 +41,8 @@ struct RowData<'a> {
     error: Option<&'a str>,
     /// Mean and deviation over seeds, one a column.
     values: Vec<Option<(f64, Option<f64>)>>,
+    /// Mean strict F1, delay F1 and false-alarm events of each week of a live suite, with their deviations; empty otherwise.
+    weeks: Vec<[Option<(f64, Option<f64>)>; 3]>,
 }
 
 /// The columns: head, JSON pointer, and whether it is an oracle's. The first two are drawn against questions.
@@ -79,6 +82,10 @@ const ALONE_COLUMNS: &[(&str, &str, bool)] = &[
     ("delay F1, oracle", "/mean/best_delay_f1", true),
 ];
 
+/// What is drawn by week.
+const WEEKLY: [fn(&WeekQuality) -> f64; 3] =
+    [|week| week.strict.f1, |week| week.delay_f1, |week| week.n_false_events as f64];
+
 /// The page.
 pub(crate) fn html(suite: &Suite, rows: &[Row], head: &[String], command: &str) -> String {
     let groups = groups(rows);
@@ -106,6 +113,9 @@ pub(crate) fn html(suite: &Suite, rows: &[Row], head: &[String], command: &str) 
                     seeds: group.rows.len(),
                     error: row.error.as_deref(),
                     values: columns().map(|(column, _)| group.metric(column.1).map(pair)).collect(),
+                    weeks: (0..row.weeks.len())
+                        .map(|at| WEEKLY.map(|figure| group.spread(|row| row.weeks.get(at).map(figure)).map(pair)))
+                        .collect(),
                 }
             })
             .collect(),

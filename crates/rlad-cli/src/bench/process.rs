@@ -1,9 +1,12 @@
 //! The program of a run: it ends with the run, and with this program.
 
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +44,19 @@ pub(crate) fn run(command: &mut Command, timeout: Duration) -> io::Result<Ended>
 /// This program's file. It stays the same where a new build takes its place on disk while runs are being made.
 pub(crate) fn this_program() -> io::Result<PathBuf> {
     if cfg!(target_os = "linux") { Ok(PathBuf::from("/proc/self/exe")) } else { std::env::current_exe() }
+}
+
+/// The largest memory that this program held, where the system tells: Linux's `VmHWM`.
+pub(super) fn peak_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+/// The SHA-256 of this program's file, so that results of different builds can be told apart.
+pub(super) fn program_hash() -> anyhow::Result<String> {
+    let digest = Sha256::digest(fs::read(this_program()?)?);
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// A shell that leads a process group. It waits for the end of its input, which this program holds and which closes however
@@ -96,8 +112,6 @@ impl Drop for Guard {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     fn shell(script: &str) -> Command {

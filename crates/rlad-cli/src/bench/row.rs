@@ -9,6 +9,7 @@ use super::per_series::{SeriesQuality, in_each_series, means};
 use super::run::{Outcome, RunScores, Task};
 use super::schedule::PlannedRun;
 use super::suite::Suite;
+use super::weeks::{WeekQuality, alarm_share, in_each_week};
 
 /// One detector with one seed, after one budget, at one threshold.
 #[derive(Clone, Debug, Serialize)]
@@ -39,6 +40,9 @@ pub(crate) struct Row {
     /// The quality in each series, where each is run alone; empty otherwise.
     #[serde(skip)]
     pub(crate) series: Vec<SeriesQuality>,
+    /// The quality in each week of a live run; empty otherwise.
+    #[serde(skip)]
+    pub(crate) weeks: Vec<WeekQuality>,
     /// Why the run failed, if it did.
     pub(crate) error: Option<String>,
 }
@@ -71,6 +75,7 @@ pub(crate) fn rows(
             peak_memory: outcome.peak_memory,
             metrics: measured.metrics,
             series: measured.series,
+            weeks: measured.weeks,
             error,
         }
     };
@@ -98,11 +103,16 @@ pub(crate) fn rows(
         if let Some(expected) = scored.expected {
             metrics_at_own["expected"] = serde_json::to_value(expected)?;
         }
+        let weeks = if suite.is_live() { in_each_week(&scores, task.test, delay)? } else { Vec::new() };
+        if suite.is_live() {
+            metrics_at_own["alarm_share"] = alarm_share(&scores).into();
+        }
         let own = Measured {
             threshold_rule: &scored.threshold_rule,
             labelled_points: scored.labelled_points,
             metrics: metrics_at_own,
             series,
+            weeks,
         };
         rows.push(row(budget, Some(scored), Ok(own)));
         if let Some(validation) = scored.validation {
@@ -111,6 +121,7 @@ pub(crate) fn rows(
                 labelled_points: scored.labelled_points + validation.labelled_points,
                 metrics: metrics(suite, &scores.at_threshold(validation.threshold), delay)?,
                 series: Vec::new(),
+                weeks: Vec::new(),
             };
             rows.push(row(budget, Some(scored), Ok(best)));
         }
@@ -136,6 +147,7 @@ struct Measured<'a> {
     labelled_points: usize,
     metrics: Value,
     series: Vec<SeriesQuality>,
+    weeks: Vec<WeekQuality>,
 }
 
 /// The scores after one budget: one a series of the data, of the points of the test part, in their order. A point that the
@@ -256,6 +268,7 @@ mod tests {
             peak_memory: None,
             metrics: json!({"strict": {"f1": f1}}),
             series: Vec::new(),
+            weeks: Vec::new(),
             error: None,
         }
     }

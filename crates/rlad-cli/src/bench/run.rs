@@ -13,9 +13,8 @@ use rlad::data::{Alarm, DataSet, Labels, Part, SeriesScores, Truth};
 use rlad::metrics::{Goal, ScoredSeries, join};
 use rlad::{Detector, Label, Query, Series, Session, TruthOracle};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::process::this_program;
+use super::process::{peak_memory, program_hash};
 use super::selection::each_alone;
 use super::suite::{DetectorKind, MethodEntry, RunEntry, agent};
 
@@ -31,8 +30,11 @@ pub(crate) struct Task {
     pub(crate) entry: RunEntry,
     /// The seed.
     pub(crate) seed: u64,
-    /// The budgets, none for a detector that does not ask.
+    /// The budgets, none for a detector that does not ask; in a live run the questions a week.
     pub(crate) budgets: Vec<usize>,
+    /// The questions before the first week of a live run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) questions: Option<usize>,
     /// The data, a file of the program's own form.
     pub(crate) data: PathBuf,
     /// The part that is learned from.
@@ -134,18 +136,29 @@ pub(crate) struct Validation {
     pub(crate) labelled_points: usize,
 }
 
+/// Takes the results so far, after each budget but the last.
+pub(super) type Scored<'a> = &'a dyn Fn(&[RunScores]) -> anyhow::Result<()>;
+
 /// Makes a run of the program's own detectors, and writes its outcome.
 pub(crate) fn run(task: &Task) -> anyhow::Result<()> {
+    with_outcome(task, |data, scored| match task.entry.detector()? {
+        DetectorKind::Agent(table) => agent_run(task, table, data, scored),
+        DetectorKind::Method(baseline) => baseline_run(task, baseline, data),
+        DetectorKind::Peer(peer) => anyhow::bail!("`{}` is not a detector of this program", peer.script.display()),
+    })
+}
+
+/// Reads the data of a run, makes it, and writes its outcome: after each budget, and at the end.
+pub(super) fn with_outcome(
+    task: &Task,
+    make: impl FnOnce(&DataSet, Scored<'_>) -> anyhow::Result<Vec<RunScores>>,
+) -> anyhow::Result<()> {
     let begun = Instant::now();
     let data = rlad::read(std::slice::from_ref(&task.data), &rlad::data::ReadOptions::default())?;
-    let results = match task.entry.detector()? {
-        DetectorKind::Agent(table) => agent_run(task, table, &data, |results| {
-            write_outcome(&task.out, &own_outcome(results.to_vec(), begun, true)?)
-        })?,
-        DetectorKind::Method(baseline) => baseline_run(task, baseline, &data)?,
-        DetectorKind::Peer(peer) => anyhow::bail!("`{}` is not a detector of this program", peer.script.display()),
-    };
-    write_outcome(&task.out, &own_outcome(results, begun, false)?)
+    let write =
+        |results: Vec<RunScores>, is_partial| write_outcome(&task.out, &own_outcome(results, begun, is_partial)?);
+    let results = make(&data, &|results| write(results.to_vec(), true))?;
+    write(results, false)
 }
 
 fn own_outcome(results: Vec<RunScores>, begun: Instant, is_partial: bool) -> anyhow::Result<Outcome> {
@@ -167,12 +180,7 @@ pub(crate) fn write_outcome(folder: &Path, outcome: &Outcome) -> anyhow::Result<
 
 /// Sessions whose budget is raised from one budget to the next, as `rlad train --resume --questions` does it: one, one for
 /// each series by itself, or one for each fold of series that are left out. `scored` is told the results so far after each budget but the last.
-fn agent_run(
-    task: &Task,
-    table: &toml::Table,
-    data: &DataSet,
-    scored: impl Fn(&[RunScores]) -> anyhow::Result<()>,
-) -> anyhow::Result<Vec<RunScores>> {
+fn agent_run(task: &Task, table: &toml::Table, data: &DataSet, scored: Scored<'_>) -> anyhow::Result<Vec<RunScores>> {
     let mut config = agent(table)?;
     (config.seed, config.part) = (task.seed, task.train);
     let n = data.series.len();
@@ -446,24 +454,6 @@ fn question<'a>(
 /// The scores of a part of each series.
 fn scores(detector: &dyn Detector, data: &DataSet, part: Part) -> anyhow::Result<Vec<SeriesScores>> {
     data.series.iter().map(|series| Ok(detector.detect_part(series, part)?)).collect()
-}
-
-/// The largest memory that this program held, where the system tells: Linux's `VmHWM`.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
-}
-
-/// The SHA-256 of this program's file, so that results of different builds can be told apart.
-pub(crate) fn program_hash() -> anyhow::Result<String> {
-    let digest = Sha256::digest(std::fs::read(this_program()?)?);
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// Whether any point of the data is labelled as an anomaly.
-pub(crate) fn has_anomalies(data: &DataSet) -> bool {
-    data.truths.iter().flatten().any(|truth| truth.n_anomalies() > 0)
 }
 
 #[cfg(test)]

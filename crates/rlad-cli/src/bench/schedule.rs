@@ -54,6 +54,7 @@ pub(crate) fn plan(suite: &Suite, data: &Path, out: &Path) -> Vec<PlannedRun> {
                 entry: entry.clone(),
                 seed,
                 budgets: suite.budgets_of(entry),
+                questions: suite.questions,
                 data: data.to_owned(),
                 train: suite.train,
                 test: suite.test,
@@ -89,7 +90,7 @@ fn stamp(task: &Task, prepared: &Prepared) -> anyhow::Result<String> {
         data_sha256: &'a str,
         task: Task,
     }
-    let entry = RunEntry { paper_f1: None, seeds: None, budgets: None, ..task.entry.clone() };
+    let entry = RunEntry { paper_f1: None, seeds: None, budgets: None, weekly: None, ..task.entry.clone() };
     let task = Task { entry, data: PathBuf::new(), out: PathBuf::new(), ..task.clone() };
     Ok(serde_json::to_string_pretty(&Stamp { data_sha256: &prepared.data_hash, task })?)
 }

@@ -72,8 +72,11 @@ pub(super) fn command(
         .arg("--out")
         .arg(out);
     if !task.budgets.is_empty() {
-        let budgets: Vec<String> = task.budgets.iter().map(usize::to_string).collect();
-        command.arg("--budgets").arg(budgets.join(","));
+        let budgets = task.budgets.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
+        match task.questions {
+            Some(questions) => command.args(["--budgets", &questions.to_string(), "--weekly", &budgets]),
+            None => command.args(["--budgets", &budgets]),
+        };
     }
     command.args(&peer.flags);
     Ok(command)

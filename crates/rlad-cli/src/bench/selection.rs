@@ -59,6 +59,11 @@ fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
+/// Whether any point of the data is labelled as an anomaly.
+pub(crate) fn has_anomalies(data: &DataSet) -> bool {
+    data.truths.iter().flatten().any(|truth| truth.n_anomalies() > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use rlad::Series;

@@ -1,5 +1,7 @@
 //! A suite: detectors, data and their split, seeds and budgets.
 
+mod live;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -10,6 +12,7 @@ use rlad::data::Part;
 use rlad::{Config, Error};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::live::Live;
 use crate::advice::Advice;
 
 /// The suites that come with the program: name and content.
@@ -21,6 +24,8 @@ pub(crate) const BUILT_IN: &[(&str, &str)] = &[
     ("small-kpi", concat!(include_str!("../../suites/small-kpi.toml"), include_str!("../../suites/small-runs.toml"))),
     ("small-nab", concat!(include_str!("../../suites/small-nab.toml"), include_str!("../../suites/small-runs.toml"))),
     ("small-wsd", concat!(include_str!("../../suites/small-wsd.toml"), include_str!("../../suites/small-runs.toml"))),
+    ("live-wsd", concat!(include_str!("../../suites/live-wsd.toml"), include_str!("../../suites/live-runs.toml"))),
+    ("live-kpi", concat!(include_str!("../../suites/live-kpi.toml"), include_str!("../../suites/live-runs.toml"))),
     ("yahoo-a1", include_str!("../../suites/yahoo-a1.toml")),
     ("yahoo-a2", include_str!("../../suites/yahoo-a2.toml")),
 ];
@@ -52,7 +57,13 @@ pub(crate) struct Suite {
     /// The seeds of a detector that has none of its own.
     pub(crate) seeds: Vec<u64>,
     /// The numbers of questions after which a detector that asks is measured.
+    #[serde(default)]
     pub(crate) budgets: Vec<usize>,
+    /// The questions before the first week of a live suite, in which the measured part comes week by week.
+    pub(crate) questions: Option<usize>,
+    /// The numbers of questions about each week of a live suite, for all series together: a detector that asks is run with each.
+    #[serde(default)]
+    pub(crate) weekly: Vec<usize>,
     /// The largest delay of the delay metric [default: 7, or 3 where every step is an hour or longer].
     pub(crate) delay: Option<usize>,
     /// Whether NAB's probation applies: the first 15 % of each file, at most 750 points, are not scored.
@@ -98,6 +109,12 @@ pub(crate) struct RunEntry {
     pub(crate) seeds: Option<Vec<u64>>,
     /// Its budgets, where they are not the suite's.
     pub(crate) budgets: Option<Vec<usize>>,
+    /// What of the agent adapts in a live suite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) live: Option<Live>,
+    /// Its numbers of questions a week in a live suite, where they are not the suite's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) weekly: Option<Vec<usize>>,
     /// How the agent's expert answers [default: paints, every point that is shown by its label].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) expert: Option<AnswerStyle>,
@@ -238,6 +255,7 @@ impl Suite {
             return wrong("validation", "within `train`", part.to_string());
         }
         self.validate_series()?;
+        self.validate_live()?;
         let mut names: Vec<String> = self.run.iter().map(|entry| slug(&entry.name)).collect();
         names.sort();
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -266,7 +284,7 @@ impl Suite {
                 return wrong("budgets", "at least one", "none".to_owned());
             }
             let is_agent = entry.agent.is_some();
-            if !budgets.is_sorted_by(|a, b| a < b) || (budgets.contains(&0) && !is_agent) {
+            if !budgets.is_sorted_by(|a, b| a < b) || (budgets.contains(&0) && !is_agent && !self.is_live()) {
                 return wrong("budgets", "increasing numbers, above 0 but for the agent", format!("{budgets:?}"));
             }
             for (name, rate) in [("error_rate", entry.error_rate), ("unsure_rate", entry.unsure_rate)] {
@@ -316,9 +334,13 @@ impl Suite {
         Ok(())
     }
 
-    /// The budgets of a detector; none for one that does not ask.
+    /// The budgets of a detector, in a live suite its questions a week; none for one that does not ask.
     pub(crate) fn budgets_of(&self, entry: &RunEntry) -> Vec<usize> {
-        if entry.asks() { entry.budgets.clone().unwrap_or_else(|| self.budgets.clone()) } else { Vec::new() }
+        match entry.asks() {
+            false => Vec::new(),
+            true if self.is_live() => self.weekly_of(entry),
+            true => entry.budgets.clone().unwrap_or_else(|| self.budgets.clone()),
+        }
     }
 
     /// The seeds of a detector.

@@ -66,6 +66,7 @@ fn row(entry: usize, seed: u64, budget: Option<usize>, rule: &str, metrics: Valu
         peak_memory: Some(123_456_789),
         metrics,
         series: Vec::new(),
+        weeks: Vec::new(),
         error: None,
     }
 }

@@ -13,12 +13,12 @@ use crate::advice::Advice;
 use crate::args::{BenchArgs, BenchRunArgs};
 use crate::bench::problem::for_others;
 use crate::bench::row::{Row, has_failed, rows};
-use crate::bench::run::{Machine, Outcome, Task, has_anomalies, run as run_task};
+use crate::bench::run::{Machine, Outcome, Task, run as run_task};
 use crate::bench::schedule::{PlannedRun, Prepared, file_hash, make, outcome, plan};
 use crate::bench::script::{SCRIPTS, ScriptData, are_there};
-use crate::bench::selection::{each_alone, select};
+use crate::bench::selection::{each_alone, has_anomalies, select};
 use crate::bench::suite::{DetectorKind, RunEntry, Suite};
-use crate::bench::{alone_table, page, table};
+use crate::bench::{alone_table, live, live_table, page, table};
 use crate::folder::lock_for;
 use crate::interrupt;
 use crate::output::{print, print_notes};
@@ -107,7 +107,10 @@ pub(crate) fn run_one(args: &BenchRunArgs) -> anyhow::Result<ExitCode> {
             "call `rlad bench`, which makes the runs".to_owned(),
         )
     })?;
-    run_task(&task)?;
+    match task.entry.live {
+        Some(live) => live::run(&task, live)?,
+        None => run_task(&task)?,
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -257,10 +260,17 @@ fn write_results(suite: &Suite, args: &BenchArgs, data: &DataSet, results: &Resu
     let command = format!("rlad bench {} --out DIR", for_others(&args.suite, &here));
     let file = |name: &str, bytes: &[u8]| rlad::data::write_file(&args.out.join(name), bytes);
     file("results.csv", &table::csv(&results.rows)?)?;
-    let markdown = if suite.each_series_alone { alone_table::markdown } else { table::markdown };
+    let markdown = match (suite.each_series_alone, suite.is_live()) {
+        (true, _) => alone_table::markdown,
+        (false, true) => live_table::markdown,
+        (false, false) => table::markdown,
+    };
     file("results.md", markdown(suite, &results.rows, &head, &command).as_bytes())?;
     if suite.each_series_alone {
         file("per_series.csv", &alone_table::csv(&results.rows)?)?;
+    }
+    if suite.is_live() {
+        file("weeks.csv", &live_table::csv(suite, &results.rows)?)?;
     }
     file("results.html", page::html(suite, &results.rows, &head, &command).as_bytes())?;
     Ok(())
