@@ -184,10 +184,10 @@ fn swapped(model: &Arc<Model>, to: &Arc<Model>, series: &Series, at: usize) -> V
 }
 
 /// A model of trees that were trained on the first part of a shipped series, whose distributions learn on or stay.
-fn of_part(to: f64, absorb_days: f64, n_questions: usize) -> Arc<Model> {
+fn of_part(to: f64, memory_days: f64, n_questions: usize) -> Arc<Model> {
     let mut config = Config { questions: n_questions, ..Config::default() };
     config.part.to = to;
-    config.drift.absorb_days = absorb_days;
+    (config.drift.memory_days, config.drift.absorb_days) = (memory_days, 0.0);
     config.agent.trees.weight = 1.0;
     config.agent.n_members = 2;
     let (series, truth) = shipped().into_iter().find(|(series, _)| series.name().contains("ec2_cpu")).unwrap();

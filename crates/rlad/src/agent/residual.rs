@@ -2,7 +2,7 @@
 //! detector did there in use.
 //!
 //! The log-odds of an anomaly at a point `x` are `z(x) + g(x)`, with the detector's score `z` and, for each series, a Gaussian process `g` of
-//! mean 0 and covariance `τ² + λ² exp(−d²/2)`: `τ` is how far the whole series may be off, `λ` how far points may be that look alike, and
+//! mean 0 and covariance `τ² + λ² exp(−d²/4)`: `τ` is how far the whole series may be off, `λ` how far points may be that look alike, and
 //! `d²` is the mean over the features of the squared difference of their signed surprisals, in nats². What is kept is the mode of `g` at
 //! the answered points (Rasmussen and Williams 2006, algorithm 3.1): there `g = K a` with `aᵢ = wᵢ (yᵢ − σ(zᵢ + gᵢ))`, which Newton's
 //! method finds; at any other point `g(x) = k(x)ᵀ a`. So one answer that an alarm was false quiets the points of its series that look like
@@ -58,10 +58,10 @@ pub(crate) fn signed_surprisals(tree_row: &[f32]) -> impl Iterator<Item = f32> {
     features.iter().zip(surprisals).map(|(feature, surprisal)| if *feature < 0.0 { -surprisal } else { *surprisal })
 }
 
-/// `exp(−d²/2)` of two points by their signed surprisals, in `[0, 1]`.
+/// `exp(−d²/4)` of two points by their signed surprisals, in `[0, 1]`.
 pub(crate) fn likeness(a: impl Iterator<Item = f32>, b: &[f32]) -> f64 {
     let squares: f64 = a.zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum();
-    (-0.5 * squares / b.len().max(1) as f64).exp()
+    (-0.25 * squares / b.len().max(1) as f64).exp()
 }
 
 impl Residual {
@@ -179,7 +179,7 @@ mod tests {
         assert!(alike.at(&row(&[-5.0])).abs() < 1e-9);
         // Two features that differ by 1 and by 3: d² = 5.
         let at = Residual::fit(&[observed(0.0, false, &[5.0, 2.0])], Deviations { series: 0.0, alike: 1.0 });
-        assert!((at.at(&row(&[4.0, -1.0])) + 0.401_058_137_5 * (-2.5_f64).exp()).abs() < 1e-9);
+        assert!((at.at(&row(&[4.0, -1.0])) + 0.401_058_137_5 * (-1.25_f64).exp()).abs() < 1e-9);
         // A prior so wide that it says nothing: three of four are anomalies at even odds, ln 3.
         let four = [true, true, true, false].map(|is_anomaly| observed(0.0, is_anomaly, &[1.0]));
         let wide = Residual::fit(&four, Deviations { series: 30.0, alike: 0.0 }).at(&row(&[1.0]));

@@ -128,7 +128,7 @@ impl Ecdfs {
     pub(crate) fn counted_on(self, rows: &[f32]) -> Self {
         let mut counts = self.fitted_counts().to_vec();
         let n_points = counts.iter().take(N_BINS).sum::<f32>() + (rows.len() / self.edges.n_features().max(1)) as f32;
-        if n_points > MOST_POINTS / 2.0 {
+        if !rows.is_empty() && n_points > MOST_POINTS / 2.0 {
             counts.iter_mut().for_each(|count| *count /= 2.0);
         }
         Self::of_more(self.edges, counts, rows)

@@ -136,8 +136,7 @@ impl Session {
         let members = record.members(path, &tensors, &series)?;
         let misfit = |problem: String| misfit(path, "checkpoint", problem);
         let known = record.ecdfs(&tensors, &series).map_err(misfit)?;
-        let pool = if is_same { None } else { known };
-        let mut session = Self::over(record.config, series, pool.as_ref())?;
+        let mut session = Self::over(record.config, series, known.as_ref())?;
         let n_tree_features = n_tree_features(session.pool.n_features);
         let stored = StoredLabels::from_tensors(&tensors, n_tree_features).map_err(misfit)?;
         session.round = record.round;
