@@ -171,12 +171,19 @@ impl<'a> Replay<'a> {
             asking.restore_round(drawn);
         }
         let queries = if weekly > 0 { asking.query().to_vec() } else { Vec::new() };
+        let mut chosen: Vec<(Query, Range<usize>)> =
+            queries.into_iter().map(|query| (query.clone(), asking.shown(&query))).collect();
+        // A round that found fewer, as one series may have only a share of it, is filled with random points of the week.
+        let more = if chosen.len() < weekly { self.random_questions(&session, week, 2 * weekly)? } else { Vec::new() };
+        for (query, shown) in more {
+            let is_new = chosen.iter().all(|(other, _)| (other.series, other.point) != (query.series, query.point));
+            if is_new && chosen.len() < weekly {
+                chosen.push((query, shown));
+            }
+        }
         let ids = adapting.answers.last().map_or_else(|| asking.next_question(), |(id, _)| id + 1)..;
-        let pending: Vec<(Query, Range<usize>)> = queries
-            .into_iter()
-            .zip(ids)
-            .map(|(query, id)| (Query { id, ..query.clone() }, asking.shown(&query)))
-            .collect();
+        let pending: Vec<(Query, Range<usize>)> =
+            chosen.into_iter().zip(ids).map(|((query, shown), id)| (Query { id, ..query }, shown)).collect();
         let questions: Vec<Question<'_>> = pending
             .iter()
             .zip(questions - weekly + adapting.answers.len()..)
