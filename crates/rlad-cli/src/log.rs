@@ -17,8 +17,8 @@ mod state;
 mod tests;
 
 pub(crate) use self::annotation::{Annotated, allowed, bounds, times};
-pub(crate) use self::entry::{AnnotationSource, AnsweredQuestion, Entry, LogAction, LoggedAnnotation};
+pub(crate) use self::entry::{AnnotationSource, AnsweredQuestion, Entry, LogAction, LoggedAnnotation, Presence};
 pub(crate) use self::feedback::{Reading, index_of};
 pub(crate) use self::file::AnswerLog;
-pub(crate) use self::moved::{Presence, move_to};
+pub(crate) use self::moved::move_to;
 pub(crate) use self::state::AnnotationState;

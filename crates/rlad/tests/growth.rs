@@ -229,10 +229,10 @@ fn data_that_have_nothing_in_common_are_refused() {
     assert!(error.to_string().contains("none of its 2 series is among them, such as `a`"), "{error}");
 }
 
-/// A series whose bumps, nearly as high as a spike, come every day at the same hour from some step on.
+/// A series whose dips, nearly as deep as a spike is high, come every day at the same hour from some step on.
 fn with_bumps(from: usize, until: usize) -> Series {
     let times = (0..until).map(|i| 1_600_000_000 * NANOS_PER_SECOND + i as i64 * STEP).collect();
-    let bump = |i: usize| if i >= from && i % 48 == 7 { 3.5 } else { 0.0 };
+    let bump = |i: usize| if i >= from && i % 48 == 7 { -3.5 } else { 0.0 };
     let values = (0..until).map(|i| value(i, 31) + bump(i)).collect();
     Series::new("a", vec!["v".into()], TimeFormat::Seconds, times, values, None).unwrap()
 }
@@ -257,7 +257,12 @@ fn a_false_alarm_is_quiet_from_then_on_and_nothing_else_is() {
     assert_eq!((query.point, query.reason), (first, Reason::Alarm));
     let answer = Answer::Spans(vec![Span { first, last: first, label: Label::Normal }]);
     let after = session.detector_after(&[(query.id, answer.clone())]);
-    assert_eq!(alarms(&after, 0, &is_bump), 0, "like points are quiet at once: {:?}", score(&after, 0)[820..].iter().zip(820..).filter(|(_, p)| is_bump(*p)).collect::<Vec<_>>());
+    assert_eq!(
+        alarms(&after, 0, &is_bump),
+        0,
+        "like points are quiet at once: {:?}",
+        score(&after, 0)[820..].iter().zip(820..).filter(|(_, p)| is_bump(*p)).collect::<Vec<_>>()
+    );
     for (series, phase) in [(0, 31), (1, 60)] {
         let spikes = |model: &rlad::Model| alarms(model, series, &|point| is_spike(point, phase));
         assert_eq!(spikes(&after), spikes(&model), "no spike is lost in series {series}");

@@ -4,7 +4,6 @@ use rlad::active::Reason;
 use serde::{Deserialize, Serialize};
 
 use super::annotation::Annotated;
-use super::moved::Presence;
 
 /// One row of the log.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,4 +103,16 @@ pub(crate) struct AnsweredQuestion {
     pub(crate) model: Option<String>,
     /// Whether the question was asked once more, to see whether the answer is the same.
     pub(crate) again: bool,
+}
+
+/// Whether the points that an annotation is about are in the data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// All of them.
+    #[default]
+    Whole,
+    /// Some are not there any more, or others stand between them.
+    Part,
+    /// None of them.
+    Gone,
 }

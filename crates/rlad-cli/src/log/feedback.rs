@@ -9,8 +9,7 @@ use rlad::config::{AnswerKind, ExpertsConfig};
 use rlad::{Answer, Query, Series, Session};
 
 use super::annotation::{Annotated, allowed};
-use super::entry::LoggedAnnotation;
-use super::moved::Presence;
+use super::entry::{LoggedAnnotation, Presence};
 use super::state::AnnotationState;
 
 /// The context in which answers are read.

@@ -6,8 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params};
 
-use super::entry::{AnsweredQuestion, Entry, LogAction, LoggedAnnotation};
-use super::moved::Presence;
+use super::entry::{AnsweredQuestion, Entry, LogAction, LoggedAnnotation, Presence};
 use super::schema;
 
 /// Marks the file as ours in its header: `rlad` in ASCII.

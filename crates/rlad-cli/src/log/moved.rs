@@ -5,19 +5,7 @@ use std::collections::BTreeMap;
 use rlad::Series;
 
 use super::annotation::Annotated;
-use super::entry::{Entry, LogAction, LoggedAnnotation};
-
-/// Whether the points that an annotation is about are in the data.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Presence {
-    /// All of them.
-    #[default]
-    Whole,
-    /// Some are not there any more, or others stand between them.
-    Part,
-    /// None of them.
-    Gone,
-}
+use super::entry::{Entry, LogAction, LoggedAnnotation, Presence};
 
 /// Puts the annotations of entries where their series and their times are in the data.
 pub(crate) fn move_to(entries: &mut [(i64, Entry)], series: &[Series], index: &BTreeMap<String, usize>) {
@@ -54,10 +42,10 @@ fn moved(logged: &mut LoggedAnnotation, series: &Series) -> Presence {
     let mut n_left = 0;
     for span in spans_of(&mut logged.annotation) {
         let (first, last) = (span.first as i64 + shift, span.last as i64 + shift);
+        let (first, last) = (first.max(kept.start as i64), last.min(kept.end as i64 - 1));
         // What lies outside is left as a span that ends before it begins, and taken out below.
-        span.first = first.max(kept.start as i64) as usize;
-        span.last = last.min(kept.end as i64 - 1).max(0) as usize;
-        n_left += usize::from(span.first <= span.last);
+        (span.first, span.last) = if first <= last { (first as usize, last as usize) } else { (1, 0) };
+        n_left += usize::from(first <= last);
     }
     if n_left == 0 {
         return Presence::Gone;

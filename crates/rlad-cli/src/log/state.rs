@@ -3,8 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::entry::{Entry, LogAction, LoggedAnnotation};
-use super::moved::Presence;
+use super::entry::{Entry, LogAction, LoggedAnnotation, Presence};
 
 /// Which annotations hold, worked out from the entries in their order.
 #[derive(Clone, Debug, Default)]

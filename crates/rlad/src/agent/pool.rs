@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rand::{Rng, RngExt};
 
-use crate::config::StateConfig;
+use crate::config::{DriftConfig, StateConfig};
 use crate::data::label::Label;
 use crate::data::label_overrides::{LabelOverrides, point_hash};
 use crate::data::series::{Part, Series};
@@ -71,6 +71,10 @@ pub(crate) struct KnownEcdfs {
     pub(crate) ecdfs: EcdfsBySeries,
     /// Of each series, the timestamps of the first and the last point that they count.
     pub(crate) seen: BTreeMap<String, (i64, i64)>,
+    /// How they go on.
+    pub(crate) drift: DriftConfig,
+    /// A point of more than this mean surprisal is rare, in nats.
+    pub(crate) rare: f64,
 }
 
 impl Pool {
@@ -84,7 +88,7 @@ impl Pool {
     }
 
     /// The pool of the given part of each series, over data that follow others: the edges of the distributions stay, and those of a
-    /// series whose first points left go on counting.
+    /// series go on counting.
     ///
     /// # Errors
     /// [`Error::Empty`] without training points; [`Error::Channels`] if the series differ in their number of channels.
@@ -187,21 +191,24 @@ impl Pool {
         self.edges = edges;
     }
 
-    /// The ecdfs of the features of each series by the edges that are known. A series whose first points are not there any more adds
-    /// those that it did not count before.
+    /// The ecdfs of the features of each series: of a known one those that are known, with the points that came since, save what is rare and
+    /// has not stayed for `drift.absorb_days`; of another all of its points, by the edges that are known.
     fn go_on_with_ecdfs(&mut self, data: &[Series], known: &KnownEcdfs) {
         let n_features = self.n_features;
         for (series, data) in self.series.iter_mut().zip(data) {
             let rows =
                 |points: Range<usize>| &series.encoded.rows()[points.start * n_features..points.end * n_features];
-            let lost = known.seen.get(&series.name).filter(|(first, _)| *first < series.counted_from);
-            series.ecdfs = match lost {
+            series.ecdfs = match known.seen.get(&series.name) {
                 None => Ecdfs::fit(known.ecdfs.edges(), rows(series.training.clone())),
                 Some(&(first, last)) => {
                     let times = &data.timestamps()[..series.training.end];
                     let new = times.partition_point(|time| *time <= last).max(series.training.start);
-                    series.counted_from = first;
-                    known.ecdfs.of(&series.name).counted_on(rows(new..series.training.end))
+                    let n_to_absorb = known.drift.points_to_absorb(data.clock());
+                    // What stayed before the new points counts for them.
+                    let before = new.saturating_sub(2 * n_to_absorb as usize).max(series.training.start);
+                    series.counted_from = series.counted_from.min(first);
+                    let ecdfs = known.ecdfs.of(&series.name);
+                    ecdfs.counted_on(rows(before..new), rows(new..series.training.end), n_to_absorb, known.rare)
                 }
             };
         }

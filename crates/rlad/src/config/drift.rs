@@ -66,8 +66,13 @@ impl DriftConfig {
         let points = |days: f64| days * clock.slots_per_day().unwrap_or(POINTS_PER_DAY) as f64;
         (self.memory_days > 0.0).then(|| LearningOn {
             n_remembered: points(self.memory_days).max(FEWEST_POINTS) as u32,
-            n_to_absorb: points(self.absorb_days) as u32,
+            n_to_absorb: self.points_to_absorb(clock),
         })
+    }
+
+    /// For how many points what is rare in a series has to stay until it counts.
+    pub(crate) fn points_to_absorb(&self, clock: Clock) -> u32 {
+        (self.absorb_days * clock.slots_per_day().unwrap_or(POINTS_PER_DAY) as f64) as u32
     }
 
     /// What is left of a weight after some nanoseconds, in `[0, 1]`.

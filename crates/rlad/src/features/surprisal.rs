@@ -124,14 +124,29 @@ impl Ecdfs {
         Self::of_more(edges, counts, rows)
     }
 
-    /// The same with more rows of a fitted series, shape `[n, n_features]`. Where there are too many points for a count, all are halved.
-    pub(crate) fn counted_on(self, rows: &[f32]) -> Self {
+    /// The same with more rows of a fitted series, shape `[n, n_features]`. What is more surprising than `rare` on the mean, in nats, is left
+    /// out until it has outnumbered the rest by `n_to_absorb` points; `before` are the rows before them, of which this is known. Where
+    /// there are too many points for a count, all are halved.
+    pub(crate) fn counted_on(self, before: &[f32], rows: &[f32], n_to_absorb: u32, rare: f64) -> Self {
+        let n_features = self.edges.n_features().max(1);
+        let mut memory = Memory::new(LearningOn { n_remembered: u32::MAX, n_to_absorb }, rare);
+        let mut surprisals = Vec::with_capacity(n_features);
+        let mut takes_in = |row: &[f32]| {
+            surprisals.clear();
+            self.push(row, &mut surprisals);
+            memory.takes_in(self.mean(&surprisals))
+        };
+        before.chunks_exact(n_features).for_each(|row| _ = takes_in(row));
+        let taken: Vec<f32> = rows.chunks_exact(n_features).filter(|row| takes_in(row)).flatten().copied().collect();
+        if taken.is_empty() {
+            return self;
+        }
         let mut counts = self.fitted_counts().to_vec();
-        let n_points = counts.iter().take(N_BINS).sum::<f32>() + (rows.len() / self.edges.n_features().max(1)) as f32;
-        if !rows.is_empty() && n_points > MOST_POINTS / 2.0 {
+        let n_points = counts.iter().take(N_BINS).sum::<f32>() + (taken.len() / n_features) as f32;
+        if n_points > MOST_POINTS / 2.0 {
             counts.iter_mut().for_each(|count| *count /= 2.0);
         }
-        Self::of_more(self.edges, counts, rows)
+        Self::of_more(self.edges, counts, &taken)
     }
 
     fn of_more(edges: Arc<Edges>, mut counts: Vec<f32>, rows: &[f32]) -> Self {

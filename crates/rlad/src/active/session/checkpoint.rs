@@ -279,7 +279,8 @@ impl CheckpointRecord {
         names.sort();
         let ecdfs = EcdfsBySeries::from_tensors(n_features, n_channels, names, &named)?;
         let seen = self.extents.iter().map(|extent| (extent.name.clone(), (extent.first, extent.last))).collect();
-        Ok(Some(KnownEcdfs { ecdfs, seen }))
+        let rare = if self.config.agent.has_prior() { self.config.agent.prior.even_surprisal() } else { f64::INFINITY };
+        Ok(Some(KnownEcdfs { ecdfs, seen, drift: self.config.drift.clone(), rare }))
     }
 
     /// The members by the tensors of the file.

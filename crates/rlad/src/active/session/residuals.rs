@@ -1,7 +1,8 @@
 //! The residual of each series ([`Residual`]), by the answers about what the detector did there in use.
 //!
 //! A question is chosen by its score, which is in the model, so the choice does no harm. The scores are those of the member that did not
-//! learn from the answer: no answer is counted twice.
+//! learn from the answer: no answer is counted twice. Only alarms speak: what is said of them is about what the detector does. An anomaly
+//! that it missed mostly looks usual, and would raise all that looks usual; trees learn from it with the round.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +15,8 @@ use crate::agent::score::Prediction;
 use crate::data::label::{Answer, Label};
 use crate::features::tree_row::{TreeRows, n_tree_features};
 
-/// Of an answer the point that was asked about speaks, and so many more of its span, as far as they are alarms: the end of an event, where
-/// nothing is to be seen any more, says nothing of what looks like it.
+/// Of an answer the point that was asked about speaks, and so many more of its span.
 const POINTS_OF_ANSWER: usize = 4;
-/// Nor does an anomaly that the detector is so sure is none, in nats: what looks like it is usual.
-const UNSEEN: f64 = -3.0;
 /// The residual of a series rests on the last so many answers about it.
 const MOST_ANSWERS: usize = 32;
 
@@ -81,6 +79,7 @@ impl Session {
         let mut rows = TreeRows::new();
         self.pool.tree_rows(&at, &mut rows);
         let of_members = self.agent.predictions(&self.pool, &at);
+        let (means, first_open) = (means(&of_members), self.next_id());
         let times = self.series[series].timestamps();
         let last = times[self.pool.series_end(series).max(1) - 1];
         let threshold = self.threshold();
@@ -89,13 +88,14 @@ impl Session {
             .iter()
             .zip(rows)
             .enumerate()
-            .filter_map(|(i, (Spokesman { point, label, was_asked }, row))| {
-                let score = of_members[fold((series, *point), of_members.len())][i].score;
-                let is_anomaly = *label == Label::Anomaly;
-                let speaks = if *was_asked { !is_anomaly || score > UNSEEN } else { score > threshold };
-                speaks.then(|| Observation {
+            .filter_map(|(i, (Spokesman { question, point, label }, row))| {
+                // Of an answer that is not yet learned from, all members may judge.
+                let of_fold = fold((series, *point), of_members.len());
+                let is_learned = *question < first_open;
+                let score = if is_learned { of_members[of_fold][i].score } else { means[i].score };
+                (score > threshold).then(|| Observation {
                     score,
-                    is_anomaly,
+                    is_anomaly: *label == Label::Anomaly,
                     weight: self.config.drift.fade(last.saturating_sub(times[*point])),
                     signed: signed_surprisals(row).collect(),
                 })
@@ -107,9 +107,9 @@ impl Session {
 /// A point that may speak for an answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Spokesman {
+    question: u64,
     point: usize,
     label: Label,
-    was_asked: bool,
 }
 
 /// The points that may speak for an answer: the one that was asked about, and others of its span, evenly over it.
@@ -122,7 +122,7 @@ fn spokesmen(query: &Query, answer: &Answer) -> Vec<Spokesman> {
     points.extend((0..POINTS_OF_ANSWER.min(n)).map(|i| span.first + (2 * i + 1) * n / (2 * POINTS_OF_ANSWER.min(n))));
     points.sort_unstable();
     points.dedup();
-    let spokesman = |point| Spokesman { point, label: span.label, was_asked: point == query.point };
+    let spokesman = |point| Spokesman { question: query.id, point, label: span.label };
     points.into_iter().map(spokesman).collect()
 }
 
@@ -139,7 +139,7 @@ mod tests {
         let points: Vec<usize> = spokesmen(&query, &long).iter().map(|spokesman| spokesman.point).collect();
         assert_eq!(points, [15, 17, 25, 35, 45]);
         let one = Answer::Spans(vec![span(17, 17, Label::Normal)]);
-        assert_eq!(spokesmen(&query, &one), [Spokesman { point: 17, label: Label::Normal, was_asked: true }]);
+        assert_eq!(spokesmen(&query, &one), [Spokesman { question: 0, point: 17, label: Label::Normal }]);
         assert_eq!(spokesmen(&query, &Answer::Unsure), []);
     }
 }
