@@ -213,6 +213,9 @@ mod tests {
             format!("{error:#}").replace(&*path.to_string_lossy(), "e.csv")
         };
         let told = [error("series,start\na,1\n"), error("series,start,end\na,noon,3600\n")];
-        insta::assert_snapshot!(told.join("\n"), @"");
+        insta::assert_snapshot!(told.join("\n"), @r"
+        `e.csv` is not events as `rlad detect --events` writes them: line 2: expected `series`, `start` and `end`, but `end` is missing
+        cannot use `e.csv`, line 2: expected a time as `0` is one of the series `a`, found `noon`
+        ");
     }
 }

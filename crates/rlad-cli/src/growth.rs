@@ -21,7 +21,8 @@ pub(crate) fn sentences(growth: &Growth, series: &[Series]) -> Vec<String> {
     ));
     if !growth.ended_series.is_empty() {
         let ended = &growth.ended_series;
-        all.push(format!("{} not there any more: {}", count(ended.len(), "series"), named(ended)));
+        let are = if ended.len() == 1 { "is" } else { "are" };
+        all.push(format!("{} {are} not there any more: {}", count(ended.len(), "series"), named(ended)));
     }
     if !growth.out_of_range.is_empty() {
         let left = &growth.out_of_range;
@@ -83,6 +84,13 @@ mod tests {
         };
         let lines: Vec<String> =
             [&growth, &all].into_iter().flat_map(|growth| sentences(growth, std::slice::from_ref(&series))).collect();
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        the data have grown by 24 new points; the next questions are about what is new
+        the data have grown by 1,440 new points, among them 7 new series: `host-1`, `host-2`, `host-3`, `host-4`, `host-5`, …; the next questions are about what is new
+        1 series is not there any more: `old`
+        1 series left the range that it was trained on: `db`
+        3 answers are about points that are not there any more; the detector still learns from what was said
+        the values under 1 answer are others now: `cpu` 1970-01-01 10:00 to 13:00; the answers stand, look at them again
+        ");
     }
 }

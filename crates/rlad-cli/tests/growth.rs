@@ -161,7 +161,7 @@ fn what_is_new_is_asked_about_and_told() {
     ]);
     let told = run(&mut command);
     let note = told.lines().find(|line| line.contains("grown")).unwrap().to_owned();
-    insta::assert_snapshot!(note, @"");
+    insta::assert_snapshot!(note, @"note: the data have grown by 2,800 new points; the next questions are about what is new");
     assert_eq!(answers(&dir.join("s")).len(), 26);
     let history = fs::read_to_string(dir.join("s/history.jsonl")).unwrap();
     let last: serde_json::Value = serde_json::from_str(history.lines().last().unwrap()).unwrap();

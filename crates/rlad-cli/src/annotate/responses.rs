@@ -114,8 +114,11 @@ impl LabellingServer {
         };
         let [anomaly, normal, expected] = LABELS.map(of);
         let late = || told(Annotated::Late { spans: [Span { first, last, label: Annotation::Anomaly }] });
-        let late = question.alarm.as_ref().and_then(|_| late());
-        json!({ "anomaly": anomaly, "normal": normal, "expected": expected, "late": late })
+        let mut teaches = json!({ "anomaly": anomaly, "normal": normal, "expected": expected });
+        if question.alarm.is_some() {
+            teaches["late"] = json!(late());
+        }
+        teaches
     }
 
     /// The numbers of points that an annotation teaches to label; nothing of one that labels none.

@@ -105,7 +105,7 @@ fn light_dark_and_phone_have_no_serious_fault_and_nothing_beside_the_screen() {
 }
 
 /// The bytes of a text in base 64.
-fn from_base64(text: &str) -> Vec<u8> {
+pub(crate) fn from_base64(text: &str) -> Vec<u8> {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digits: Vec<u32> = text
         .bytes()

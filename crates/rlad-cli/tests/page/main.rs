@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 #![expect(clippy::print_stderr, reason = "figures are told, not judged")]
 
+mod alarms;
 mod browser;
 mod charts;
 mod expert;
