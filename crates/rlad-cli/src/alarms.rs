@@ -1,11 +1,11 @@
-//! The alarms that `rlad label --alarms` asks about: those of a file of events, or those that the session's detector makes.
+//! The alarms that `rlad label --alarms` asks about: those of a file of events, or those of the detector in use.
 
 use std::path::Path;
 
 use anyhow::Context;
 use rlad::active::AlarmToAsk;
 use rlad::data::{Alarm, NANOS_PER_DAY, TimeFormat};
-use rlad::{Detector, Error, Series, Session};
+use rlad::{Detector, Error, Model, Series, Session};
 use serde_json::Value;
 
 /// Without a file, alarms of so many days before the last point of a series are asked about, where the data did not grow.
@@ -33,13 +33,12 @@ pub(crate) fn of_file(path: &Path, series: &[Series], most: usize) -> anyhow::Re
     Ok(latest(alarms, most))
 }
 
-/// The alarms of the session's detector that nobody answered: among what is new since the data grew, else in the last week of each
-/// series; the last first, at most `most`.
+/// The alarms of the detector in use that nobody answered: among what is new since the session's data grew, else in the last week of
+/// each series; the last first, at most `most`.
 ///
 /// # Errors
 /// Those of scoring.
-pub(crate) fn of_session(session: &Session, most: usize) -> anyhow::Result<Vec<AlarmToAsk>> {
-    let detector = session.detector();
+pub(crate) fn of_detector(detector: &Model, session: &Session, most: usize) -> anyhow::Result<Vec<AlarmToAsk>> {
     let mut alarms: Vec<(i64, AlarmToAsk)> = Vec::new();
     for (at, series) in session.series().iter().enumerate() {
         let training = session.training(at);

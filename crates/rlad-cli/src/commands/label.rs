@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use rlad::data::DataSet;
-use rlad::{Config, Series, Session};
+use rlad::{Config, Model, Series, Session};
 use serde_json::json;
 
 use crate::advice::Advice;
@@ -115,7 +115,11 @@ fn ask_about_alarms(session: &mut Session, folder: &Folder, events: Option<&Path
     let most = session.config().query.per_round;
     let alarms = match events {
         Some(path) => alarms::of_file(path, session.series(), most)?,
-        None => alarms::of_session(session, most)?,
+        // What was seen in use are the alarms of the detector in the folder: that of the session knows the new points already.
+        None => {
+            let detector = Model::load(folder.file(folder::MODEL)).unwrap_or_else(|_| session.detector());
+            alarms::of_detector(&detector, session, most)?
+        }
     };
     let n = session.ask_about(&alarms)?.len();
     print_notes(&[match n {
