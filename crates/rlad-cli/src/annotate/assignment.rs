@@ -49,6 +49,13 @@ impl LabellingServer {
         if !matches!(state.phase, Phase::Asking | Phase::Learning) || self.settings.experts.reask_fraction <= 0.0 {
             return None;
         }
+        // Alarms come first.
+        let is_open_alarm = |id: &u64| {
+            state.questions.get(id).is_some_and(|question| question.alarm.is_some()) && !state.is_answered(*id)
+        };
+        if state.pending.iter().any(is_open_alarm) {
+            return None;
+        }
         let others_are_there =
             state.last_seen.iter().any(|(other, seen)| other != who && now.duration_since(*seen) < AWAY);
         let n_before = |entry: i64| {

@@ -333,7 +333,9 @@ impl Learner {
             return Ok(());
         }
         let fitted = self.with_the_rest(server, pending)?.map(Arc::new);
-        if let Some(detector) = fitted.as_ref().or(self.detector.as_ref()) {
+        // Where nothing was answered, the one that is there stays: its alarms are those that were seen.
+        let unchanged = || self.detector.as_ref().filter(|_| !self.folder.file(folder::MODEL).exists());
+        if let Some(detector) = fitted.as_ref().or_else(unchanged) {
             let _files = server.files.lock().unwrap_or_else(PoisonError::into_inner);
             self.folder.write_model(detector.to_bytes())?;
         }

@@ -71,26 +71,25 @@ fn an_alarm_is_answered_with_one_key_and_is_quiet_on_the_like_at_once() {
     let mut answered: Vec<(String, bool)> = Vec::new();
     for i in 0..3 {
         let question = ada.next();
+        picture(&ada, &format!("alarm-{i}"));
         let words = "return [...document.querySelectorAll('#answers button.anomaly, #answers button.normal')].filter((button) => !button.hidden).map((button) => button.firstChild.textContent.trim()).join('|')";
         assert_eq!(ada.browser.run(words, &[]), "Right|False alarm|Right, but late");
         let told = server.get(&format!("/api/question/{}?who=ada", question.id))["question"].clone();
         let (first, last) = (told["alarm"]["first"].as_u64().unwrap(), told["alarm"]["last"].as_u64().unwrap());
         ada.browser.wait(&format!("document.getElementById('window').dataset.painted === '{first}-{last}'"));
         let is_backup = (29..39).contains(&(question.point % DAY)) && question.point % 700 <= 692;
-        picture(&ada, &format!("alarm-{i}"));
         let key = match (is_backup, i) {
             (true, _) => "0",
             (false, 2) => "2",
             (false, _) => "a",
         };
+        let model = dir.path().join("s/model.safetensors");
+        let old = fs::read(&model).unwrap();
         let begun = Instant::now();
         ada.answer(key);
         answered.push((key.to_owned(), is_backup));
         if is_backup && answered.iter().filter(|one| one.1).count() == 1 {
-            let model = dir.path().join("s/model.safetensors");
-            let hash = |path: &Path| fs::read(path).unwrap();
-            let old = hash(&model);
-            while hash(&model) == old {
+            while fs::read(&model).unwrap() == old {
                 assert!(begun.elapsed() < Duration::from_secs(20), "the detector knows at once");
                 std::thread::sleep(Duration::from_millis(5));
             }
@@ -103,15 +102,18 @@ fn an_alarm_is_answered_with_one_key_and_is_quiet_on_the_like_at_once() {
         }
     }
     assert!(answered.iter().any(|one| one.1), "a backup was asked about");
-    ada.browser.press(&["p"]);
-    ada.browser.wait("document.getElementById('side').dataset.tab === 'progress'");
+    // The rest of the round, and what the first week in use came to.
+    let series = "document.getElementById('in-use')";
+    while ada.browser.run(&format!("return {series} === null"), &[]) == true {
+        ada.next();
+        ada.answer("n");
+    }
+    let told = ada.browser.run(&format!("return {series}.textContent"), &[]);
+    assert!(told.as_str().unwrap().contains("In use, by week"), "{told}");
     picture(&ada, "alarm-progress");
     drop(server);
-    let kinds: Vec<String> = log(&dir.path().join("s"))
-        .iter()
-        .rev()
-        .take(3)
-        .map(|row| row.annotation["kind"].as_str().unwrap().to_owned())
-        .collect();
-    assert!(kinds.iter().all(|kind| kind == "painted" || kind == "late"), "{kinds:?}");
+    let said: Vec<Value> = log(&dir.path().join("s")).into_iter().skip(40).take(3).map(|row| row.annotation).collect();
+    let kinds: Vec<&str> = said.iter().map(|annotation| annotation["kind"].as_str().unwrap()).collect();
+    let keys: Vec<&str> = answered.iter().map(|one| if one.0 == "2" { "late" } else { "painted" }).collect();
+    assert_eq!(kinds, keys);
 }
