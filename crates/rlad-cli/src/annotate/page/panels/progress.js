@@ -41,6 +41,8 @@ function qualityChart(rounds) {
   return chart;
 }
 
+const dayOf = (until) => (typeof until === "number" ? until.toLocaleString("en") : until.slice(0, 10));
+
 /** The last twelve weeks of use: of each the last line that tells of it. */
 function weeksOf(rounds) {
   const of = (until) => (typeof until === "number" ? until : Math.floor((Date.parse(until) / 86_400_000 + 3) / 7));
@@ -83,11 +85,13 @@ const PARTS = [
     if (weeks.length === 0) return element("div", {});
     const part = element("section", { id: "in-use" }, element("h3", {}, "In use, by week"));
     const share = (value) => (value === null ? "–" : `${(100 * value).toFixed(value < 0.1 ? 1 : 0)} %`);
-    const heads = ["until", "alarms", "of points", "answered", "right", "series out of range"];
-    const rows = weeks.map((week) => element("tr", {}, element("th", { scope: "row" }, timeText(week.until).slice(0, 10)), ...[week.alarms.toLocaleString("en"), share(week.alarm_share), share(week.answered_share), share(week.agreement), share(week.out_of_range_share)].map((text) => element("td", {}, text))));
+    const heads = ["to", "alarms", "answered", "right", "left"];
+    const rows = weeks.map((week) => element("tr", {}, element("th", { scope: "row" }, dayOf(week.until)), ...[week.alarms.toLocaleString("en"), share(week.answered_share), share(week.agreement), share(week.out_of_range_share)].map((text) => element("td", {}, text))));
     part.append(element("table", {}, element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))), element("tbody", {}, ...rows)));
-    const left = weeks.at(-1).out_of_range;
-    if (left.length > 0) part.append(element("p", { class: "note" }, `Out of the range that they were trained on: ${left.slice(0, 5).join(", ")}${left.length > 5 ? ", …" : ""}.`));
+    const last = weeks.at(-1);
+    part.append(element("p", { class: "note" }, `Right: the answers that say what the detector said. Left: the series that left the range of what they were trained on. At the end ${share(last.alarm_share)} of the points were alarms.`));
+    const left = last.out_of_range;
+    if (left.length > 0) part.append(element("p", { class: "note" }, `Left their range: ${left.slice(0, 5).join(", ")}${left.length > 5 ? ", …" : ""}.`));
     return part;
   }],
   ["changed", (server) => server.changed, (server) => {
