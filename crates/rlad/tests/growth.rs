@@ -88,8 +88,11 @@ fn resumed(session: &Session, data: Vec<Series>, more: usize) -> Session {
     Session::resume(Path::new("checkpoint"), &session.checkpoint(), data, questions).unwrap()
 }
 
+/// A place: the name of a series, a step, and labels by step.
+type Places = BTreeSet<(String, usize, Vec<(usize, bool)>)>;
+
 /// Where each answer is: the name of its series, the step that was asked about, and the labels by step.
-fn places(session: &Session) -> BTreeSet<(String, usize, Vec<(usize, bool)>)> {
+fn places(session: &Session) -> Places {
     session
         .answered()
         .iter()
@@ -177,9 +180,8 @@ fn a_window_that_moves_loses_no_answer() {
     let before = trained();
     let mut session = resumed(&before, two(500..1_000), 8);
     let kept: BTreeSet<_> = places(&before).into_iter().filter(|place| place.1 >= 500).collect();
-    let steps = |of: &BTreeSet<(String, usize, Vec<(usize, bool)>)>| -> BTreeSet<(String, usize)> {
-        of.iter().map(|place| (place.0.clone(), place.1)).collect()
-    };
+    let steps =
+        |of: &Places| -> BTreeSet<(String, usize)> { of.iter().map(|place| (place.0.clone(), place.1)).collect() };
     assert_eq!(steps(&places(&session)), steps(&kept));
     let growth = session.growth().unwrap();
     assert_eq!(growth.past_answers, before.answered().len() - kept.len());

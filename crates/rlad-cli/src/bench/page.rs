@@ -30,6 +30,9 @@ struct ColumnData {
     digits: usize,
 }
 
+/// A mean, and the deviation over seeds where there are several.
+type MeanAndSpread = (f64, Option<f64>);
+
 #[derive(Debug, Serialize)]
 struct RowData<'a> {
     name: &'a str,
@@ -42,7 +45,7 @@ struct RowData<'a> {
     /// Mean and deviation over seeds, one a column.
     values: Vec<Option<(f64, Option<f64>)>>,
     /// Mean strict F1, delay F1 and false-alarm events of each week of a live suite, with their deviations; empty otherwise.
-    weeks: Vec<[Option<(f64, Option<f64>)>; 3]>,
+    weeks: Vec<[Option<MeanAndSpread>; 3]>,
 }
 
 /// The columns: head, JSON pointer, and whether it is an oracle's. The first two are drawn against questions.

@@ -120,7 +120,7 @@ mod tests {
         let one = series("a", &[0, 1, 2, 3, 4, 10, 16, 17, 23, 31]);
         let half: Part = "0.5..".parse().unwrap();
         assert_eq!(weeks(&one, half).unwrap(), [5..7, 7..9, 9..9, 9..10]);
-        assert_eq!(weeks(&series("b", &[7]), Part::ALL).unwrap(), [0..1]);
+        assert_eq!(weeks(&series("b", &[7]), Part::ALL).unwrap(), std::iter::once(0..1).collect::<Vec<_>>());
         assert_eq!(weeks(&series("b", &[-8, -2, -1]), Part::ALL).unwrap(), [0..2, 2..3], "before 1970");
         let counted = Series::new("c", vec!["v".into()], TimeFormat::Index, vec![0], vec![0.0], None).unwrap();
         let error = weeks(&counted, Part::ALL).unwrap_err().to_string();

@@ -161,7 +161,7 @@ impl Session {
             let feedback = (record.feedback, &record.places_of_feedback[..]);
             session.take_in_moved(record.answered, &record.places, feedback, &record.extents);
         }
-        session.take_in_stored(stored, &record.extents);
+        session.take_in_stored(&stored, &record.extents);
         for (i, (member, mut stored)) in session.agent.members.iter_mut().zip(members).enumerate() {
             let replay = &mut stored.dqn.replay;
             if is_same {

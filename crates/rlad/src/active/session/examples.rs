@@ -15,6 +15,17 @@ use crate::random::{Purpose, stream};
 /// No weight is less than this part of what it was: a point that is asked about has a part in the bins of the trees.
 const LEAST_LEFT: f64 = 1e-3;
 
+/// An answer that labels its point.
+struct Said {
+    /// Its place among the answers.
+    answer: usize,
+    /// The timestamp of the point.
+    time: i64,
+    label: Label,
+    /// What the point looks like (`agent/residual.rs`).
+    signed: Vec<f32>,
+}
+
 impl Session {
     /// The series that a round learns from: all of them, or in a round robin after the warm-up the one whose turn it was.
     fn learned_series(&self) -> Range<usize> {
@@ -75,8 +86,7 @@ impl Session {
         if self.live_since.is_none() || drift.half_life_days == 0.0 || !self.config.agent.learner().has_trees() {
             return left;
         }
-        // Of each series, its answers that label their point: which, when, what, and what the point looks like.
-        let mut of_series: BTreeMap<usize, Vec<(usize, i64, Label, Vec<f32>)>> = BTreeMap::new();
+        let mut of_series: BTreeMap<usize, Vec<Said>> = BTreeMap::new();
         let mut row = TreeRows::new();
         for (i, (query, answer)) in self.answered.iter().enumerate() {
             let at = (query.series, query.point);
@@ -84,15 +94,16 @@ impl Session {
             row.truncate(0);
             self.pool.tree_rows(&[at], &mut row);
             let time = self.series[at.0].timestamps()[at.1];
-            of_series.entry(at.0).or_default().push((i, time, label, signed_surprisals(&row.values).collect()));
+            let signed = signed_surprisals(&row.values).collect();
+            of_series.entry(at.0).or_default().push(Said { answer: i, time, label, signed });
         }
         for answers in of_series.values() {
-            for (i, time, label, signed) in answers {
-                let newer = answers.iter().filter(|newer| newer.1 > *time && newer.2 != *label);
-                let by = |newer: &(usize, i64, Label, Vec<f32>)| {
-                    drift.fade(newer.1 - time).powf(likeness(signed.iter().copied(), &newer.3))
+            for said in answers {
+                let newer = answers.iter().filter(|newer| newer.time > said.time && newer.label != said.label);
+                let by = |newer: &Said| {
+                    drift.fade(newer.time - said.time).powf(likeness(said.signed.iter().copied(), &newer.signed))
                 };
-                left[*i] = newer.map(by).fold(1.0, f64::min).max(LEAST_LEFT) as f32;
+                left[said.answer] = newer.map(by).fold(1.0, f64::min).max(LEAST_LEFT) as f32;
             }
         }
         left

@@ -246,7 +246,7 @@ impl Session {
 
     /// Takes in the labels of a checkpoint whose points are not labelled in the data: those of points that left. `seen`: as in
     /// [`Self::take_in_moved`].
-    pub(super) fn take_in_stored(&mut self, stored: StoredLabels, seen: &[SeriesExtent]) {
+    pub(super) fn take_in_stored(&mut self, stored: &StoredLabels, seen: &[SeriesExtent]) {
         let index: BTreeMap<&str, usize> =
             self.series.iter().enumerate().map(|(at, series)| (series.name(), at)).collect();
         let is_here = |label: &StoredLabel| {

@@ -33,6 +33,9 @@ pub struct AlarmToAsk {
     pub score: f64,
 }
 
+/// An alarm that may be asked about, with its points.
+type CandidateAlarm = (Candidate, Range<usize>);
+
 impl Session {
     /// Makes questions about these alarms those of the round, in place of what the round would ask; none where none of them is
     /// about training points. They count as questions, and raise the budget where it is spent. An alarm whose peak has an answer is
@@ -183,7 +186,7 @@ impl Session {
     }
 
     /// The alarms among the new points of a series, each with its points, and a sample of the other points.
-    fn recent_candidates(&self, series: usize) -> (Vec<(Candidate, Range<usize>)>, Vec<Candidate>) {
+    fn recent_candidates(&self, series: usize) -> (Vec<CandidateAlarm>, Vec<Candidate>) {
         let new = self.recent[series].clone();
         let threshold = self.threshold();
         let scores = self.recent_scores(series);
@@ -224,15 +227,15 @@ impl Session {
 }
 
 /// Alarms of each series, the series with the most alarm points first, one of each in turn; of a series the longest first.
-fn worst_first(alarms: Vec<Vec<(Candidate, Range<usize>)>>) -> Vec<(Candidate, Range<usize>)> {
-    let mut of_series: Vec<(usize, Vec<(Candidate, Range<usize>)>)> = alarms
+fn worst_first(alarms: Vec<Vec<CandidateAlarm>>) -> Vec<CandidateAlarm> {
+    let mut of_series: Vec<(usize, Vec<CandidateAlarm>)> = alarms
         .into_iter()
         .map(|mut alarms| {
             alarms.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then(a.1.start.cmp(&b.1.start)));
             (alarms.iter().map(|alarm| alarm.1.len()).sum(), alarms)
         })
         .collect();
-    of_series.sort_by(|a, b| b.0.cmp(&a.0));
+    of_series.sort_by_key(|one| std::cmp::Reverse(one.0));
     let n_turns = of_series.iter().map(|(_, alarms)| alarms.len()).max().unwrap_or(0);
     let turn = |turn: usize| of_series.iter().filter_map(move |(_, alarms)| alarms.get(turn).cloned());
     (0..n_turns).flat_map(turn).collect()
