@@ -13,12 +13,13 @@ const DAYS: i64 = 7;
 /// The points of a week of a series without timestamps.
 const POINTS_WITHOUT_TIME: usize = 7_000;
 
-/// The alarms of a file of events, as `rlad detect --events` writes it: the last first, at most `most`. Those of series that the data
-/// do not have are left out.
+/// The alarms of a file of events, as `rlad detect --events` writes it, that nobody answered: the last first, at most `most`. Those of
+/// series that the data do not have are left out.
 ///
 /// # Errors
 /// If the file cannot be read, or lacks a column.
-pub(crate) fn of_file(path: &Path, series: &[Series], most: usize) -> anyhow::Result<Vec<AlarmToAsk>> {
+pub(crate) fn of_file(path: &Path, session: &Session, most: usize) -> anyhow::Result<Vec<AlarmToAsk>> {
+    let series = session.series();
     let rows = if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
         json_rows(path)?
     } else {
@@ -28,7 +29,8 @@ pub(crate) fn of_file(path: &Path, series: &[Series], most: usize) -> anyhow::Re
     for (place, row) in rows {
         let Some(at) = series.iter().position(|series| series.name() == row.series) else { continue };
         let alarm = row.alarm(at, &series[at]).with_context(|| format!("cannot use `{}`, {place}", path.display()))?;
-        alarms.extend(alarm.map(|alarm| (series[at].timestamps()[alarm.points.start], alarm)));
+        let is_open = |alarm: &AlarmToAsk| alarm.points.clone().any(|point| !session.has_label(at, point));
+        alarms.extend(alarm.filter(is_open).map(|alarm| (series[at].timestamps()[alarm.points.start], alarm)));
     }
     Ok(latest(alarms, most))
 }
@@ -180,7 +182,7 @@ mod tests {
     #[test]
     fn events_of_a_file_are_alarms_the_last_first() {
         let dir = tempfile::tempdir().unwrap();
-        let series = [hourly("a", 100), hourly("b", 100)];
+        let session = Session::new(rlad::Config::default(), vec![hourly("a", 100), hourly("b", 100)]).unwrap();
         let rows =
             [("a", 36_000, 39_600, "2.5"), ("b", 72_000, 72_000, ""), ("c", 0, 0, "1"), ("a", 720_000, 720_000, "1")];
         let csv: String =
@@ -194,11 +196,11 @@ mod tests {
         {
             let path = dir.path().join(name);
             std::fs::write(&path, text).unwrap();
-            let alarms = of_file(&path, &series, 10).unwrap();
+            let alarms = of_file(&path, &session, 10).unwrap();
             let found: Vec<_> = alarms.iter().map(|alarm| (alarm.series, alarm.points.clone(), alarm.peak)).collect();
             assert_eq!(found, [(1, 20..21, 20), (0, 10..12, 10)], "{name}");
             assert!(alarms[0].score.is_nan() && (alarms[1].score - 2.5).abs() < 1e-12);
-            assert_eq!(of_file(&path, &series, 1).unwrap().len(), 1);
+            assert_eq!(of_file(&path, &session, 1).unwrap().len(), 1);
         }
     }
 
@@ -208,7 +210,8 @@ mod tests {
         let path = dir.path().join("e.csv");
         let error = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            let error = of_file(&path, &[hourly("a", 10)], 10).unwrap_err();
+            let session = Session::new(rlad::Config::default(), vec![hourly("a", 10)]).unwrap();
+            let error = of_file(&path, &session, 10).unwrap_err();
             format!("{error:#}").replace(&*path.to_string_lossy(), "e.csv")
         };
         let told = [error("series,start\na,1\n"), error("series,start,end\na,noon,3600\n")];

@@ -114,7 +114,7 @@ fn ask_about_alarms(session: &mut Session, folder: &Folder, events: Option<&Path
     teach_rest(session, folder)?;
     let most = session.config().query.per_round;
     let alarms = match events {
-        Some(path) => alarms::of_file(path, session.series(), most)?,
+        Some(path) => alarms::of_file(path, session, most)?,
         // What was seen in use are the alarms of the detector in the folder: that of the session knows the new points already.
         None => {
             let detector = Model::load(folder.file(folder::MODEL)).unwrap_or_else(|_| session.detector());
