@@ -49,7 +49,7 @@
 //! | [`baselines`] | the systems that the paper compares with, and the classic detectors |
 //! | [`metrics`] | scores against truth |
 //!
-//! Runnable programs stand in `examples/`: `quickstart`, `custom_oracle`, `stream` and `evaluate`.
+//! Runnable programs stand in `examples/`: `quickstart`, `custom_oracle`, `stream`, `long_run` and `evaluate`.
 //!
 //! # Conventions
 //!

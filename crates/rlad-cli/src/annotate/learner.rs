@@ -98,6 +98,8 @@ impl Learner {
                 let question = ShownQuestion { query: query.clone(), shown, alarm };
                 state.questions.insert(query.id, question);
             }
+            // The labels are those of the questions that are known.
+            state.label_runs = None;
         }
         loop {
             self.allow_more(server)?;
