@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release --example long_run -- 1000 365` takes the number of series and of days; without them it is a short run.
 
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -31,7 +33,7 @@ fn trained() -> rlad::Result<Model> {
         let minutes = 0..2 * MINUTES;
         let times = minutes.clone().map(|minute| minute as i64 * 60 * NANOS_PER_SECOND).collect();
         let values = minutes.clone().map(|minute| value(series, minute)).collect();
-        all.push(Series::new(&format!("{series}"), vec!["value".into()], TimeFormat::Seconds, times, values, None)?);
+        all.push(Series::new(format!("{series}"), vec!["value".into()], TimeFormat::Seconds, times, values, None)?);
         truths.push(Some(Truth::new(minutes.map(|minute| label(series, minute)).collect())));
     }
     let mut config = Config { questions: 40, ..Config::default() };
