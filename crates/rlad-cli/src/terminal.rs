@@ -114,6 +114,9 @@ impl Terminal {
     ) -> Result<Option<Input>> {
         let failed = "cannot use the terminal";
         let mut screen = Screen::new(question.point, question.shown.clone(), question.kind).in_session();
+        if let Some((first, last)) = question.alarm {
+            screen = screen.about_alarm(first, last);
+        }
         loop {
             self.terminal.draw(|frame| draw::question(frame, question, &screen)).context(failed)?;
             loop {
@@ -166,6 +169,7 @@ impl Oracle for Terminal {
             series: question.series,
             point: question.query.point,
             shown: question.shown.clone(),
+            alarm: None,
             kind: question.kind,
             number: question.n_answered + 1,
             budget: question.budget,

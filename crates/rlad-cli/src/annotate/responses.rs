@@ -113,7 +113,7 @@ impl LabellingServer {
             })
         };
         let [anomaly, normal, expected] = LABELS.map(of);
-        let late = || told(Annotated::Late { spans: [Span { first, last, label: Annotation::Anomaly }] });
+        let late = || told(Annotated::late(first, last));
         let mut teaches = json!({ "anomaly": anomaly, "normal": normal, "expected": expected });
         if question.alarm.is_some() {
             teaches["late"] = json!(late());

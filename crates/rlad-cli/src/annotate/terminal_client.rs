@@ -9,6 +9,7 @@ use rlad::data::Annotation;
 use super::actions::AnswerRequest;
 use super::api_error::ApiError;
 use super::server::{LabellingServer, Phase, ShownQuestion};
+use crate::figures::count;
 use crate::log::Annotated;
 use crate::terminal::{Input, Question, Taught, Terminal};
 
@@ -68,6 +69,10 @@ fn ask(terminal: &mut Terminal, server: &Arc<LabellingServer>, who: &str) -> any
                         client.answer(&place, Annotated::expected(first, last), begun)?;
                         continue;
                     }
+                    Some(Input::Late(first, last)) => {
+                        client.answer(&place, Annotated::late(first, last), begun)?;
+                        continue;
+                    }
                     other => other,
                 }
             }
@@ -79,7 +84,8 @@ fn ask(terminal: &mut Terminal, server: &Arc<LabellingServer>, who: &str) -> any
             Some(Input::Back) => client.go(true),
             Some(Input::Forward) => client.go(false),
             Some(Input::Comment(text)) => client.comment(text),
-            Some(Input::Reply(Reply::Answer(_) | Reply::Mark(_)) | Input::ExpectedEvent(..)) | None => {}
+            Some(Input::Reply(Reply::Answer(_) | Reply::Mark(_)) | Input::ExpectedEvent(..) | Input::Late(..))
+            | None => {}
         }
     }
 }
@@ -115,6 +121,9 @@ impl TerminalClient<'_> {
                 own.map_or_else(String::new, |(.., logged)| format!("you answered: {}", in_words(&logged.annotation)));
         } else if place.again {
             remark = "asked once more".to_owned();
+        } else if let Some(alarm) = &question.alarm {
+            let points = count(alarm.len(), "point");
+            remark = format!("an alarm of {points}: a right, n false, e expected, 2 right but late. {remark}");
         }
         if let Some(comment) = &self.comment {
             remark = format!("{remark} [{comment}]");
@@ -123,6 +132,7 @@ impl TerminalClient<'_> {
             series: &self.server.data.series[question.query.series],
             point: question.query.point,
             shown: question.shown.clone(),
+            alarm: question.alarm.as_ref().filter(|_| !place.is_past).map(|alarm| (alarm.start, alarm.end - 1)),
             kind: self.server.settings.kind,
             number: usize::try_from(place.question).unwrap_or(usize::MAX) + 1,
             budget: state.budget,

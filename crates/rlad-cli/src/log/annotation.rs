@@ -66,6 +66,11 @@ impl Annotated {
         Self::Spans { spans: vec![Span { first, last, label: Annotation::Expected }] }
     }
 
+    /// The annotation of an alarm as right and late.
+    pub(crate) const fn late(first: usize, last: usize) -> Self {
+        Self::Late { spans: [Span { first, last, label: Annotation::Anomaly }] }
+    }
+
     /// The mark that it is on a question about `point`.
     pub(crate) fn mark(&self, point: usize) -> Option<Mark> {
         let (span, painted) = match self {

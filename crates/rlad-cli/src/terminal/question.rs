@@ -14,6 +14,8 @@ pub(crate) struct Question<'a> {
     pub(crate) point: usize,
     /// The points that are shown, and may be painted where an answer is a range; `point` is one of them.
     pub(crate) shown: Range<usize>,
+    /// The first and the last point of the alarm that it is about, where it is about one.
+    pub(crate) alarm: Option<(usize, usize)>,
     /// Whether an answer labels one point or a range.
     pub(crate) kind: AnswerKind,
     /// The number of this question among all of the session, from 1.

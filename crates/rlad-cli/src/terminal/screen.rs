@@ -19,6 +19,8 @@ pub(crate) enum Input {
     Reply(Reply),
     /// The first and the last point of an expected event.
     ExpectedEvent(usize, usize),
+    /// The first and the last point of an alarm that was right and late.
+    Late(usize, usize),
     /// To bring back what was taken back last.
     Redo,
     /// To look at the answer before, or at the one after it.
@@ -38,6 +40,8 @@ pub(super) struct Screen {
     range: Option<PaintedRange>,
     /// Whether the keys of a labelling session are there.
     in_session: bool,
+    /// Whether it is about an alarm, whose points are painted at first.
+    is_alarm: bool,
     /// The remark that is being typed.
     pub(super) typed: Option<String>,
     /// Whether the keys are explained.
@@ -64,12 +68,29 @@ impl Screen {
     /// If `point` is not shown.
     pub(super) fn new(point: usize, shown: Range<usize>, kind: AnswerKind) -> Self {
         assert!(shown.contains(&point), "the judged point is shown");
-        Self { point, shown, kind, zoom: 0, range: None, in_session: false, typed: None, help: false, note: None }
+        Self {
+            point,
+            shown,
+            kind,
+            zoom: 0,
+            range: None,
+            in_session: false,
+            is_alarm: false,
+            typed: None,
+            help: false,
+            note: None,
+        }
     }
 
     /// The same screen with the keys of a labelling session.
     pub(super) fn in_session(self) -> Self {
         Self { in_session: true, ..self }
+    }
+
+    /// The same screen of a question about an alarm, whose points are painted.
+    pub(super) fn about_alarm(self, first: usize, last: usize) -> Self {
+        let range = PaintedRange { ends: [first, last], moving: None, last_moved: 1 };
+        Self { range: Some(range), is_alarm: true, ..self }
     }
 
     /// Whether the keys of a labelling session are there.
@@ -136,6 +157,10 @@ impl Screen {
             KeyCode::Char('e') if self.in_session => {
                 let (first, last) = self.painted().unwrap_or((self.point, self.point));
                 return Some(Input::ExpectedEvent(first, last));
+            }
+            KeyCode::Char('2' | 'L') if self.is_alarm => {
+                let (first, last) = self.painted().unwrap_or((self.point, self.point));
+                return Some(Input::Late(first, last));
             }
             KeyCode::Char('y' | 'Z') if self.in_session => return Some(Input::Redo),
             KeyCode::Char('b') if self.in_session => return Some(Input::Back),
@@ -367,5 +392,17 @@ mod tests {
         assert!(type_keys("?").0.help);
         let (screen, outcome) = type_keys("?a");
         assert!(!screen.help && outcome.is_none());
+    }
+
+    #[test]
+    fn the_points_of_an_alarm_are_painted_and_it_may_be_late() {
+        let press = |screen: &mut Screen, key| screen.input(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE));
+        let alarm = || Screen::new(150, 100..200, AnswerKind::Range).in_session().about_alarm(148, 160);
+        assert_eq!(alarm().painted(), Some((148, 160)));
+        assert_eq!(press(&mut alarm(), 'a').map(|input| matches!(input, Input::Reply(_))), Some(true));
+        assert_eq!(press(&mut alarm(), '2'), Some(Input::Late(148, 160)));
+        assert_eq!(press(&mut alarm(), 'e'), Some(Input::ExpectedEvent(148, 160)));
+        let mut question = Screen::new(150, 100..200, AnswerKind::Range).in_session();
+        assert_eq!((press(&mut question, '2'), question.note.is_some()), (None, true), "no alarm is late");
     }
 }
