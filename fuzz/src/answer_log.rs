@@ -67,24 +67,24 @@ pub fn answer_log(bytes: &[u8]) {
         }
         path
     };
-    let Ok(entries) = AnswerLog::open(&path).and_then(|log| log.entries()) else { return };
+    let Ok(mut entries) = AnswerLog::open(&path).and_then(|log| log.entries()) else { return };
+    let data = SESSION.with(|session| session.series().clone());
+    log::moved::move_to(&mut entries, &data, &index_of(&data));
     let state = AnnotationState::of(entries);
     for who in state.experts().keys() {
         (state.next_undo(who), state.next_redo(who));
     }
     let mut session = SESSION.with(Clone::clone);
     let queries = session.query().to_vec();
-    let data = session.series().clone();
     for kind in [AnswerKind::Point, AnswerKind::Range] {
         let (index, experts) = (index_of(&data), ExpertsConfig::default());
         let reading = Reading { series: &data, index: &index, kind, experts: &experts };
         let state = state.until(0);
-        let shown = queries.iter().map(|query| (query, session.shown(query)));
         for (_, _, logged) in state.iter() {
             log::annotation::times(&logged.annotation, &data[0], queries[0].point);
             logged.annotation.as_answer();
         }
-        let Ok(feedback) = reading.feedback(&state, shown) else { continue };
+        let Ok(feedback) = reading.feedback(&state, &session, &queries) else { continue };
         session.clone().teach_all(&feedback).ok();
     }
 }

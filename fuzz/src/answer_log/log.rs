@@ -9,6 +9,8 @@ pub(super) mod entry;
 pub(super) mod feedback;
 #[path = "../../../crates/rlad-cli/src/log/file.rs"]
 pub(super) mod file;
+#[path = "../../../crates/rlad-cli/src/log/moved.rs"]
+pub(super) mod moved;
 #[path = "../../../crates/rlad-cli/src/log/schema.rs"]
 pub(super) mod schema;
 #[path = "../../../crates/rlad-cli/src/log/state.rs"]

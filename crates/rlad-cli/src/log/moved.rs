@@ -25,7 +25,8 @@ fn moved(logged: &mut LoggedAnnotation, series: &Series) -> Presence {
     let first = spans.iter().map(|span| span.first).min().unwrap_or(point);
     let last = spans.iter().map(|span| span.last).max().unwrap_or(point);
     let (from, to) = (times.binary_search(&logged.times.0).ok(), times.binary_search(&logged.times.1).ok());
-    let shift = |now: usize, then: usize| now as i64 - then as i64;
+    // A log may hold any numbers: none of them overflows here.
+    let shift = |now: usize, then: usize| now as i128 - then as i128;
     let (shift, kept) = match (from, to) {
         (None, None) => return Presence::Gone,
         (Some(from), Some(to)) => (shift(from, first), from..to + 1),
@@ -33,16 +34,16 @@ fn moved(logged: &mut LoggedAnnotation, series: &Series) -> Presence {
         (None, Some(to)) => (shift(to, last), times.partition_point(|time| *time < logged.times.0)..to + 1),
     };
     if let Some(question) = &mut logged.question {
-        question.point = (question.point as i64 + shift).clamp(0, times.len() as i64 - 1) as usize;
+        question.point = (question.point as i128 + shift).clamp(0, times.len() as i128 - 1) as usize;
     }
     if spans.is_empty() {
         return Presence::Whole;
     }
-    let is_whole = kept.len() == last + 1 - first;
+    let is_whole = kept.len() as i128 == last as i128 + 1 - first as i128;
     let mut n_left = 0;
     for span in spans_of(&mut logged.annotation) {
-        let (first, last) = (span.first as i64 + shift, span.last as i64 + shift);
-        let (first, last) = (first.max(kept.start as i64), last.min(kept.end as i64 - 1));
+        let (first, last) = (span.first as i128 + shift, span.last as i128 + shift);
+        let (first, last) = (first.max(kept.start as i128), last.min(kept.end as i128 - 1));
         // What lies outside is left as a span that ends before it begins, and taken out below.
         (span.first, span.last) = if first <= last { (first as usize, last as usize) } else { (1, 0) };
         n_left += usize::from(first <= last);
