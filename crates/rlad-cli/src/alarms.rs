@@ -4,12 +4,10 @@ use std::path::Path;
 
 use anyhow::Context;
 use rlad::active::AlarmToAsk;
-use rlad::data::{Alarm, NANOS_PER_DAY, TimeFormat};
+use rlad::data::{Alarm, NANOS_PER_WEEK, TimeFormat};
 use rlad::{Detector, Error, Model, Series, Session};
 use serde_json::Value;
 
-/// Without a file, alarms of so many days before the last point of a series are asked about, where the data did not grow.
-const DAYS: i64 = 7;
 /// The points of a week of a series without timestamps.
 const POINTS_WITHOUT_TIME: usize = 7_000;
 
@@ -69,7 +67,7 @@ fn last_week(series: &Series, end: usize) -> usize {
     let times = &series.timestamps()[..end];
     match (series.time_format(), times.last()) {
         (TimeFormat::Index, _) | (_, None) => end.saturating_sub(POINTS_WITHOUT_TIME),
-        (_, Some(last)) => times.partition_point(|time| *time <= last - DAYS * NANOS_PER_DAY),
+        (_, Some(last)) => times.partition_point(|time| *time <= last.saturating_sub(NANOS_PER_WEEK)),
     }
 }
 
@@ -124,15 +122,17 @@ impl EventRow {
     }
 }
 
+/// The error of a file that holds no events.
+fn no_events(path: &Path, problem: String) -> Error {
+    let expected = "events as `rlad detect --events` writes them".to_owned();
+    Error::Format { path: path.to_owned(), expected, source: Some(problem.into()) }
+}
+
 /// The rows of a CSV file, each with its place.
 fn csv_rows(path: &Path) -> anyhow::Result<Vec<(String, EventRow)>> {
     let text = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     let mut reader = csv::Reader::from_reader(&text[..]);
-    let wrong = |source: String| Error::Format {
-        path: path.to_owned(),
-        expected: "events as `rlad detect --events` writes them".to_owned(),
-        source: Some(source.into()),
-    };
+    let wrong = |problem: String| no_events(path, problem);
     let header = reader.headers().map_err(|error| wrong(error.to_string()))?.clone();
     let mut rows = Vec::new();
     for record in reader.records() {
@@ -148,11 +148,7 @@ fn csv_rows(path: &Path) -> anyhow::Result<Vec<(String, EventRow)>> {
 /// The objects of a JSON array, each with its place.
 fn json_rows(path: &Path) -> anyhow::Result<Vec<(String, EventRow)>> {
     let text = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    let wrong = |source: String| Error::Format {
-        path: path.to_owned(),
-        expected: "events as `rlad detect --events` writes them".to_owned(),
-        source: Some(source.into()),
-    };
+    let wrong = |problem: String| no_events(path, problem);
     let array: Vec<Value> = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
     let mut rows = Vec::new();
     for (i, object) in array.iter().enumerate() {

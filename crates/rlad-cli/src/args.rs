@@ -1,5 +1,6 @@
 //! The command line: commands, flags, and their help.
 
+mod budget;
 mod data;
 mod decision;
 mod examples;
@@ -18,6 +19,7 @@ use serde::de::DeserializeOwned;
 
 use crate::folder;
 
+pub(crate) use self::budget::Budget;
 pub(crate) use self::data::{DataArgs, form_flags};
 pub(crate) use self::decision::DecisionArgs;
 use self::examples::{
@@ -205,38 +207,6 @@ pub(crate) struct ExpertArgs {
     /// Fraction of the questions that the simulated expert answers with `unsure`, in 0..=1
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0, value_parser = fraction)]
     pub(crate) unsure_rate: f64,
-}
-
-/// A number of questions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Budget {
-    /// So many in all.
-    InAll(usize),
-    /// So many more than were answered.
-    More(usize),
-}
-
-impl Budget {
-    /// The questions in all of a session that answered so many.
-    pub(crate) const fn in_all(self, n_answered: usize) -> usize {
-        match self {
-            Self::InAll(n) => n,
-            Self::More(n) => n_answered.saturating_add(n),
-        }
-    }
-}
-
-impl std::str::FromStr for Budget {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let n =
-            |text: &str| text.parse().map_err(|_| format!("expected a number as in `500`, or `+20`, found `{text}`"));
-        match text.strip_prefix('+') {
-            Some(more) => Ok(Self::More(n(more)?)),
-            None => Ok(Self::InAll(n(text)?)),
-        }
-    }
 }
 
 /// The questions of a session.

@@ -37,19 +37,17 @@ impl SessionLog {
     /// Whether the log has answers to questions that the session has not learned from.
     pub(crate) fn has_answers_since(&self, session: &Session) -> bool {
         let first = session.next_question();
-        let state = AnnotationState::of(self.entries.iter().cloned());
-        let mut annotations = state.iter();
-        annotations.any(|(.., logged)| logged.question.as_ref().is_some_and(|question| question.id >= first))
+        self.state(usize::MAX).iter().any(|(.., logged)| answered_since(logged, first).is_some())
     }
 
     /// Makes the questions that the log has answers to those of the session's round, where they are not those that the round would ask:
     /// they were asked before the data grew, or about alarms.
     pub(crate) fn restore_round(&self, session: &mut Session) {
         let first = session.next_question();
-        let state = AnnotationState::of(self.entries.iter().cloned());
+        let state = self.state(usize::MAX);
         let mut asked: Vec<(Query, Range<usize>)> = Vec::new();
         for (_, _, logged) in state.iter() {
-            let Some(question) = logged.question.as_ref().filter(|question| question.id >= first) else { continue };
+            let Some(question) = answered_since(logged, first) else { continue };
             let Some(&series) = self.index.get(&logged.series) else { continue };
             let AnsweredQuestion { id, round, point, reason, score, .. } = *question;
             let query = Query { id, round, series, point, reason, score };
@@ -192,6 +190,11 @@ impl Oracle for LoggedOracle<'_> {
         }
         Ok(reply)
     }
+}
+
+/// The question that an annotation answers, where it is a later one than those before `first`.
+fn answered_since(logged: &LoggedAnnotation, first: u64) -> Option<&AnsweredQuestion> {
+    logged.question.as_ref().filter(|question| question.id >= first)
 }
 
 /// The annotation of a question as the log has it.

@@ -26,5 +26,5 @@ pub use import::{Source, import};
 pub use label::{Annotation, Answer, Label, Labels, Span, Truth, events};
 pub use read::{Catalogue, Columns, DecimalMark, Duplicates, FileForm, ListedSeries, ReadOptions, TimeUnit, read};
 pub use scores::{Event, ScoresWriter, SeriesScores, read_scores, write_events, write_scores};
-pub use series::{Clock, NANOS_PER_DAY, NANOS_PER_SECOND, Part, Series, TimeFormat};
+pub use series::{Clock, NANOS_PER_DAY, NANOS_PER_SECOND, NANOS_PER_WEEK, Part, Series, TimeFormat, is_named};
 pub use write::{write_dataset, write_file};

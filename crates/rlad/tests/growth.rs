@@ -223,6 +223,22 @@ fn values_that_changed_under_an_answer_are_told() {
 }
 
 #[test]
+fn an_answer_whose_point_lost_its_value_is_kept_as_one_of_the_past() {
+    let before = trained();
+    let (query, _) = before.answered()[0].clone();
+    let mut data = two(0..900);
+    let series = &data[query.series];
+    let mut values = series.values().to_vec();
+    values[query.point] = f64::NAN;
+    let (channels, times) = (series.channels().to_vec(), series.timestamps().to_vec());
+    data[query.series] = Series::new(series.name(), channels, TimeFormat::Seconds, times, values, None).unwrap();
+    let session = resumed(&before, data.clone(), 0);
+    assert_eq!((session.growth().unwrap().past_answers, session.n_answered()), (1, before.n_answered()));
+    let again = resumed(&session, data, 0);
+    assert!(again.checkpoint() == session.checkpoint(), "and it goes on");
+}
+
+#[test]
 fn data_that_have_nothing_in_common_are_refused() {
     let session = trained();
     let other = vec![part_of("z", 31, 0..900)];

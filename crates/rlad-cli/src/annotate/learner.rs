@@ -37,8 +37,8 @@ pub(crate) struct Learner {
     history: Vec<Value>,
     detector: Option<Arc<Model>>,
     has_finished: bool,
-    /// The answers about alarms of the round that the detector knows.
-    n_adapted: usize,
+    /// The answers about alarms of the round that the detector knows: the question and the entry of each.
+    adapted: Vec<(u64, i64)>,
 }
 
 /// The next step of the learner.
@@ -47,8 +47,8 @@ enum Next {
     Stop,
     /// Learn from all of this.
     Teach(Vec<Feedback>),
-    /// Adapt the detector to the answers about alarms so far.
-    Adapt(Vec<(u64, Answer)>),
+    /// Adapt the detector to the answers about alarms so far, by their entries, and to the others of the round.
+    Adapt(Vec<(u64, i64)>, Vec<(u64, Answer)>),
     /// Make the detector.
     Finish,
     /// More questions are allowed.
@@ -64,7 +64,7 @@ impl Learner {
         ends: bool,
     ) -> anyhow::Result<Self> {
         let history = rounds_before(&folder, &session)?;
-        Ok(Self { session, folder, check, ends, history, detector: None, has_finished: false, n_adapted: 0 })
+        Ok(Self { session, folder, check, ends, history, detector: None, has_finished: false, adapted: Vec::new() })
     }
 
     /// Asks and learns until the program ends, or the budget is spent where that is the end. Returns what the training came
@@ -111,10 +111,14 @@ impl Learner {
                     return Ok(None);
                 }
                 Next::AskMore => self.has_finished = false,
-                Next::Adapt(answers) => self.adapt(server, &pending, &answers)?,
+                Next::Adapt(about_alarms, answers) => {
+                    self.adapted = about_alarms;
+                    self.adapt(server, &pending, &answers)?;
+                }
                 Next::Teach(feedback) => {
                     let detector = self.teach(server, &feedback)?;
-                    (self.has_finished, self.n_adapted) = (false, 0);
+                    self.has_finished = false;
+                    self.adapted.clear();
                     self.compare(server, &pending, Arc::new(detector));
                 }
                 Next::Finish => {
@@ -200,11 +204,10 @@ impl Learner {
                 server.notify();
                 return Ok(Next::Teach(feedback));
             }
-            let about_alarms =
-                pending.iter().filter(|query| query.reason == Reason::Alarm && state.is_answered(query.id));
-            if self.detector.is_some() && about_alarms.count() > self.n_adapted {
+            let about_alarms = state.answers_about_alarms(pending);
+            if self.detector.is_some() && about_alarms != self.adapted {
                 let feedback = self.feedback(server, &state, pending)?;
-                return Ok(Next::Adapt(answers_to(pending, feedback)));
+                return Ok(Next::Adapt(about_alarms, answers_to(pending, feedback)));
             }
             drop(log);
             if pending.is_empty() && state.budget > self.session.config().questions {
@@ -229,7 +232,6 @@ impl Learner {
         answers: &[(u64, Answer)],
     ) -> anyhow::Result<()> {
         let is_answered = |query: &&Query| answers.iter().any(|(id, _)| *id == query.id);
-        self.n_adapted = pending.iter().filter(|query| query.reason == Reason::Alarm).filter(is_answered).count();
         let detector = Arc::new(self.session.detector_after(answers));
         {
             let _files = server.files.lock().unwrap_or_else(PoisonError::into_inner);
@@ -396,6 +398,12 @@ fn answers_to(queries: &[Query], feedback: Vec<Feedback>) -> Vec<(u64, Answer)> 
 }
 
 impl State {
+    /// Of the questions about alarms that have an answer, each with its last entry.
+    fn answers_about_alarms(&self, pending: &[Query]) -> Vec<(u64, i64)> {
+        let alarms = pending.iter().filter(|query| query.reason == Reason::Alarm);
+        alarms.filter_map(|query| Some((query.id, self.annotations.answers_to(query.id).last()?.0))).collect()
+    }
+
     /// The round that learns from the last entry.
     fn latest_taught(&self) -> Option<usize> {
         self.annotations.latest_first().next().map(|(_, entry)| entry.taught)

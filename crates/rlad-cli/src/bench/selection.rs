@@ -1,6 +1,6 @@
 //! The series of a suite: some of a data set by name, and each as a data set of its own.
 
-use rlad::data::DataSet;
+use rlad::data::{DataSet, is_named};
 
 use super::suite::SuiteData;
 use crate::advice::Advice;
@@ -14,14 +14,14 @@ pub(crate) fn select(data: DataSet, suite: &SuiteData) -> anyhow::Result<DataSet
         return Ok(data);
     }
     let names: Vec<&str> = data.series.iter().map(|series| series.name()).collect();
-    if let Some(pattern) = suite.series.iter().find(|pattern| !names.iter().any(|name| matches(pattern, name))) {
+    if let Some(pattern) = suite.series.iter().find(|pattern| !names.iter().any(|name| is_named(pattern, name))) {
         return Err(Advice::error(
             format!("no series of the data is named `{pattern}`, which the suite takes"),
             "give the data that the suite is made for, or change its `data.series`".to_owned(),
         ));
     }
-    let is_named = |name: &str| suite.series.is_empty() || suite.series.iter().any(|pattern| matches(pattern, name));
-    let mut named: Vec<&str> = names.into_iter().filter(|name| is_named(name)).collect();
+    let is_taken = |name: &str| suite.series.is_empty() || suite.series.iter().any(|pattern| is_named(pattern, name));
+    let mut named: Vec<&str> = names.into_iter().filter(|name| is_taken(name)).collect();
     named.sort_unstable();
     let n = suite.n_series.unwrap_or(named.len());
     if n > named.len() {
@@ -46,17 +46,6 @@ pub(crate) fn each_alone(data: &DataSet) -> Vec<DataSet> {
         one
     };
     data.iter().map(alone).collect()
-}
-
-/// Whether a name is one that a pattern means; `*` stands for any characters, none included.
-fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((before, after)) => name.strip_prefix(before).is_some_and(|rest| {
-            let ends = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
-            ends.into_iter().any(|at| matches(after, &rest[at..]))
-        }),
-    }
 }
 
 /// Whether any point of the data is labelled as an anomaly.
@@ -103,7 +92,7 @@ mod tests {
             ("**", "", true),
             ("real/*", "unreal/x", false),
         ] {
-            assert_eq!(matches(pattern, name), means, "{pattern} {name}");
+            assert_eq!(is_named(pattern, name), means, "{pattern} {name}");
         }
     }
 

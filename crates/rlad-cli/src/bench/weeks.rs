@@ -3,12 +3,9 @@
 use std::ops::Range;
 
 use rlad::Label;
-use rlad::data::{NANOS_PER_DAY, Part, TimeFormat, events};
+use rlad::data::{NANOS_PER_WEEK, Part, TimeFormat, events};
 use rlad::metrics::{EvaluateOptions, Joined, JoinedSeries, Quality, ScoredSeries};
 use rlad::{Error, Series};
-
-/// The length of a week, in nanoseconds.
-const WEEK: i64 = 7 * NANOS_PER_DAY;
 
 /// The points of each week of a part of a series: those whose time is in `[t0 + 7 d · w, t0 + 7 d · (w + 1))`, where `t0` is the time
 /// of the first point of the part. A week of a gap is empty, and begins where the next one does.
@@ -26,7 +23,7 @@ pub(super) fn weeks(series: &Series, part: Part) -> rlad::Result<Vec<Range<usize
     let points = series.part(part);
     let times = &series.timestamps()[points.clone()];
     let (Some(first), Some(last)) = (times.first(), times.last()) else { return Ok(Vec::new()) };
-    let week_of = |time: i64| time.abs_diff(*first) / WEEK.unsigned_abs();
+    let week_of = |time: i64| time.abs_diff(*first) / NANOS_PER_WEEK.unsigned_abs();
     let start_of = |week: u64| points.start + times.partition_point(|time| week_of(*time) < week);
     Ok((0..=week_of(*last)).map(|week| start_of(week)..start_of(week + 1)).collect())
 }
@@ -108,6 +105,7 @@ mod tests {
     use rlad::metrics::join;
 
     use super::*;
+    use rlad::data::NANOS_PER_DAY;
 
     fn series(name: &str, days: &[i64]) -> Series {
         let times: Vec<i64> = days.iter().map(|day| day * NANOS_PER_DAY).collect();

@@ -24,6 +24,7 @@
     strategy: "the detector was least sure of it",
     random: "drawn at random",
     alarm: "an alarm of the detector in use",
+    review: "the detector speaks against its first answer",
   };
 
   // The list of series.

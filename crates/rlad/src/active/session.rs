@@ -76,7 +76,8 @@ pub struct RoundSummary {
     pub agreement: Option<f64>,
     /// The quality to be expected; `None` with too few random questions to say.
     pub expected: Option<ExpectedQuality>,
-    /// How the detector did over the points that are new since the data grew, before this round was learned; `None` where none are.
+    /// How the detector did over the points that are new since the data grew, before this round was learned; `None` where the round asked
+    /// about none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_use: Option<InUse>,
 }
@@ -362,13 +363,13 @@ impl Session {
             self.converged(loss)?;
         }
         let mean_probability = if n_steps > 0 { None } else { self.last_mean_probability() };
-        Ok(self.model(agent, mean_probability))
+        Ok(self.model(agent, mean_probability, &self.residuals))
     }
 
     /// The detector that the last round left, as it stands.
     #[must_use]
     pub fn detector(&self) -> Model {
-        self.model(self.agent.clone(), self.last_mean_probability())
+        self.model(self.agent.clone(), self.last_mean_probability(), &self.residuals)
     }
 
     /// What the last round found, which the agent as it stands would find again.
@@ -377,7 +378,7 @@ impl Session {
     }
 
     /// `mean_probability`: that of this agent over the sample of training points, where it is known.
-    fn model(&self, agent: Agent, mean_probability: Option<f64>) -> Model {
+    fn model(&self, agent: Agent, mean_probability: Option<f64>, residuals: &BTreeMap<usize, Residual>) -> Model {
         let ecdfs = self.ecdfs_by_series();
         let mean_probability = mean_probability
             .unwrap_or_else(|| self.mean_probability(&means(&agent.predictions(&self.pool, &self.sample()))));
@@ -393,26 +394,25 @@ impl Session {
             n_labelled_points: self.labels.iter().map(Labels::len).sum(),
             mean_probability,
             evidence: self.evidence(),
-            residuals: self.named_residuals(),
+            residuals: self.by_name(residuals),
             lineage: self.lineage(),
             trained_until: self.trained_until(),
         };
         self.with_calendar(Model::new(agent.into_scorers(), record, ecdfs))
     }
 
-    fn named_residuals(&self) -> BTreeMap<String, Residual> {
+    /// Residuals by the names of their series.
+    fn by_name(&self, residuals: &BTreeMap<usize, Residual>) -> BTreeMap<String, Residual> {
         let named =
             |(series, residual): (&usize, &Residual)| (self.series[*series].name().to_owned(), residual.clone());
-        self.residuals.iter().map(named).collect()
+        residuals.iter().map(named).collect()
     }
 
     /// The detector that the last round left, with what these answers to questions of the round say of their series too
     /// (`drift.series_deviation`, `drift.alike_deviation`). It costs next to nothing: what the answers teach beside that comes with the round.
     #[must_use]
     pub fn detector_after(&self, answers: &[(u64, Answer)]) -> Model {
-        let mut model = self.clone();
-        model.residuals = self.residuals_with(answers);
-        model.detector()
+        self.model(self.agent.clone(), self.last_mean_probability(), &self.residuals_with(answers))
     }
 
     /// The share of what was learned that counts, in `[0, 1]`; 0 without a prior.

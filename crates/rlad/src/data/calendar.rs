@@ -15,7 +15,7 @@ use csv::{ReaderBuilder, StringRecord, Trim, WriterBuilder};
 
 use self::rule::Rule;
 use super::read::read_timestamp;
-use super::series::{Clock, NANOS_PER_DAY, Series};
+use super::series::{Clock, NANOS_PER_DAY, Series, is_named};
 use super::write::write_file;
 use crate::error::{Error, Result};
 
@@ -196,7 +196,7 @@ impl Calendar {
     #[must_use]
     pub fn of(&self, series: &str, clock: Clock) -> SeriesCalendar {
         let mut of_series = SeriesCalendar::default();
-        for entry in self.entries.iter().filter(|entry| matches_name(&entry.series, series)) {
+        for entry in self.entries.iter().filter(|entry| entry.series.is_empty() || is_named(&entry.series, series)) {
             match &entry.rule {
                 Some(rule) if clock.has_days => of_series.rules.push((entry.times, rule.clone())),
                 Some(_) => {}
@@ -285,23 +285,6 @@ fn end_of(column: &str, text: &str) -> std::result::Result<Option<End>, String> 
         .map_err(|trouble| format!("expected {} in `{column}`, found `{text}`", trouble.expected()))?;
     let is_date = text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok();
     Ok(Some(End { nanos, index: text.parse().ok(), is_date }))
-}
-
-/// Whether a name is as a pattern says, in which `*` stands for any text; an empty one says nothing.
-fn matches_name(pattern: &str, name: &str) -> bool {
-    if pattern.is_empty() {
-        return true;
-    }
-    let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
-    let Some(mut name) = name.strip_prefix(first) else { return false };
-    let mut parts: Vec<&str> = rest.split('*').collect();
-    let last = parts.pop().unwrap_or_default();
-    for part in parts {
-        // The first place of each part leaves most room for the others.
-        let Some(at) = name.find(part) else { return false };
-        name = &name[at + part.len()..];
-    }
-    name.ends_with(last)
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ use crate::error::{Error, Result};
 pub const NANOS_PER_SECOND: i64 = 1_000_000_000;
 /// Nanoseconds in a day.
 pub const NANOS_PER_DAY: i64 = 86_400 * NANOS_PER_SECOND;
+/// Nanoseconds in a week.
+pub const NANOS_PER_WEEK: i64 = 7 * NANOS_PER_DAY;
 
 /// How the timestamps of a series are written, so that scores are written the same way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -350,6 +352,21 @@ impl std::fmt::Display for Part {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}..{}", self.from, self.to)
     }
+}
+
+/// Whether a series' name is as a pattern says, in which `*` stands for any text, none included.
+#[must_use]
+pub fn is_named(pattern: &str, name: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(mut name) = name.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        // The first place of each part leaves most room for the others.
+        let Some(at) = name.find(part) else { return false };
+        name = &name[at + part.len()..];
+    }
+    name.ends_with(last)
 }
 
 #[cfg(test)]

@@ -2,9 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::data::series::NANOS_PER_DAY;
-
-const NANOS_PER_WEEK: i64 = 7 * NANOS_PER_DAY;
+use crate::data::series::NANOS_PER_WEEK;
 
 /// A budget of `n` events in any window of time: a week, or longer where it is less than one a week.
 ///
@@ -97,7 +95,7 @@ mod tests {
 
     use super::*;
 
-    const DAY: i64 = NANOS_PER_DAY;
+    const DAY: i64 = crate::data::series::NANOS_PER_DAY;
 
     /// Which candidates of one point, each with its day, open an event.
     fn opened(per_week: f64, candidates: &[(i64, f64)]) -> Vec<bool> {

@@ -9,10 +9,13 @@
 //! all; both ECDFs count, the smaller one doubled; and the score is the mean, not the largest of three sums. Of several channels the odds
 //! are averaged: what one of a hundred channels shows is not lost among the others.
 
+mod memory;
 mod swap;
 
 use std::sync::Arc;
 
+pub(crate) use self::memory::LearningOn;
+use self::memory::Memory;
 use crate::models::tensor_file::Tensor;
 
 /// The bins of a feature.
@@ -75,48 +78,6 @@ enum Counts {
     Running { prior: Arc<Vec<f32>>, own: Box<[u16]>, memory: Memory },
 }
 
-/// How long running distributions remember.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Memory {
-    /// What a point of the prior weighs now, in `(0, 1]`.
-    prior_weight: f32,
-    /// The series' own points since the start, or since they were halved last, what was left then among them.
-    n_own: u32,
-    /// As many points of its own a series has at most: then they and the prior are halved.
-    n_most: u32,
-    /// The rare points that came and did not yet count, less the usual ones that came since, at least 0.
-    n_rare: u32,
-    /// What is rare does not count until it has been so for as many points; 0 where every point counts.
-    n_to_absorb: u32,
-    /// A point of more than this mean surprisal is rare, in nats.
-    rare: f64,
-}
-
-/// How many points running distributions remember, and when what is rare begins to count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LearningOn {
-    /// What was known weighs as so many points, and a series' own are as many at most; at least 1.
-    pub(crate) n_remembered: u32,
-    /// What is rare counts once it has been so for as many points.
-    pub(crate) n_to_absorb: u32,
-}
-
-impl Memory {
-    const fn new(LearningOn { n_remembered, n_to_absorb }: LearningOn, rare: f64) -> Self {
-        Self { prior_weight: 1.0, n_own: 0, n_most: n_remembered, n_rare: 0, n_to_absorb, rare }
-    }
-
-    /// Whether a point counts that is so surprising.
-    fn takes_in(&mut self, surprisal: f64) -> bool {
-        if surprisal <= self.rare {
-            self.n_rare = self.n_rare.saturating_sub(1);
-            return true;
-        }
-        self.n_rare = (self.n_rare + 1).min(self.n_to_absorb);
-        self.n_rare == self.n_to_absorb
-    }
-}
-
 impl Ecdfs {
     /// Those of the rows of a series, shape `[n, n_features]`.
     pub(crate) fn fit(edges: Arc<Edges>, rows: &[f32]) -> Self {
@@ -134,7 +95,7 @@ impl Ecdfs {
         let mut takes_in = |row: &[f32]| {
             surprisals.clear();
             self.push(row, &mut surprisals);
-            memory.takes_in(self.mean(&surprisals))
+            memory.takes_in(|| self.mean(&surprisals))
         };
         before.chunks_exact(n_features).for_each(|row| _ = takes_in(row));
         let taken: Vec<f32> = rows.chunks_exact(n_features).filter(|row| takes_in(row)).flatten().copied().collect();
@@ -186,9 +147,9 @@ impl Ecdfs {
     pub(crate) fn push_next(&mut self, row: &[f32], out: &mut Vec<f32>) {
         let begin = out.len();
         self.push(row, out);
-        let surprisal = self.mean(&out[begin..]);
-        if let Counts::Running { own, memory, .. } = &mut self.counts
-            && memory.takes_in(surprisal)
+        let (Self { edges, counts }, surprisals) = (self, &out[begin..]);
+        if let Counts::Running { own, memory, .. } = counts
+            && memory.takes_in(|| mean_of_channels(surprisals, edges.n_channels))
         {
             if memory.n_own >= memory.n_most {
                 own.iter_mut().for_each(|count| *count /= 2);
@@ -197,7 +158,7 @@ impl Ecdfs {
             }
             memory.n_own += 1;
             for ((feature, value), own) in row.iter().enumerate().zip(own.as_chunks_mut::<N_BINS>().0) {
-                let bin = self.edges.bin(feature, *value);
+                let bin = edges.bin(feature, *value);
                 if own[bin] == u16::MAX {
                     own.iter_mut().for_each(|count| *count /= 2);
                 }

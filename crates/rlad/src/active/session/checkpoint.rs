@@ -162,6 +162,8 @@ impl Session {
             session.take_in_moved(record.answered, &record.places, feedback, &record.extents);
         }
         session.take_in_stored(&stored, &record.extents);
+        let series = Arc::clone(&session.series);
+        let index: BTreeMap<&str, usize> = series.iter().enumerate().map(|(at, series)| (series.name(), at)).collect();
         for (i, (member, mut stored)) in session.agent.members.iter_mut().zip(members).enumerate() {
             let replay = &mut stored.dqn.replay;
             if is_same {
@@ -177,10 +179,10 @@ impl Session {
             } else {
                 // What the data do not hold any more has no state to learn from.
                 let times = tensors.get(&format!("{i}.replay_times")).map_or(&[][..], |(_, times)| times);
-                let find = |series: usize, time: i64| {
-                    let name = &record.extents.get(series)?.name;
-                    let at = session.series.iter().position(|series| series.name() == name)?;
-                    let point = session.series[at].timestamps().binary_search(&time).ok()?;
+                let find = |then: usize, time: i64| {
+                    let name = &record.extents.get(then)?.name;
+                    let at = *index.get(name.as_str())?;
+                    let point = series[at].timestamps().binary_search(&time).ok()?;
                     session.pool.series[at].training.contains(&point).then_some((at, point))
                 };
                 let kept =

@@ -1,7 +1,7 @@
 //! A session over data that grow: later points, new series, series that ended, a window that moved on. What was answered stays its
 //! series' and its time's; the points of the data are counted anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -128,12 +128,17 @@ fn hash(series: &Series, spans: &[(usize, usize)]) -> u64 {
     points.fold(0, |so_far: u64, point| crate::random::mix(so_far ^ point_hash(series, point)))
 }
 
-/// The points of the spans of an answer.
-fn points_of(answer: &Answer) -> Vec<(usize, usize)> {
+/// The first and the last points of the spans of an answer.
+fn ends_of(answer: &Answer) -> Vec<(usize, usize)> {
     match answer {
-        Answer::Spans(spans) => spans.iter().map(|span| (span.first, span.last)).collect(),
+        Answer::Spans(spans) => ends(spans),
         Answer::Unsure | Answer::Skip => Vec::new(),
     }
+}
+
+/// The first and the last points of spans.
+fn ends<L>(spans: &[Span<L>]) -> Vec<(usize, usize)> {
+    spans.iter().map(|span| (span.first, span.last)).collect()
 }
 
 impl Session {
@@ -161,7 +166,7 @@ impl Session {
     /// Where each answer belongs, in order.
     pub(super) fn places(&self) -> Vec<Place> {
         let place = |(query, answer): &(Query, Answer)| {
-            Place::new(&self.series[query.series], query.point, &points_of(answer), &self.shown(query))
+            Place::new(&self.series[query.series], query.point, &ends_of(answer), &self.shown(query))
         };
         self.answered.iter().map(place).collect()
     }
@@ -172,10 +177,10 @@ impl Session {
         let place = |item: &Feedback| match item {
             Feedback::Answer { question, answer } => {
                 let query = queries.get(question)?;
-                Some(Place::new(&self.series[query.series], query.point, &points_of(answer), &self.shown(query)))
+                Some(Place::new(&self.series[query.series], query.point, &ends_of(answer), &self.shown(query)))
             }
             Feedback::Unprompted { series, spans } => {
-                let points: Vec<(usize, usize)> = spans.iter().map(|span| (span.first, span.last)).collect();
+                let points = ends(spans);
                 let first = points.iter().map(|span| span.0).min()?;
                 Some(Place::new(&self.series[*series], first, &points, &(first..first + 1)))
             }
@@ -218,19 +223,18 @@ impl Session {
             growth.changed.extend(changed.map(|moved| moved.as_changed(Some(query.id))));
             self.take_in(query, answer);
         }
+        let here: BTreeSet<u64> = self.answered.iter().map(|(query, _)| query.id).collect();
         let mut kept = Vec::with_capacity(feedback.len());
         for (item, place) in feedback.into_iter().zip(places_of_feedback) {
             let Some(moved) = self.find(place, &index) else { continue };
             match item {
                 Feedback::Answer { question, answer } => {
-                    if self.answered.iter().any(|(query, _)| query.id == question) {
+                    if here.contains(&question) {
                         kept.push(Feedback::Answer { question, answer: moved_answer(answer, &moved) });
                     }
                 }
                 Feedback::Unprompted { spans, .. } => {
-                    let of =
-                        |&(i, (first, last)): &(usize, (usize, usize))| Span { first, last, label: spans[i].label };
-                    let spans = moved.spans.iter().map(of).collect();
+                    let spans = moved.put(&spans);
                     kept.push(Feedback::Unprompted { series: moved.series, spans });
                     growth.changed.extend(moved.is_changed.then(|| moved.as_changed(None)));
                 }
@@ -288,9 +292,12 @@ impl Session {
         stored
     }
 
+    /// Where an answer is now; `None` where its point is not there, or has no value any more.
     fn find(&self, place: &Place, index: &BTreeMap<String, usize>) -> Option<Moved> {
         let at = *index.get(&place.series)?;
-        place.find(at, &self.series[at], &self.pool.series[at].training)
+        let moved = place.find(at, &self.series[at], &self.pool.series[at].training)?;
+        // What lost its value is no point that can be asked about.
+        self.pool.has((at, moved.point)).then_some(moved)
     }
 
     /// The data beside those of a checkpoint. What is new is what is asked about first.
@@ -314,6 +321,11 @@ impl Session {
 }
 
 impl Moved {
+    /// The spans that are still there, where they are now.
+    fn put<L: Copy>(&self, spans: &[Span<L>]) -> Vec<Span<L>> {
+        self.spans.iter().map(|&(i, (first, last))| Span { first, last, label: spans[i].label }).collect()
+    }
+
     fn as_changed(&self, question: Option<u64>) -> ChangedAnswer {
         let first = self.spans.iter().map(|span| span.1.0).min().unwrap_or(self.point);
         let last = self.spans.iter().map(|span| span.1.1).max().unwrap_or(self.point);
@@ -323,7 +335,8 @@ impl Moved {
 
 /// An answer with its spans where they are now.
 fn moved_answer(answer: Answer, moved: &Moved) -> Answer {
-    let Answer::Spans(spans) = answer else { return answer };
-    let of = |&(i, (first, last)): &(usize, (usize, usize))| Span { first, last, label: spans[i].label };
-    Answer::Spans(moved.spans.iter().map(of).collect())
+    match answer {
+        Answer::Spans(spans) => Answer::Spans(moved.put(&spans)),
+        Answer::Unsure | Answer::Skip => answer,
+    }
 }

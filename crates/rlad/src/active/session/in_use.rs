@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Session;
-use crate::active::query::Reason;
+use crate::active::query::{Query, Reason};
 use crate::agent::pool::PoolPoint;
 use crate::data::label::{Label, events};
 use crate::random::{Purpose, stream};
@@ -16,7 +16,7 @@ const N_LOOKED_AT: usize = 1_000;
 /// Of fewer new points, or fewer before, nothing is said.
 const FEWEST: usize = 20;
 
-/// How the detector did over the points that came since the session's data grew, before it learned from what was answered about them.
+/// How the detector did over the points that came since the session's data grew, before it learned from a round of answers about them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct InUse {
     /// The timestamp of the last new point of all series: nanoseconds since 1970, or an index.
@@ -38,8 +38,12 @@ pub struct InUse {
 }
 
 impl Session {
-    /// How the detector did over the new points; `None` where there are none.
+    /// How the detector did over the new points; `None` where there are none, or the round asked about none of them.
     pub(super) fn in_use(&self) -> Option<InUse> {
+        let is_new = |query: &Query| self.recent.get(query.series).is_some_and(|new| new.contains(&query.point));
+        if !self.answered.iter().any(|(query, _)| query.round == self.round && is_new(query)) {
+            return None;
+        }
         let points: usize = self.recent.iter().map(std::ops::Range::len).sum();
         let until = self.recent.iter().zip(self.series.iter()).filter(|(new, _)| !new.is_empty());
         let until = until.map(|(new, series)| series.timestamps()[new.end - 1]).max()?;
@@ -60,7 +64,7 @@ impl Session {
         let said: Vec<bool> = self
             .answered
             .iter()
-            .filter(|(query, _)| self.recent[query.series].contains(&query.point) && query.reason != Reason::Review)
+            .filter(|(query, _)| is_new(query) && query.reason != Reason::Review)
             .filter_map(|(query, answer)| {
                 Some((query.score > threshold) == (answer.label_at(query.point)? == Label::Anomaly))
             })

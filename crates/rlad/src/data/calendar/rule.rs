@@ -3,9 +3,8 @@
 use jiff::civil::Date;
 
 use crate::data::read::civil;
-use crate::data::series::{NANOS_PER_DAY, NANOS_PER_SECOND};
+use crate::data::series::{NANOS_PER_DAY, NANOS_PER_SECOND, NANOS_PER_WEEK};
 
-const WEEK: i64 = 7 * NANOS_PER_DAY;
 const MINUTE: i64 = 60 * NANOS_PER_SECOND;
 /// 1970 begins on a Thursday, three days after a Monday.
 const FIRST_DAY: i64 = 3 * NANOS_PER_DAY;
@@ -78,7 +77,9 @@ impl Rule {
         };
         match self.every {
             Every::Day { from, to } => is_in((from, to), of_day),
-            Every::Week { from, to } => is_in((from, to), (local.rem_euclid(WEEK) + FIRST_DAY).rem_euclid(WEEK)),
+            Every::Week { from, to } => {
+                is_in((from, to), (local.rem_euclid(NANOS_PER_WEEK) + FIRST_DAY).rem_euclid(NANOS_PER_WEEK))
+            }
             Every::Month { day, from, to } if from < to => {
                 (from..to).contains(&of_day) && civil(local).date().day() == day
             }
@@ -115,8 +116,8 @@ fn weekly(text: &str) -> Result<Every, String> {
             (from, to)
         }
     };
-    let to = if to > WEEK { to - WEEK } else { to };
-    if from % WEEK == to % WEEK && (from, to) != (0, WEEK) {
+    let to = if to > NANOS_PER_WEEK { to - NANOS_PER_WEEK } else { to };
+    if from % NANOS_PER_WEEK == to % NANOS_PER_WEEK && (from, to) != (0, NANOS_PER_WEEK) {
         return Err(format!("expected a stretch that ends at another time than it begins, found `{text}`"));
     }
     Ok(Every::Week { from, to })

@@ -35,7 +35,7 @@ fn a_stretch_ends_before_its_end_and_a_date_is_a_whole_day() {
 #[test]
 fn names_are_as_their_pattern_says() {
     for (pattern, name, matches) in [
-        ("", "anything", true),
+        ("", "anything", false),
         ("*", "", true),
         ("web", "web", true),
         ("web", "web-1", false),
@@ -48,8 +48,10 @@ fn names_are_as_their_pattern_says() {
         ("[x]*", "[x]y", true),
         ("*.?", "a.b", false),
     ] {
-        assert_eq!(matches_name(pattern, name), matches, "`{pattern}` and `{name}`");
+        assert_eq!(is_named(pattern, name), matches, "`{pattern}` and `{name}`");
     }
+    let of_all = Calendar::parse(Path::new("c"), "series,from,to\n,1970-01-01,1970-01-02\n").unwrap();
+    assert!(of_all.contains("anything", 0), "a row without a series is about every one");
 }
 
 #[test]
