@@ -171,6 +171,32 @@ pub enum Error {
         /// The model's.
         found: String,
     },
+    /// Bytes are no state of a stream, or not the one that was written.
+    #[error("the bytes are no state of a stream: expected {expected}, found {found}")]
+    StreamBytes {
+        /// What was expected, such as a checksum.
+        expected: String,
+        /// What stands there.
+        found: String,
+    },
+    /// The state of a stream was written by another version of the format.
+    #[error("the state of a stream has format version {found}, but this program reads version {expected}")]
+    StreamVersion {
+        /// The version that this library reads.
+        expected: u16,
+        /// The version of the bytes.
+        found: u16,
+    },
+    /// The state of a stream is that of another model.
+    #[error("the state of series `{series}` is that of a stream of model {expected}, but model {found} is given")]
+    StreamModel {
+        /// The series.
+        series: String,
+        /// The hash of the model that the state was made with.
+        expected: String,
+        /// The hash of the model that was given.
+        found: String,
+    },
     /// A model or checkpoint was written by another version of the format.
     #[error("`{}` has format version {found}, but this program reads version {expected}", path.display())]
     Version {
@@ -318,6 +344,11 @@ impl Error {
                  `monthly 1 00:00-06:00` or `yearly 12-24..12-26`"
             }
             Self::Swap { .. } => "train the model with the same `state` settings, or begin a new stream with it",
+            Self::StreamBytes { .. } => "restore the bytes from a copy, or begin a new stream",
+            Self::StreamVersion { .. } => "begin a new stream, or use the version that wrote the bytes",
+            Self::StreamModel { .. } => {
+                "restore the stream with the model that it was made with, and then `Stream::swap` it"
+            }
             Self::Empty { .. } => "data are `.csv` and `.parquet` files with at least one row under their header",
             Self::Version { .. } => "train again, or use the version that wrote the file",
             Self::Damaged { .. } => "restore the file from a copy, or train again",

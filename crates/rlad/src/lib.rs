@@ -49,7 +49,7 @@
 //! | [`baselines`] | the systems that the paper compares with, and the classic detectors |
 //! | [`metrics`] | scores against truth |
 //!
-//! Runnable programs stand in `examples/`: `quickstart`, `custom_oracle`, `stream`, `long_run` and `evaluate`.
+//! Runnable programs stand in `examples/`: `quickstart`, `custom_oracle`, `stream`, `long_run`, `fleet` and `evaluate`.
 //!
 //! # Conventions
 //!
@@ -59,6 +59,7 @@
 
 pub mod active;
 mod agent;
+mod archive;
 #[cfg(feature = "baselines")]
 pub mod baselines;
 pub mod config;

@@ -78,6 +78,15 @@ pub struct SeriesCalendar {
     rules: Vec<((i64, i64), Rule)>,
 }
 
+impl SeriesCalendar {
+    /// The memory that it takes, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.stretches.capacity() * size_of::<(i64, i64)>()
+            + self.rules.capacity() * size_of::<((i64, i64), Rule)>()
+    }
+}
+
 /// An end of a stretch as it is read.
 struct End {
     nanos: i64,

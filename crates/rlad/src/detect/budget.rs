@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::archive::{Archive, Misfit};
 use crate::data::series::NANOS_PER_WEEK;
 
 /// A budget of `n` events in any window of time: a week, or longer where it is less than one a week.
@@ -44,6 +45,31 @@ impl Budget {
         (self.opened, self.peaks, self.candidate) = (before.opened, before.peaks, before.candidate);
     }
 
+    /// The memory that it takes on the heap, in bytes.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.opened.capacity() * size_of::<i64>() + self.peaks.capacity() * size_of::<Peak>()
+    }
+
+    /// What it counted so far; its size is no part of the bytes.
+    pub(super) fn archive(&mut self, archive: &mut Archive<'_>) -> Result<(), Misfit> {
+        let n_opened = archive.len(self.opened.len())?;
+        self.opened.resize(n_opened, 0);
+        self.opened.iter_mut().try_for_each(|opened| archive.i64(opened))?;
+        let n_peaks = archive.len(self.peaks.len())?;
+        self.peaks.resize(n_peaks, Peak { timestamp: 0, score: 0.0, n_above: 0 });
+        for peak in &mut self.peaks {
+            archive.i64(&mut peak.timestamp)?;
+            archive.f64(&mut peak.score)?;
+            let mut n_above = peak.n_above as u64;
+            archive.u64(&mut n_above)?;
+            peak.n_above = usize::try_from(n_above).map_err(|_| Misfit("a smaller number"))?;
+        }
+        archive.option(&mut self.candidate, Default::default, |(timestamp, peak), archive| {
+            archive.i64(timestamp)?;
+            archive.f64(peak)
+        })
+    }
+
     /// Whether a candidate may open an event at a point, whose score is part of its peak from then on.
     pub(super) fn opens(&mut self, timestamp: i64, score: f64) -> bool {
         let begin = timestamp.saturating_sub(self.window);
@@ -76,7 +102,7 @@ impl Budget {
     pub(super) fn end(&mut self) {
         let Some((timestamp, score)) = self.candidate.take() else { return };
         for peak in &mut self.peaks {
-            peak.n_above += usize::from(score >= peak.score);
+            peak.n_above = peak.n_above.saturating_add(usize::from(score >= peak.score));
         }
         self.peaks.retain(|peak| peak.n_above < self.n);
         self.peaks.push_back(Peak { timestamp, score, n_above: 0 });

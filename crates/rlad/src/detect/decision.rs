@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::budget::Budget;
+use crate::archive::{Archive, Misfit};
 use crate::config::{DecisionConfig, Direction, Length};
 use crate::data::alarm::Alarm;
 use crate::data::calendar::SeriesCalendar;
@@ -27,10 +28,10 @@ use crate::features::expected::{Deviation, Expected};
 #[derive(Clone, Debug)]
 pub(crate) struct Decider {
     thresholds: Thresholds,
-    rule: Option<Rule>,
+    rule: Option<Box<Rule>>,
     n_hold: u32,
     merge_within: Length,
-    budget: Option<Budget>,
+    budget: Option<Box<Budget>>,
     /// The points in a row that call, up to the last one.
     n_in_row: u32,
     /// Whether these are alarms.
@@ -64,15 +65,17 @@ impl Decider {
     pub(crate) fn new(config: &DecisionConfig, thresholds: Thresholds, clock: Clock, n_channels: usize) -> Self {
         Self {
             thresholds,
-            rule: config.needs_expected().then(|| Rule {
-                expected: Expected::new(clock, n_channels),
-                direction: config.direction,
-                min_deviation: config.min_deviation,
-                min_relative_deviation: config.min_relative_deviation,
+            rule: config.needs_expected().then(|| {
+                Box::new(Rule {
+                    expected: Expected::new(clock, n_channels),
+                    direction: config.direction,
+                    min_deviation: config.min_deviation,
+                    min_relative_deviation: config.min_relative_deviation,
+                })
             }),
             n_hold: config.hold.points(clock).max(1),
             merge_within: config.merge_within,
-            budget: (config.alarms_per_week > 0.0).then(|| Budget::new(config.alarms_per_week)),
+            budget: (config.alarms_per_week > 0.0).then(|| Box::new(Budget::new(config.alarms_per_week))),
             n_in_row: 0,
             is_open: false,
             last_alarm: None,
@@ -95,9 +98,43 @@ impl Decider {
             (None, _) => {}
         }
         if let (Some(budget), Some(known)) = (&mut self.budget, before.budget) {
-            budget.go_on_from(known);
+            budget.go_on_from(*known);
         }
         Some(Self { n_in_row: before.n_in_row, is_open: before.is_open, last_alarm: before.last_alarm, ..self })
+    }
+
+    /// Whether it follows expected values.
+    pub(crate) const fn follows_expected(&self) -> bool {
+        self.rule.is_some()
+    }
+
+    /// The memory that it takes on the heap, in bytes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let rule = self.rule.as_ref().map_or(0, |rule| size_of::<Rule>() + rule.expected.heap_bytes());
+        let budget = self.budget.as_ref().map_or(0, |budget| size_of::<Budget>() + budget.heap_bytes());
+        rule + budget + self.calendar.as_ref().map_or(0, |calendar| calendar.bytes())
+    }
+
+    /// What was decided so far; settings and calendar are no part of the bytes. `expected`: those of another decision, which followed them
+    /// where this one does not.
+    pub(crate) fn archive(&mut self, archive: &mut Archive<'_>, expected: Option<&mut Expected>) -> Result<(), Misfit> {
+        archive.u32(&mut self.n_in_row)?;
+        archive.flag(&mut self.is_open)?;
+        archive.option(&mut self.last_alarm, Default::default, |(n_since, last), archive| {
+            archive.u32(n_since)?;
+            archive.i64(last)
+        })?;
+        // What these settings have no use for is passed over, and what they have no past of begins anew.
+        let mut has_budget = self.budget.is_some();
+        archive.flag(&mut has_budget)?;
+        if has_budget {
+            self.budget.as_deref_mut().unwrap_or(&mut Budget::new(1.0)).archive(archive)?;
+        }
+        match (&mut self.rule, expected) {
+            (Some(rule), _) => rule.expected.archive(archive),
+            (None, Some(expected)) => expected.archive(archive),
+            (None, None) => Ok(()),
+        }
     }
 
     /// Takes in a point before the first one that is decided about: what is expected later rests on it.

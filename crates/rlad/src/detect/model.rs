@@ -307,7 +307,7 @@ impl Model {
 
     /// The distributions of the features of a series before its first point that is scored.
     pub(crate) fn ecdfs(&self, series: &str, clock: Clock) -> Ecdfs {
-        let ecdfs = self.ecdfs_by_series.of(series);
+        let ecdfs = self.ecdfs_by_series.shared(series);
         let Config { drift, agent, .. } = &*self.record.config;
         match drift.memory(clock) {
             Some(memory) if agent.has_prior() => ecdfs.that_learn_on(memory, agent.prior.even_surprisal()),

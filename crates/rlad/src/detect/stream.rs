@@ -1,5 +1,6 @@
 //! Scores of series point by point, as their points arrive.
 
+mod bytes;
 mod swap;
 
 use std::sync::Arc;
@@ -16,7 +17,8 @@ use crate::features::tree_row::TreeRows;
 /// The state of one series that is scored as it arrives.
 ///
 /// Scores and alarms equal those of the whole series scored at once, bit for bit, but for the labels of experts, which a stream does not
-/// look up. Its memory does not grow, but for the peaks of a week where alarms have a budget. Streams of one model share it.
+/// look up. Its memory is bounded ([`Self::memory_bytes`]), but for the peaks of a week where alarms have a budget. Streams of one model share
+/// it.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -105,6 +107,17 @@ impl Stream {
     #[must_use]
     pub const fn alarm(&self) -> Alarm {
         self.alarm
+    }
+
+    /// The memory that it takes, in bytes: all of it, but for the model, which streams share.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Self>() - size_of::<FeatureState>()
+            + self.features.bytes()
+            + self.name.len()
+            + size_of_val(&*self.window)
+            + self.ecdfs.as_ref().map_or(0, Ecdfs::own_bytes)
+            + self.decider.heap_bytes()
     }
 
     /// Takes in the next point and returns its score; `None` where every value is missing (NaN or infinite).

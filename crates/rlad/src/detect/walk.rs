@@ -43,7 +43,7 @@ impl<'a> Walk<'a> {
         let name = series.name();
         Self {
             features: FeatureState::new(&state.features, series.clock(), series.n_channels(), &model.scale(name)),
-            ecdfs: model.has_trees().then(|| model.ecdfs(name, series.clock())),
+            ecdfs: model.has_trees().then(|| model.ecdfs(name, series.clock()).with_table()),
             n_features: model.record.shape.n_features,
             n_steps: state.n_steps,
             next: 0,

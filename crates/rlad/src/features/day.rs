@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::trailing::Summary;
+use crate::archive::{Archive, Misfit};
 
 /// The number of blocks in a day.
 const N_BLOCKS: usize = 24;
@@ -12,7 +13,7 @@ const N_BLOCKS: usize = 24;
 pub(super) struct Day {
     n_slots: i64,
     newest: i64,
-    blocks: Vec<Block>,
+    blocks: Box<[Block]>,
     /// The sums of all blocks but the newest, made at the first question for them.
     #[serde(skip)]
     others: Option<Others>,
@@ -43,7 +44,7 @@ struct Others {
 impl Day {
     /// A day of `n_slots` slots, at least [`N_BLOCKS`].
     pub(super) fn new(n_slots: i64) -> Self {
-        Self { n_slots, newest: i64::MIN, blocks: vec![Block::default(); N_BLOCKS], others: None }
+        Self { n_slots, newest: i64::MIN, blocks: vec![Block::default(); N_BLOCKS].into(), others: None }
     }
 
     /// Forgets what is a day old at a slot.
@@ -117,7 +118,23 @@ impl Day {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.blocks.capacity() * size_of::<Block>()
+        size_of_val(&*self.blocks)
+    }
+
+    pub(super) fn archive(&mut self, archive: &mut Archive<'_>) -> Result<(), Misfit> {
+        archive.i64(&mut self.newest)?;
+        for block in &mut self.blocks {
+            let mut n = block.n as u32;
+            archive.u32(&mut n)?;
+            block.n = n as f32;
+            if n > 0 {
+                for number in [&mut block.mean, &mut block.squares, &mut block.min, &mut block.max] {
+                    archive.f32(number)?;
+                }
+            }
+        }
+        self.others = None;
+        Ok(())
     }
 }
 

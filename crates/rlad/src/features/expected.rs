@@ -3,6 +3,7 @@
 use super::running::Spread;
 use super::season::Season;
 use super::trailing::Recent;
+use crate::archive::{Archive, Misfit};
 use crate::data::series::Clock;
 
 /// The last values whose median is the level.
@@ -63,6 +64,17 @@ impl Expected {
         Self { channels: vec![channel; n_channels] }
     }
 
+    /// The memory that it takes on the heap, in bytes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let of_channel = |channel: &Channel| channel.recent.bytes() + channel.season.as_ref().map_or(0, Season::bytes);
+        self.channels.capacity() * size_of::<Channel>() + self.channels.iter().map(of_channel).sum::<usize>()
+    }
+
+    /// What it remembers; clock and channels are those that it was made with.
+    pub(crate) fn archive(&mut self, archive: &mut Archive<'_>) -> Result<(), Misfit> {
+        self.channels.iter_mut().try_for_each(|channel| channel.archive(archive))
+    }
+
     /// Judges a point by those before it, and learns from it. `None` where no channel has a value and one before it.
     pub(crate) fn push(&mut self, timestamp: i64, values: &[f64]) -> Option<Deviation> {
         let mut most: Option<Deviation> = None;
@@ -115,6 +127,15 @@ impl Channel {
         // Of a value that is too far to be measured from the first one, what is expected is known all the same.
         let is_far = (value - origin).abs() > FAR;
         Some((distance, if is_far { origin + (x - off_season) + level } else { value - distance }))
+    }
+
+    fn archive(&mut self, archive: &mut Archive<'_>) -> Result<(), Misfit> {
+        self.season.iter_mut().try_for_each(|season| season.archive(archive))?;
+        archive.option(&mut self.origin, Default::default, |origin, archive| archive.f64(origin))?;
+        archive.f64(&mut self.last)?;
+        self.recent.archive(archive)?;
+        archive.flag(&mut self.is_seasonal)?;
+        self.spread.archive(archive)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::archive::{Archive, Misfit};
+
 /// The typical size of deviations: their power mean of order 1/2, `(mean √|d|)²`, over about the last `memory` of them.
 ///
 /// Deviations weigh alike until `memory` of them were seen, and fade exponentially after that. The square root keeps an
@@ -24,6 +26,11 @@ impl Spread {
     /// The typical size, 0 before the first deviation that is not 0.
     pub(super) fn get(&self) -> f64 {
         self.root * self.root
+    }
+
+    pub(super) fn archive(&mut self, archive: &mut Archive<'_>) -> Result<(), Misfit> {
+        archive.f64(&mut self.root)?;
+        archive.u32(&mut self.n)
     }
 }
 
@@ -60,5 +67,11 @@ impl Level {
     /// Moves the origin that values are measured from.
     pub(super) fn shift(&mut self, by: f64) {
         self.centre -= by;
+    }
+
+    pub(super) fn archive(&mut self, archive: &mut Archive<'_>) -> Result<(), Misfit> {
+        archive.f64(&mut self.centre)?;
+        archive.u32(&mut self.n)?;
+        self.spread.archive(archive)
     }
 }

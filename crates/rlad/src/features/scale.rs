@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::archive::{Archive, Misfit};
 use crate::data::series::Series;
 
 /// The range of each channel that [`Feature::MinMax`](super::Feature::MinMax) scales by: fitted, or the minimum and maximum so far.
@@ -92,6 +93,17 @@ impl Extent {
         // Halves, since the distance of two finite numbers need not be finite.
         let (value, min, max) = (value / 2.0, min / 2.0, max / 2.0);
         if max > min { ((value - min) / (max - min)).clamp(-1.0, 2.0) } else { 0.5 }
+    }
+
+    /// The range so far; one that was fitted is no part of the bytes.
+    pub(super) fn archive(&mut self, archive: &mut Archive<'_>) -> Result<(), Misfit> {
+        if self.is_fitted {
+            return Ok(());
+        }
+        archive.option(&mut self.ends, Default::default, |(min, max), archive| {
+            archive.f64(min)?;
+            archive.f64(max)
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::running::Spread;
+use crate::archive::{Archive, Misfit};
 use crate::data::series::{Clock, NANOS_PER_DAY};
 
 /// The most slots of a daily profile: a clock with more shares them.
@@ -24,11 +25,11 @@ pub(super) struct Season {
     slots_per_day: u64,
     /// Slots of the clock in a slot of the profile.
     width: u64,
-    slots: Vec<Slot>,
-    days: Vec<u8>,
+    slots: Box<[Slot]>,
+    days: Box<[u8]>,
     visit: Visit,
-    week: Vec<f32>,
-    weeks: Vec<u8>,
+    week: Box<[f32]>,
+    weeks: Box<[u8]>,
     hour: Visit,
     /// The typical distance from the profile, at any time of the day.
     spread: Spread,
@@ -69,6 +70,16 @@ pub(super) struct SlotComparison {
     pub(super) days: f64,
 }
 
+impl Visit {
+    fn archive(&mut self, archive: &mut Archive<'_>) -> Result<(), Misfit> {
+        archive.i64(&mut self.id)?;
+        for number in [&mut self.n, &mut self.residuals, &mut self.root_residuals, &mut self.root_steps] {
+            archive.f64(number)?;
+        }
+        Ok(())
+    }
+}
+
 impl Season {
     /// None where the clock has no days, or a day has fewer than two slots.
     pub(super) fn new(clock: Clock) -> Option<Self> {
@@ -78,11 +89,11 @@ impl Season {
         Some(Self {
             slots_per_day: slots_per_day as u64,
             width: width as u64,
-            slots: vec![Slot::default(); n_slots],
-            days: vec![0; n_slots],
+            slots: vec![Slot::default(); n_slots].into(),
+            days: vec![0; n_slots].into(),
             visit: Visit { id: i64::MIN, ..Visit::default() },
-            week: vec![0.0; HOURS_PER_WEEK],
-            weeks: vec![0; HOURS_PER_WEEK],
+            week: vec![0.0; HOURS_PER_WEEK].into(),
+            weeks: vec![0; HOURS_PER_WEEK].into(),
             hour: Visit { id: i64::MIN, ..Visit::default() },
             spread: Spread::default(),
         })
@@ -203,9 +214,25 @@ impl Season {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Slot>()
-            + self.days.capacity()
-            + self.week.capacity() * size_of::<f32>()
-            + self.weeks.capacity()
+        size_of_val(&*self.slots) + size_of_val(&*self.days) + size_of_val(&*self.week) + size_of_val(&*self.weeks)
+    }
+
+    /// Slots and hours that were never left hold nothing.
+    pub(super) fn archive(&mut self, archive: &mut Archive<'_>) -> Result<(), Misfit> {
+        archive.runs(&mut self.days)?;
+        for (slot, days) in self.slots.iter_mut().zip(&self.days).filter(|(_, days)| **days > 0) {
+            archive.f32(&mut slot.level)?;
+            archive.f32(&mut slot.root_step)?;
+            if *days > 1 {
+                archive.f32(&mut slot.root_spread)?;
+            }
+        }
+        archive.runs(&mut self.weeks)?;
+        for (hour, _) in self.week.iter_mut().zip(&self.weeks).filter(|(_, weeks)| **weeks > 0) {
+            archive.f32(hour)?;
+        }
+        self.visit.archive(archive)?;
+        self.hour.archive(archive)?;
+        self.spread.archive(archive)
     }
 }

@@ -13,6 +13,7 @@ use super::scale::{Extent, Scale};
 use super::season::{Season, SlotComparison};
 use super::squash::{Finish, Measured};
 use super::trailing::{Line, Recent, Summary, TOGETHER};
+use crate::archive::{Archive, Misfit};
 use crate::data::series::{Clock, Series};
 
 /// No value goes further from the origin than this.
@@ -29,9 +30,9 @@ pub(crate) const fn n_features(features: &[Feature], n_channels: usize) -> usize
 /// One state belongs to one series and is pushed its points in time order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FeatureState {
-    features: Vec<Feature>,
+    features: Box<[Feature]>,
     clock: Clock,
-    channels: Vec<Channel>,
+    channels: Box<[Channel]>,
 }
 
 impl FeatureState {
@@ -46,7 +47,7 @@ impl FeatureState {
         }
         let extents = scale.extents(n_channels);
         let channels = extents.into_iter().map(|extent| Channel::new(features, clock, extent)).collect();
-        Self { features: features.to_vec(), clock, channels }
+        Self { features: features.into(), clock, channels }
     }
 
     /// Goes on with another scale: its ranges where they are fitted, else the ranges so far, to which one that was fitted belongs.
@@ -95,9 +96,14 @@ impl FeatureState {
     #[must_use]
     pub fn bytes(&self) -> usize {
         size_of::<Self>()
-            + self.features.capacity() * size_of::<Feature>()
-            + self.channels.capacity() * size_of::<Channel>()
+            + size_of_val(&*self.features)
+            + size_of_val(&*self.channels)
             + self.channels.iter().map(Channel::heap_bytes).sum::<usize>()
+    }
+
+    /// What it remembers; features, clock and fitted ranges are those that it was made with.
+    pub(crate) fn archive(&mut self, archive: &mut Archive<'_>) -> Result<(), Misfit> {
+        self.channels.iter_mut().try_for_each(|channel| channel.archive(archive))
     }
 }
 
@@ -112,12 +118,10 @@ struct Channel {
     level: Level,
     step: Spread,
     recent: Recent,
-    /// The lengths of the windows in points, in the order of `recent`.
-    lengths: Vec<u8>,
     day: Option<Day>,
     season: Option<Season>,
     /// Window and running mean of each `residual` feature.
-    residuals: Vec<(u8, f64)>,
+    residuals: Box<[(u8, f64)]>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -168,10 +172,9 @@ impl Channel {
             level: Level::default(),
             step: Spread::default(),
             recent: Recent::new(&lengths, reach),
-            lengths,
             day: features.iter().any(|feature| feature.trailing() == Some(Trailing::Day)).then(|| Day::new(day_slots)),
             season: if features.iter().any(|feature| feature.is_seasonal()) { Season::new(clock) } else { None },
-            residuals,
+            residuals: residuals.into(),
         }
     }
 
@@ -276,8 +279,7 @@ impl Channel {
     /// The summary of a trailing window.
     fn trailing(&self, window: Trailing, point: &Point<'_>) -> Option<Summary> {
         let Trailing::Points(points) = window else { return point.day };
-        let index = self.lengths.iter().position(|&length| length == points);
-        let index = index.expect("each window of a feature is kept");
+        let index = self.recent.index(points).expect("each window of a feature is kept");
         point.windows.get(index).copied().unwrap_or_else(|| self.recent.summaries(point.line, index)[0])
     }
 
@@ -303,10 +305,28 @@ impl Channel {
 
     fn heap_bytes(&self) -> usize {
         self.recent.bytes()
-            + self.lengths.capacity()
             + self.day.as_ref().map_or(0, Day::bytes)
             + self.season.as_ref().map_or(0, Season::bytes)
-            + self.residuals.capacity() * size_of::<(u8, f64)>()
+            + size_of_val(&*self.residuals)
+    }
+
+    fn archive(&mut self, archive: &mut Archive<'_>) -> Result<(), Misfit> {
+        self.extent.archive(archive)?;
+        archive.option(&mut self.origin, Default::default, |origin, archive| archive.f64(origin))?;
+        archive.option(
+            &mut self.last,
+            || Last { value: 0.0, run: 0 },
+            |last, archive| {
+                archive.f64(&mut last.value)?;
+                archive.u32(&mut last.run)
+            },
+        )?;
+        self.level.archive(archive)?;
+        self.step.archive(archive)?;
+        self.recent.archive(archive)?;
+        self.day.iter_mut().try_for_each(|day| day.archive(archive))?;
+        self.season.iter_mut().try_for_each(|season| season.archive(archive))?;
+        self.residuals.iter_mut().try_for_each(|(_, mean)| archive.f64(mean))
     }
 }
 

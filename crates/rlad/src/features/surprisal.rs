@@ -10,12 +10,15 @@
 //! are averaged: what one of a hundred channels shows is not lost among the others.
 
 mod memory;
+mod own;
 mod swap;
 
 use std::sync::Arc;
 
 pub(crate) use self::memory::LearningOn;
 use self::memory::Memory;
+use self::own::OwnCounts;
+use crate::archive::{Archive, Misfit};
 use crate::models::tensor_file::Tensor;
 
 /// The bins of a feature.
@@ -71,11 +74,42 @@ pub(crate) struct Ecdfs {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Counts {
-    /// The points in each bin, and the surprisal of each bin; both of shape `[n_features, N_BINS]`.
-    Fitted { counts: Vec<f32>, surprisals: Vec<f32> },
-    /// The points that stand before the first, and the series' own. Where a bin is full, all of its feature are halved: what is long
-    /// ago fades. Both of shape `[n_features, N_BINS]`.
-    Running { prior: Arc<Vec<f32>>, own: Box<[u16]>, memory: Memory },
+    /// The points in each bin, and the surprisal of each bin where there is a table of them; both of shape `[n_features, N_BINS]`.
+    Fitted { counts: Arc<[f32]>, table: Option<Box<[f32]>> },
+    /// The points that stand before the first, and the series' own.
+    Running { prior: Prior, own: OwnCounts, memory: Memory },
+}
+
+/// The points in each bin that stand before the first of a series.
+#[derive(Clone, Debug)]
+struct Prior {
+    /// Shape `[n_features, N_BINS]`.
+    counts: Arc<[f32]>,
+    /// What the counts of each feature are multiplied by, shape `[n_features]`; `None` where that is 1.
+    scales: Option<Box<[f32]>>,
+}
+
+impl Prior {
+    /// The counts of a feature, and what they are multiplied by.
+    fn of_feature(&self, feature: usize) -> (&[f32], f32) {
+        (&self.counts[feature * N_BINS..][..N_BINS], self.scales.as_ref().map_or(1.0, |scales| scales[feature]))
+    }
+
+    fn values(&self) -> impl Iterator<Item = f32> {
+        let of_feature = |feature| {
+            let (counts, scale) = self.of_feature(feature);
+            counts.iter().map(move |count| count * scale)
+        };
+        (0..self.counts.len() / N_BINS).flat_map(of_feature)
+    }
+}
+
+/// Whether they stand for the same points.
+impl PartialEq for Prior {
+    fn eq(&self, other: &Self) -> bool {
+        let is_shared = Arc::ptr_eq(&self.counts, &other.counts) && self.scales == other.scales;
+        is_shared || self.values().eq(other.values())
+    }
 }
 
 impl Ecdfs {
@@ -102,7 +136,7 @@ impl Ecdfs {
         if taken.is_empty() {
             return self;
         }
-        let mut counts = self.fitted_counts().to_vec();
+        let mut counts: Vec<f32> = self.fitted_counts().to_vec();
         let n_points = counts.iter().take(N_BINS).sum::<f32>() + (taken.len() / n_features) as f32;
         if n_points > MOST_POINTS / 2.0 {
             counts.iter_mut().for_each(|count| *count /= 2.0);
@@ -116,31 +150,38 @@ impl Ecdfs {
                 counts[feature * N_BINS + edges.bin(feature, *value)] += 1.0;
             }
         }
-        Self::of(edges, counts)
+        Self { edges, counts: Counts::Fitted { counts: counts.into(), table: None } }.with_table()
     }
 
-    fn of(edges: Arc<Edges>, counts: Vec<f32>) -> Self {
-        let surprisals = counts.as_chunks::<N_BINS>().0.iter().flat_map(surprisals).collect();
-        Self { edges, counts: Counts::Fitted { counts, surprisals } }
+    /// The same, faster for many points: those of a fitted series get a table of surprisals.
+    pub(crate) fn with_table(mut self) -> Self {
+        if let Counts::Fitted { counts, table } = &mut self.counts {
+            *table = Some(counts.as_chunks::<N_BINS>().0.iter().flat_map(surprisals).collect());
+        }
+        self
     }
 
     /// Appends the surprisal of each feature of a point of a fitted series, shape `[n_features]`, at least 0; higher is rarer.
     pub(crate) fn push(&self, row: &[f32], out: &mut Vec<f32>) {
-        let of_feature = |(feature, value): (usize, &f32)| {
-            let bin = self.edges.bin(feature, *value);
-            match &self.counts {
-                Counts::Fitted { surprisals, .. } => surprisals[feature * N_BINS + bin],
-                Counts::Running { prior, own, memory } => {
-                    let of_feature = feature * N_BINS..(feature + 1) * N_BINS;
-                    let mut counts = [0.0; N_BINS];
-                    let both = prior[of_feature.clone()].iter().zip(&own[of_feature]);
-                    let count = |(prior, own): (&f32, &u16)| prior * memory.prior_weight + f32::from(*own);
-                    counts.iter_mut().zip(both).for_each(|(sum, both)| *sum = count(both));
-                    surprisal(&counts, bin)
-                }
+        let binned = row.iter().enumerate().map(|(feature, value)| (feature, self.edges.bin(feature, *value)));
+        match &self.counts {
+            Counts::Fitted { table: Some(table), .. } => {
+                out.extend(binned.map(|(feature, bin)| table[feature * N_BINS + bin]));
             }
-        };
-        out.extend(row.iter().enumerate().map(of_feature));
+            Counts::Fitted { counts, table: None } => {
+                let counts = counts.as_chunks::<N_BINS>().0;
+                out.extend(binned.map(|(feature, bin)| surprisal(&counts[feature], bin)));
+            }
+            Counts::Running { prior, own, memory } => {
+                out.extend(binned.zip(own.iter()).map(|((feature, bin), own)| {
+                    let (prior, scale) = prior.of_feature(feature);
+                    let mut counts = [0.0; N_BINS];
+                    let count = |(prior, own): (&f32, u16)| prior * scale * memory.prior_weight + f32::from(own);
+                    counts.iter_mut().zip(prior.iter().zip(own)).for_each(|(sum, both)| *sum = count(both));
+                    surprisal(&counts, bin)
+                }));
+            }
+        }
     }
 
     /// Takes in the features of the next point where it learns from them, and appends what [`Self::push`] does.
@@ -152,18 +193,12 @@ impl Ecdfs {
             && memory.takes_in(|| mean_of_channels(surprisals, edges.n_channels))
         {
             if memory.n_own >= memory.n_most {
-                own.iter_mut().for_each(|count| *count /= 2);
+                own.halve_all();
                 memory.prior_weight = (memory.prior_weight / 2.0).max(f32::MIN_POSITIVE);
                 memory.n_own /= 2;
             }
             memory.n_own += 1;
-            for ((feature, value), own) in row.iter().enumerate().zip(own.as_chunks_mut::<N_BINS>().0) {
-                let bin = edges.bin(feature, *value);
-                if own[bin] == u16::MAX {
-                    own.iter_mut().for_each(|count| *count /= 2);
-                }
-                own[bin] += 1;
-            }
+            own.count(row.iter().enumerate().map(|(feature, value)| edges.bin(feature, *value)));
         }
     }
 
@@ -175,14 +210,12 @@ impl Ecdfs {
     /// Those of a fitted series that learn on; those of another, which learn on anyway, as they are. A point of more than the mean
     /// surprisal `rare`, in nats, is rare.
     pub(crate) fn that_learn_on(mut self, learning_on: LearningOn, rare: f64) -> Self {
-        if let Counts::Fitted { counts, .. } = &mut self.counts {
-            let mut prior = std::mem::take(counts);
-            for counts in prior.as_chunks_mut::<N_BINS>().0 {
-                let scale = learning_on.n_remembered as f32 / counts.iter().sum::<f32>().max(1.0);
-                counts.iter_mut().for_each(|count| *count *= scale);
-            }
-            let own = vec![0; prior.len()].into_boxed_slice();
-            self.counts = Counts::Running { prior: Arc::new(prior), own, memory: Memory::new(learning_on, rare) };
+        if let Counts::Fitted { counts, .. } = self.counts {
+            let scale = |counts: &[f32; N_BINS]| learning_on.n_remembered as f32 / counts.iter().sum::<f32>().max(1.0);
+            let scales = Some(counts.as_chunks::<N_BINS>().0.iter().map(scale).collect());
+            let own = OwnCounts::new(counts.len() / N_BINS);
+            let memory = Memory::new(learning_on, rare);
+            self.counts = Counts::Running { prior: Prior { counts, scales }, own, memory };
         }
         self
     }
@@ -198,6 +231,23 @@ impl Ecdfs {
             Counts::Fitted { counts, .. } => counts,
             Counts::Running { .. } => &[],
         }
+    }
+
+    /// The memory that is not shared with the model, in bytes.
+    pub(crate) fn own_bytes(&self) -> usize {
+        match &self.counts {
+            Counts::Fitted { table, .. } => table.as_ref().map_or(0, |table| size_of_val(&**table)),
+            Counts::Running { prior, own, .. } => {
+                prior.scales.as_ref().map_or(0, |scales| size_of_val(&**scales)) + own.heap_bytes()
+            }
+        }
+    }
+
+    /// What was counted since they were made.
+    pub(crate) fn archive(&mut self, archive: &mut Archive<'_>) -> Result<(), Misfit> {
+        let Counts::Running { own, memory, .. } = &mut self.counts else { return Ok(()) };
+        own.archive(archive)?;
+        memory.archive(archive)
     }
 }
 
@@ -255,11 +305,11 @@ pub(crate) struct EcdfsBySeries {
     edges: Arc<Edges>,
     /// The series' names, rising.
     names: Vec<String>,
-    /// Shape `[names, n_features, N_BINS]`.
-    counts: Vec<f32>,
+    /// Of each series, shape `[n_features, N_BINS]`.
+    counts: Vec<Arc<[f32]>>,
     /// The points of the average series that stand before the first of another one: of each feature, the fraction of points in each bin,
     /// every series counted once, times [`PRIOR_POINTS`]; shape `[n_features, N_BINS]`.
-    prior: Arc<Vec<f32>>,
+    prior: Arc<[f32]>,
 }
 
 impl EcdfsBySeries {
@@ -268,14 +318,14 @@ impl EcdfsBySeries {
         let mut series: Vec<(&str, &Ecdfs)> = series.into_iter().collect();
         series.sort_by_key(|one| one.0);
         let names = series.iter().map(|one| one.0.to_owned()).collect();
-        let counts = series.iter().flat_map(|one| one.1.fitted_counts()).copied().collect();
+        let counts = series.iter().map(|one| one.1.fitted_counts().into()).collect();
         Self::of_counts(edges, names, counts)
     }
 
-    fn of_counts(edges: Arc<Edges>, names: Vec<String>, counts: Vec<f32>) -> Self {
+    fn of_counts(edges: Arc<Edges>, names: Vec<String>, counts: Vec<Arc<[f32]>>) -> Self {
         let mut average = vec![0.0; edges.n_features() * N_BINS];
         if !average.is_empty() {
-            for counts in counts.chunks_exact(average.len()) {
+            for counts in &counts {
                 let features = average.as_chunks_mut::<N_BINS>().0.iter_mut().zip(counts.as_chunks::<N_BINS>().0);
                 for (average, counts) in features {
                     let n = counts.iter().sum::<f32>().max(1.0) * names.len() as f32;
@@ -284,7 +334,7 @@ impl EcdfsBySeries {
             }
         }
         average.iter_mut().for_each(|count| *count *= PRIOR_POINTS);
-        Self { edges, names, counts, prior: Arc::new(average) }
+        Self { edges, names, counts, prior: average.into() }
     }
 
     /// The edges between the bins.
@@ -299,17 +349,23 @@ impl EcdfsBySeries {
 
     /// The distributions of a series: its own where it was trained on, else those so far, beginning at the average.
     pub(crate) fn of(&self, series: &str) -> Ecdfs {
-        let size = self.prior.len();
-        match self.names.binary_search_by(|name| name.as_str().cmp(series)) {
-            Ok(at) => Ecdfs::of(self.edges.clone(), self.counts[at * size..][..size].to_vec()),
+        self.shared(series).with_table()
+    }
+
+    /// [`Self::of`] without a table, in little memory of its own.
+    pub(crate) fn shared(&self, series: &str) -> Ecdfs {
+        let counts = match self.names.binary_search_by(|name| name.as_str().cmp(series)) {
+            Ok(at) => Counts::Fitted { counts: self.counts[at].clone(), table: None },
             Err(_) => {
-                let own = vec![0; size].into_boxed_slice();
                 let all = LearningOn { n_remembered: u32::MAX, n_to_absorb: 0 };
-                let counts =
-                    Counts::Running { prior: self.prior.clone(), own, memory: Memory::new(all, f64::INFINITY) };
-                Ecdfs { edges: self.edges.clone(), counts }
+                Counts::Running {
+                    prior: Prior { counts: self.prior.clone(), scales: None },
+                    own: OwnCounts::new(self.edges.n_features()),
+                    memory: Memory::new(all, f64::INFINITY),
+                }
             }
-        }
+        };
+        Ecdfs { edges: self.edges.clone(), counts }
     }
 
     /// As named tensors: `edges`, shape `[n_features, N_BINS - 1]`, and `counts`, shape `[names, n_features, N_BINS]`.
@@ -318,7 +374,14 @@ impl EcdfsBySeries {
         let edges =
             Tensor { name: "edges".to_owned(), shape: vec![n_features, N_BINS - 1], data: self.edges.values.clone() };
         let shape = vec![self.names.len(), n_features, N_BINS];
-        vec![edges, Tensor { name: "counts".to_owned(), shape, data: self.counts.clone() }]
+        vec![
+            edges,
+            Tensor {
+                name: "counts".to_owned(),
+                shape,
+                data: self.counts.iter().flat_map(|counts| counts.iter()).copied().collect(),
+            },
+        ]
     }
 
     /// The distributions of series by name, from named tensors.
@@ -342,6 +405,11 @@ impl EcdfsBySeries {
             && counts.iter().all(|count| (0.0..=MOST_POINTS).contains(count))
             && names.is_sorted();
         if is_ok {
+            let counts = if n_features == 0 {
+                names.iter().map(|_| Arc::default()).collect()
+            } else {
+                counts.chunks_exact(n_features * N_BINS).map(Arc::from).collect()
+            };
             Ok(Self::of_counts(Arc::new(Edges { values: edges, n_channels }), names, counts))
         } else {
             Err("the ecdfs do not fit the features or the series".to_owned())
@@ -350,132 +418,4 @@ impl EcdfsBySeries {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A rising ramp: every bin of the lower half holds what its edges say.
-    fn ramp(n: u16) -> Vec<f32> {
-        (0..n).map(f32::from).collect()
-    }
-
-    #[test]
-    fn the_tail_of_a_point_by_hand() {
-        // Four points of one feature, each in a bin of its own: edges at every quantile of four values.
-        let edges = Arc::new(Edges::fit(&ramp(4), 1, 1));
-        let ecdfs = Ecdfs::fit(edges, &ramp(4));
-        let mut got = Vec::new();
-        (0..4_u8).for_each(|value| ecdfs.push(&[f32::from(value)], &mut got));
-        // k = 1, 2, 2, 1 of n = 4 are as far out: 2 (k + 1) / 5, at most 1.
-        let want = [-(4.0_f32 / 5.0).ln(), 0.0, 0.0, -(4.0_f32 / 5.0).ln()];
-        assert!(got.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-6), "{got:?}");
-    }
-
-    #[test]
-    fn what_is_further_out_is_rarer_and_nothing_is_rarer_than_once() {
-        let rows = ramp(10_000);
-        let ecdfs = Ecdfs::fit(Arc::new(Edges::fit(&rows, 1, 1)), &rows);
-        let surprisal = |value: f32| {
-            let mut out = Vec::new();
-            ecdfs.push(&[value], &mut out);
-            out[0]
-        };
-        let high: Vec<f32> = [5_000.0, 7_600.0, 9_000.0, 9_900.0, 9_990.0, 1e9].map(surprisal).to_vec();
-        assert!(high.is_sorted() && high[0] < 0.1, "{high:?}");
-        assert!((surprisal(1e9) - surprisal(-1e9)).abs() < 1.0, "both sides count");
-        // One point in a thousand on one side, doubled.
-        assert!((surprisal(9_990.0) - 500.0_f32.ln()).abs() < 0.5, "{}", surprisal(9_990.0));
-        assert!(surprisal(1e9) <= (10_001.0_f32 / 2.0).ln());
-    }
-
-    #[test]
-    fn one_channel_of_many_is_not_lost_by_hand() {
-        let of = mean_of_channels;
-        assert!((of(&[3.0, 1.0, 2.0, 2.0], 1) - 2.0).abs() < 1e-9, "one channel: the mean");
-        assert!((of(&[3.0, 1.0, 2.0, 2.0], 2) - 2.0).abs() < 1e-9, "channels that agree");
-        // ½ ln((e¹⁰ + 3) / 4): one of four channels has a surprisal of 5, the others none.
-        let want = ((10.0_f64.exp() + 3.0) / 4.0).ln() / 2.0;
-        assert!((of(&[0.0, 0.0, 5.0, 5.0, 0.0, 0.0, 0.0, 0.0], 4) - want).abs() < 1e-6);
-        let weights = channel_weights(&[0.0, 5.0], 2);
-        assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-9 && weights[1] > 0.99, "{weights:?}");
-        assert!(of(&[], 0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn another_series_goes_from_the_average_to_its_own() {
-        let rows = ramp(2_000);
-        let edges = Arc::new(Edges::fit(&rows, 1, 1));
-        let (a, b) = (Ecdfs::fit(edges.clone(), &rows[..1_000]), Ecdfs::fit(edges.clone(), &rows[1_000..]));
-        let known = EcdfsBySeries::new(edges, [("b", &b), ("a", &a)]);
-        assert_eq!(known.of("a"), a);
-        let surprisal = |ecdfs: &mut Ecdfs, value: f32| {
-            let mut out = Vec::new();
-            ecdfs.push_next(&[value], &mut out);
-            out[0]
-        };
-        let mut unseen = known.of("c");
-        let first = surprisal(&mut unseen, 1_990.0);
-        (0..200_000).for_each(|_| _ = surprisal(&mut unseen, 1_990.0));
-        assert!(first > 3.0 && surprisal(&mut unseen, 1_990.0) < 0.1, "{first}");
-        assert!(surprisal(&mut known.of("a"), 1_990.0) > 5.0, "a fitted series learns nothing more");
-    }
-
-    #[test]
-    fn they_survive_tensors() {
-        let rows = ramp(300);
-        let edges = Arc::new(Edges::fit(&rows, 3, 1));
-        let known = EcdfsBySeries::new(edges.clone(), [("a", &Ecdfs::fit(edges, &rows))]);
-        let read = |n_features, names: &[&str]| {
-            let names = names.iter().map(|name| (*name).to_owned()).collect();
-            EcdfsBySeries::from_tensors(n_features, 1, names, &known.tensors())
-        };
-        assert_eq!(read(3, &["a"]).as_ref(), Ok(&known));
-        assert!(read(2, &["a"]).is_err() && read(3, &["a", "b"]).is_err());
-    }
-
-    /// Those of a thousand points from 0 to 9, learning on.
-    fn learning_on(n_remembered: u32, n_to_absorb: u32, rare: f64) -> Ecdfs {
-        let rows: Vec<f32> = (0..1_000_u16).map(|i| f32::from(i % 10)).collect();
-        let edges = Arc::new(Edges { values: (0..31_u8).map(f32::from).collect(), n_channels: 1 });
-        Ecdfs::fit(edges, &rows).that_learn_on(LearningOn { n_remembered, n_to_absorb }, rare)
-    }
-
-    fn surprisal_of(ecdfs: &Ecdfs, value: f32) -> f32 {
-        let mut out = Vec::new();
-        ecdfs.push(&[value], &mut out);
-        out[0]
-    }
-
-    #[test]
-    fn a_level_that_stays_is_learned_and_an_old_one_fades() {
-        let mut ecdfs = learning_on(1_000, 0, f64::INFINITY);
-        let before = surprisal_of(&ecdfs, 20.0);
-        // 1 of 1001 at the end of the tail, twice.
-        assert!((before + (2.0_f32 / 1_001.0).ln()).abs() < 1e-4, "{before}");
-        let mut out = Vec::new();
-        let mut after = |n: usize, ecdfs: &mut Ecdfs| {
-            (0..n).for_each(|_| ecdfs.push_next(&[20.0], &mut out));
-            (surprisal_of(ecdfs, 20.0), surprisal_of(ecdfs, 5.0))
-        };
-        // As many points as are remembered: half of all, so neither level is rare.
-        let (new, old) = after(1_000, &mut ecdfs);
-        assert!(new < 0.01 && old < 1.0, "{new} and {old}");
-        // Ten times as many: the old level is forgotten.
-        let (new, old) = after(9_000, &mut ecdfs);
-        assert!(new < 0.01 && old > 5.0, "{new} and {old}");
-    }
-
-    #[test]
-    fn what_is_rare_counts_once_it_has_stayed() {
-        let mut ecdfs = learning_on(1_000, 300, 4.0);
-        let before = surprisal_of(&ecdfs, 20.0);
-        let mut out = Vec::new();
-        (0..299).for_each(|_| ecdfs.push_next(&[20.0], &mut out));
-        assert!((surprisal_of(&ecdfs, 20.0) - before).abs() < 1e-6, "an event is not learned");
-        // Usual points between them count at once, and put it off.
-        (0..100).for_each(|_| ecdfs.push_next(&[5.0], &mut out));
-        (0..100).for_each(|_| ecdfs.push_next(&[20.0], &mut out));
-        assert!(surprisal_of(&ecdfs, 20.0) >= before, "nor one that was interrupted");
-        (0..400).for_each(|_| ecdfs.push_next(&[20.0], &mut out));
-        assert!(surprisal_of(&ecdfs, 20.0) < 2.0, "a level that stays is");
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::feature::MAX_POINTS;
+use crate::archive::{Archive, Misfit};
 use crate::models::matrix::{Kernel, vectorised};
 
 /// The summary of a trailing window: the values before the point, not the point itself.
@@ -28,23 +29,41 @@ pub(super) struct Recent {
     capacity: u8,
     /// Where the next value goes.
     next: u8,
-    windows: Vec<Window>,
+    windows: Box<[Window]>,
+    /// Of each window, room for its points: positions in the ring, in ascending order of their values.
+    orders: Box<[u8]>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Window {
     n_points: u8,
-    /// Positions in the ring, in ascending order of their values.
-    order: Vec<u8>,
+    /// The points so far.
+    n: u8,
 }
 
 impl Recent {
     /// Windows of `lengths`, each in `1..=240`, and values as far back as `reach`.
     pub(super) fn new(lengths: &[u8], reach: u8) -> Self {
         let capacity = lengths.iter().copied().fold(reach.max(LEAST), u8::max);
-        let window = |&n_points| Window { n_points, order: Vec::with_capacity(usize::from(n_points)) };
-        let windows = lengths.iter().map(window).collect();
-        Self { values: Vec::with_capacity(usize::from(capacity)), capacity, next: 0, windows }
+        let windows = lengths.iter().map(|&n_points| Window { n_points, n: 0 }).collect();
+        let orders = vec![0; lengths.iter().copied().map(usize::from).sum()].into();
+        Self { values: Vec::with_capacity(usize::from(capacity)), capacity, next: 0, windows, orders }
+    }
+
+    /// Which of the windows has a length.
+    pub(super) fn index(&self, length: u8) -> Option<usize> {
+        self.windows.iter().position(|window| window.n_points == length)
+    }
+
+    /// The windows of `lengths[first..]`, each as its points in the order of their values.
+    fn ordered(&self, first: usize) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &*self.orders;
+        let of_window = move |window: &Window| {
+            let (room, after) = rest.split_at(usize::from(window.n_points));
+            rest = after;
+            &room[..usize::from(window.n)]
+        };
+        self.windows.iter().map(of_window).skip(first)
     }
 
     /// The value `lag` values ago: 1 is the last one.
@@ -71,10 +90,9 @@ impl Recent {
 
     /// The windows of `lengths[first..]`, [`TOGETHER`] at most, each shorter while it fills. `line`: of this state.
     pub(super) fn summaries(&self, line: &Line, first: usize) -> [Option<Summary>; TOGETHER] {
-        let windows = self.windows.get(first..).unwrap_or_default();
         let value = |order: &[u8], rank: usize| f64::from(self.values[usize::from(order[rank])]);
         let mut moments = [Moments::default(); TOGETHER];
-        for (moments, Window { order, .. }) in moments.iter_mut().zip(windows) {
+        for (moments, order) in moments.iter_mut().zip(self.ordered(first)) {
             moments.n = order.len();
             if moments.n > 0 {
                 moments.centre = f64::midpoint(value(order, (moments.n - 1) / 2), value(order, moments.n / 2));
@@ -82,7 +100,7 @@ impl Recent {
         }
         vectorised(Sum { line, of: &mut moments });
         let mut summaries = [None; TOGETHER];
-        for ((summary, moments), Window { order, .. }) in summaries.iter_mut().zip(&moments).zip(windows) {
+        for ((summary, moments), order) in summaries.iter_mut().zip(&moments).zip(self.ordered(first)) {
             if moments.n > 0 {
                 let n = moments.n as f64;
                 let off = moments.sum / n;
@@ -102,16 +120,21 @@ impl Recent {
     /// Adds a value. True whenever the ring has gone round. `line`: of this state.
     pub(super) fn push(&mut self, line: &Line, value: f32) -> bool {
         let (next, n_values) = (usize::from(self.next), self.values.len());
+        let mut rest = &mut *self.orders;
         for windows in self.windows.chunks_mut(TOGETHER) {
             let mut ranks = [Ranks::default(); TOGETHER];
             for (ranks, window) in ranks.iter_mut().zip(&*windows) {
-                ranks.n = window.order.len();
+                ranks.n = usize::from(window.n);
             }
             vectorised(Count { line, value, of: &mut ranks });
-            for (ranks, Window { n_points, order }) in ranks.into_iter().zip(windows) {
+            for (ranks, Window { n_points, n }) in ranks.into_iter().zip(windows) {
                 let n_points = usize::from(*n_points);
+                let order;
+                (order, rest) = rest.split_at_mut(n_points);
                 if ranks.n < n_points {
-                    order.insert(ranks.up_to, self.next);
+                    order.copy_within(ranks.up_to..ranks.n, ranks.up_to + 1);
+                    order[ranks.up_to] = self.next;
+                    *n += 1;
                     continue;
                 }
                 let leaves = position(next, n_values, n_points) as u8;
@@ -154,9 +177,53 @@ impl Recent {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.values.capacity() * size_of::<f32>()
-            + self.windows.capacity() * size_of::<Window>()
-            + self.windows.iter().map(|window| window.order.capacity()).sum::<usize>()
+        self.values.capacity() * size_of::<f32>() + size_of_val(&*self.windows) + self.orders.len()
+    }
+
+    /// Values, and the order of the longest window; those of the others are parts of it, since what is in a window is in all longer ones.
+    pub(super) fn archive(&mut self, archive: &mut Archive<'_>) -> Result<(), Misfit> {
+        let mut n_values = self.values.len() as u8;
+        archive.u8(&mut n_values)?;
+        archive.u8(&mut self.next)?;
+        let is_next = if n_values < self.capacity { self.next == n_values } else { self.next < self.capacity };
+        if n_values > self.capacity || !is_next {
+            return Err(Misfit("a ring of values"));
+        }
+        self.values.resize(usize::from(n_values), 0.0);
+        for value in &mut self.values {
+            archive.f32(value)?;
+        }
+        let longest = self.windows.iter().enumerate().max_by_key(|(_, window)| window.n_points).map(|(at, _)| at);
+        let Some(longest) = longest else { return Ok(()) };
+        let n_longest = usize::from(self.windows[longest].n_points.min(n_values));
+        let mut order = [0; MAX_POINTS as usize];
+        let order = &mut order[..n_longest];
+        if !archive.is_read() {
+            order.copy_from_slice(self.ordered(longest).next().unwrap_or_default());
+        }
+        archive.bytes(order)?;
+        // How long ago the value at a position was, 1 for the last one.
+        let (next, n_values) = (usize::from(self.next), usize::from(n_values));
+        let lag = |position: u8| match usize::from(position) {
+            position if position < next => next - position,
+            position => next + n_values - position,
+        };
+        let mut is_there = [false; MAX_POINTS as usize];
+        for &position in &*order {
+            let is_known = usize::from(position) < n_values && lag(position) <= n_longest;
+            if !is_known || std::mem::replace(&mut is_there[usize::from(position)], true) {
+                return Err(Misfit("an order of values"));
+            }
+        }
+        let mut rest = &mut *self.orders;
+        for Window { n_points, n } in &mut self.windows {
+            let room;
+            (room, rest) = rest.split_at_mut(usize::from(*n_points));
+            *n = (*n_points).min(n_values as u8);
+            let of_window = order.iter().filter(|position| lag(**position) <= usize::from(*n));
+            room.iter_mut().zip(of_window).for_each(|(to, position)| *to = *position);
+        }
+        Ok(())
     }
 }
 

@@ -52,8 +52,7 @@ impl Stream {
         }
         model.decision().check_clock(self.clock)?;
         let Some(decider) = model.decider(&self.name, self.clock).following(self.decider.clone()) else {
-            let expected = "one without `direction` and deviations, since the stream followed no expected values";
-            return misfit("decision", expected.to_owned(), "one with them".to_owned());
+            return Err(no_expected_values(&self.name, &model));
         };
         self.ecdfs = model.has_trees().then(|| {
             let ecdfs = model.ecdfs(&self.name, self.clock);
@@ -67,6 +66,17 @@ impl Stream {
         self.window = self.window[(n_kept - n_rows) * n_features..].into();
         self.model = model;
         Ok(())
+    }
+}
+
+/// That a decision rests on expected values which a stream did not follow.
+pub(super) fn no_expected_values(series: &str, model: &Model) -> Error {
+    Error::Swap {
+        series: series.to_owned(),
+        model: model.hash()[..ID_DIGITS].to_owned(),
+        what: "decision",
+        expected: "one without `direction` and deviations, since the stream followed no expected values".to_owned(),
+        found: "one with them".to_owned(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! How long running distributions remember, and what counts in them.
 
+use crate::archive::{Archive, Misfit};
+
 /// How long running distributions remember.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Memory {
@@ -40,7 +42,14 @@ impl Memory {
             self.n_rare = self.n_rare.saturating_sub(1);
             return true;
         }
-        self.n_rare = (self.n_rare + 1).min(self.n_to_absorb);
+        self.n_rare = self.n_rare.saturating_add(1).min(self.n_to_absorb);
         self.n_rare == self.n_to_absorb
+    }
+
+    /// What came so far; how long it is remembered is no part of the bytes.
+    pub(super) fn archive(&mut self, archive: &mut Archive<'_>) -> Result<(), Misfit> {
+        archive.f32(&mut self.prior_weight)?;
+        archive.u32(&mut self.n_own)?;
+        archive.u32(&mut self.n_rare)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::own::OwnCounts;
 use super::{Counts, Ecdfs, Edges, Memory, N_BINS};
 
 impl Ecdfs {
@@ -31,10 +32,10 @@ impl Ecdfs {
 
 /// Counts in bins with other edges: the points of a bin lie evenly between its edges, those of the first and of the last bin at its one
 /// edge. As many points of each feature as before, unless a bin is too full: then all are halved.
-fn dealt_out(own: &[u16], before: &Edges, after: &Edges) -> Box<[u16]> {
+fn dealt_out(own: &OwnCounts, before: &Edges, after: &Edges) -> OwnCounts {
     const N_EDGES: usize = N_BINS - 1;
     let edges = before.values.as_chunks::<N_EDGES>().0.iter().zip(after.values.as_chunks::<N_EDGES>().0);
-    let of_feature = |(counts, (before, after)): (&[u16; N_BINS], (&[f32; N_EDGES], &[f32; N_EDGES]))| {
+    let of_feature = |(counts, (before, after)): ([u16; N_BINS], (&[f32; N_EDGES], &[f32; N_EDGES]))| {
         let total: u64 = counts.iter().map(|count| u64::from(*count)).sum();
         // The points up to each of the new edges, rounded, so that the sum stays.
         let up_to = |edge: f32| {
@@ -62,9 +63,10 @@ fn dealt_out(own: &[u16], before: &Edges, after: &Edges) -> Box<[u16]> {
         while dealt.iter().any(|count| *count > u64::from(u16::MAX)) {
             dealt.iter_mut().for_each(|count| *count /= 2);
         }
-        dealt.into_iter().map(|count| u16::try_from(count).unwrap_or(u16::MAX))
+        std::array::from_fn(|bin| u16::try_from(dealt[bin]).unwrap_or(u16::MAX))
     };
-    own.as_chunks::<N_BINS>().0.iter().zip(edges).flat_map(of_feature).collect()
+    let dealt: Vec<[u16; N_BINS]> = own.iter().zip(edges).map(of_feature).collect();
+    OwnCounts::of(&dealt)
 }
 
 #[cfg(test)]
@@ -79,10 +81,10 @@ mod tests {
         Edges { values: (0..N_BINS - 1).map(|i| first + i as f32 * step).collect(), n_channels: 1 }
     }
 
-    fn counts(in_bins: &[(usize, u16)]) -> Vec<u16> {
-        let mut counts = vec![0; N_BINS];
+    fn counts(in_bins: &[(usize, u16)]) -> OwnCounts {
+        let mut counts = [0; N_BINS];
         in_bins.iter().for_each(|&(bin, count)| counts[bin] = count);
-        counts
+        OwnCounts::of(&[counts])
     }
 
     #[test]
@@ -90,14 +92,14 @@ mod tests {
         let own = counts(&[(0, 3), (1, 8), (2, 2), (31, 5)]);
         // Edges 0, 1, 2, …, 30 become 0.5, 1.5, …, 30.5: of the 8 points in (0, 1] four lie up to 0.5, with the 3 at 0.
         let got = dealt_out(&own, &edges(0.0, 1.0), &edges(0.5, 1.0));
-        assert_eq!(*got, *counts(&[(0, 7), (1, 5), (2, 1), (30, 5)]));
-        assert_eq!(*dealt_out(&own, &edges(0.0, 1.0), &edges(0.0, 1.0)), *own);
+        assert_eq!(got, counts(&[(0, 7), (1, 5), (2, 1), (30, 5)]));
+        assert_eq!(dealt_out(&own, &edges(0.0, 1.0), &edges(0.0, 1.0)), own);
         // All below the first of the new edges, or after the last one.
-        assert_eq!(*dealt_out(&own, &edges(0.0, 1.0), &edges(100.0, 1.0)), *counts(&[(0, 18)]));
-        assert_eq!(*dealt_out(&own, &edges(0.0, 1.0), &edges(-100.0, 1.0)), *counts(&[(31, 18)]));
+        assert_eq!(dealt_out(&own, &edges(0.0, 1.0), &edges(100.0, 1.0)), counts(&[(0, 18)]));
+        assert_eq!(dealt_out(&own, &edges(0.0, 1.0), &edges(-100.0, 1.0)), counts(&[(31, 18)]));
         // More than a bin holds.
         let full = counts(&[(3, 60_000), (4, 20_000)]);
-        assert_eq!(*dealt_out(&full, &edges(0.0, 1.0), &edges(100.0, 1.0)), *counts(&[(0, 40_000)]));
+        assert_eq!(dealt_out(&full, &edges(0.0, 1.0), &edges(100.0, 1.0)), counts(&[(0, 40_000)]));
     }
 
     #[test]
@@ -128,10 +130,11 @@ mod tests {
             before.sort_by(f32::total_cmp);
             after.sort_by(f32::total_cmp);
             let edges = |values| Edges { values, n_channels: 1 };
+            let own = OwnCounts::of(own.as_chunks::<N_BINS>().0);
             let got = dealt_out(&own, &edges(before.clone()), &edges(after));
-            let n = |counts: &[u16]| counts.iter().map(|count| u32::from(*count)).sum::<u32>();
+            let n = |counts: &OwnCounts| counts.iter().flatten().map(u32::from).sum::<u32>();
             prop_assert_eq!(n(&got), n(&own));
-            prop_assert_eq!(&*dealt_out(&own, &edges(before.clone()), &edges(before)), &*own);
+            prop_assert_eq!(dealt_out(&own, &edges(before.clone()), &edges(before)), own);
         }
     }
 }
