@@ -5,30 +5,42 @@
 //! labels are always worked out from the entries. Each entry carries the round that learns from it, so that a session that is
 //! killed learns the same from the same log.
 //!
-//! Each module uses only those before it: `api_error`, `overview`, `runs`, `scored`, `source`, `server`, `label_runs`, `assignment`,
-//! `responses`, `reads`, `actions`, `exchange`, `learner`, `terminal_client`, `page`, `http`.
+//! Each module uses only those before it: `api_error`, `random`, `overview`, `runs`, `scored`, `source`, `suggestions`, `server`,
+//! `label_runs`, `assignment`, `responses`, `reads`, `places`, `actions`, `decisions`, `links`, `exchange`, `learner`, `opening`,
+//! `terminal_client`, `page`, `http`.
 
 mod actions;
 mod api_error;
 mod assignment;
+mod decisions;
 mod exchange;
 mod http;
 mod label_runs;
 mod learner;
+mod links;
+mod opening;
 mod overview;
 mod page;
+mod places;
+mod random;
 mod reads;
 mod responses;
 mod runs;
 mod scored;
 mod server;
 mod source;
+mod suggestions;
 mod terminal_client;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use self::http::{Bound, Options, serve};
+#[cfg_attr(not(test), expect(unused_imports, reason = "for the service, whose page goes on over several servers"))]
+pub(crate) use self::http::{Gate, PageSlot, listen, page_router, waiting_router};
 pub(crate) use self::learner::Learner;
+pub(crate) use self::opening::Opening;
 pub(crate) use self::server::{Data, LabellingServer, SessionStart, Settings};
 pub(crate) use self::source::DataSource;
+#[cfg_attr(not(test), expect(unused_imports, reason = "for the service, which has a store of them"))]
+pub(crate) use self::suggestions::{SuggestedKind, Suggestion, Suggestions};
 pub(crate) use self::terminal_client::at_terminal;

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::api_error::ApiError;
-use super::server::{LabellingServer, State};
+use super::places::Place;
+use super::server::{LabellingServer, Phase, State};
 use super::source::DataSource;
 use crate::log::{
     Annotated, AnnotationSource, AnswerLog, AnsweredQuestion, Entry, LogAction, LoggedAnnotation, Presence, times,
@@ -22,7 +23,7 @@ const MAX_SPANS: usize = 100_000;
 const MAX_SECONDS: f64 = 86_400.0;
 
 /// An answer to a question.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AnswerRequest {
     /// The expert.
@@ -40,6 +41,9 @@ pub(crate) struct AnswerRequest {
     /// Whether the question was asked once more.
     #[serde(default)]
     pub(crate) again: bool,
+    /// Where its points are.
+    #[serde(default)]
+    pub(crate) place: Option<Place>,
     /// Repeated with a request that is sent once more.
     #[serde(default)]
     pub(crate) key: Option<String>,
@@ -62,6 +66,9 @@ pub(crate) struct LabelRequest {
     /// Labels of several series.
     #[serde(default)]
     pub(crate) items: Option<Vec<LabelItem>>,
+    /// Where the points of the one series are.
+    #[serde(default)]
+    pub(crate) place: Option<Place>,
     /// A remark.
     #[serde(default)]
     pub(crate) comment: Option<String>,
@@ -81,6 +88,9 @@ pub(crate) struct LabelItem {
     pub(crate) series: usize,
     /// The painted runs of points.
     pub(crate) spans: Vec<Span<Annotation>>,
+    /// Where they are.
+    #[serde(default)]
+    pub(crate) place: Option<Place>,
 }
 
 /// The part of a request that each of its entries has.
@@ -92,9 +102,7 @@ struct Request<'a> {
 
 impl Request<'_> {
     fn check(&self, comment: Option<&String>) -> Result<(), ApiError> {
-        if self.who.trim().is_empty() || self.who.chars().count() > MAX_NAME {
-            return Err(ApiError::bad_request(format!("`who` must be a name of 1 to {MAX_NAME} characters")));
-        }
+        check_who(self.who)?;
         if self.key.is_some_and(|key| key.is_empty() || key.len() > MAX_NAME) {
             return Err(ApiError::bad_request(format!("`key` must have 1 to {MAX_NAME} characters")));
         }
@@ -116,6 +124,19 @@ impl Request<'_> {
     }
 }
 
+/// Why a question is not known yet, while the session is being opened.
+fn not_yet(state: &State) -> Option<ApiError> {
+    (state.phase == Phase::Preparing).then(|| ApiError::unavailable("the questions are still being chosen"))
+}
+
+/// Refuses a name that is none.
+pub(super) fn check_who(who: &str) -> Result<(), ApiError> {
+    if who.trim().is_empty() || who.chars().count() > MAX_NAME {
+        return Err(ApiError::bad_request(format!("`who` must be a name of 1 to {MAX_NAME} characters")));
+    }
+    Ok(())
+}
+
 impl LabellingServer {
     /// Takes an answer in.
     ///
@@ -124,11 +145,14 @@ impl LabellingServer {
     pub(crate) fn answer(&self, request: &AnswerRequest) -> Result<Value, ApiError> {
         let by = Request { who: &request.who, seconds: request.seconds, key: request.key.as_ref() };
         by.check(request.comment.as_ref())?;
+        if let Some(place) = self.elsewhere(request.place.as_ref()) {
+            return self.answer_from(place, request);
+        }
         let written = self.write(by.key, |state| {
-            let question = state
-                .questions
-                .get(&request.question)
-                .ok_or_else(|| ApiError::not_found(format!("there is no question {}", request.question)))?;
+            let question = state.questions.get(&request.question).ok_or_else(|| {
+                let no_question = ApiError::not_found(format!("there is no question {}", request.question));
+                not_yet(state).unwrap_or(no_question)
+            })?;
             let query = &question.query;
             let series = &self.data.series[query.series];
             let logged = LoggedAnnotation {
@@ -174,6 +198,32 @@ impl LabellingServer {
         }))
     }
 
+    /// Takes an answer in whose numbers are those of another start: to the question about its point, or as labels where that is not
+    /// asked any more.
+    fn answer_from(&self, place: &Place, request: &AnswerRequest) -> Result<Value, ApiError> {
+        let (series, spans) = self.found(place, request.annotation.spans())?;
+        if let Some(question) = self.question_at(series, &place.time, Some(request.question)) {
+            let annotation = request.annotation.of_spans(spans);
+            return self.answer(&AnswerRequest { question, annotation, place: None, ..request.clone() });
+        }
+        if let Some(not_yet) = not_yet(&self.lock()) {
+            return Err(not_yet);
+        }
+        let AnswerRequest { who, comment, seconds, key, .. } = request;
+        // Who is unsure labels nothing.
+        let entries = if spans.is_empty() {
+            Vec::new()
+        } else {
+            let items = [LabelItem { series, spans, place: None }];
+            self.label_all(who, AnnotationSource::Unprompted, &items, comment.as_ref(), *seconds, key.as_ref())?
+        };
+        let mut state = self.lock();
+        let next = self.assign(&mut state, who).map(|(id, again)| self.question_json(&state, id, again));
+        Ok(
+            json!({ "entry": entries.first(), "taught": null, "score": null, "threshold": null, "n_similar_hint": null, "next": next }),
+        )
+    }
+
     /// Takes labels in that nobody asked for.
     ///
     /// # Errors
@@ -184,9 +234,19 @@ impl LabellingServer {
         }
         let items = match (&request.items, request.series) {
             (Some(items), None) if request.spans.is_empty() => items.clone(),
-            (None, Some(series)) => vec![LabelItem { series, spans: request.spans.clone() }],
+            (None, Some(series)) => {
+                vec![LabelItem { series, spans: request.spans.clone(), place: request.place.clone() }]
+            }
             _ => return Err(ApiError::bad_request("expected either `series` and `spans`, or `items` of them")),
         };
+        let found = |item: LabelItem| match self.elsewhere(item.place.as_ref()) {
+            Some(place) => {
+                let (series, spans) = self.found(place, &item.spans)?;
+                Ok(LabelItem { series, spans, place: None })
+            }
+            None => Ok(item),
+        };
+        let items: Vec<LabelItem> = items.into_iter().map(found).collect::<Result<_, ApiError>>()?;
         let entries = self.label_all(
             &request.who,
             request.source,
@@ -297,6 +357,7 @@ impl LabellingServer {
             return Err(ApiError::conflict("nobody is asked here", "open the session without `--browse`"));
         }
         let mut source = self.source.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.check_open()?;
         let budget = self.lock().budget;
         if questions < budget || questions > 10_000_000 {
             return Err(ApiError::bad_request(format!(
@@ -321,6 +382,7 @@ impl LabellingServer {
         if let Some(number) = key.map(|key| log.of_client(key)).transpose()?.flatten() {
             return Ok(self.step_of(number));
         }
+        self.check_open()?;
         let entries = make(&self.lock())?;
         if entries.is_empty() {
             return Ok(Vec::new());

@@ -29,6 +29,11 @@ impl ApiError {
         Self { status: 409, message: message.into(), hint: Some(hint.to_owned()) }
     }
 
+    /// Something that can be done in a while.
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        Self { status: 503, message: message.into(), hint: None }
+    }
+
     /// A fault of the program or its machine.
     pub(crate) fn internal(error: &anyhow::Error) -> Self {
         Self { status: 500, message: format!("{error:#}"), hint: None }

@@ -55,7 +55,7 @@ impl LabellingServer {
             .labels
             .iter()
             .filter(|labels| !labels.spans.is_empty())
-            .map(|labels| LabelItem { series: labels.series, spans: labels.spans.clone() })
+            .map(|labels| LabelItem { series: labels.series, spans: labels.spans.clone(), place: None })
             .collect();
         let entries = if items.is_empty() {
             Vec::new()

@@ -1,7 +1,12 @@
 //! The HTTP server of the page: the routes of `docs/labelling.md`, for people on this machine, or for those who have the secret.
 
 mod gate;
+mod headers;
 mod routes;
+#[cfg_attr(not(test), expect(dead_code, reason = "for the service, which exchanges its labelling servers"))]
+mod slot;
+#[cfg_attr(not(test), expect(dead_code, reason = "for the service, whose data are awaited"))]
+mod waiting;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,11 +17,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::Semaphore;
 
-use self::gate::{Gate, random_text};
+pub(crate) use self::gate::Gate;
+pub(crate) use self::routes::page_router;
+pub(crate) use self::{slot::PageSlot, waiting::waiting_router};
+use super::random::random_text;
 use super::server::LabellingServer;
-
-#[cfg(test)]
-pub(super) use self::{gate::Gate as TestGate, routes::router as test_router};
 
 /// The connections that are open at once.
 const MAX_CONNECTIONS: usize = 256;
@@ -58,6 +63,14 @@ impl Bound {
         Ok(Self { listener, address, secret })
     }
 
+    /// The gate of the page here: one that is kept as long as this address.
+    ///
+    /// # Errors
+    /// If the system gives no random numbers.
+    pub(crate) fn gate(&self) -> anyhow::Result<Gate> {
+        Gate::new(self.address, self.secret.clone())
+    }
+
     /// The address to open in a browser.
     pub(crate) fn url(&self) -> String {
         let ip = match self.address.ip() {
@@ -82,8 +95,19 @@ pub(crate) fn serve(
     server: &Arc<LabellingServer>,
     end: tokio::sync::oneshot::Receiver<()>,
 ) -> anyhow::Result<()> {
-    let gate = Gate::new(bound.address, bound.secret)?;
-    let router = routes::router(Arc::clone(server), gate);
+    let router = page_router(Arc::clone(server), bound.gate()?);
+    listen(bound, router, end)
+}
+
+/// Serves routes until `end` says so, or the user ends the program.
+///
+/// # Errors
+/// If the server cannot be started.
+pub(crate) fn listen(
+    bound: Bound,
+    router: axum::Router,
+    end: tokio::sync::oneshot::Receiver<()>,
+) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(16)

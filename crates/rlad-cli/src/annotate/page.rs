@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
 
+use crate::html::escape_html;
+
 /// A file of the page.
 #[derive(Debug)]
 pub(crate) struct Asset {
@@ -26,6 +28,9 @@ macro_rules! assets {
 /// The page.
 const PAGE: &str = include_str!("page/index.html");
 
+/// The page while there is no labelling server.
+const WAITING: &str = include_str!("page/waiting.html");
+
 /// Every file that the page loads.
 const ASSETS: &[Asset] = assets![
     SCRIPT "state/annotation.js",
@@ -33,6 +38,7 @@ const ASSETS: &[Asset] = assets![
     SCRIPT "state/channels.js",
     SCRIPT "state/element.js",
     SCRIPT "state/paint.js",
+    SCRIPT "state/place.js",
     SCRIPT "state/queue.js",
     SCRIPT "state/settings.js",
     SCRIPT "state/state.js",
@@ -54,11 +60,13 @@ const ASSETS: &[Asset] = assets![
     SCRIPT "panels/comment.js",
     SCRIPT "panels/context.js",
     SCRIPT "panels/effect.js",
+    SCRIPT "panels/exchange.js",
     SCRIPT "panels/files.js",
     SCRIPT "panels/help.js",
     SCRIPT "panels/history.js",
     SCRIPT "panels/keys.js",
     SCRIPT "panels/label.js",
+    SCRIPT "panels/link.js",
     SCRIPT "panels/phase.js",
     SCRIPT "panels/progress.js",
     SCRIPT "panels/question.js",
@@ -68,12 +76,14 @@ const ASSETS: &[Asset] = assets![
     SCRIPT "panels/siblings.js",
     SCRIPT "panels/side.js",
     SCRIPT "panels/similar.js",
+    SCRIPT "panels/suggestions.js",
     SCRIPT "panels/teaches.js",
     SCRIPT "panels/theme.js",
     SCRIPT "panels/toast.js",
     SCRIPT "panels/who.js",
     SCRIPT "panels/window.js",
     SCRIPT "main.js",
+    SCRIPT "waiting.js",
     CSS "page.css",
 ];
 
@@ -91,6 +101,11 @@ static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| {
 /// The page with the token that its requests must carry.
 pub(crate) fn index(token: &str) -> String {
     PAGE.replace("{{token}}", token)
+}
+
+/// The page that says what is awaited.
+pub(crate) fn waiting(message: &str) -> String {
+    WAITING.replace("{{message}}", &escape_html(message))
 }
 
 /// The file at a path, if it is one of the page's.
@@ -118,6 +133,12 @@ mod tests {
             assert!(!asset.bytes.is_empty() && asset.tag().len() == 18, "{}", asset.name);
             assert!([CSS, SCRIPT].contains(&asset.kind));
         }
+    }
+
+    #[test]
+    fn what_is_awaited_is_text() {
+        let page = waiting("data since <b> & 3 minutes");
+        assert!(page.contains("data since &lt;b&gt; &amp; 3 minutes") && !page.contains("{{"), "{page}");
     }
 
     /// The paths of the scripts that a script imports.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::api_error::ApiError;
 use super::overview::overview;
+use super::runs::LabelRuns;
 use super::server::LabellingServer;
 use crate::log::{LogAction, Presence, bounds};
 
@@ -293,21 +294,25 @@ impl LabellingServer {
             .iter()
             .skip(offset)
             .take(limit.min(MAX_PAGE))
-            .map(|&index| {
-                let series = &self.data.series[index];
-                let (n_labelled, n_anomalous) = label_runs.series[index].counts();
-                json!({
-                    "index": index,
-                    "name": series.name(),
-                    "n_points": series.len(),
-                    "n_labelled": n_labelled,
-                    "n_anomalous": n_anomalous,
-                    "from": self.time(index, 0),
-                    "to": self.time(index, series.len() - 1),
-                })
-            })
+            .map(|&index| self.listed_json(index, &label_runs))
             .collect();
         json!({ "total": found.len(), "series": series })
+    }
+
+    /// A series as it is listed.
+    pub(super) fn listed_json(&self, index: usize, label_runs: &LabelRuns) -> Value {
+        let series = &self.data.series[index];
+        let (n_labelled, n_anomalous) = label_runs.series[index].counts();
+        json!({
+            "start": self.start,
+            "index": index,
+            "name": series.name(),
+            "n_points": series.len(),
+            "n_labelled": n_labelled,
+            "n_anomalous": n_anomalous,
+            "from": self.time(index, 0),
+            "to": self.time(index, series.len() - 1),
+        })
     }
 
     /// The unlabelled windows that are most like the one that ends at a point.
@@ -350,6 +355,7 @@ impl LabellingServer {
             "last": shown.end.saturating_sub(1).max(shown.start),
             "time": self.time(index, point),
             "from": context.start,
+            "times": context.clone().map(|at| self.millis(index, at)).collect::<Vec<_>>(),
             "values": (0..series.n_channels()).map(channel).collect::<Vec<_>>(),
         })
     }

@@ -34,11 +34,14 @@ impl LabellingServer {
             "conflict": settings.experts.conflict,
             "reask_fraction": settings.experts.reask_fraction,
             "version": env!("CARGO_PKG_VERSION"),
+            "start": self.start,
+            "suggests": self.suggestions.is_some(),
         })
     }
 
     /// The state of the session.
     pub(crate) fn state_json(&self) -> Value {
+        let suggestions = self.suggestions.as_ref().map(|store| store.open().len());
         let mut state = self.lock();
         let label_runs = self.label_runs(&mut state);
         let answered = |id: &&u64| state.is_answered(**id);
@@ -50,6 +53,8 @@ impl LabellingServer {
             names.into_iter().map(expert).collect()
         };
         json!({
+            "start": self.start,
+            "suggestions": suggestions,
             "phase": state.phase,
             "message": state.message,
             "round": state.round,
@@ -194,6 +199,7 @@ impl LabellingServer {
             AnswerKind::Range => extent(series, query.point, &question.shown),
         };
         json!({
+            "start": self.start,
             "id": id,
             "again": again,
             "round": query.round,

@@ -13,10 +13,13 @@ use rlad::{Model, Query, Series};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::api_error::ApiError;
 use super::overview::Pyramid;
+use super::random::random_text;
 use super::runs::LabelRuns;
 use super::scored::ScoredSeries;
 use super::source::DataSource;
+use super::suggestions::Suggestions;
 use crate::advice::Advice;
 use crate::figures::count;
 use crate::log::{
@@ -86,6 +89,8 @@ pub(crate) struct SessionStart {
     pub(crate) round: usize,
     /// The questions in all.
     pub(crate) budget: usize,
+    /// What other programs suggest, where there is a store of it.
+    pub(crate) suggestions: Option<Arc<dyn Suggestions>>,
 }
 
 /// The phase of the session.
@@ -178,6 +183,11 @@ pub(crate) struct LabellingServer {
     pub(crate) data: Data,
     /// The fixed parts.
     pub(crate) settings: Settings,
+    /// Another one for each labelling server: numbers of series, points and questions are those of one start.
+    pub(super) start: String,
+    pub(super) suggestions: Option<Arc<dyn Suggestions>>,
+    /// Held while a suggestion is decided.
+    pub(super) deciding: Mutex<()>,
     /// The session's folder.
     pub(super) folder: PathBuf,
     pub(super) source: Mutex<DataSource>,
@@ -202,7 +212,7 @@ impl LabellingServer {
         log: AnswerLog,
         begun: SessionStart,
     ) -> anyhow::Result<Self> {
-        let SessionStart { similar, round, budget } = begun;
+        let SessionStart { similar, round, budget, suggestions } = begun;
         let mut entries = log.entries()?;
         move_to(&mut entries, &data.series, &data.index);
         check_presence(&entries)?;
@@ -235,6 +245,9 @@ impl LabellingServer {
             folder,
             data,
             settings,
+            start: random_text()?,
+            suggestions,
+            deciding: Mutex::new(()),
             source: Mutex::new(source),
             similar,
             scored: ScoredSeries::default(),
@@ -267,8 +280,10 @@ impl LabellingServer {
         state.questions = questions;
     }
 
-    /// Ends the learner's work: what was answered is in the log. Returns what it still does.
+    /// Ends the learner's work: what was answered is in the log, and nothing is added to it any more. Streams of states end. Returns
+    /// what the learner still does.
     pub(crate) fn stop(&self) -> Leaving {
+        let (_log, _source) = (self.lock_log(), self.source.lock().unwrap_or_else(PoisonError::into_inner));
         let mut state = self.lock();
         state.stops = true;
         let n_answered = state.pending.iter().filter(|question| state.is_answered(**question)).count();
@@ -290,6 +305,21 @@ impl LabellingServer {
         drop(state);
         self.notify();
         Leaving { is_worth_waiting, doing: doing.map(|doing| format!("{doing}: {time}")) }
+    }
+
+    /// Whether it was stopped.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.lock().stops
+    }
+
+    /// Refuses to write once it was stopped: another server may have read the log already.
+    pub(super) fn check_open(&self) -> Result<(), ApiError> {
+        if self.is_stopped() {
+            return Err(ApiError::unavailable(
+                "the session is opened anew in a moment; what was sent is to be sent again",
+            ));
+        }
+        Ok(())
     }
 
     /// Waits until no file of the session is being replaced, and lets none be replaced after that. The program must end then.

@@ -163,6 +163,7 @@ impl TerminalClient<'_> {
             comment: self.comment.take(),
             seconds: begun.elapsed().as_secs_f64(),
             again: place.again,
+            place: None,
             key: None,
         };
         self.past = None;

@@ -1,7 +1,11 @@
 //! Every route and its errors, without a browser, a socket or a learner.
 
 mod http;
+mod in_browser;
+mod links;
 mod marks;
+mod starts;
+mod suggestions;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,9 +20,9 @@ use rlad::{Query, Series};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use super::page_router as router;
 use super::server::{Phase, ShownQuestion};
 use super::*;
-use crate::annotate::http::{TestGate as Gate, test_router as router};
 use crate::log::AnswerLog;
 
 const HOST: &str = "127.0.0.1:8080";

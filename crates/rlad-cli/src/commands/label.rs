@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use rlad::data::DataSet;
-use rlad::{Config, Model, Series, Session};
+use rlad::{Config, Model, Session};
 use serde_json::json;
 
 use crate::advice::Advice;
 use crate::alarms;
 use crate::annotate::{
-    Bound, Data, DataSource, LabellingServer, Learner, Options, SessionStart, Settings, at_terminal, serve,
+    Bound, Data, DataSource, LabellingServer, Learner, Opening, Options, SessionStart, Settings, at_terminal, serve,
 };
 use crate::args::{LabelArgs, PageArgs, TrainArgs};
 use crate::browser;
@@ -82,9 +82,11 @@ pub(crate) fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
     if let Some(n) = args.settings.questions.n_questions {
         source.questions = Some(n.in_all(session.n_answered()).max(source.questions.unwrap_or(0)));
     }
-    let (server, learner) = begin(session, folder, series, None, source, false, &args.page)?;
+    let who = who(&args.page);
+    let (server, learner) =
+        Opening { session, folder, series, source, who, check: None, ends: false, suggestions: None }.open()?;
     if args.terminal {
-        let who = who(&args.page);
+        let who = server.settings.who.clone();
         let for_learner = Arc::clone(&server);
         let thread = std::thread::spawn(move || learner.run(&for_learner));
         let begun = std::cell::OnceCell::new();
@@ -151,7 +153,9 @@ pub(crate) fn train(
         Some(source) => DataSource { questions: source.questions, ..DataSource::new(&args.data, &args.settings.form) },
         None => DataSource::new(&args.data, &args.settings.form),
     };
-    let (server, learner) = begin(session, folder, data.series, check, source, true, &args.page)?;
+    let (series, who) = (data.series, who(&args.page));
+    let (server, learner) =
+        Opening { session, folder, series, source, who, check, ends: true, suggestions: None }.open()?;
     let trained = at_page(&server, Some(learner), true, &args.page, args.json)?;
     if trained.is_none() {
         end(&path, &server, args.json, true)?;
@@ -191,7 +195,7 @@ fn without_learner(path: &Path, source: DataSource, who: String) -> anyhow::Resu
     let round = folder::read_history(path)?.len();
     source.write(path)?;
     let log = AnswerLog::open(&path.join(folder::LABELS))?;
-    let settings = settings(path, config.as_ref(), who, true);
+    let settings = Settings::new(path, config.as_ref(), who, true);
     LabellingServer::new(
         path.to_owned(),
         Data::new(series),
@@ -200,29 +204,6 @@ fn without_learner(path: &Path, source: DataSource, who: String) -> anyhow::Resu
         log,
         SessionStart { round, ..SessionStart::default() },
     )
-}
-
-/// The labelling server of a session, and its learner.
-fn begin(
-    session: Session,
-    folder: Folder,
-    series: Vec<Series>,
-    check: Option<(rlad::data::Part, DataSet)>,
-    source: DataSource,
-    ends: bool,
-    page: &PageArgs,
-) -> anyhow::Result<(Arc<LabellingServer>, Learner)> {
-    let path = folder.path().to_owned();
-    source.write(&path)?;
-    let log = AnswerLog::open(&path.join(folder::LABELS))?;
-    let settings = settings(&path, Some(session.config()), who(page), false);
-    let begun = SessionStart {
-        similar: Some(session.similar_windows()),
-        round: session.round(),
-        budget: session.config().questions,
-    };
-    let server = LabellingServer::new(path, Data::new(series), settings, source, log, begun)?;
-    Ok((Arc::new(server), Learner::new(session, folder, check, ends)?))
 }
 
 /// Shows the page until the user ends the program, or the training ends where `ends`.
@@ -325,25 +306,6 @@ fn end(path: &Path, server: &LabellingServer, json: bool, looks: bool) -> anyhow
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn settings(path: &Path, config: Option<&Config>, who: String, browses: bool) -> Settings {
-    let usual = Config::default();
-    let of = config.unwrap_or(&usual);
-    let name = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let strategy = serde_json::to_value(of.query.strategy).ok();
-    Settings {
-        name: name.file_name().unwrap_or(name.as_os_str()).to_string_lossy().into_owned(),
-        who,
-        preset: config.map(|config| config.preset.to_string()),
-        strategy: strategy.filter(|_| config.is_some()).and_then(|name| name.as_str().map(str::to_owned)),
-        seed: of.seed,
-        kind: of.query.answers,
-        shown: of.query.shown,
-        part: of.part,
-        experts: of.experts.clone(),
-        browses,
-    }
 }
 
 /// The session in the folder, which keeps its settings.

@@ -10,6 +10,7 @@ mod browser;
 mod charts;
 mod expert;
 mod labels;
+mod links;
 mod looks;
 mod server;
 mod sessions;

@@ -2,29 +2,40 @@
 //!
 //! - **Another site's page** in the same browser can neither read (its origin differs, and nothing allows it) nor write (it does
 //!   not know the token, and its `Origin` is not ours).
-//! - **A name that points here** (DNS rebinding) is refused: the `Host` must be this machine's loopback or an address.
-//! - **Another machine** needs the secret, which a cookie keeps that scripts cannot read.
+//! - **A name that points here** (DNS rebinding) is refused: the `Host` must be this machine's loopback, an address, or a name that
+//!   the server was told.
+//! - **Another machine** needs the secret, which a cookie keeps that scripts cannot read. The cookie is sent where a link elsewhere
+//!   leads to the page, and with nothing else that another site asks for.
 
 use std::net::{IpAddr, SocketAddr};
 
-use anyhow::Context;
 use axum::http::{HeaderMap, Method, Uri, header};
 
 use super::super::api_error::ApiError;
+use super::super::random::random_text;
 
-/// The checks of each request.
+/// The checks of each request. Made once and cloned, it keeps pages open while the labelling server behind them is exchanged.
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {
     address: SocketAddr,
     /// Stands in the page, and in the header of each request that writes.
     pub(crate) token: String,
     secret: Option<String>,
+    /// The hosts by which others know this server, `name` or `name:port`.
+    names: Vec<String>,
 }
 
 impl Gate {
     /// The gate of a server at an address.
     pub(crate) fn new(address: SocketAddr, secret: Option<String>) -> anyhow::Result<Self> {
-        Ok(Self { address, token: random_text()?, secret })
+        Ok(Self { address, token: random_text()?, secret, names: Vec::new() })
+    }
+
+    /// The gate of a server that is also known as `host`, a name with its port where it is not that of the scheme.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the service, which is told its address from outside"))]
+    pub(crate) fn known_as(mut self, host: &str) -> Self {
+        self.names.push(host.to_lowercase());
+        self
     }
 
     /// Lets a request pass, or refuses it.
@@ -35,8 +46,10 @@ impl Gate {
             let hint = "open the address that the program printed";
             return Err(ApiError::with(403, "the request names another host than this server", Some(hint)));
         }
-        let own = format!("http://{host}");
-        if headers.contains_key(header::ORIGIN) && text(header::ORIGIN) != Some(own.as_str()) {
+        let is_own_origin = |origin: &str| {
+            ["http://", "https://"].iter().any(|scheme| origin.strip_prefix(scheme).is_some_and(|of| of == host))
+        };
+        if headers.contains_key(header::ORIGIN) && !text(header::ORIGIN).is_some_and(is_own_origin) {
             return Err(ApiError::with(403, "the request comes from another site's page", None));
         }
         let is_page = method == Method::GET && uri.path() == "/";
@@ -68,10 +81,19 @@ impl Gate {
         matches!((given, &self.secret), (Some(given), Some(secret)) if same(given, secret))
     }
 
+    /// The address of a page without the secret.
+    pub(crate) fn without_secret(uri: &Uri) -> String {
+        let rest = uri.query().into_iter().flat_map(|query| query.split('&')).filter(|of| !of.starts_with("secret="));
+        match rest.collect::<Vec<_>>().join("&") {
+            rest if rest.is_empty() => "/".to_owned(),
+            rest => format!("/?{rest}"),
+        }
+    }
+
     /// The cookie that keeps the secret; browsers share cookies between the ports of a host.
     pub(crate) fn set_cookie(&self) -> String {
         let secret = self.secret.as_deref().unwrap_or_default();
-        format!("{}={secret}; HttpOnly; SameSite=Strict; Path=/", self.cookie())
+        format!("{}={secret}; HttpOnly; SameSite=Lax; Path=/", self.cookie())
     }
 
     fn cookie(&self) -> String {
@@ -80,6 +102,9 @@ impl Gate {
 
     /// Whether a `Host` is this server: by an address, or as `localhost`.
     fn is_own(&self, host: &str) -> bool {
+        if self.names.contains(&host.to_lowercase()) {
+            return true;
+        }
         let (name, port) = match host.rsplit_once(':') {
             Some((name, port)) if !port.ends_with(']') => (name, port.parse().ok()),
             _ => (host, Some(80)),
@@ -103,13 +128,6 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 /// Compares two texts in a time that tells nothing of where they differ.
 fn same(a: &str, b: &str) -> bool {
     a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |all, (a, b)| all | (a ^ b)) == 0
-}
-
-/// 128 random bits in hexadecimal.
-pub(crate) fn random_text() -> anyhow::Result<String> {
-    let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes).context("the system gives no random numbers")?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]
@@ -138,6 +156,9 @@ mod tests {
         ] {
             assert_eq!(local.is_own(host), is_own, "{host}");
         }
+        let named = gate("127.0.0.1:8080", None).known_as("Rlad.example:8443").known_as("10.0.0.1");
+        assert!(named.is_own("rlad.example:8443") && named.is_own("10.0.0.1") && named.is_own("localhost:8080"));
+        assert!(!named.is_own("rlad.example") && !named.is_own("evil.example:8443"));
         let open = gate("0.0.0.0:80", Some("s"));
         assert!(open.is_own("10.0.0.1") && open.is_own("10.0.0.1:80") && !open.is_own("evil.example"));
     }
@@ -148,6 +169,9 @@ mod tests {
         let open = gate("10.0.0.1:80", Some("abc"));
         assert!(open.knows(&"/?secret=abc".parse().unwrap()) && open.knows(&"/?a=b&secret=abc".parse().unwrap()));
         assert!(!open.knows(&"/?secret=abcd".parse().unwrap()) && !open.knows(&"/".parse().unwrap()));
+        let without = |uri: &str| Gate::without_secret(&uri.parse().unwrap());
+        assert_eq!(without("/?secret=abc"), "/");
+        assert_eq!(without("/?series=up%7Ba%3D%22b%22%7D&secret=abc&at=7"), "/?series=up%7Ba%3D%22b%22%7D&at=7");
         let closed = gate("10.0.0.1:80", None);
         assert!(!closed.knows(&"/?secret=".parse().unwrap()));
         assert_ne!(open.token, closed.token);

@@ -20,10 +20,12 @@ use tokio::sync::Semaphore;
 
 use super::super::actions::{AnswerRequest, LabelRequest};
 use super::super::api_error::ApiError;
+use super::super::decisions::Decision;
 use super::super::page;
 use super::super::reads::{Order, SeriesRange};
 use super::super::server::LabellingServer;
 use super::gate::Gate;
+use super::headers::with_headers;
 
 /// The requests that are answered at once, and the streams of states.
 const MAX_REQUESTS: usize = 64;
@@ -33,9 +35,10 @@ const MAX_BODY: usize = 8 << 20;
 const MAX_IMPORT: usize = 64 << 20;
 /// How long a request may take, its body included.
 const TIMEOUT: Duration = Duration::from_secs(60);
-
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// After how many seconds a request that cannot be answered yet may come again.
+const RETRY_AFTER: &str = "2";
+/// The start of the labelling server whose numbers a request has.
+const START: &str = "x-rlad-start";
 
 /// The state that every route has.
 #[derive(Clone, Debug)]
@@ -46,8 +49,8 @@ struct AppState {
     streams: Arc<Semaphore>,
 }
 
-/// All routes behind the gate.
-pub(crate) fn router(server: Arc<LabellingServer>, gate: Gate) -> Router {
+/// All routes of a labelling server, behind the gate.
+pub(crate) fn page_router(server: Arc<LabellingServer>, gate: Gate) -> Router {
     let app = AppState {
         server,
         gate: Arc::new(gate),
@@ -76,6 +79,9 @@ pub(crate) fn router(server: Arc<LabellingServer>, gate: Gate) -> Router {
         .route("/api/rows", get(rows))
         .route("/api/similar", get(similar))
         .route("/api/labels", get(labels).post(label))
+        .route("/api/point", get(point))
+        .route("/api/suggestions", get(suggestions))
+        .route("/api/suggestions/{id}", post(decide))
         .route("/api/budget", post(budget))
         .route("/api/export", get(export))
         .route("/api/import", post(import))
@@ -88,7 +94,11 @@ pub(crate) fn router(server: Arc<LabellingServer>, gate: Gate) -> Router {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, Json(self.json())).into_response()
+        let mut response = (status, Json(self.json())).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+        }
+        response
     }
 }
 
@@ -97,24 +107,20 @@ async fn guard(State(app): State<AppState>, request: Request, next: Next) -> Res
     let is_stream = request.uri().path() == "/api/events";
     let answer = async {
         app.gate.check(request.method(), request.uri(), request.headers())?;
+        // Numbers of another start would be those of other series and points.
+        if request.headers().get(START).is_some_and(|start| start.as_bytes() != app.server.start.as_bytes()) {
+            return Err(ApiError::with(
+                412,
+                "the data are others since the page read them",
+                Some("read the session again"),
+            ));
+        }
         let busy = || ApiError::with(429, "too many requests at once", Some("try again in a moment"));
         let _permit = if is_stream { None } else { Some(app.requests.try_acquire().map_err(|_| busy())?) };
         let late = || ApiError::with(408, "the request took too long", None);
         tokio::time::timeout(TIMEOUT, next.run(request)).await.map_err(|_| late())
     };
-    let mut response = answer.await.unwrap_or_else(ApiError::into_response);
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-        (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
+    with_headers(answer.await.unwrap_or_else(ApiError::into_response))
 }
 
 type JsonResponse = Result<Json<Value>, ApiError>;
@@ -154,14 +160,21 @@ async fn json<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
 }
 
 async fn index(State(app): State<AppState>, uri: Uri) -> Response {
-    if app.gate.knows(&uri) {
-        let headers = [(header::SET_COOKIE, app.gate.set_cookie()), (header::LOCATION, "/".to_owned())];
-        return (StatusCode::SEE_OTHER, headers).into_response();
+    if let Some(response) = to_page(&app.gate, &uri) {
+        return response;
     }
     ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page::index(&app.gate.token)).into_response()
 }
 
-async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
+/// Where the address carries the secret: keeps it in a cookie, and leads to the same page without it in the address.
+pub(super) fn to_page(gate: &Gate, uri: &Uri) -> Option<Response> {
+    let address = gate.knows(uri).then(|| Gate::without_secret(uri))?;
+    Some(
+        (StatusCode::SEE_OTHER, [(header::SET_COOKIE, gate.set_cookie()), (header::LOCATION, address)]).into_response(),
+    )
+}
+
+pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
     let Some(asset) = page::asset(&name) else {
         return ApiError::not_found("there is nothing at this path").into_response();
     };
@@ -195,6 +208,9 @@ async fn states(State(app): State<AppState>) -> Response {
     let events = stream::unfold((app, changes, permit), async |(app, mut changes, permit)| {
         changes.changed().await.ok()?;
         changes.mark_unchanged();
+        if app.server.is_stopped() {
+            return None;
+        }
         let Json(state) = work(app.clone(), |server| Ok(server.state_json())).await.ok()?;
         let event = Event::default().event("state").data(state.to_string());
         Some((Ok::<Event, Infallible>(event), (app, changes, permit)))
@@ -332,6 +348,26 @@ async fn rows(State(app): State<AppState>, uri: Uri) -> JsonResponse {
 async fn labels(State(app): State<AppState>, uri: Uri) -> JsonResponse {
     let of: RangeParameters = parameters(&uri)?;
     work(app, move |server| server.labels_json(of.range())).await
+}
+
+#[derive(Deserialize)]
+struct PointParameters {
+    series: String,
+    at: String,
+}
+
+async fn point(State(app): State<AppState>, uri: Uri) -> JsonResponse {
+    let PointParameters { series, at } = parameters(&uri)?;
+    work(app, move |server| server.point_json(&series, &at)).await
+}
+
+async fn suggestions(State(app): State<AppState>) -> JsonResponse {
+    work(app, |server| Ok(server.suggestions_json())).await
+}
+
+async fn decide(State(app): State<AppState>, Path(id): Path<String>, request: Request) -> JsonResponse {
+    let decision: Decision = json(request).await?;
+    work(app, move |server| server.decide(&id, &decision)).await
 }
 
 #[derive(Deserialize)]

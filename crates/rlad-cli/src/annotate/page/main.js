@@ -17,7 +17,9 @@ import "./panels/series.js";
 import "./panels/keys.js";
 import "./panels/help.js";
 
-import { follow, get } from "./state/api.js";
+import { follow, get, setStart } from "./state/api.js";
+import { readSession, takeState } from "./panels/exchange.js";
+import { hasLink } from "./panels/link.js";
 import { isConnected, setConnected } from "./panels/phase.js";
 import { openSeries } from "./panels/label.js";
 import { next } from "./panels/question.js";
@@ -27,32 +29,18 @@ import { change, state } from "./state/state.js";
 import { askWho } from "./panels/who.js";
 import { byId } from "./state/element.js";
 
-const RETRY_MS = 1000;
-
-/** Reads the session and the state, again and again until there is a server that tells them. */
-async function readSession() {
-  for (;;) {
-    try {
-      const [session, server] = await Promise.all([get("/api/session"), get("/api/state")]);
-      return { session, server };
-    } catch (error) {
-      if (error.gone) setConnected(false);
-      else change({ trouble: `${error.message}${error.hint ? ` (${error.hint})` : ""}` });
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-    }
-  }
-}
-
 restoreSide();
 await askWho();
 const read = await readSession();
+setStart(read.session.start);
 setConnected(true);
+const isLinked = hasLink();
 change({ ...read, trouble: null, screen: "ask", question: null });
-follow((server) => change({ server }), () => setConnected(false), () => setConnected(true));
+follow(takeState, (what) => setConnected(false, what), () => setConnected(true));
 // What an earlier page left unsent goes first; the next question is asked for once it is through.
 run();
-if (unsent() === 0) next();
-if (state.session.mode === "browse") {
+if (unsent() === 0 && !isLinked) next();
+if (state.session.mode === "browse" && !isLinked) {
   // Of one series there is nothing to choose.
   if (state.session.n_series === 1) openSeries((await get("/api/series", { limit: 1 })).series[0]);
   else openSide("series", { focus: true });

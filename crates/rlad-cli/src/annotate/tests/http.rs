@@ -51,7 +51,7 @@ fn off_loopback_the_secret_is_needed() {
     let (found, headers, _) = fixture.ask(Method::GET, "/?secret=abcdefgh", &[("host", "10.1.2.3:8080")], "");
     assert_eq!((found.as_u16(), headers["location"].to_str().unwrap()), (303, "/"));
     let cookie = headers["set-cookie"].to_str().unwrap();
-    assert_eq!(cookie, "rlad_8080=abcdefgh; HttpOnly; SameSite=Strict; Path=/");
+    assert_eq!(cookie, "rlad_8080=abcdefgh; HttpOnly; SameSite=Lax; Path=/");
     assert_eq!(status("/", &[("cookie", "a=b; rlad_8080=abcdefgh")]), 200);
     assert_eq!(status("/api/state", &[("cookie", "rlad_8080=abcdefgh")]), 200);
     assert_eq!(status("/api/state", &[("cookie", "rlad_8080=abcdefg")]), 401);

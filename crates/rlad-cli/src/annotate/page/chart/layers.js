@@ -81,6 +81,14 @@ export const scoresOf = (series, shown) => (scored.place === place(series, shown
 /** Why there are no scores of a series, or null. */
 export const noScores = ({ index }) => (scored.series === index ? scored.reason : null);
 
+/** Forgets everything: the numbers are of another start of the server. */
+export function dropLayers() {
+  dropLabels();
+  earlier = { key: "", curves: [] };
+  usual = { key: "", range: null };
+  scored = { series: -1, from: 0, to: 0, round: -1, events: [], reason: null, place: "", window: {} };
+}
+
 /** Forgets the labels, after an answer changed them. */
 export function dropLabels() {
   labels = { series: -1, from: 0, to: 0, spans: [] };

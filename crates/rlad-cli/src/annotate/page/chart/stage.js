@@ -6,12 +6,12 @@ import { Chart } from "./chart.js";
 import { byId } from "../state/element.js";
 import { channelsShown } from "../state/channels.js";
 import { lanesOf, legendOf, nameOf } from "./lanes.js";
-import { dropLabels, earlierOf, eventsOf, labelsOf, loadLayers, noScores, putLabels, scoresOf, usualOf } from "./layers.js";
+import { dropLabels, dropLayers, earlierOf, eventsOf, labelsOf, loadLayers, noScores, putLabels, scoresOf, usualOf } from "./layers.js";
 import { painted } from "../state/paint.js";
 import { setting, watchSettings } from "../state/settings.js";
 import { change, state, watch } from "../state/state.js";
 import { valueText } from "../state/time.js";
-import { bestTile, MOST_BUCKETS, rawTile, tile } from "../state/tiles.js";
+import { bestTile, forgetTiles, MOST_BUCKETS, rawTile, tile } from "../state/tiles.js";
 
 const SETTLE_MS = 70;
 const BREAK_STEPS = 1.5;
@@ -65,7 +65,7 @@ async function load() {
       loadLayers(series, shown, context, stillHere, () => draw()),
     ]);
   } catch (error) {
-    if (error.status !== 0 && stillHere()) change({ trouble: error.message });
+    if (!error.gone && stillHere()) change({ trouble: error.message });
   }
 }
 
@@ -73,6 +73,13 @@ async function load() {
 export function forgetLabels(isLeaving = false) {
   dropLabels();
   if (!isLeaving) load();
+}
+
+/** Forgets all that is drawn: its numbers are of another start of the server. What stands on the screen stays until it is drawn anew. */
+export function forgetAll() {
+  turn++;
+  forgetTiles();
+  dropLayers();
 }
 
 /** Shows spans as labels before the server has confirmed them. */

@@ -3,9 +3,11 @@
 import { enqueue, onConfirmed } from "../state/queue.js";
 import { byId } from "../state/element.js";
 import { labelRange } from "./label.js";
+import { placeOf } from "../state/place.js";
 import { next, notePress, show } from "./question.js";
 import { annotationOf, buttonOf, inWords, taughtInWords } from "../state/annotation.js";
 import { addLabels, forgetLabels } from "../chart/stage.js";
+import { decideBy } from "./suggestions.js";
 import { change, state, watch } from "../state/state.js";
 import { done, say } from "./toast.js";
 import { valueText } from "../state/time.js";
@@ -21,6 +23,8 @@ const WORDS = { anomaly: ["Anomaly", "Right"], normal: ["Normal", "False alarm"]
 
 /** Answers what is shown with one of the buttons; where any series is labelled, labels the range. */
 export function answer(button, at = performance.now()) {
+  if (state.isMoving) return say("The data are being exchanged; this key was not taken");
+  if (state.suggestion) return decideBy(button, at);
   if (state.screen === "label") return labelRange(button);
   const { question, drawnAt, given } = state;
   if (state.screen !== "ask" || !question) return say("There is no question to answer");
@@ -33,6 +37,7 @@ export function answer(button, at = performance.now()) {
   change({ given: button });
   enqueue("answer", {
     who: state.who, question: question.id, annotation, comment: state.comment || null, seconds: Math.round(at - drawnAt) / 1000, again: question.again,
+    place: placeOf(question.series, annotation.spans ?? [], question.time),
   }, { question });
   const spans = state.teaches?.[button]?.spans ?? annotation.spans;
   change({ preview: null });
@@ -81,7 +86,7 @@ byId("undo").addEventListener("click", () => undo("undo"));
 byId("redo").addEventListener("click", () => undo("redo"));
 
 // The answer shows in the frame of its key press: the button is pressed in, the window is stamped.
-watch(["given", "question", "screen"], () => {
+watch(["given", "question", "screen", "suggestion"], () => {
   const { given, question, screen } = state;
   const present = screen === "ask" && question?.answer ? buttonOf(question.answer) : null;
   for (const button of BUTTONS) {
@@ -91,6 +96,10 @@ watch(["given", "question", "screen"], () => {
   }
   const isAlarm = screen === "ask" && Boolean(question?.alarm);
   for (const [button, words] of Object.entries(WORDS)) byId(`answer-${button}`).querySelector(".word").textContent = words[Number(isAlarm)];
+  const suggested = state.suggestion?.kind ?? null;
+  if (suggested) byId(`answer-${suggested}`).querySelector(".word").textContent = `Accept as ${suggested}`;
+  for (const button of Object.keys(WORDS)) byId(`answer-${button}`).hidden = suggested !== null && (button !== suggested || state.suggestion.obstacle !== null);
+  byId("answer-erase").querySelector(".word").textContent = suggested ? "Dismiss" : "Erase";
   byId("answer-late").hidden = !isAlarm;
   byId("answers").dataset.alarm = String(isAlarm);
   byId("stamp").hidden = given === null;

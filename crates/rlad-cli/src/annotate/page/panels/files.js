@@ -27,7 +27,7 @@ byId("import-form").addEventListener("submit", async (event) => {
   result.textContent = "Importing…";
   try {
     const query = new URLSearchParams({ format: byId("import-format").value, who: state.who, name: file.name });
-    const reply = await post(`/api/import?${query}`, await file.text(), true);
+    const reply = await post(`/api/import?${query}`, await file.text(), { text: true });
     const unknown = reply.unknown_series.length > 0 ? ` Not in this session: ${reply.unknown_series.slice(0, 5).join(", ")}${reply.unknown_series.length > 5 ? "…" : ""}.` : "";
     const uncovered = reply.uncovered > 0 ? ` ${count(reply.uncovered, "span")} held no point.` : "";
     const n = Array.isArray(reply.entries) ? reply.entries.length : reply.entries;

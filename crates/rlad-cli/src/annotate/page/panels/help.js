@@ -2,7 +2,7 @@
 
 import { byId, element } from "../state/element.js";
 
-const SHOWN = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Enter: "enter", Escape: "esc", Home: "home", End: "end", Delete: "del", " ": "space" };
+const SHOWN = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Enter: "enter", Escape: "esc", Backspace: "backspace", Home: "home", End: "end", Delete: "del", " ": "space" };
 const keyName = (key) => SHOWN[key] ?? (/^[A-Z]$/.test(key) ? `shift+${key.toLowerCase()}` : key);
 const SIGNS = [
   ["ring", "the judged point: a line, a triangle below and a ring"],

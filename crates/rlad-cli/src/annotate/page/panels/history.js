@@ -23,7 +23,7 @@ function item(answer) {
   const open = () => {
     closeOverlay();
     if (answer.question !== null) jump(answer.question);
-    else openNamed(answer.series.index, answer.series.name, { first: answer.first, last: answer.last, from: answer.from, what: inWords(answer.annotation) });
+    else openNamed(answer.series.name, { first: answer.first, last: answer.last, from: answer.from, what: inWords(answer.annotation) });
   };
   const who = byId("history-all").checked ? ` by ${answer.who}` : "";
   const said = `${SOURCES[answer.source] ?? answer.source}${who} at ${clock}`;
@@ -89,4 +89,4 @@ byId("history-more").addEventListener("click", () => list(true));
 byId("history-all").addEventListener("change", () => list());
 byId("back").addEventListener("click", () => walk(1));
 onOpen("history", () => list());
-watch(["changedAt", "who"], () => list());
+watch(["changedAt", "who", "session"], () => list());

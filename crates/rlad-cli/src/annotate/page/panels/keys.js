@@ -12,6 +12,7 @@ import { toggleRows } from "./rows.js";
 import { toggleSiblings } from "./siblings.js";
 import { choose, setting } from "../state/settings.js";
 import { openSide, toggleSide } from "./side.js";
+import { leaveSuggestion, toggleSuggestions } from "./suggestions.js";
 import { closeSimilar, markAll, markFocused, moveFocus, openSimilar, saveSimilar } from "./similar.js";
 import { state } from "../state/state.js";
 import { openSettings } from "./theme.js";
@@ -39,7 +40,8 @@ function edge(sign) {
 
 /** Esc lets go of the nearest thing that is held. */
 function escape() {
-  if (state.paint) dropPaint();
+  if (state.suggestion) leaveSuggestion();
+  else if (state.paint) dropPaint();
   else if (!byId("side").hidden && window.innerWidth < 1100) openSide(null);
   else if (document.activeElement !== document.body) document.activeElement.blur();
 }
@@ -87,6 +89,10 @@ const KEYS = [
   ["Look", ["v"], "the value axis of the context, or one fitted to the window", () => toggle("scale")],
   ["Label any series", ["l", "/"], "list of series, with search", () => openSide("series", { focus: true })],
   ["Label any series", ["x", "Delete"], "take the labels of the painted range away", (event) => answer("erase", event.timeStamp)],
+  ["Suggestions", ["q"], "list of suggestions; arrows move in it, enter shows one", toggleSuggestions],
+  ["Suggestions", ["a, n, e"], "what is suggested: accept it, of the painted range", null],
+  ["Suggestions", ["x", "Backspace"], "dismiss it", (event) => (event.key === "Backspace" && !state.suggestion ? null : answer("erase", event.timeStamp))],
+  ["Suggestions", ["Escape"], "leave it open, and label freely", null],
   ["Label any series", ["+", "-"], "zoom the window", (event) => zoomWindow(event.key === "+" ? 0.5 : 2), true],
   ["Page", ["p"], "progress", () => toggleSide("progress")],
   ["Page", ["h"], "history", () => toggleSide("history")],
@@ -127,7 +133,7 @@ document.addEventListener("keydown", (event) => {
   const table = state.screen === "similar" ? SIMILAR_KEYS : KEYS;
   // Capitals of a locked keyboard are meant as small letters, where shift is not held.
   const key = event.key.length === 1 && !event.shiftKey ? event.key.toLowerCase() : event.key;
-  const found = table.find(([, keys]) => keys.includes(key));
+  const found = table.find(([, keys, , run]) => run !== null && keys.includes(key));
   if (!found) {
     if (event.key.length === 1 && event.key !== " ") say("No such key: ? shows all keys");
     return;

@@ -23,6 +23,8 @@ const roundText = (round) => (round === 0 ? "warm-up" : `round ${round}`);
 /** The error in the way of the queue, or null. */
 let trouble = null;
 let connected = true;
+/** What the server awaits, in words; empty where nothing answers. */
+let awaited = "";
 
 function drawPhase() {
   const { server, session } = state;
@@ -57,7 +59,7 @@ function drawTrouble() {
   byId("connection").dataset.state = connected ? "ok" : "gone";
   const parts = [];
   if (state.server?.phase === "failed" && state.server.message) parts.push(`The session stopped: ${state.server.message}.`);
-  if (!connected) parts.push("The program does not answer. The page goes on when it is back; what you answered is kept.");
+  if (!connected) parts.push(awaited === "" ? "The program does not answer. The page goes on when it is back; what you answered is kept." : `${awaited.replace(/\.$/, "")}. The page goes on by itself; what you answered is kept.`);
   if (trouble && !trouble.error.gone) parts.push(`${trouble.final ? "Not taken" : "Not stored yet"}: ${trouble.error.message}${trouble.error.hint ? ` (${trouble.error.hint})` : ""}.`);
   if (state.trouble) parts.push(`${state.trouble}.`);
   const text = parts.join(" ");
@@ -73,7 +75,7 @@ observeQueue((n, what, confirmed = false) => {
   note.textContent = n > 0 ? `${n} unsent` : "";
   // One that is just under way is no news.
   note.hidden = n < 2 && !what;
-  if (what?.error.gone) setConnected(false);
+  if (what?.error.gone) setConnected(false, what.error.status === 0 ? "" : what.error.message);
   if (confirmed) connected = true;
   if (what?.final) {
     // An answer that was refused is not given any more.
@@ -95,10 +97,11 @@ byId("banner-drop").addEventListener("click", () => {
 
 export const isConnected = () => connected;
 
-/** Takes note that the server is there, or gone. */
-export function setConnected(isThere) {
+/** Takes note that the server is there, or gone; `what` is awaited then, in words, where that is known. */
+export function setConnected(isThere, what = "") {
   const came = isThere && !connected;
   connected = isThere;
+  awaited = what;
   drawTrouble();
   if (!came) return;
   say("The program is back");

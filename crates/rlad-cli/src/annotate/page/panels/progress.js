@@ -104,7 +104,7 @@ const PARTS = [
     }
     const item = (event) => element("li", {}, element("button", { type: "button", onclick: () => {
       closeOverlay();
-      openNamed(event.series, event.name, { first: event.first, last: event.last, from: event.from, what: `the event ${event.what}` });
+      openNamed(event.name, { first: event.first, last: event.last, from: event.from, what: `the event ${event.what}` });
     } }, element("span", { class: `what ${event.what}` }, event.what === "appeared" ? "+ appeared" : "− gone"), setName(element("span", {}), event.name), element("span", { class: "note" }, timeText(event.from))));
     part.append(element("ul", { id: "changed" }, ...events.slice(0, 50).map(item)));
     if (events.length > 50) part.append(element("p", { class: "note" }, `and ${count(events.length - 50, "other")}`));

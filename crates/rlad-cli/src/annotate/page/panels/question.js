@@ -1,6 +1,6 @@
 // Which question is on the screen. Its curves are fetched before it takes the place of the one before it.
 
-import { get, post } from "../state/api.js";
+import { get, post, startNow } from "../state/api.js";
 import { contextAround } from "./context.js";
 import { byId, count, setName } from "../state/element.js";
 import { between } from "../state/paint.js";
@@ -31,12 +31,22 @@ export function notePress(at) {
   pressedAt = at;
 }
 
-/** Puts a question on the screen; null means that there is none at present. */
-export async function show(question) {
+/** Leaves off what is under way to be shown: its numbers are of another start of the server. */
+export function letGo() {
+  turn++;
+}
+
+/** Puts a question on the screen; null means that there is none at present. `more` are fields of the state that go with it. */
+export async function show(question, more = {}) {
   const mine = ++turn;
   if (question === null) {
     change({ question: null, given: null, drawnAt: null, paint: null, point: null, comment: null });
     return;
+  }
+  // A question of another start of the server has other numbers than the page.
+  if (question.start !== startNow()) {
+    change({ question: null, given: null, drawnAt: null });
+    return next();
   }
   const series = { ...question.series, clock: isClock(question.time), step: question.step_ns === null ? null : question.step_ns / 1e6 };
   const context = contextAround(series, question.shown);
@@ -51,11 +61,11 @@ export async function show(question) {
     }
     if (mine !== turn) return;
   }
-  if (mine !== turn) return;
+  if (mine !== turn || question.start !== startNow()) return;
   const range = question.answer ? rangeOf(question.answer, question) : question.alarm;
   change({
-    screen: "ask", question, given: null, drawnAt: null, series, shown: question.shown, context, point: question.point, hover: null,
-    paint: range ? between(range.first, range.last) : null, comment: question.comment ?? null, trouble: null,
+    screen: "ask", question, given: null, drawnAt: null, series, shown: question.shown, context, point: question.point, hover: null, suggestion: null,
+    paint: range ? between(range.first, range.last) : null, comment: question.comment ?? null, trouble: null, ...more,
   });
   draw(() => {
     if (mine === turn && state.question === question) change({ drawnAt: performance.now() });
@@ -68,7 +78,7 @@ export async function next() {
   asking = true;
   const mine = turn;
   try {
-    const { question } = await post("/api/next", { who: state.who });
+    const { question } = await post("/api/next", { who: state.who }, { numbers: true });
     // Who has begun something else meanwhile is not torn away from it.
     if (mine === turn && state.screen === "ask") await show(question);
   } catch (error) {
@@ -122,6 +132,6 @@ export function resume() {
   const { question, given } = state;
   if (question && !given && !question.answer) return show(question);
   if (given && state.screen === "ask") return say("The next question is on its way");
-  change({ screen: "ask", question: null, given: null, drawnAt: null, paint: null });
+  change({ screen: "ask", question: null, given: null, drawnAt: null, paint: null, suggestion: null });
   return next();
 }

@@ -33,7 +33,7 @@ async function list() {
     const judged = byId("rows").querySelector(".judged");
     if (judged) byId("rows").querySelector(".scroll").scrollTop = judged.offsetTop - 100;
   } catch (error) {
-    if (error.status !== 0) say(error.message);
+    if (!error.gone) say(error.message);
   }
 }
 

@@ -75,6 +75,7 @@ byId("series-list").addEventListener("scroll", () => {
   if (listed < total && box.scrollTop + box.clientHeight > box.scrollHeight - 200) list(true);
 });
 onOpen("series", () => list());
+watch(["session"], () => list(false, true));
 let labelled = "";
 watch(["server"], () => {
   // Labels of others, too, change the counts.

@@ -42,14 +42,14 @@ async function list() {
       const visible = { from: -0.5, to: n - 0.5 };
       drawings.push(() => new Chart(canvas).draw({ ...visible, compact: true, clock: null, lanes: lanesOf(tile, [], { ...visible, stacked: false }), labels: [], painted: null, focus: null,
         point: placeOf(sibling.times), hover: null, gap: null }));
-      const open = () => openNamed(sibling.series, sibling.name, null);
+      const open = () => openNamed(sibling.name, null);
       return element("li", {}, element("button", { type: "button", onclick: open }, canvas, setName(element("span", { class: "name" }), sibling.name),
         element("span", { class: "note" }, noteOf(sibling))));
     });
     box.replaceChildren(title, element("ul", {}, ...items));
     for (const draw of drawings) draw();
   } catch (error) {
-    if (error.status !== 0) say(error.message);
+    if (!error.gone) say(error.message);
   }
 }
 

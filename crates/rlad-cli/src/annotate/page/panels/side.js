@@ -1,9 +1,9 @@
-// The panel at the side, with one of three parts in it; on a narrow screen it lies over the page.
+// The panel at the side, with one of its parts in it; on a narrow screen it lies over the page.
 
 import { byId } from "../state/element.js";
 import { choose, setting } from "../state/settings.js";
 
-const TITLES = { progress: "Progress", history: "History", series: "Series" };
+const TITLES = { progress: "Progress", history: "History", series: "Series", suggestions: "Suggestions" };
 const WIDE = window.matchMedia("(min-width: 1100px)");
 const openers = [];
 
@@ -33,7 +33,7 @@ export function openSide(name, { focus = false } = {}) {
 /** Opens a part, or closes it where it is open. */
 export function toggleSide(name, options = {}) {
   const opened = isOpen(name) ? null : name;
-  if (WIDE.matches && name !== "series") choose("side", opened ?? "");
+  if (WIDE.matches && !["series", "suggestions"].includes(name)) choose("side", opened ?? "");
   openSide(opened, options);
 }
 

@@ -1,6 +1,6 @@
 // Windows that look like the one that was answered, as small charts, to label many at once.
 
-import { get } from "../state/api.js";
+import { get, startNow } from "../state/api.js";
 import { Chart, rangeOf as heightsOf } from "../chart/chart.js";
 import { byId, count, element, setName } from "../state/element.js";
 import { channelsShown } from "../state/channels.js";
@@ -24,6 +24,8 @@ let scales = [];
 /** The channels that are drawn: of those that are shown the ones that deviate most at the answered point. */
 let channels = [];
 let openedAt = 0;
+/** The start of the server that the windows' numbers are of. */
+let start = null;
 let turn = 0;
 
 /**
@@ -43,6 +45,7 @@ export async function openSimilar() {
   const shown = state.screen === "ask" && state.question?.answer ? { question: state.question, annotation: state.question.answer } : null;
   const base = shown ?? state.last;
   if (!base) return say("Answer a question first, then i shows windows like it");
+  if (base.question.start !== startNow()) return say("The data were exchanged since that answer: answer another question first");
   const mine = ++turn;
   let windows, reference;
   try {
@@ -52,6 +55,7 @@ export async function openSimilar() {
   }
   if (mine !== turn) return;
   change({ screen: "similar" });
+  start = base.question.start;
   openedAt = performance.now();
   const isAlone = windows.length === 0;
   byId("similar-none").hidden = !isAlone;
@@ -147,7 +151,11 @@ export function moveFocus(right, down) {
 export function saveSimilar() {
   const marked = cells.filter((made) => made.row.dataset.mark !== "");
   if (marked.length === 0) return say("Mark windows with a or n first");
-  const items = marked.map(({ window, base, row }) => ({ series: window.series.index, spans: [{ ...spanIn(window, base, row.dataset.mark), label: row.dataset.mark }] }));
+  const items = marked.map(({ window, base, row }) => {
+    const { first, last } = spanIn(window, base, row.dataset.mark);
+    const times = [[window.times[first - window.from], window.times[last - window.from]]];
+    return { series: window.series.index, spans: [{ first, last, label: row.dataset.mark }], place: { start, series: window.series.name, times } };
+  });
   enqueue("label", { who: state.who, source: "similar", items, comment: null, seconds: Math.round(performance.now() - openedAt) / 1000 });
   closeSimilar();
 }

@@ -29,7 +29,9 @@ export function openWho() {
       if (name !== "" && name !== state.who) {
         choose("who", name);
         // A name in the address would win over the one just given.
-        history.replaceState(null, "", location.pathname);
+        const address = new URL(location.href);
+        address.searchParams.delete("who");
+        history.replaceState(null, "", address);
         change({ who: name });
       }
       if (state.who !== null) resolve();

@@ -8,7 +8,9 @@ import { post, ApiError } from "./api.js";
 const STORE = "rlad.unsent.";
 const MIN_WAIT_MS = 250;
 const MAX_WAIT_MS = 4000;
-const ROUTES = { answer: "/api/answer", label: "/api/labels", undo: "/api/undo", redo: "/api/redo" };
+const ROUTES = { answer: "/api/answer", label: "/api/labels", undo: "/api/undo", redo: "/api/redo", suggestion: (more) => `/api/suggestions/${encodeURIComponent(more.id)}` };
+
+const routeOf = ({ kind, more }) => (typeof ROUTES[kind] === "function" ? ROUTES[kind](more) : ROUTES[kind]);
 
 const tab = randomKey();
 const waiting = adopt();
@@ -88,11 +90,11 @@ async function drain() {
     const action = waiting[0];
     let reply;
     try {
-      reply = await post(ROUTES[action.kind], action.body);
+      reply = await post(routeOf(action), action.body);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       // What is wrong with the request itself stays wrong; all else may pass.
-      const final = error.status >= 400 && error.status < 500 && ![401, 403, 408, 429].includes(error.status);
+      const final = error.status >= 400 && error.status < 500 && ![401, 403, 408, 412, 429].includes(error.status);
       if (final) {
         waiting.shift();
         keep();

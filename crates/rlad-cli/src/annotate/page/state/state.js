@@ -7,6 +7,8 @@ export const state = {
   server: null,
   /** The expert's name. */
   who: null,
+  /** Whether what is shown is being found again in other data; no key labels meanwhile. */
+  isMoving: false,
   /** The part in the middle of the page: `ask` (a question), `label` (any series) or `similar`. */
   screen: "ask",
   /** The question that is shown, or null. */
@@ -25,6 +27,8 @@ export const state = {
   point: null,
   /** The range that is being painted, as `paint.js` makes it, or null. */
   paint: null,
+  /** The suggestion that is shown, as `/api/suggestions` has it, or null. */
+  suggestion: null,
   /** The comment that goes with the next answer. */
   comment: null,
   /** The channels that are not shown, by their index. */

@@ -18,14 +18,21 @@ export function tile(series, from, to, n) {
     const request = get("/api/tiles", { series, from, to, n: Math.max(1, Math.min(n, MOST_BUCKETS)) })
       .then((reply) => {
         const made = { ...reply, key, series };
+        if (asked.get(key) !== request) return made;
         kept.push(made);
         if (kept.length > KEPT) kept.shift();
         return made;
       })
-      .finally(() => asked.delete(key));
+      .finally(() => asked.get(key) === request && asked.delete(key));
     asked.set(key, request);
   }
   return asked.get(key);
+}
+
+/** Forgets all tiles: their numbers are of another start of the server. */
+export function forgetTiles() {
+  kept.length = 0;
+  asked.clear();
 }
 
 /** The kept tile that shows `from..to` best: one that covers it, with the finest steps; else the one that covers most. */
