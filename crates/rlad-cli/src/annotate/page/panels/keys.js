@@ -92,7 +92,7 @@ const KEYS = [
   ["Suggestions", ["q"], "list of suggestions; arrows move in it, enter shows one", toggleSuggestions],
   ["Suggestions", ["a, n, e"], "what is suggested: accept it, of the painted range", null],
   ["Suggestions", ["x", "Backspace"], "dismiss it", (event) => (event.key === "Backspace" && !state.suggestion ? null : answer("erase", event.timeStamp))],
-  ["Suggestions", ["Escape"], "leave it open, and label freely", null],
+  ["Suggestions", ["Escape"], "leave it open, and label its range freely", null],
   ["Label any series", ["+", "-"], "zoom the window", (event) => zoomWindow(event.key === "+" ? 0.5 : 2), true],
   ["Page", ["p"], "progress", () => toggleSide("progress")],
   ["Page", ["h"], "history", () => toggleSide("history")],

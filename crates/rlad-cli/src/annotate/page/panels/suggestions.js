@@ -117,11 +117,16 @@ function decide(suggestion, accept, at = performance.now()) {
   if (!isShown) return;
   const next = waiting().find((other) => other.obstacle === null);
   if (next) openSuggestion(next);
-  else leaveSuggestion();
+  else endSuggestions();
 }
 
-/** Leaves the suggestion that is shown open; its series can be labelled freely. */
+/** Leaves the suggestion that is shown open; its range stays painted, to be labelled freely. */
 export function leaveSuggestion() {
+  change({ suggestion: null });
+  say("The suggestion stays open; a, n or e labels what is painted by your own judgement");
+}
+
+function endSuggestions() {
   change({ suggestion: null, paint: null });
   if (waiting().length === 0) say(state.session.mode === "browse" ? "No suggestion is left" : "No suggestion is left: enter goes on with the questions");
 }
