@@ -34,13 +34,12 @@ mod terminal_client;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::http::{Bound, Options, serve};
-#[cfg_attr(not(test), expect(unused_imports, reason = "for the service, whose page goes on over several servers"))]
-pub(crate) use self::http::{Gate, PageSlot, listen, page_router, waiting_router};
+pub(crate) use self::http::{
+    Bound, Gate, Listening, Options, PageSlot, is_same, listen, page_router, serve, waiting_router,
+};
 pub(crate) use self::learner::Learner;
 pub(crate) use self::opening::Opening;
 pub(crate) use self::server::{Data, LabellingServer, SessionStart, Settings};
 pub(crate) use self::source::DataSource;
-#[cfg_attr(not(test), expect(unused_imports, reason = "for the service, which has a store of them"))]
 pub(crate) use self::suggestions::{SuggestedKind, Suggestion, Suggestions};
 pub(crate) use self::terminal_client::at_terminal;

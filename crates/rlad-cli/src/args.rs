@@ -5,6 +5,7 @@ mod data;
 mod decision;
 mod examples;
 mod label;
+mod serve;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -24,10 +25,11 @@ pub(crate) use self::data::{DataArgs, form_flags};
 pub(crate) use self::decision::DecisionArgs;
 use self::examples::{
     BENCH_EXAMPLES, COMPLETIONS_EXAMPLES, DEMO_EXAMPLES, DETECT_EXAMPLES, EVALUATE_EXAMPLES, FEATURES_EXAMPLES,
-    FEATURES_PART, IMPORT_EXAMPLES, LABEL_EXAMPLES, LABELS_EXAMPLES, MAN_EXAMPLES, OVERVIEW, SHOW_EXAMPLES,
-    TRAIN_EXAMPLES,
+    FEATURES_PART, HEALTH_EXAMPLES, IMPORT_EXAMPLES, LABEL_EXAMPLES, LABELS_EXAMPLES, MAN_EXAMPLES, OVERVIEW,
+    SERVE_EXAMPLES, SHOW_EXAMPLES, TRAIN_EXAMPLES,
 };
 pub(crate) use self::label::{LabelArgs, LabelsAction, LabelsArgs, PageArgs};
+pub(crate) use self::serve::{HealthArgs, ServeArgs};
 
 /// Answer a few questions about your time series, get a detector that fits them.
 #[derive(Debug, Parser)]
@@ -59,6 +61,12 @@ pub(crate) enum Command {
     /// Write a session's labels in the form of another tool, or take such a file in
     #[command(after_help = LABELS_EXAMPLES)]
     Labels(LabelsArgs),
+    /// Watch the metrics of a Prometheus or VictoriaMetrics: scores and alarms back, answered at a page
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Box<ServeArgs>),
+    /// Tell whether a service is ready, for probes
+    #[command(after_help = HEALTH_EXAMPLES)]
+    Health(HealthArgs),
     /// Run detectors side by side on labelled data, and make tables of their results
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArgs),

@@ -9,6 +9,7 @@ pub(crate) mod features;
 pub(crate) mod import;
 pub(crate) mod label;
 pub(crate) mod labels;
+pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod train;
 pub(crate) mod train_method;

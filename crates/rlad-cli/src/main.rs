@@ -29,6 +29,7 @@ mod picture;
 mod plot;
 mod progress;
 mod report;
+mod serve;
 mod settings;
 mod shipped;
 mod terminal;
@@ -77,6 +78,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Show(args) => commands::show::run(&args),
         Command::Label(args) => commands::label::run(&args),
         Command::Labels(args) => commands::labels::run(&args),
+        Command::Serve(args) => commands::serve::run(&args),
+        Command::Health(args) => commands::serve::health(&args),
         Command::Bench(args) => commands::bench::run(&args),
         Command::BenchRun(args) => commands::bench::run_one(&args),
         Command::Import(args) => commands::import::run(&args),

@@ -125,7 +125,6 @@ impl LabellingServer {
     }
 
     /// Tells every page that the store has others.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the service, whose store changes by itself"))]
     pub(crate) fn suggestions_changed(&self) {
         self.notify();
     }

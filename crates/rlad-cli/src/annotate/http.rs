@@ -2,31 +2,22 @@
 
 mod gate;
 mod headers;
+mod listening;
 mod routes;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the service, which exchanges its labelling servers"))]
 mod slot;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the service, whose data are awaited"))]
 mod waiting;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::sync::Semaphore;
 
-pub(crate) use self::gate::Gate;
+pub(crate) use self::gate::{Gate, is_same};
+pub(crate) use self::listening::{Listening, listen};
 pub(crate) use self::routes::page_router;
 pub(crate) use self::{slot::PageSlot, waiting::waiting_router};
 use super::random::random_text;
 use super::server::LabellingServer;
-
-/// The connections that are open at once.
-const MAX_CONNECTIONS: usize = 256;
-/// How long a client may take for the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The address of the page, and its secret.
 #[derive(Clone, Debug)]
@@ -96,79 +87,5 @@ pub(crate) fn serve(
     end: tokio::sync::oneshot::Receiver<()>,
 ) -> anyhow::Result<()> {
     let router = page_router(Arc::clone(server), bound.gate()?);
-    listen(bound, router, end)
-}
-
-/// Serves routes until `end` says so, or the user ends the program.
-///
-/// # Errors
-/// If the server cannot be started.
-pub(crate) fn listen(
-    bound: Bound,
-    router: axum::Router,
-    end: tokio::sync::oneshot::Receiver<()>,
-) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .max_blocking_threads(16)
-        .enable_all()
-        .build()
-        .context("cannot start the server")?;
-    runtime.block_on(async move {
-        let listener = tokio::net::TcpListener::from_std(bound.listener).context("cannot start the server")?;
-        tokio::select! {
-            () = accept(listener, router) => {}
-            () = ended() => {}
-            _ = end => {
-                // Requests under way are still answered.
-                tokio::time::sleep(Duration::from_millis(300)).await;
-            }
-        }
-        anyhow::Ok(())
-    })?;
-    runtime.shutdown_timeout(Duration::from_millis(200));
-    Ok(())
-}
-
-/// The user's input to end the program.
-async fn ended() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-            let _ = interrupt.await;
-            return;
-        };
-        tokio::select! {
-            _ = interrupt => {}
-            _ = terminate.recv() => {}
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = interrupt.await;
-}
-
-async fn accept(listener: tokio::net::TcpListener, router: axum::Router) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    loop {
-        let Ok(permit) = Arc::clone(&slots).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
-            // Out of files, perhaps: others may close theirs.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
-        let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
-        tokio::spawn(async move {
-            // A client that goes away is no error of ours.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_TIMEOUT)
-                .max_buf_size(64 * 1024)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-            drop(permit);
-        });
-    }
+    listen(bound, router, Listening::default(), end)
 }

@@ -327,6 +327,11 @@ impl LabellingServer {
         std::mem::forget(self.files.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// How long ago the last answer or label was given; since the start, where there was none.
+    pub(crate) fn idle(&self) -> Duration {
+        self.lock().last_entry.elapsed()
+    }
+
     /// The number of the state's last change, to wait for the next one.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.version.subscribe()

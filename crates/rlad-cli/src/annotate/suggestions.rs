@@ -5,7 +5,6 @@ use std::fmt::Debug;
 use rlad::data::Annotation;
 
 /// The label that is suggested.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the service, which has a store of them"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum SuggestedKind {

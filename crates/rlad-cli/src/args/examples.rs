@@ -99,3 +99,24 @@ EXAMPLES:
 pub(super) const MAN_EXAMPLES: &str = "\
 EXAMPLES:
   rlad man --out ~/.local/share/man/man1";
+
+pub(super) const SERVE_EXAMPLES: &str = "\
+EXAMPLES:
+  Ask a Prometheus for two weeks of a metric, score it from then on, and open the page:
+    rlad serve --datasource http://localhost:9090 --query 'rate(http_requests_total[5m])'
+  Beside a Prometheus for good, as the file says:
+    rlad serve --config serve.toml
+  Check the file first:
+    rlad serve --config serve.toml --dry-run
+  Go back to an earlier detector:
+    rlad serve --config serve.toml --model 3f1c22aa
+  From vmanomaly:
+    rlad serve --from-vmanomaly vmanomaly.yml > serve.toml";
+
+pub(super) const HEALTH_EXAMPLES: &str = "\
+EXAMPLES:
+  rlad health
+  rlad health http://rlad:8490
+
+EXIT STATUS:
+  0 ready, 1 not ready yet, 2 no answer";

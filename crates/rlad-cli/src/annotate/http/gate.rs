@@ -32,7 +32,6 @@ impl Gate {
     }
 
     /// The gate of a server that is also known as `host`, a name with its port where it is not that of the scheme.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the service, which is told its address from outside"))]
     pub(crate) fn known_as(mut self, host: &str) -> Self {
         self.names.push(host.to_lowercase());
         self
@@ -58,7 +57,7 @@ impl Gate {
             return Err(ApiError::with(403, "the request comes from another site's page", None));
         }
         if let Some(secret) = &self.secret {
-            let known = cookie(headers, &self.cookie()).is_some_and(|value| same(&value, secret));
+            let known = cookie(headers, &self.cookie()).is_some_and(|value| is_same(&value, secret));
             if !(known || is_page && self.knows(uri)) {
                 let hint = "open the address that the program printed, with its secret";
                 return Err(ApiError::with(401, "this page is for those who have its secret", Some(hint)));
@@ -68,7 +67,7 @@ impl Gate {
             return Ok(());
         }
         let token = headers.get("x-rlad-token").and_then(|value| value.to_str().ok());
-        if token.is_some_and(|token| same(token, &self.token)) {
+        if token.is_some_and(|token| is_same(token, &self.token)) {
             return Ok(());
         }
         Err(ApiError::with(403, "the request lacks the page's token", Some("load the page again")))
@@ -78,7 +77,7 @@ impl Gate {
     pub(crate) fn knows(&self, uri: &Uri) -> bool {
         let given =
             uri.query().into_iter().flat_map(|query| query.split('&')).find_map(|of| of.strip_prefix("secret="));
-        matches!((given, &self.secret), (Some(given), Some(secret)) if same(given, secret))
+        matches!((given, &self.secret), (Some(given), Some(secret)) if is_same(given, secret))
     }
 
     /// The address of a page without the secret.
@@ -126,7 +125,7 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 /// Compares two texts in a time that tells nothing of where they differ.
-fn same(a: &str, b: &str) -> bool {
+pub(crate) fn is_same(a: &str, b: &str) -> bool {
     a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |all, (a, b)| all | (a ^ b)) == 0
 }
 
@@ -165,7 +164,7 @@ mod tests {
 
     #[test]
     fn secrets_are_compared_whole() {
-        assert!(same("abc", "abc") && !same("abc", "abd") && !same("abc", "ab") && same("", ""));
+        assert!(is_same("abc", "abc") && !is_same("abc", "abd") && !is_same("abc", "ab") && is_same("", ""));
         let open = gate("10.0.0.1:80", Some("abc"));
         assert!(open.knows(&"/?secret=abc".parse().unwrap()) && open.knows(&"/?a=b&secret=abc".parse().unwrap()));
         assert!(!open.knows(&"/?secret=abcd".parse().unwrap()) && !open.knows(&"/".parse().unwrap()));
