@@ -98,10 +98,11 @@ fn points() -> impl Strategy<Value = Points> {
         let (mut now, mut level) = (begin * clock.step, 0.0);
         let (times, values) = points
             .into_iter()
-            .map(|(step, (spike, shift))| {
-                now += step * clock.step;
+            .map_while(|(step, (spike, shift))| {
+                // Until the times of 64 bits end.
+                now = now.checked_add(step * clock.step)?;
                 level += shift;
-                (now, usual(now, seed) + level + spike)
+                Some((now, usual(now, seed) + level + spike))
             })
             .unzip();
         Points { clock, times, values }
