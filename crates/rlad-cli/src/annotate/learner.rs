@@ -86,7 +86,9 @@ impl Learner {
     }
 
     fn turns(&mut self, server: &Arc<LabellingServer>, begun: Instant) -> anyhow::Result<Option<Trained>> {
-        if self.session.round() > 0 {
+        // Alarms are asked about before the first round where a detector without answers is in use.
+        let is_in_use = self.session.query().iter().any(|query| query.reason == Reason::Alarm);
+        if self.session.round() > 0 || is_in_use {
             self.detector = Some(Arc::new(self.session.detector()));
         }
         {

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use rlad::{Model, Stream};
 
 pub(crate) use self::open::Opening;
-pub(crate) use self::score::{AlarmChange, Outputs, ScoredPoint, anomaly_score};
+pub(crate) use self::score::{AlarmChange, Outputs, ScoredPoint, Written, anomaly_score};
 use super::bytes::Writer;
 use super::config::ReadAs;
 use super::history::History;

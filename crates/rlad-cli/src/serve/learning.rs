@@ -42,8 +42,8 @@ const MAX_POINTS: usize = 5_000_000;
 /// How often it looks what there is to do.
 const LOOK: Duration = Duration::from_millis(250);
 /// A turn lasts at least so long, and as long as somebody answers.
-const SHORTEST_TURN: Duration = Duration::from_secs(60);
-const QUIET: Duration = Duration::from_secs(30);
+const SHORTEST_TURN: Duration = Duration::from_secs(20);
+const QUIET: Duration = Duration::from_secs(15);
 /// How long it waits after a turn that failed.
 const AFTER_ERROR: Duration = Duration::from_secs(60);
 const NANOS_PER_MS: i64 = 1_000_000;
@@ -240,7 +240,12 @@ impl Learning {
         let streams = series.iter().map(|series| prepared(&model, series, &points[series.name()]));
         let streams = streams.collect::<anyhow::Result<_>>()?;
         self.worker.install(Prepared { model: Arc::clone(&model), streams })?;
-        tell(&format!("detector {} scores from here on; it knows no answer", short(model.hash())));
+        let n = count(self.telemetry.series.get().unsigned_abs() as usize, "series");
+        tell(&format!(
+            "detector {} scores {n} from here on; it knows {}",
+            short(model.hash()),
+            count(model.n_questions(), "answer")
+        ));
         self.current = Some(model);
         Ok(())
     }

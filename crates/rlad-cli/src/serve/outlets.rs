@@ -12,11 +12,12 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::alertmanager::{Alerts, labels_of};
 use super::clock::now_ms;
 use super::config::ServeConfig;
-use super::engine::{AlarmChange, Outputs, ScoredPoint, anomaly_score};
+use super::engine::{AlarmChange, Outputs, ScoredPoint, Written, anomaly_score};
 use super::labels::{Labels, NAME};
 use super::outbox::{OutSample, Outbox};
 use super::shared::Shared;
 use super::telemetry::Telemetry;
+use super::wire::STALE;
 
 /// The alerts that are firing, kept in a file.
 #[derive(Clone, Debug)]
@@ -90,9 +91,14 @@ impl Outputs for Outlets {
         }
         let Some(outbox) = &self.outbox else { return Ok(()) };
         let config = self.config.get();
-        let samples = points.iter().filter(|point| point.is_written).filter_map(|point| {
+        let samples = points.iter().filter_map(|point| {
+            let value = match point.written {
+                Written::Score => anomaly_score(point.margin),
+                Written::End => f64::from_bits(STALE),
+                Written::Nothing => return None,
+            };
             let labels = score_labels(&config, point.series, point.name)?;
-            Some(OutSample { labels: Arc::new(labels), timestamp_ms: point.at, value: anomaly_score(point.margin) })
+            Some(OutSample { labels: Arc::new(labels), timestamp_ms: point.at, value })
         });
         outbox.push(samples.collect());
         Ok(())
@@ -224,7 +230,7 @@ mod tests {
     fn scores_have_the_labels_of_their_series() {
         let config = ServeConfig::default();
         let named = |series: &str, name| score_labels(&config, series, name).unwrap().series_name();
-        assert_eq!(named("up{job=\"a\"}", None), "anomaly_score{for=\"up\",job=\"a\"}");
-        assert_eq!(named("cpu{job=\"a\"}", Some("load")), "anomaly_score{for=\"load\",job=\"a\"}");
+        assert_eq!(named("up{job=\"a\"}", None), "anomaly_score{for=\"up\",job=\"a\",model_alias=\"rlad\"}");
+        assert_eq!(named("cpu{job=\"a\"}", Some("load")), "anomaly_score{for=\"load\",job=\"a\",model_alias=\"rlad\"}");
     }
 }

@@ -22,7 +22,7 @@ pub(crate) const V2_TYPE: &str = "application/x-protobuf;proto=io.prometheus.wri
 pub(crate) const SAMPLES_WRITTEN: &str = "X-Prometheus-Remote-Write-Samples-Written";
 
 /// The bits of the NaN by which Prometheus says that a series has ended.
-const STALE: u64 = 0x7ff0_0000_0000_0002;
+pub(crate) const STALE: u64 = 0x7ff0_0000_0000_0002;
 
 /// The most that one request may hold.
 #[derive(Clone, Debug, PartialEq, Eq)]

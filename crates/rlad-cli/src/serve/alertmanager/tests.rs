@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::evidence::MAX_SERIES;
+use super::webhook::WebhookAlert;
 use super::*;
 use crate::serve::client::Options;
 use crate::serve::client::fake::{Server, answer};

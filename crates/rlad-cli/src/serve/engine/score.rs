@@ -31,8 +31,19 @@ pub(crate) struct ScoredPoint<'a> {
     pub(crate) at: i64,
     /// Its score less the threshold, in nats.
     pub(crate) margin: f64,
-    /// Whether its score is written back.
-    pub(crate) is_written: bool,
+    /// What is written back of it.
+    pub(crate) written: Written,
+}
+
+/// What is written back of a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// Its score.
+    Score,
+    /// That the scores of the series end here for now.
+    End,
+    /// Nothing.
+    Nothing,
 }
 
 /// An event that opened, went on or ended.
@@ -126,24 +137,25 @@ impl Engine {
             let rule = &self.rules.0[watched.rule];
             let is_outside = rule.range.is_some_and(|(low, high)| point.value < low || point.value > high);
             let margin = if is_outside { (score - threshold).max(OUTSIDE) } else { score - threshold };
+            let was_near = watched.is_near();
             watched.last = Some(Last { at: point.at, value: point.value, margin });
             let change = watched.decide(point, margin, is_alarm || is_outside, rule);
             if is_told {
                 change.into_iter().for_each(|change| self.outputs.alarm(change));
-                scored.push((id, point.at, margin));
+                let written = match (rule.scores, watched.is_near()) {
+                    (Scores::Watched, _) | (Scores::Anomalous, true) => Written::Score,
+                    (Scores::Anomalous, false) if was_near => Written::End,
+                    (Scores::Anomalous | Scores::None, _) => Written::Nothing,
+                };
+                scored.push((id, point.at, margin, written));
             }
         }
         let told: Vec<ScoredPoint<'_>> = scored
             .iter()
-            .filter_map(|&(id, at, margin)| {
+            .filter_map(|&(id, at, margin, written)| {
                 let watched = self.series[id as usize].as_ref()?;
-                let rule = &self.rules.0[watched.rule];
-                let is_written = match rule.scores {
-                    Scores::Watched => true,
-                    Scores::Anomalous => margin > NEAR || watched.event.is_some(),
-                    Scores::None => false,
-                };
-                Some(ScoredPoint { series: &watched.name, name: rule.name.as_deref(), at, margin, is_written })
+                let name = self.rules.0[watched.rule].name.as_deref();
+                Some(ScoredPoint { series: &watched.name, name, at, margin, written })
             })
             .collect();
         self.outputs.scored(&told)
@@ -185,6 +197,11 @@ pub(crate) fn new_stream(step: Option<i64>, model: Arc<rlad::Model>, name: &str)
 }
 
 impl Watched {
+    /// Whether its last score is near the threshold, above it, or of an open event.
+    fn is_near(&self) -> bool {
+        self.event.is_some() || self.last.is_some_and(|last| last.margin > NEAR)
+    }
+
     /// Follows the event of the series with its next point.
     fn decide(&mut self, point: Point, margin: f64, is_alarm: bool, rule: &Rule) -> Option<AlarmChange> {
         let is_new = is_alarm && self.event.is_none();

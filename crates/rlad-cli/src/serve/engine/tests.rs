@@ -18,6 +18,7 @@ const BEGIN: i64 = 1_782_000_000_000;
 #[derive(Clone, Debug, Default)]
 struct Told {
     points: Arc<Mutex<Vec<(String, i64, u64)>>>,
+    written: Arc<Mutex<Vec<(i64, Written)>>>,
     alarms: Arc<Mutex<Vec<AlarmChange>>>,
 }
 
@@ -25,6 +26,7 @@ impl Outputs for Told {
     fn scored(&mut self, points: &[ScoredPoint<'_>]) -> anyhow::Result<()> {
         let told = points.iter().map(|point| (point.series.to_owned(), point.at, point.margin.to_bits()));
         self.points.lock().unwrap().extend(told);
+        self.written.lock().unwrap().extend(points.iter().map(|point| (point.at, point.written)));
         Ok(())
     }
 
@@ -272,6 +274,21 @@ fn a_first_detector_comes_with_the_history_and_goes_on_where_that_ended() {
     let score = whole.push(at * 1_000_000, &[value(0, 60)]).unwrap().unwrap();
     assert_eq!(told.points()[0], (name(0), at, (score - model.threshold()).to_bits()));
     assert_eq!(told.points().len(), 3);
+}
+
+#[test]
+fn of_anomalous_series_scores_are_written_while_they_are_near_the_threshold() {
+    let (dir, told, model) = (tempfile::tempdir().unwrap(), Told::default(), model(2_000));
+    let mut engine = open(dir.path(), &told, &[Arc::clone(&model)]);
+    installed(&mut engine, &model);
+    engine.set_rules(rules("[writer]\nscores = \"anomalous\""), limits()).unwrap();
+    (0..120).for_each(|minute| _ = feed(&mut engine, &[0], minute));
+    let written: Vec<(i64, Written)> =
+        told.written.lock().unwrap().iter().copied().filter(|of| of.1 != Written::Nothing).collect();
+    let spike = written.iter().position(|of| *of == (BEGIN + 97 * MINUTE, Written::Score)).unwrap();
+    let end = written[spike..].iter().find(|of| of.1 == Written::End).unwrap();
+    assert!(end.0 < BEGIN + 119 * MINUTE && written.len() < 60, "{written:?}");
+    assert!(written.windows(2).all(|pair| (pair[0].1, pair[1].1) != (Written::End, Written::End)));
 }
 
 proptest! {
