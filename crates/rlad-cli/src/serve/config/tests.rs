@@ -133,6 +133,7 @@ fn the_defaults() {
     [writer.metric_format]
     __name__ = "anomaly_score"
     for = "$QUERY_KEY"
+    model_alias = "rlad"
 
     [alertmanager]
     urls = []

@@ -79,7 +79,7 @@ pub(crate) enum Scores {
 
 impl Default for WriterConfig {
     fn default() -> Self {
-        let format = [(NAME, SCORE), ("for", "$QUERY_KEY")];
+        let format = [(NAME, SCORE), ("for", "$QUERY_KEY"), ("model_alias", "rlad")];
         Self {
             url: None,
             protocol: Protocol::Auto,
