@@ -160,6 +160,7 @@ impl ServeConfig {
             ("server.max_connections", server.max_connections == new_server.max_connections),
             ("server.header_timeout", server.header_timeout == new_server.header_timeout),
             ("server.body_timeout", server.body_timeout == new_server.body_timeout),
+            ("writer", self.writer.is_sent_as(&new.writer)),
             ("state.dir", state.dir == new_state.dir),
             ("state.fsync", state.fsync == new_state.fsync),
         ];

@@ -4,6 +4,7 @@
 //! time for it, or an alarm that is newer than the data of this one. All of it runs in one thread of low priority; nothing that scores
 //! waits for it.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -22,7 +23,7 @@ use super::outlets::AlertDesk;
 use super::pull::Progress;
 use super::shared::Shared;
 use super::telemetry::{Telemetry, set};
-use super::worker::{Filter, Worker};
+use super::worker::{Filter, SeriesView, Worker};
 use crate::alarms;
 use crate::annotate::{
     DataSource, Gate, LabellingServer, Learner, Opening, PageSlot, Suggestions, page_router, waiting_router,
@@ -37,7 +38,7 @@ use crate::training::{begin, resume, teach_rest};
 const MIN_POINTS: usize = 100;
 /// The first detector waits for a series with so many points.
 const FIRST_POINTS: usize = 300;
-/// The points that are learned from, at most: of more series those with the first names are left out.
+/// The points that are learned from, at most.
 const MAX_POINTS: usize = 5_000_000;
 /// How often it looks what there is to do.
 const LOOK: Duration = Duration::from_millis(250);
@@ -156,27 +157,32 @@ impl Learning {
         self.ask(&config, session, folder, series, data_end)
     }
 
-    /// The series that are learned from, rising by name.
+    /// The series that are learned from, rising by name. Of more points than there may be, those with an open event come first, then
+    /// any, by a hash of their names: the same ones in each turn.
     fn series_of(&self, points: &history::Points) -> anyhow::Result<Vec<Series>> {
-        let steps: std::collections::HashMap<String, i64> = self
-            .worker
-            .series_blocking(Filter { limit: usize::MAX, ..Filter::default() })
-            .into_iter()
-            .filter_map(|view| Some((view.name.to_string(), view.step?)))
-            .collect();
+        let views = self.worker.series_blocking(Filter { limit: usize::MAX, ..Filter::default() });
+        let of_name: HashMap<&str, &SeriesView> = views.iter().map(|view| (&*view.name, view)).collect();
+        let mut names: Vec<&String> = points.keys().filter(|name| points[*name].len() >= MIN_POINTS).collect();
+        names.sort_by_cached_key(|name| {
+            let is_open = of_name.get(name.as_str()).is_some_and(|view| view.event.is_some());
+            (!is_open, crc32fast::hash(name.as_bytes()), (*name).clone())
+        });
         let mut n_points = 0;
-        let mut series = Vec::new();
-        for (name, points) in points {
-            if points.len() < MIN_POINTS || n_points + points.len() > MAX_POINTS {
-                continue;
-            }
-            n_points += points.len();
+        names.retain(|name| {
+            let n = points[*name].len();
+            let has_room = n_points + n <= MAX_POINTS;
+            n_points += if has_room { n } else { 0 };
+            has_room
+        });
+        names.sort();
+        let series = |name: &String| {
+            let points = &points[name];
             let times = points.iter().map(|point| point.at * NANOS_PER_MS).collect();
             let values = points.iter().map(|point| point.value).collect();
-            let step = steps.get(name).map(|step| step * NANOS_PER_MS);
-            series.push(Series::new(name, vec!["value".to_owned()], TimeFormat::Rfc3339, times, values, step)?);
-        }
-        Ok(series)
+            let step = of_name.get(name.as_str()).and_then(|view| view.step).map(|step| step * NANOS_PER_MS);
+            Ok(Series::new(name, vec!["value".to_owned()], TimeFormat::Rfc3339, times, values, step)?)
+        };
+        names.into_iter().map(series).collect()
     }
 
     /// When the session was begun, in milliseconds since 1970; now, where nobody knows.

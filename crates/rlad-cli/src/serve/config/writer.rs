@@ -130,6 +130,12 @@ impl WriterConfig {
         labels
     }
 
+    /// Whether another configuration sends to the same place in the same way: what it sends may differ.
+    pub(crate) fn is_sent_as(&self, other: &Self) -> bool {
+        let what = |of: &Self| Self { scores: Scores::None, metric_format: BTreeMap::new(), ..of.clone() };
+        what(self) == what(other)
+    }
+
     /// The options of a client that writes.
     pub(crate) fn options(&self) -> client::Options {
         self.auth.options(tenant(self.tenant_id.as_deref(), self.tenant_header.as_deref()), self.timeout)

@@ -82,12 +82,15 @@ pub(crate) fn anomaly_score(margin: f64) -> f64 {
 impl Engine {
     /// Keeps points to be learned from, scores them, and tells what was decided. `number`: of the journal record that they are of.
     pub(super) fn score(&mut self, points: Vec<(u32, Point)>, number: u64) -> anyhow::Result<()> {
+        let mut kept = Ok(());
         for (id, point) in &points {
             if let Some(watched) = self.series[*id as usize].as_ref().filter(|watched| watched.is_kept) {
-                self.history.add(*id, &watched.name, *point)?;
+                kept = kept.and(self.history.add(*id, &watched.name, *point));
             }
         }
-        self.advance(points, number)
+        // What cannot be kept to be learned from is scored all the same.
+        self.advance(points, number)?;
+        kept
     }
 
     /// Scores points and tells what was decided.
