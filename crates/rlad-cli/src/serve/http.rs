@@ -268,7 +268,7 @@ async fn series(State(app): State<App>, headers: HeaderMap, query: Query<Listed>
             "last": view.last.map(|last| json!({ "time": time(last.at), "value": last.value, "margin": last.margin })),
             "event": view.event.map(|event| json!({
                 "since": time(event.since), "last": time(event.last), "peak": time(event.peak_at),
-                "link": link(&url, &view.name, event.peak_at),
+                "link": link(&url, &view.name, event.since),
             })),
         })
     };

@@ -34,12 +34,13 @@ impl AlertDesk {
     /// # Errors
     /// If the file cannot be read, or holds something else.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
-        let alerts = match std::fs::read(path) {
+        let alerts: Alerts = match std::fs::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| format!("cannot use `{}`", path.display()))?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Alerts::default(),
             Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", path.display())),
         };
-        Ok(Self { alerts: Arc::new(Mutex::new(alerts)), path: path.to_owned(), last_opened: Arc::default() })
+        let last_opened = Arc::new(AtomicI64::new(alerts.last_start()));
+        Ok(Self { alerts: Arc::new(Mutex::new(alerts)), path: path.to_owned(), last_opened })
     }
 
     /// The alerts.
@@ -118,7 +119,8 @@ impl Outputs for Outlets {
         let query = name.as_deref().unwrap_or_else(|| labels.metric());
         let mut alerts = self.desk.lock();
         if is_open {
-            let link = link(&config.server.external_url(), &series, event.peak_at);
+            // The peak moves, and may be newer than the data behind the page; where the event began stays.
+            let link = link(&config.server.external_url(), &series, event.since);
             let annotations = [
                 ("summary", format!("{series} is unusual")),
                 (
@@ -211,11 +213,12 @@ mod tests {
         assert_eq!((outlets.telemetry.alarms.get(), outlets.telemetry.alarms_open.get()), (1, 1));
         assert_eq!(outlets.desk.last_opened(), 1_000);
         let mut again = self::outlets(dir.path());
+        assert_eq!(again.desk.last_opened(), 1_000);
         let due = again.desk.lock().due(100_000, 60_000);
         let sent = serde_json::to_value(&due).unwrap();
         assert_eq!(
             sent[0]["generatorURL"],
-            "http://rlad:8490/?series=up%7Bjob%3D%22a%20b%22%7D&at=1970-01-01T00%3A01%3A01Z"
+            "http://rlad:8490/?series=up%7Bjob%3D%22a%20b%22%7D&at=1970-01-01T00%3A00%3A01Z"
         );
         assert_eq!(sent[0]["labels"]["metric"], "up");
         assert_eq!(

@@ -93,6 +93,11 @@ impl Alerts {
         self.firing.contains_key(key)
     }
 
+    /// When the last alert began that is firing or was not long ago, in milliseconds since 1970; 0 where there is none.
+    pub(crate) fn last_start(&self) -> i64 {
+        self.firing.values().chain(&self.resolved).map(|entry| entry.starts_ms).max().unwrap_or(0)
+    }
+
     /// Series and labels of each alert that is firing.
     pub(crate) fn firing(&self) -> impl Iterator<Item = (&str, &BTreeMap<String, String>)> {
         self.firing.iter().map(|(key, entry)| (key.as_str(), &entry.labels))
