@@ -1,4 +1,5 @@
-//! A toy exporter in a thread of the test: the queues of two services and a counter of requests, with faults that the test makes.
+//! A toy exporter in a thread of the test: the queues of two services and a counter of requests, with faults that the
+//! test makes.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

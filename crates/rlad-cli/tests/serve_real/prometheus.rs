@@ -1,5 +1,5 @@
-//! The service beside Prometheus and Alertmanager, from the first sample to a restart: a fault is scored, alerted, answered at the page
-//! and not alerted again.
+//! The service beside Prometheus and Alertmanager, from the first sample to a restart: a fault is scored, alerted,
+//! answered at the page and not alerted again.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -311,7 +311,8 @@ fn dashboards_find_everything(database: &str) -> Result<(), String> {
     }
 }
 
-/// Every sample has a score, and until the first label they are those of a service that got all samples at once and was never stopped.
+/// Every sample has a score, and until the first label they are those of a service that got all samples at once and was
+/// never stopped.
 fn nothing_is_missing(setup: &Setup, service: &Service, until_ms: i64, model: &Path, folder: &Path) {
     let database = &setup.prometheus.url;
     let port = free_port();

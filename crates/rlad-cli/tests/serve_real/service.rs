@@ -74,14 +74,17 @@ impl Service {
         told["suggestions"].as_array().cloned().ok_or_else(|| told.to_string())
     }
 
-    /// The labels in the log of its session: who, about which series, what, whether a question was answered, and the comment.
+    /// The labels in the log of its session, in order.
     pub(crate) fn labels(&self) -> Vec<Label> {
         let path = self.state().join("session/labels.sqlite");
         let Ok(log) = rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY) else {
             return Vec::new();
         };
         let mut rows = log
-            .prepare("SELECT who, series, annotation, question, comment FROM entries WHERE action = 'annotate' ORDER BY entry")
+            .prepare(
+                "SELECT who, series, annotation, question, comment FROM entries
+                WHERE action = 'annotate' ORDER BY entry",
+            )
             .unwrap();
         let label = |row: &rusqlite::Row<'_>| {
             let (annotation, question): (String, Option<i64>) = (row.get(2)?, row.get(3)?);
