@@ -202,7 +202,9 @@ impl Telemetry {
         ] {
             set(&self.written.get_or_create(&What { result: result.to_owned() }), n);
         }
-        self.spool_bytes.set(i64::try_from(counts.spool_bytes).unwrap_or(i64::MAX));
+        // A segment leaves the disk as a whole: what is left of one that was sent does not wait.
+        let waiting = if counts.backlog == 0 { 0 } else { counts.spool_bytes };
+        self.spool_bytes.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
     /// Tells which detector is in use.
