@@ -185,14 +185,6 @@ impl Client {
         self.send(&Method::POST, url, &all, body)
     }
 
-    /// Sends a DELETE.
-    ///
-    /// # Errors
-    /// As of [`Self::get`].
-    pub(crate) fn delete(&self, url: &str) -> anyhow::Result<Reply> {
-        self.send(&Method::DELETE, url, &[], &[])
-    }
-
     fn send(&self, method: &Method, url: &str, headers: &[(&str, &str)], body: &[u8]) -> anyhow::Result<Reply> {
         let (uri, user) = parse(url)?;
         let failed = || format!("cannot reach `{}`", without_secrets(url));
@@ -331,7 +323,6 @@ mod tests {
     fn any_status_is_a_reply() {
         let server = Server::start(|asked| match asked.method.as_str() {
             "GET" => (302, vec![("Location", "/elsewhere".to_owned())], b"moved".to_vec()),
-            "DELETE" => answer(204, ""),
             _ => answer(503, "  try\n later\u{7} "),
         });
         let client = Client::new(&Options::default()).unwrap();
@@ -339,10 +330,8 @@ mod tests {
         assert_eq!((moved.status, moved.header("location"), moved.is_success()), (302, Some("/elsewhere"), false));
         let busy = client.post(&server.url("/"), "text/plain", &[("X-One", "1")], b"body").unwrap();
         assert_eq!((busy.status, busy.summary().as_str()), (503, "HTTP 503: try later"));
-        let done = client.delete(&server.url("/gone")).unwrap();
-        assert_eq!((done.summary().as_str(), done.is_success()), ("HTTP 204", true));
         let asked = server.asked();
-        assert_eq!(asked.iter().map(|of| of.target.as_str()).collect::<Vec<_>>(), ["/a?b=c", "/", "/gone"]);
+        assert_eq!(asked.iter().map(|of| of.target.as_str()).collect::<Vec<_>>(), ["/a?b=c", "/"]);
         assert_eq!((asked[1].header("x-one"), asked[1].body.as_slice()), (Some("1"), &b"body"[..]));
         assert_eq!(
             (asked[1].header("content-type"), asked[1].header("content-length")),

@@ -2,7 +2,6 @@
 
 mod merged;
 
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,7 +14,7 @@ use merged::Merged;
 
 use super::client::{Client, Reply, is_too_much, without_secrets};
 use super::labels::Labels;
-use super::wire::{MetricKind, Sample};
+use super::wire::Sample;
 use crate::advice::Advice;
 
 /// The most points of a series that one request asks for: Prometheus refuses more than 11,000, VictoriaMetrics 30,000.
@@ -55,19 +54,6 @@ pub(crate) struct Pulled {
 #[derive(Deserialize)]
 struct Refusal {
     error: String,
-}
-
-/// The server's answer to what its metrics are.
-#[derive(Deserialize)]
-struct Metadata {
-    #[serde(default)]
-    data: BTreeMap<String, Vec<Family>>,
-}
-
-#[derive(Deserialize)]
-struct Family {
-    #[serde(rename = "type")]
-    kind: String,
 }
 
 /// A range query, in milliseconds and on multiples of its step.
@@ -210,35 +196,6 @@ impl Datasource {
             wait *= 2;
         }
         unreachable!("the last try returns");
-    }
-
-    /// What the server's metrics are, by family, as far as it knows; empty where the server keeps no such thing.
-    ///
-    /// # Errors
-    /// If there is no answer, or the server refuses this client.
-    pub(crate) fn kinds(&self) -> anyhow::Result<Vec<(String, MetricKind)>> {
-        let reply = self.client.get(&self.url("/api/v1/metadata"))?;
-        if matches!(reply.status, 400 | 404 | 405 | 501) {
-            return Ok(Vec::new());
-        }
-        if !reply.is_success() {
-            return Err(self.refused(&reply, "/api/v1/metadata"));
-        }
-        let Ok(metadata) = serde_json::from_slice::<Metadata>(&reply.body) else {
-            bail!("expected metadata of metrics from `{}`, found {}", without_secrets(&self.base), reply.summary());
-        };
-        let kind = |of: Vec<Family>| of.iter().find_map(|family| MetricKind::from_name(&family.kind));
-        Ok(metadata.data.into_iter().filter_map(|(family, of)| Some((family, kind(of)?))).collect())
-    }
-
-    /// Whether the server answers queries.
-    ///
-    /// # Errors
-    /// If it does not, with what it says.
-    pub(crate) fn ready(&self) -> anyhow::Result<()> {
-        let url = self.url("/api/v1/query");
-        let reply = self.client.post(&url, "application/x-www-form-urlencoded", &[], b"query=1")?;
-        if reply.is_success() { Ok(()) } else { Err(self.refused(&reply, "1")) }
     }
 
     fn url(&self, path: &str) -> String {
@@ -468,24 +425,6 @@ mod tests {
             let error = format!("{:#}", source(&server).query_range("a", 0, 500, 500).unwrap_err());
             assert!(error.contains("no answer to `a` that can be read") && !error.contains("secret"), "{error}");
         }
-    }
-
-    #[test]
-    fn the_kinds_of_metrics_are_asked_for() {
-        let server = Server::start(|_| {
-            answer(
-                200,
-                r#"{"status":"success","data":{"up":[{"type":"unknown","help":"","unit":""},{"type":"gauge"}],
-                "n_total":[{"type":"counter"}],"what":[{"type":"unknown"}],"h":[{"type":"gaugehistogram"}]}}"#,
-            )
-        });
-        let want = [("h", MetricKind::Other), ("n_total", MetricKind::Counter), ("up", MetricKind::Gauge)];
-        assert_eq!(source(&server).kinds().unwrap(), want.map(|(name, kind)| (name.to_owned(), kind)));
-        let none = Server::start(|_| answer(404, "404 page not found"));
-        assert_eq!(source(&none).kinds().unwrap(), []);
-        let closed = Server::start(|_| answer(403, "no"));
-        assert!(source(&closed).kinds().is_err() && source(&closed).ready().is_err());
-        assert!(source(&server).ready().is_ok());
     }
 
     #[test]

@@ -81,18 +81,6 @@ impl MetricKind {
             _ => Self::Other,
         })
     }
-
-    /// By its name in OpenMetrics and in `/api/v1/metadata`; `None` if it is not known.
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "" | "unknown" | "untyped" => return None,
-            "counter" => Self::Counter,
-            "gauge" => Self::Gauge,
-            "histogram" => Self::Histogram,
-            "summary" => Self::Summary,
-            _ => Self::Other,
-        })
-    }
 }
 
 /// A value at a time. A value that is absent in the message is 0.
@@ -144,11 +132,6 @@ pub(crate) struct Received {
 impl Received {
     fn new(protocol: Protocol) -> Self {
         Self { series: Vec::new(), kinds: Vec::new(), n_histograms: 0, n_exemplars: 0, protocol, n_malformed: 0 }
-    }
-
-    /// How many samples the series hold.
-    pub(crate) fn n_samples(&self) -> usize {
-        self.series.iter().map(|series| series.samples.len()).sum()
     }
 }
 
@@ -229,6 +212,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn n_samples(received: &Received) -> usize {
+        received.series.iter().map(|series| series.samples.len()).sum()
+    }
 
     fn labels(pairs: &[(&str, &str)]) -> Labels {
         Labels::new(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()).unwrap()
@@ -327,8 +314,8 @@ mod tests {
         let v2 = [vec![0x22, 0], field(4, b"a"), field(5, &[field(1, &[1, 1]), field(3, b""), field(4, b"")].concat())];
         let v1 = decode(Some(V1_TYPE), None, &snapped(&v1), &Limits::default()).unwrap();
         let v2 = decode(Some(V2_TYPE), None, &snapped(&v2.concat()), &Limits::default()).unwrap();
-        assert_eq!((v1.n_histograms, v1.n_exemplars, v1.n_samples(), v1.series.len()), (2, 1, 0, 1));
-        assert_eq!((v2.n_histograms, v2.n_exemplars, v2.n_samples(), v2.series.len()), (1, 1, 0, 1));
+        assert_eq!((v1.n_histograms, v1.n_exemplars, n_samples(&v1), v1.series.len()), (2, 1, 0, 1));
+        assert_eq!((v2.n_histograms, v2.n_exemplars, n_samples(&v2), v2.series.len()), (1, 1, 0, 1));
         assert_eq!(written_headers(3).map(|(_, value)| value), ["3", "0", "0"]);
     }
 
@@ -366,7 +353,7 @@ mod tests {
             change(&mut limits);
             limits
         };
-        assert_eq!(decode(None, None, &snapped(&three), &limits(|_| {})).unwrap().n_samples(), 6);
+        assert_eq!(n_samples(&decode(None, None, &snapped(&three), &limits(|_| {})).unwrap()), 6);
         insta::assert_snapshot!(
             refused(V1_TYPE, &three, &limits(|of| of.series = 2)),
             @"413 expected at most 2 series in one request, found more"

@@ -88,11 +88,6 @@ impl Alerts {
         }
     }
 
-    /// Whether an alert is firing.
-    pub(crate) fn is_firing(&self, key: &str) -> bool {
-        self.firing.contains_key(key)
-    }
-
     /// When the last alert began that is firing or was not long ago, in milliseconds since 1970; 0 where there is none.
     pub(crate) fn last_start(&self) -> i64 {
         self.firing.values().chain(&self.resolved).map(|entry| entry.starts_ms).max().unwrap_or(0)
@@ -191,11 +186,11 @@ mod tests {
         fire(&mut alerts, "a", 5_000);
         assert_eq!(due(&mut alerts, 2_000 + MINUTE - 1), []);
         assert_eq!(due(&mut alerts, 2_000 + MINUTE), [("a".to_owned(), 1_000, 2_000 + 5 * MINUTE)]);
-        assert!(alerts.is_firing("a"));
+        assert_eq!(alerts.firing().count(), 1);
         let end = 2 * MINUTE;
         alerts.resolve("a", end);
         alerts.resolve("none", end);
-        assert!(!alerts.is_firing("a"));
+        assert_eq!(alerts.firing().count(), 0);
         // At once, then every minute, then no more.
         for minute in 0..=5 {
             assert_eq!(due(&mut alerts, end + minute * MINUTE), [("a".to_owned(), 1_000, end)], "{minute}");

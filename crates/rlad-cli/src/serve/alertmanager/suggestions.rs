@@ -105,6 +105,7 @@ impl Suggestions {
     }
 
     /// A suggestion, and what a person said of it.
+    #[cfg(test)]
     pub(crate) fn get(&self, id: &str) -> Option<(&Suggestion, Option<&Verdict>)> {
         let entry = self.kept.entries.iter().find(|entry| entry.suggestion.id == id)?;
         Some((&entry.suggestion, entry.verdict.as_ref()))
