@@ -5,7 +5,7 @@
 //! Alertmanager ([`alerting`]), the metrics. [`learning`] keeps a session over the last weeks, whose page people answer at, and gives the
 //! engine the detectors that come of it.
 //!
-//! Each module uses only those before it: `labels`, `bytes`, `clock`, `shared`, `client`, `matcher`, `config`, `vmanomaly`, `wire`,
+//! Each module uses only those before it: `fault`, `labels`, `bytes`, `clock`, `shared`, `client`, `matcher`, `config`, `vmanomaly`, `wire`,
 //! `datasource`, `outbox`, `alertmanager`, `journal`, `intake`, `history`, `rules`, `watched`, `snapshot`, `models`, `engine`,
 //! `telemetry`, `outlets`, `worker`, `pull`, `suggested`, `alerting`, `learning`, `http`, `service`.
 
@@ -17,6 +17,7 @@ mod clock;
 mod config;
 mod datasource;
 mod engine;
+mod fault;
 mod history;
 mod http;
 mod intake;

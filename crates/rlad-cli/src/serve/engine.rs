@@ -5,6 +5,7 @@
 
 mod open;
 mod score;
+mod snapshots;
 #[cfg(test)]
 mod tests;
 
@@ -17,21 +18,17 @@ use rlad::{Model, Stream};
 
 pub(crate) use self::open::Opening;
 pub(crate) use self::score::{AlarmChange, Outputs, ScoredPoint, Written, anomaly_score};
-use super::bytes::Writer;
 use super::config::ReadAs;
+use super::fault::reach;
 use super::history::History;
 use super::intake::{Intake, MAX_AHEAD_MS, Point, Reason, Taken};
 use super::journal::{Journal, Record};
 use super::labels::Labels;
 use super::rules::{Nature, Rules, family};
-use super::snapshot::{self, Head, Snapshot};
+use super::snapshot::Snapshot;
 use super::watched::Watched;
 use super::wire::{MetricKind, Sample};
 
-/// How long the work waits for a piece of a snapshot.
-const PIECE_TIME: Duration = Duration::from_millis(5);
-/// The series of a piece that are written between two looks at the clock.
-const PIECE: usize = 64;
 /// The points that wait for the first detector, at most; older ones are left to the history.
 const MOST_BACKLOG: usize = 4_000_000;
 
@@ -181,6 +178,9 @@ impl Engine {
         let mut made = Vec::new();
         for incoming in batch.series {
             let n = incoming.samples.len();
+            if n == 0 {
+                continue;
+            }
             let id = match self.index.get(incoming.name.as_str()) {
                 Some(id) => *id,
                 None => match self.admit(&incoming, now) {
@@ -279,13 +279,12 @@ impl Engine {
         self.history.flush()
     }
 
-    /// Goes on with a first detector, in which series were prepared from their history.
+    /// Goes on with a first detector, in which series were prepared from their history. It stands in no record of the journal: what was
+    /// prepared is safe with the snapshot that is begun here, and is prepared anew where that is not whole.
     ///
     /// # Errors
-    /// If the journal or the snapshot cannot be written.
+    /// If the snapshot cannot be written.
     pub(crate) fn install(&mut self, prepared: Prepared) -> anyhow::Result<()> {
-        self.journal.add(&Record::Model(prepared.model.hash().to_owned()));
-        self.journal.commit()?;
         self.set_model(&prepared.model)?;
         let mut known: HashMap<u32, i64> = HashMap::new();
         for (name, stream, last) in prepared.streams {
@@ -299,8 +298,8 @@ impl Engine {
         let is_new = |(id, point): &(u32, Point)| known.get(id).is_none_or(|last| point.at > *last);
         self.is_quiet = true;
         self.advance(backlog.into_iter().filter(is_new).collect(), self.journal.next())?;
-        self.snapshot = None;
-        self.begin_snapshot()
+        reach("installing");
+        self.begin_snapshot_anew()
     }
 
     /// Goes on with another detector; each series at its next point.
@@ -308,9 +307,17 @@ impl Engine {
     /// # Errors
     /// If the journal cannot be written.
     pub(crate) fn swap(&mut self, model: &Arc<Model>) -> anyhow::Result<()> {
+        if self.is_quiet {
+            // The detector before is in no snapshot yet.
+            self.set_model(model)?;
+            return self.begin_snapshot_anew();
+        }
+        self.set_model(model)?;
         self.journal.add(&Record::Model(model.hash().to_owned()));
+        // Where it cannot be written now, it is with what is taken in next.
         self.journal.commit()?;
-        self.set_model(model)
+        reach("swap");
+        Ok(())
     }
 
     /// Goes on with other rules. A series that none of them watches is forgotten.
@@ -369,11 +376,6 @@ impl Engine {
         self.index.len()
     }
 
-    /// A watched series.
-    pub(crate) fn of_name(&self, name: &str) -> Option<&Watched> {
-        self.index.get(name).and_then(|id| self.series[*id as usize].as_ref())
-    }
-
     /// The name of a rule, where it has one.
     pub(crate) fn rule_name(&self, rule: usize) -> Option<&str> {
         self.rules.0.get(rule).and_then(|rule| rule.name.as_deref())
@@ -384,103 +386,28 @@ impl Engine {
         self.journal.bytes()
     }
 
-    /// What is done from time to time: tells what was decided, forgets idle series and old points, takes a snapshot. Returns how long a
-    /// snapshot took that is whole now.
+    /// What is done from time to time: tells what was decided, forgets idle series and old points, begins a snapshot.
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub(crate) fn tick(&mut self, now: i64) -> anyhow::Result<Option<Duration>> {
-        self.history.flush()?;
+    pub(crate) fn tick(&mut self, now: i64) -> anyhow::Result<()> {
+        let kept = self.history.flush();
         self.outputs.flush()?;
+        kept?;
         let next = self.journal.next();
         if !self.has_failed && self.told_before != next {
             self.told_before = next;
+            reach("telling");
             open::write_told(&self.snapshots, next)?;
         }
-        let ended = self.step_snapshot()?;
         if self.snapshot.is_none() && self.last_snapshot.elapsed() >= self.limits.snapshot_every {
-            let is_idle = |watched: &Watched| watched.intake.last_at().is_some_and(|at| now - at > self.limits.idle);
+            let is_idle = |watched: &Watched| watched.intake.last_at().is_none_or(|at| now - at > self.limits.idle);
             let slots = self.series.iter().enumerate();
             let idle = slots.filter(|(_, slot)| slot.as_ref().is_some_and(is_idle)).map(|(id, _)| id as u32);
             let idle: Vec<u32> = idle.collect();
             self.forget(&idle)?;
             self.history.forget_old(now)?;
             self.begin_snapshot()?;
-        }
-        Ok(ended)
-    }
-
-    /// Begins a snapshot.
-    ///
-    /// # Errors
-    /// If its file cannot be made, or what it rests on not be written.
-    pub(crate) fn begin_snapshot(&mut self) -> anyhow::Result<()> {
-        // What the journal will no longer play back is on disk elsewhere.
-        self.history.sync()?;
-        self.outputs.flush()?;
-        let head = Head { first: self.journal.next(), model: self.model.as_ref().map(|model| model.hash().to_owned()) };
-        self.last_snapshot = Instant::now();
-        self.snapshot = Some(Snapshot::begin(&self.snapshots, head)?);
-        Ok(())
-    }
-
-    /// Whether a snapshot is being written.
-    pub(crate) const fn has_snapshot(&self) -> bool {
-        self.snapshot.is_some()
-    }
-
-    /// Writes a piece of the snapshot that was begun, and clears up after it once it is whole.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub(crate) fn step_snapshot(&mut self) -> anyhow::Result<Option<Duration>> {
-        let Some(mut snapshot) = self.snapshot.take() else { return Ok(None) };
-        let begun = Instant::now();
-        while snapshot.next < self.series.len() && begun.elapsed() < PIECE_TIME {
-            let piece = snapshot.next..(snapshot.next + PIECE).min(self.series.len());
-            let mut contents = Vec::with_capacity(PIECE);
-            for id in piece.clone() {
-                self.go_on_with_model(id)?;
-                if let Some(watched) = &self.series[id] {
-                    let mut content = Writer::default();
-                    watched.write(id as u32, self.journal.next(), &mut content);
-                    contents.push(content.into_bytes());
-                }
-            }
-            snapshot.next = piece.end;
-            if !snapshot.put(&contents) {
-                self.last_snapshot = Instant::now();
-                snapshot.finish()?;
-                return Ok(None);
-            }
-        }
-        if snapshot.next >= self.series.len() && !snapshot.has_ended() {
-            snapshot.end();
-        }
-        if !snapshot.is_done() {
-            self.snapshot = Some(snapshot);
-            return Ok(None);
-        }
-        let took = self.last_snapshot.elapsed();
-        let head = snapshot.finish()?;
-        snapshot::forget_before(&self.snapshots, head.first)?;
-        self.journal.forget_before(head.first)?;
-        self.is_quiet = false;
-        Ok(Some(took))
-    }
-
-    /// Tells what was decided and writes a snapshot of everything, for an end that loses no time at the next start.
-    ///
-    /// # Errors
-    /// If a file cannot be written.
-    pub(crate) fn close(&mut self, now: i64) -> anyhow::Result<()> {
-        self.tick(now)?;
-        self.snapshot = None;
-        self.begin_snapshot()?;
-        while self.has_snapshot() {
-            if self.step_snapshot()?.is_none() {
-                std::thread::sleep(Duration::from_millis(2));
-            }
         }
         Ok(())
     }

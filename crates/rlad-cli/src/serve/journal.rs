@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::bytes::{Reader, Writer};
+use super::fault::reach;
 
 /// A segment that is larger is followed by another.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -132,6 +133,7 @@ impl Journal {
         if self.n_waiting == 0 {
             return Ok(());
         }
+        reach("journal-before");
         if self.file.is_none() || self.length >= SEGMENT_BYTES {
             let path = self.folder.join(format!("{:020}.{EXTENSION}", self.next));
             // One of this name holds nothing that was confirmed.
@@ -153,6 +155,7 @@ impl Journal {
         self.next += self.n_waiting;
         self.n_waiting = 0;
         self.waiting.clear();
+        reach("journal-after");
         Ok(())
     }
 

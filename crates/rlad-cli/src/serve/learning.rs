@@ -16,6 +16,7 @@ use rlad::{Config, Model, Series, Session, Stream};
 use super::clock::{Ending, now_ms};
 use super::config::ServeConfig;
 use super::engine::Prepared;
+use super::fault::reach;
 use super::history;
 use super::intake::Point;
 use super::models::{Models, objection, short};
@@ -208,6 +209,7 @@ impl Learning {
             of_session.query.per_round = config.learning.after_answers;
             let session = begin(of_session, series, None)?;
             let folder = Folder::begin(&path, session.config(), None)?;
+            reach("session-begun");
             rlad::data::write_file(&self.folder.join(BEGUN), now_ms().to_string().as_bytes())?;
             return Ok((session, folder));
         }
@@ -242,6 +244,7 @@ impl Learning {
         };
         let model = Arc::new(model);
         self.models.keep(&model)?;
+        reach("first-model-kept");
         self.say(&format!("a first detector is made for {}", count(series.len(), "series")));
         let streams = series.iter().map(|series| prepared(&model, series, &points[series.name()]));
         let streams = streams.collect::<anyhow::Result<_>>()?;
@@ -278,6 +281,7 @@ impl Learning {
         let mut data_set = DataSet::default();
         series.iter().for_each(|series| data_set.push(series.clone(), None));
         write_dataset(&data, &data_set)?;
+        reach("turn");
         drop(data_set);
         let source = DataSource { paths: vec![std::path::absolute(&data)?], ..DataSource::default() };
         let last_points = series.clone();
@@ -297,6 +301,7 @@ impl Learning {
         let begun = Instant::now();
         let model_path = self.session_folder().join(folder::MODEL);
         let mut known = modified(&model_path);
+        let mut shown = self.suggestions.open();
         while !self.ending.is_now() && !learning.is_finished() {
             let now = modified(&model_path);
             if now != known {
@@ -304,6 +309,11 @@ impl Learning {
                 self.take_over(&model_path, &last_points)?;
             }
             self.tell_state(&server);
+            let open = self.suggestions.open();
+            if open != shown {
+                shown = open;
+                server.suggestions_changed();
+            }
             if self.is_due(config, &server, begun, data_end) {
                 break;
             }
@@ -347,6 +357,7 @@ impl Learning {
             return Ok(());
         }
         self.models.keep(&model)?;
+        reach("model-kept");
         self.worker.swap(Arc::clone(&model))?;
         tell(&format!("detector {name} scores from here on; it knows {}", count(model.n_questions(), "answer")));
         let before = self.current.replace(Arc::clone(&model));

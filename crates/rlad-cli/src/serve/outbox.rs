@@ -14,8 +14,14 @@ use delivery::{Delivery, Outcome, Reason, Series};
 use spool::{Batch, Spool};
 
 use super::client::Client;
+use super::fault::reach;
 use super::labels::Labels;
 use super::wire::{self, Sample, encode_v1};
+
+/// Samples that wait in memory while the spool cannot be written, at most.
+const MOST_UNWRITTEN: usize = 200_000;
+/// How long it waits before it writes to the spool again.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// How samples are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +88,7 @@ pub(crate) struct Dropped {
     pub refused: u64,
     /// The spool was full: the oldest.
     pub spool_full: u64,
-    /// The spool could not be written: the newest.
+    /// The spool could not be written for long: the newest.
     pub unwritten: u64,
     /// In the spool, and not readable.
     pub broken: u64,
@@ -142,8 +148,8 @@ struct State {
     buffer: Vec<OutSample>,
     /// When the first of them came.
     since: Instant,
-    /// Dropped since the last flush as they could not be written.
-    n_unwritten: u64,
+    /// When what is in memory could last not be written, and why, if it could not.
+    failed: Option<(Instant, String)>,
     counts: Counts,
     stop: Stop,
 }
@@ -178,7 +184,7 @@ impl Outbox {
         let spool = Spool::open(folder, options.max_bytes)?;
         let delivery = Delivery::new(&options.url, options.protocol, client);
         let counts = Counts { protocol: delivery.spoken(), ..Counts::default() };
-        let state = State { spool, buffer: Vec::new(), since: Instant::now(), n_unwritten: 0, counts, stop: Stop::No };
+        let state = State { spool, buffer: Vec::new(), since: Instant::now(), failed: None, counts, stop: Stop::No };
         let shared = Arc::new(Shared { options, state: Mutex::new(state), changed: Condvar::new() });
         let of_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("outbox".to_owned()).spawn(move || {
@@ -205,18 +211,14 @@ impl Outbox {
     /// Writes what was pushed to the disk, and waits until it is there.
     ///
     /// # Errors
-    /// If anything pushed since the last call could not be written; those samples are dropped and counted.
+    /// If it cannot be written. It waits in memory, as much of it as there is room for, and is written once it can be.
     pub(crate) fn flush(&self) -> anyhow::Result<()> {
         let mut state = self.shared.state();
         state.write(self.shared.options.batch);
+        reach("spooled");
         state.spool.sync().context("cannot write the spool of the scores to the disk")?;
         self.shared.changed.notify_all();
-        let lost = std::mem::take(&mut state.n_unwritten);
-        if lost > 0 {
-            let why = state.counts.last_error.as_deref().unwrap_or_default();
-            bail!("{lost} samples are dropped: {why}");
-        }
-        Ok(())
+        state.failed.as_ref().map_or(Ok(()), |(_, why)| bail!("{why}"))
     }
 
     /// What was done, and what waits.
@@ -288,6 +290,9 @@ impl Shared {
 
     /// Whether what is in memory is to be written.
     fn is_due(&self, state: &State) -> bool {
+        if state.failed.as_ref().is_some_and(|(at, _)| at.elapsed() < RETRY) {
+            return false;
+        }
         let is_old = state.since.elapsed() >= self.options.flush_every;
         state.buffer.len() >= self.options.batch || (is_old && !state.buffer.is_empty())
     }
@@ -296,18 +301,26 @@ impl Shared {
 impl State {
     /// Moves what is in memory to the spool, in records of at most a batch.
     fn write(&mut self, batch: usize) {
-        let buffer = std::mem::take(&mut self.buffer);
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut n_written = 0;
+        self.failed = None;
         for part in buffer.chunks(batch) {
             let samples: Vec<_> =
                 part.iter().map(|of| Sample { timestamp_ms: of.timestamp_ms, value: of.value }).collect();
             let series: Vec<_> =
                 part.iter().zip(&samples).map(|(of, sample)| (&*of.labels, std::slice::from_ref(sample))).collect();
             if let Err(error) = self.spool.append(&encode_v1(&series), part.len() as u32) {
-                self.n_unwritten += part.len() as u64;
-                self.counts.dropped.unwritten += part.len() as u64;
-                self.counts.last_error = Some(format!("cannot write the spool of the scores: {error}"));
+                let why = format!("cannot write the spool of the scores: {error}");
+                self.counts.last_error = Some(why.clone());
+                self.failed = Some((Instant::now(), why));
+                break;
             }
+            n_written += part.len();
         }
+        buffer.drain(..n_written);
+        self.counts.dropped.unwritten += buffer.len().saturating_sub(MOST_UNWRITTEN) as u64;
+        buffer.truncate(MOST_UNWRITTEN);
+        self.buffer = buffer;
     }
 }
 
@@ -332,6 +345,7 @@ impl Sender<'_> {
             if state.stop == Stop::AtOnce {
                 return;
             }
+            reach("sent");
             state.spool.remove(&batch);
         }
     }
@@ -354,7 +368,11 @@ impl Sender<'_> {
                 return Err(Stopped);
             }
             let wait = options.flush_every.saturating_sub(state.since.elapsed());
-            let wait = if state.buffer.is_empty() { options.flush_every } else { wait };
+            let wait = match &state.failed {
+                Some((at, _)) => RETRY.saturating_sub(at.elapsed()),
+                None if state.buffer.is_empty() => options.flush_every,
+                None => wait,
+            };
             state = self.shared.wait(state, wait.max(Duration::from_millis(1)));
         }
     }

@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use anyhow::Context;
 
 use super::bytes::{Reader, Writer};
+use super::fault::reach;
 use super::journal::{frame, framed_in};
 
 const VERSION: u32 = 1;
@@ -66,7 +67,13 @@ impl Snapshot {
         Ok(Self { head, next: 0, pieces, thread, n: 0, has_ended: false })
     }
 
-    /// Whether a piece can be taken without waiting for the disk: none where the thread has failed.
+    /// Gives it up. Its file is gone, so that another one of its name may be begun.
+    pub(crate) fn abandon(self) {
+        drop(self.pieces);
+        let _ = self.thread.join();
+    }
+
+    /// Hands series to the thread, which may have to wait for the disk; whether it takes them: not where it has failed.
     pub(crate) fn put(&mut self, contents: &[Vec<u8>]) -> bool {
         let mut piece = Writer::default();
         contents.iter().for_each(|content| frame(&mut piece, content));
@@ -113,13 +120,18 @@ fn write(file: File, pieces: &Receiver<Vec<u8>>, beside: &Path, path: &Path, fol
     loop {
         match pieces.recv() {
             Ok(piece) if piece.is_empty() => break,
-            Ok(piece) => file.write_all(&piece)?,
+            Ok(piece) => {
+                file.write_all(&piece)?;
+                reach("snapshot-amid");
+            }
             Err(_) => return fs::remove_file(beside),
         }
     }
     let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
+    reach("snapshot-before-rename");
     fs::rename(beside, path)?;
+    reach("snapshot-after-rename");
     File::open(folder)?.sync_all()
 }
 

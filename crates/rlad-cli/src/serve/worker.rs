@@ -190,8 +190,16 @@ fn work(mut engine: Engine, commands: &Receiver<Command>, telemetry: &Telemetry)
         if last_tick.elapsed() >= TICK {
             last_tick = Instant::now();
             tick(&mut engine, telemetry, &mut trouble);
-        } else if engine.has_snapshot() {
-            told(engine.step_snapshot(), telemetry, &mut trouble);
+        }
+        if engine.has_snapshot() {
+            match engine.step_snapshot() {
+                Ok(None) => {}
+                Ok(Some(took)) => {
+                    telemetry.set_snapshot(took, now_ms());
+                    trouble.note(Work::Snapshot, &Ok(()), telemetry);
+                }
+                Err(error) => trouble.note(Work::Snapshot, &Err(error), telemetry),
+            }
         }
         let pause = if engine.has_snapshot() { BETWEEN_PIECES } else { TICK.saturating_sub(last_tick.elapsed()) };
         let mut next = match commands.recv_timeout(pause) {
@@ -211,8 +219,7 @@ fn work(mut engine: Engine, commands: &Receiver<Command>, telemetry: &Telemetry)
         }
         match next {
             Some(Command::End(reply)) => {
-                let closed = engine.close(now_ms());
-                told(closed.map(|()| None), telemetry, &mut trouble);
+                trouble.note(Work::Snapshot, &engine.close(now_ms()), telemetry);
                 let _ = reply.send(());
                 return;
             }
@@ -222,45 +229,35 @@ fn work(mut engine: Engine, commands: &Receiver<Command>, telemetry: &Telemetry)
     }
 }
 
-/// Trouble with the state, told once until it is over.
+/// What is written to the state.
+#[derive(Clone, Copy, Debug)]
+enum Work {
+    Intake,
+    Upkeep,
+    Snapshot,
+}
+
+/// The work that could not be written last. Each is told once until all of it can be written again.
 #[derive(Debug, Default)]
-struct Trouble(Option<String>);
+struct Trouble([bool; 3]);
 
 impl Trouble {
-    fn note(&mut self, result: Result<(), String>, telemetry: &Telemetry) {
-        telemetry.state_works.set(i64::from(result.is_ok()));
-        match (&self.0, result) {
-            (None, Ok(())) => {}
-            (Some(_), Ok(())) => {
-                tell("the state can be written again");
-                self.0 = None;
-            }
-            (before, Err(error)) => {
-                if before.as_ref() != Some(&error) {
-                    tell(&format!("warning: {error}"));
-                }
-                self.0 = Some(error);
-            }
+    fn note(&mut self, work: Work, result: &anyhow::Result<()>, telemetry: &Telemetry) {
+        let before = std::mem::replace(&mut self.0[work as usize], result.is_err());
+        let works = self.0 == [false; 3];
+        telemetry.state_works.set(i64::from(works));
+        match result {
+            Err(error) if !before => tell(&format!("warning: {error:#}")),
+            Ok(()) if before && works => tell("the state can be written again"),
+            _ => {}
         }
     }
 }
 
 fn tick(engine: &mut Engine, telemetry: &Telemetry, trouble: &mut Trouble) {
-    let ticked = engine.tick(now_ms());
-    told(ticked, telemetry, trouble);
+    trouble.note(Work::Upkeep, &engine.tick(now_ms()), telemetry);
     telemetry.series.set(engine.n_series() as i64);
     telemetry.journal_bytes.set(i64::try_from(engine.journal_bytes()).unwrap_or(i64::MAX));
-}
-
-fn told(result: anyhow::Result<Option<Duration>>, telemetry: &Telemetry, trouble: &mut Trouble) {
-    match result {
-        Ok(Some(took)) => {
-            telemetry.set_snapshot(took, now_ms());
-            trouble.note(Ok(()), telemetry);
-        }
-        Ok(None) => {}
-        Err(error) => trouble.note(Err(format!("{error:#}")), telemetry),
-    }
 }
 
 fn take(
@@ -278,11 +275,11 @@ fn take(
             }
         }
         Err(error) => {
-            outcome = Err(error.to_owned());
+            outcome = Err(anyhow::anyhow!("{error}"));
             replies.into_iter().for_each(|reply| _ = reply.send(Err(error.to_owned())));
         }
     });
-    trouble.note(taken.map_err(|error| format!("{error:#}")).and(outcome), telemetry);
+    trouble.note(Work::Intake, &outcome.and(taken), telemetry);
 }
 
 fn other(engine: &mut Engine, command: Command, telemetry: &Telemetry) {

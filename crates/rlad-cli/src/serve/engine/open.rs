@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::Context;
 use rlad::Model;
 
+use super::super::fault::reach;
 use super::super::history::History;
 use super::super::journal::{Journal, Record, play_back};
 use super::super::labels::Labels;
@@ -101,6 +102,7 @@ impl Engine {
         record: Record,
         model_of: &impl Fn(&str) -> anyhow::Result<Arc<Model>>,
     ) -> anyhow::Result<()> {
+        reach("playing-back");
         let knows = |engine: &Self, id: u32| {
             engine.series.get(id as usize).and_then(Option::as_ref).is_some_and(|watched| watched.as_of > number)
         };

@@ -84,13 +84,14 @@ impl Engine {
     pub(super) fn score(&mut self, points: Vec<(u32, Point)>, number: u64) -> anyhow::Result<()> {
         let mut kept = Ok(());
         for (id, point) in &points {
-            if let Some(watched) = self.series[*id as usize].as_ref().filter(|watched| watched.is_kept) {
-                kept = kept.and(self.history.add(*id, &watched.name, *point));
+            if kept.is_ok()
+                && let Some(watched) = self.series[*id as usize].as_ref().filter(|watched| watched.is_kept)
+            {
+                kept = self.history.add(*id, &watched.name, *point);
             }
         }
         // What cannot be kept to be learned from is scored all the same.
-        self.advance(points, number)?;
-        kept
+        self.advance(points, number).and(kept)
     }
 
     /// Scores points and tells what was decided.

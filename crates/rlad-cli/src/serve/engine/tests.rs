@@ -10,6 +10,12 @@ use super::open::Opening;
 use super::*;
 use crate::serve::config::ServeConfig;
 
+impl Engine {
+    fn of_name(&self, name: &str) -> Option<&Watched> {
+        self.index.get(name).and_then(|id| self.series[*id as usize].as_ref())
+    }
+}
+
 const MINUTE: i64 = 60_000;
 /// Noon of a day in 2026, in milliseconds.
 const BEGIN: i64 = 1_782_000_000_000;
@@ -20,23 +26,31 @@ struct Told {
     points: Arc<Mutex<Vec<(String, i64, u64)>>>,
     written: Arc<Mutex<Vec<(i64, Written)>>>,
     alarms: Arc<Mutex<Vec<AlarmChange>>>,
+    /// Whether a kill loses what was not flushed.
+    is_lazy: bool,
+    waiting: (Vec<(String, i64, u64)>, Vec<AlarmChange>),
 }
 
 impl Outputs for Told {
     fn scored(&mut self, points: &[ScoredPoint<'_>]) -> anyhow::Result<()> {
         let told = points.iter().map(|point| (point.series.to_owned(), point.at, point.margin.to_bits()));
-        self.points.lock().unwrap().extend(told);
+        self.waiting.0.extend(told);
         self.written.lock().unwrap().extend(points.iter().map(|point| (point.at, point.written)));
-        Ok(())
+        if self.is_lazy { Ok(()) } else { self.flush() }
     }
 
     fn alarm(&mut self, change: AlarmChange) {
         if change.is_new || !change.is_open {
-            self.alarms.lock().unwrap().push(change);
+            self.waiting.1.push(change);
+            if !self.is_lazy {
+                self.flush().unwrap();
+            }
         }
     }
 
     fn flush(&mut self) -> anyhow::Result<()> {
+        self.points.lock().unwrap().append(&mut self.waiting.0);
+        self.alarms.lock().unwrap().append(&mut self.waiting.1);
         Ok(())
     }
 }
@@ -292,6 +306,40 @@ fn of_anomalous_series_scores_are_written_while_they_are_near_the_threshold() {
     assert!(written.windows(2).all(|pair| (pair[0].1, pair[1].1) != (Written::End, Written::End)));
 }
 
+/// A snapshot is whole before the next flush: what follows from the records that it knows was told before.
+#[test]
+fn what_a_snapshot_knows_is_told() {
+    let (dir, model) = (tempfile::tempdir().unwrap(), model(2_000));
+    let told = Told { is_lazy: true, ..Told::default() };
+    let models = [Arc::clone(&model)];
+    let mut engine = open(dir.path(), &told, &models);
+    installed(&mut engine, &model);
+    feed(&mut engine, &[0, 1], 0);
+    engine.begin_snapshot().unwrap();
+    feed(&mut engine, &[0, 1], 1);
+    settle(&mut engine);
+    drop(engine);
+    let mut engine = open(dir.path(), &told, &models);
+    engine.tick(BEGIN + MINUTE).unwrap();
+    assert_eq!(told.points().len(), 4);
+}
+
+/// What was prepared for a first detector is in no journal: without a snapshot there is none yet.
+#[test]
+fn a_first_detector_that_no_snapshot_has_is_made_anew() {
+    let (dir, told, model) = (tempfile::tempdir().unwrap(), Told::default(), model(2_000));
+    let models = [Arc::clone(&model)];
+    let mut engine = open(dir.path(), &told, &models);
+    (0..3).for_each(|minute| _ = feed(&mut engine, &[0, 1], minute));
+    engine.install(Prepared { model: Arc::clone(&model), streams: Vec::new() }).unwrap();
+    drop(engine);
+    let mut engine = open(dir.path(), &told, &models);
+    assert!(engine.model().is_none());
+    installed(&mut engine, &model);
+    drop(engine);
+    assert!(open(dir.path(), &told, &models).model().is_some());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 12, ..ProptestConfig::default() })]
 
@@ -303,7 +351,7 @@ proptest! {
     ) {
         let models = [model(2_000), model(1_500)];
         let run = |kills: &[(i64, bool, u8)]| {
-            let (dir, told) = (tempfile::tempdir().unwrap(), Told::default());
+            let (dir, told) = (tempfile::tempdir().unwrap(), Told { is_lazy: true, ..Told::default() });
             let mut engine = open(dir.path(), &told, &models);
             installed(&mut engine, &models[0]);
             for minute in 0..300 {
@@ -325,6 +373,7 @@ proptest! {
                     engine = open(dir.path(), &told, &models);
                 }
             }
+            engine.tick(BEGIN + 300 * MINUTE).unwrap();
             let watched: Vec<String> = engine.watched().map(|watched| {
                 format!("{} {:?} {:?} {:?}", watched.name, watched.intake, watched.last, watched.event)
             }).collect();

@@ -230,20 +230,29 @@ fn a_full_spool_loses_the_oldest() {
 }
 
 #[test]
-fn a_disk_that_takes_nothing_costs_what_comes_meanwhile() {
+fn a_disk_that_takes_nothing_costs_nothing_for_a_while() {
     let (server, stored) = database(None);
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("spool");
-    let patient = Options { flush_every: Duration::from_secs(60), ..options(server.address(), Protocol::V1) };
+    let patient =
+        Options { flush_every: Duration::from_secs(60), batch: 5_000, ..options(server.address(), Protocol::V1) };
     let outbox = open(&inner, patient);
     std::fs::remove_dir_all(&inner).unwrap();
     outbox.push(samples("a", [(1, 1.0)]));
-    assert!(outbox.flush().unwrap_err().to_string().starts_with("1 samples are dropped: cannot write the spool"));
+    assert!(outbox.flush().unwrap_err().to_string().starts_with("cannot write the spool"));
+    assert_eq!(outbox.counts().backlog, 1);
+    // More than there is room for in memory: the newest go.
+    outbox.push(samples("a", (2..=MOST_UNWRITTEN as i64 + 2).map(|at| (at, 1.0))));
+    assert!(outbox.flush().is_err());
+    assert_eq!(outbox.counts().dropped, Dropped { unwritten: 2, ..Dropped::default() });
     std::fs::create_dir(&inner).unwrap();
-    outbox.push(samples("a", [(2, 2.0)]));
+    outbox.flush().unwrap();
+    outbox.push(samples("a", [(MOST_UNWRITTEN as i64 + 3, 2.0)]));
     let counts = outbox.close(WAIT).unwrap();
-    assert_eq!((counts.sent, counts.dropped), (1, Dropped { unwritten: 1, ..Dropped::default() }));
-    assert_eq!(*stored.lock().unwrap(), [("a".to_owned(), 2, 2.0)]);
+    assert_eq!(counts.sent, MOST_UNWRITTEN as u64 + 1);
+    let stored = stored.lock().unwrap();
+    let last = ("a".to_owned(), MOST_UNWRITTEN as i64 + 3, 2.0);
+    assert_eq!((stored[0].clone(), stored.last().unwrap()), (("a".to_owned(), 1, 1.0), &last));
 }
 
 #[test]
