@@ -28,12 +28,15 @@ use crate::advice::Advice;
 use crate::annotate::{Bound, Listening, Options, PageSlot, listen, waiting_router};
 use crate::figures::count;
 use crate::folder;
+use crate::hint::hint;
 use crate::output::tell;
 
 /// How long the end waits for scores that are on their way.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 /// How often the outbox is looked at for the metrics.
 const LOOK: Duration = Duration::from_secs(1);
+/// The kinds of trouble with scores that are told, until all is well again.
+const MOST_TOLD: usize = 10;
 
 /// How the service is started.
 #[derive(Clone, Debug)]
@@ -56,11 +59,13 @@ pub(crate) fn run(start: Start) -> anyhow::Result<()> {
     let Start { config, path, model, opened } = start;
     let state = config.state.dir.clone();
     std::fs::create_dir_all(&state).with_context(|| format!("cannot make `{}`", state.display()))?;
-    let _lock = folder::lock_for(&state, "the state", "used by another `rlad serve`")?;
+    let _lock = folder::lock_for(&state, "the state", "used")?;
     let secret = config.server.page_secret_file.as_deref().map(secret_of).transpose()?;
     let bound = Bound::open(&Options { bind: config.server.bind, secret })?;
     let gate = known_as(bound.gate()?, &config);
-    let url = bound.url();
+    let listening = listening(&config)?;
+    let scheme = if config.server.tls_cert_file.is_some() { "https://" } else { "http://" };
+    let url = bound.url().replacen("http://", scheme, 1);
     let telemetry = Telemetry::default();
     telemetry.reload_timestamp.set(now_ms() as f64 / 1_000.0);
     let (models, named) = open_models(&state, model.as_deref())?;
@@ -162,7 +167,7 @@ pub(crate) fn run(start: Start) -> anyhow::Result<()> {
     let is_ready = Arc::clone(&app.is_ready);
     opened(&url);
     let (end, ended) = tokio::sync::oneshot::channel();
-    let listened = listen(bound, http::router(app, &slot), listening(&config)?, ended);
+    let listened = listen(bound, http::router(app, &slot), listening, ended);
     drop(end);
     tell("ending: what was taken in is written");
     is_ready.store(false, Ordering::Release);
@@ -270,22 +275,34 @@ fn open_outbox(config: &ServeConfig, state: &Path) -> anyhow::Result<Option<Outb
 /// Tells the metrics what the outbox has done.
 fn watch_outbox(outbox: Option<&Outbox>, telemetry: &Telemetry, ending: &Ending) {
     let Some(outbox) = outbox else { return };
-    let mut trouble = None;
+    // Trouble of several kinds comes in turn: each is told once until all is well.
+    let mut told: Vec<String> = Vec::new();
     while !ending.wait(LOOK) {
         let counts = outbox.counts();
         telemetry.tell_outbox(&counts);
-        if counts.last_error != trouble {
-            match &counts.last_error {
-                Some(error) => tell(&format!("warning: scores wait on disk: {error}")),
-                None => tell("the database takes scores again"),
+        match counts.last_error {
+            Some(error) if told.len() < MOST_TOLD && !told.contains(&error) => {
+                tell(&format!("warning: scores wait on disk: {error}"));
+                told.push(error);
             }
-            trouble = counts.last_error;
+            None if !told.is_empty() => {
+                tell("the database takes scores again");
+                told.clear();
+            }
+            _ => {}
         }
     }
 }
 
 fn tell_start(config: &ServeConfig, engine: &Engine, url: &str) {
-    tell(&format!("rlad serve listens at {url}"));
+    match &config.server.page_secret_file {
+        None => tell(&format!("rlad serve listens at {url}")),
+        // What was told may be kept in logs.
+        Some(file) => {
+            tell(&format!("rlad serve listens at {}", url.split('?').next().unwrap_or_default()));
+            tell(&format!("the page is opened with `?secret=` and what stands in `{}`", file.display()));
+        }
+    }
     let n = engine.n_series();
     if n > 0 {
         tell(&format!("{} go on from the state in `{}`", count(n, "series"), config.state.dir.display()));
@@ -320,7 +337,7 @@ fn reload(path: Option<PathBuf>, shared: Shared<ServeConfig>, worker: Worker, te
                 telemetry.reload_works.set(0);
                 let told = format!("`{}` is not used, the one before stays: {error:#}", path.display());
                 tell(&format!("warning: {told}"));
-                Err(told)
+                Err(hint(&error, false).map_or(told.clone(), |hint| format!("{told}\nhint: {hint}")))
             }
         }
     }))
