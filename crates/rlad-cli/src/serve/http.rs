@@ -98,7 +98,7 @@ fn later(text: &str) -> Response {
 async fn write(State(app): State<App>, request: Request) -> Response {
     let config = app.config.get();
     if let Err(response) = allowed(config.server.ingest_token_file.as_deref(), request.headers()) {
-        return app.refused("token", response);
+        return app.refused("token", *response);
     }
     if request.uri().query().is_some_and(|query| query.contains("get_vm_proto_version=1")) {
         // An older vmagent asks whether zstd is taken.
@@ -170,7 +170,7 @@ async fn write(State(app): State<App>, request: Request) -> Response {
 async fn webhook(State(app): State<App>, request: Request) -> Response {
     let config = app.config.get();
     if let Err(response) = allowed(config.alertmanager.webhook_token_file.as_deref(), request.headers()) {
-        return app.refused("token", response);
+        return app.refused("token", *response);
     }
     let body = match tokio::time::timeout(Duration::from_secs(10), read(request.into_body(), None, MAX_WEBHOOK)).await {
         Ok(Ok(body)) => body,
@@ -212,7 +212,7 @@ struct Listed {
 }
 
 async fn listed(app: &App, headers: &HeaderMap, query: &Listed, limit: usize) -> Result<Vec<SeriesView>, Response> {
-    allowed(app.config.get().server.read_token_file.as_deref(), headers)?;
+    allowed(app.config.get().server.read_token_file.as_deref(), headers).map_err(|response| *response)?;
     let limit = query.limit.unwrap_or(limit).min(MOST_LISTED);
     Ok(app.worker.series(Filter { part: query.name.clone(), is_open: query.open, limit }).await)
 }
@@ -278,7 +278,7 @@ async fn series(State(app): State<App>, headers: HeaderMap, query: Query<Listed>
 /// How the service stands.
 async fn status(State(app): State<App>, headers: HeaderMap) -> Response {
     if let Err(response) = allowed(app.config.get().server.read_token_file.as_deref(), &headers) {
-        return response;
+        return *response;
     }
     let progress = app.progress.get();
     let telemetry = &app.telemetry;
@@ -321,7 +321,7 @@ async fn ready(State(app): State<App>) -> Response {
 /// Reads the configuration anew.
 async fn reload(State(app): State<App>, headers: HeaderMap) -> Response {
     if let Err(response) = allowed(app.config.get().server.ingest_token_file.as_deref(), &headers) {
-        return response;
+        return *response;
     }
     let reload = app.reload.clone();
     match tokio::task::spawn_blocking(move || (reload.0)()).await {
@@ -367,7 +367,7 @@ async fn read(body: Body, length: Option<usize>, limit: usize) -> Result<Bytes, 
 
 /// Lets a request pass that shows the token of a file, or where there is no file. The file is read each time: a token that was replaced
 /// needs no restart.
-fn allowed(file: Option<&Path>, headers: &HeaderMap) -> Result<(), Response> {
+fn allowed(file: Option<&Path>, headers: &HeaderMap) -> Result<(), Box<Response>> {
     let Some(file) = file else { return Ok(()) };
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().trim();
@@ -378,5 +378,5 @@ fn allowed(file: Option<&Path>, headers: &HeaderMap) -> Result<(), Response> {
     }
     let mut response = plain(StatusCode::UNAUTHORIZED, "expected a header `Authorization: Bearer …` with the token");
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    Err(response)
+    Err(Box::new(response))
 }

@@ -266,7 +266,7 @@ fn open_outbox(config: &ServeConfig, state: &Path) -> anyhow::Result<Option<Outb
         protocol,
         batch: writer.batch,
         flush_every: Duration::from_millis(writer.flush_every.millis().unsigned_abs()),
-        max_bytes: writer.spool_max.bytes() as u64,
+        max_bytes: writer.spool_max.bytes(),
         ..outbox::Options::default()
     };
     Ok(Some(Outbox::open(&state.join("spool"), options, Client::new(&writer.options())?)?))

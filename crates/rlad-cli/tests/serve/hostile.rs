@@ -10,6 +10,9 @@ use super::service::{Service, write_config};
 
 const MIB: usize = 1 << 20;
 
+/// What a body is, its bytes, its headers and the status that answers it.
+type Hostile<'a> = (&'a str, &'a [u8], [(&'a str, &'a str); 2], u16);
+
 fn start(folder: &std::path::Path) -> Service {
     let server = "max_body = \"2MiB\"\nmax_decoded = \"8MiB\"\nheader_timeout = \"2s\"\nbody_timeout = \"3s\"\nmax_connections = 64";
     Service::start(&write_config(folder, server, "", "[learning]\nenabled = false\n"))
@@ -28,7 +31,7 @@ fn bombs_are_refused_at_once_and_cost_no_memory() {
     let huge_header = [&[0xff, 0xff, 0xff, 0xff, 0x0f][..], &[0; 100]].concat();
     let many = body((0..20_000).map(|i| Series::new("load", &format!("{i:0100}"), [])).collect());
     let half = &good[..good.len() / 2];
-    let bodies: [(&str, &[u8], [(&str, &str); 2], u16); 11] = [
+    let bodies: [Hostile<'_>; 11] = [
         ("a header of 4 GiB", &huge_header, of(v1, "snappy"), 413),
         ("64 MiB of snappy", &snapped(&zeros)[..], of(v1, "snappy"), 413),
         ("64 MiB of zstd", &zstd, of(v1, "zstd"), 413),

@@ -3,6 +3,7 @@
 //! A test speaks `remote_write` itself and plays the database and Alertmanager.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+#![expect(clippy::print_stdout, reason = "what was seen is a result, with `--nocapture`")]
 
 mod away;
 mod commands;
