@@ -4,6 +4,7 @@
 //! journal's records alone: an engine that was killed and opened again is the engine that was never stopped, bit for bit.
 
 mod open;
+mod pending;
 mod score;
 mod snapshots;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 use rlad::{Model, Stream};
 
 pub(crate) use self::open::Opening;
+use self::pending::Pending;
 pub(crate) use self::score::{AlarmChange, Outputs, ScoredPoint, Written, anomaly_score};
 use super::config::ReadAs;
 use super::fault::reach;
@@ -101,6 +103,8 @@ pub(crate) struct Engine {
     index: HashMap<Arc<str>, u32>,
     kinds: HashMap<String, MetricKind>,
     n_kept: usize,
+    /// Points that wait to be scored.
+    pending: Pending,
     /// The points of series that wait for the first detector.
     backlog: Vec<(u32, Point)>,
     snapshot: Option<Snapshot>,
@@ -126,22 +130,13 @@ pub(crate) struct Prepared {
 }
 
 impl Engine {
-    /// Takes in the samples of requests, puts them into the journal, confirms them by `confirm`, and scores the points. `now`: in
-    /// milliseconds since 1970.
+    /// Takes in the samples of requests, puts them into the journal and confirms them by `confirm`; their points then wait to be scored.
+    /// `now`: in milliseconds since 1970.
     ///
     /// Where the journal cannot be written nothing is confirmed, and what was taken in is written by the next call that can.
-    ///
-    /// # Errors
-    /// If the journal cannot be written, or a score be told.
-    pub(crate) fn take(
-        &mut self,
-        batches: Vec<Batch>,
-        now: i64,
-        confirm: impl FnOnce(Result<&[Tally], &str>),
-    ) -> anyhow::Result<()> {
+    pub(crate) fn take(&mut self, batches: Vec<Batch>, now: i64, confirm: impl FnOnce(Result<&[Tally], &str>)) {
         if self.has_failed && self.journal.commit().is_err() {
-            confirm(Err("the journal cannot be written: is the disk full?"));
-            return Ok(());
+            return confirm(Err("the journal cannot be written: is the disk full?"));
         }
         self.has_failed = false;
         let (mut samples, mut points) = (Vec::new(), Vec::new());
@@ -158,7 +153,7 @@ impl Engine {
                 confirm(Err(&format!("the journal cannot be written: {error}")));
             }
         }
-        self.score(points, number)
+        self.pending.add(number, points);
     }
 
     fn take_in(
@@ -275,6 +270,7 @@ impl Engine {
     /// # Errors
     /// If the history cannot be written.
     pub(crate) fn begin_preparing(&mut self) -> anyhow::Result<()> {
+        self.catch_up()?;
         self.backlog.clear();
         self.history.flush()
     }
@@ -285,6 +281,7 @@ impl Engine {
     /// # Errors
     /// If the snapshot cannot be written.
     pub(crate) fn install(&mut self, prepared: Prepared) -> anyhow::Result<()> {
+        self.catch_up()?;
         self.set_model(&prepared.model)?;
         let mut known: HashMap<u32, i64> = HashMap::new();
         for (name, stream, last) in prepared.streams {
@@ -307,6 +304,7 @@ impl Engine {
     /// # Errors
     /// If the journal cannot be written.
     pub(crate) fn swap(&mut self, model: &Arc<Model>) -> anyhow::Result<()> {
+        self.catch_up()?;
         if self.is_quiet {
             // The detector before is in no snapshot yet.
             self.set_model(model)?;
@@ -325,6 +323,7 @@ impl Engine {
     /// # Errors
     /// If the journal cannot be written, or a rule's decision is none.
     pub(crate) fn set_rules(&mut self, rules: Rules, limits: Limits) -> anyhow::Result<()> {
+        self.catch_up()?;
         self.rules = rules;
         self.limits = limits;
         let mut unwatched = Vec::new();
@@ -394,13 +393,14 @@ impl Engine {
         let kept = self.history.flush();
         self.outputs.flush()?;
         kept?;
-        let next = self.journal.next();
+        let next = self.pending.first().unwrap_or(self.journal.next());
         if !self.has_failed && self.told_before != next {
             self.told_before = next;
             reach("telling");
             open::write_told(&self.snapshots, next)?;
         }
         if self.snapshot.is_none() && self.last_snapshot.elapsed() >= self.limits.snapshot_every {
+            self.catch_up()?;
             let is_idle = |watched: &Watched| watched.intake.last_at().is_none_or(|at| now - at > self.limits.idle);
             let slots = self.series.iter().enumerate();
             let idle = slots.filter(|(_, slot)| slot.as_ref().is_some_and(is_idle)).map(|(id, _)| id as u32);

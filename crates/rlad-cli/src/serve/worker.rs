@@ -22,6 +22,12 @@ const MOST_AT_ONCE: usize = 256;
 const MOST_SAMPLES: usize = 50_000;
 /// How often it tells what was decided, and looks whether a snapshot is due.
 const TICK: Duration = Duration::from_secs(1);
+/// The points that wait to be scored, at most: more samples are not taken before.
+const MOST_PENDING: usize = 50_000;
+/// Points that are scored between two looks for requests.
+const SCORED_AT_ONCE: usize = 512;
+/// How long a piece of a snapshot may wait until no point waits to be scored.
+const LATEST_PIECE: Duration = Duration::from_millis(100);
 /// How long it waits for a command between two pieces of a snapshot.
 const BETWEEN_PIECES: Duration = Duration::from_millis(1);
 /// How long a request may wait for room.
@@ -182,16 +188,18 @@ impl Worker {
 }
 
 fn work(mut engine: Engine, commands: &Receiver<Command>, telemetry: &Telemetry) {
-    let mut last_tick = Instant::now();
+    let (mut last_tick, mut last_piece) = (Instant::now(), Instant::now());
     let mut trouble = Trouble::default();
     tell_model(&engine, telemetry);
     telemetry.alarms_open.set(engine.watched().filter(|watched| watched.event.is_some()).count() as i64);
     loop {
+        let is_behind = engine.n_pending() > 0;
         if last_tick.elapsed() >= TICK {
             last_tick = Instant::now();
             tick(&mut engine, telemetry, &mut trouble);
         }
-        if engine.has_snapshot() {
+        if engine.has_snapshot() && (!is_behind || last_piece.elapsed() >= LATEST_PIECE) {
+            last_piece = Instant::now();
             match engine.step_snapshot() {
                 Ok(None) => {}
                 Ok(Some(took)) => {
@@ -201,12 +209,19 @@ fn work(mut engine: Engine, commands: &Receiver<Command>, telemetry: &Telemetry)
                 Err(error) => trouble.note(Work::Snapshot, &Err(error), telemetry),
             }
         }
-        let pause = if engine.has_snapshot() { BETWEEN_PIECES } else { TICK.saturating_sub(last_tick.elapsed()) };
-        let mut next = match commands.recv_timeout(pause) {
-            Ok(command) => Some(command),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => return,
+        let pause = match () {
+            () if engine.n_pending() > 0 => Duration::ZERO,
+            () if engine.has_snapshot() => BETWEEN_PIECES,
+            () => TICK.saturating_sub(last_tick.elapsed()),
         };
+        let mut next = None;
+        if engine.n_pending() < MOST_PENDING {
+            next = match commands.recv_timeout(pause) {
+                Ok(command) => Some(command),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+        }
         let (mut batches, mut n_samples) = (Vec::new(), 0);
         while let Some(Command::Take(batch, reply)) = next {
             n_samples += batch.series.iter().map(|series| series.samples.len()).sum::<usize>();
@@ -216,6 +231,9 @@ fn work(mut engine: Engine, commands: &Receiver<Command>, telemetry: &Telemetry)
         }
         if !batches.is_empty() {
             take(&mut engine, batches, telemetry, &mut trouble);
+        }
+        if engine.n_pending() > 0 {
+            trouble.note(Work::Scores, &engine.score_pending(SCORED_AT_ONCE), telemetry);
         }
         match next {
             Some(Command::End(reply)) => {
@@ -233,18 +251,19 @@ fn work(mut engine: Engine, commands: &Receiver<Command>, telemetry: &Telemetry)
 #[derive(Clone, Copy, Debug)]
 enum Work {
     Intake,
+    Scores,
     Upkeep,
     Snapshot,
 }
 
 /// The work that could not be written last. Each is told once until all of it can be written again.
 #[derive(Debug, Default)]
-struct Trouble([bool; 3]);
+struct Trouble([bool; 4]);
 
 impl Trouble {
     fn note(&mut self, work: Work, result: &anyhow::Result<()>, telemetry: &Telemetry) {
         let before = std::mem::replace(&mut self.0[work as usize], result.is_err());
-        let works = self.0 == [false; 3];
+        let works = self.0 == [false; 4];
         telemetry.state_works.set(i64::from(works));
         match result {
             Err(error) if !before => tell(&format!("warning: {error:#}")),
@@ -268,7 +287,7 @@ fn take(
 ) {
     let (batches, replies): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
     let mut outcome = Ok(());
-    let taken = engine.take(batches, now_ms(), |tallies| match tallies {
+    engine.take(batches, now_ms(), |tallies| match tallies {
         Ok(tallies) => {
             for (reply, tally) in replies.into_iter().zip(tallies) {
                 let _ = reply.send(Ok(tally.clone()));
@@ -279,7 +298,7 @@ fn take(
             replies.into_iter().for_each(|reply| _ = reply.send(Err(error.to_owned())));
         }
     });
-    trouble.note(Work::Intake, &outcome.and(taken), telemetry);
+    trouble.note(Work::Intake, &outcome, telemetry);
 }
 
 fn other(engine: &mut Engine, command: Command, telemetry: &Telemetry) {

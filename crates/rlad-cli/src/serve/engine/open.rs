@@ -15,6 +15,7 @@ use super::super::labels::Labels;
 use super::super::rules::Rules;
 use super::super::snapshot;
 use super::super::watched::Watched;
+use super::pending::Pending;
 use super::{Engine, Limits, Outputs};
 
 const TOLD: &str = "told";
@@ -61,6 +62,7 @@ impl Engine {
             index: HashMap::new(),
             kinds: HashMap::new(),
             n_kept: 0,
+            pending: Pending::default(),
             backlog: Vec::new(),
             snapshot: None,
             last_snapshot: Instant::now(),

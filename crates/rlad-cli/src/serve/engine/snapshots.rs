@@ -18,6 +18,7 @@ impl Engine {
     /// # Errors
     /// If its file cannot be made, or what it rests on not be written.
     pub(crate) fn begin_snapshot(&mut self) -> anyhow::Result<()> {
+        self.catch_up()?;
         // What the journal will no longer play back is on disk elsewhere.
         self.history.sync()?;
         self.outputs.flush()?;
@@ -40,11 +41,12 @@ impl Engine {
         self.snapshot.is_some()
     }
 
-    /// Writes a piece of the snapshot that was begun, and clears up after it once it is whole.
+    /// Writes a piece of the snapshot that was begun, all points being scored, and clears up after it once it is whole.
     ///
     /// # Errors
     /// If it cannot be written.
     pub(crate) fn step_snapshot(&mut self) -> anyhow::Result<Option<Duration>> {
+        self.catch_up()?;
         let Some(mut snapshot) = self.snapshot.take() else { return Ok(None) };
         let begun = Instant::now();
         while snapshot.next < self.series.len() && begun.elapsed() < PIECE_TIME {
