@@ -19,11 +19,11 @@ use crate::output::tell;
 const MOST_WAITING: usize = 256;
 /// Requests that are put into the journal at once, and the samples of them.
 const MOST_AT_ONCE: usize = 256;
-const MOST_SAMPLES: usize = 50_000;
+const MOST_SAMPLES: usize = 10_000;
 /// How often it tells what was decided, and looks whether a snapshot is due.
 const TICK: Duration = Duration::from_secs(1);
 /// The points that wait to be scored, at most: more samples are not taken before.
-const MOST_PENDING: usize = 50_000;
+const MOST_PENDING: usize = 10_000;
 /// Points that are scored between two looks for requests.
 const SCORED_AT_ONCE: usize = 512;
 /// How long a piece of a snapshot may wait until no point waits to be scored.
@@ -209,10 +209,12 @@ fn work(mut engine: Engine, commands: &Receiver<Command>, telemetry: &Telemetry)
                 Err(error) => trouble.note(Work::Snapshot, &Err(error), telemetry),
             }
         }
-        let pause = match () {
-            () if engine.n_pending() > 0 => Duration::ZERO,
-            () if engine.has_snapshot() => BETWEEN_PIECES,
-            () => TICK.saturating_sub(last_tick.elapsed()),
+        let pause = if engine.n_pending() > 0 {
+            Duration::ZERO
+        } else if engine.has_snapshot() {
+            BETWEEN_PIECES
+        } else {
+            TICK.saturating_sub(last_tick.elapsed())
         };
         let mut next = None;
         if engine.n_pending() < MOST_PENDING {

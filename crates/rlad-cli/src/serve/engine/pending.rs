@@ -65,3 +65,23 @@ impl Engine {
         self.score_pending(usize::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_leave_in_their_order_over_the_borders_of_records() {
+        let point = |at: i64| (at as u32, Point { at, value: 0.5 });
+        let mut pending = Pending::default();
+        pending.add(7, vec![point(1), point(2), point(3)]);
+        pending.add(8, Vec::new());
+        pending.add(9, vec![point(4), point(5)]);
+        assert_eq!((pending.n, pending.first()), (5, Some(7)));
+        assert_eq!(pending.take(2), Some((7, vec![point(1), point(2)])));
+        assert_eq!((pending.n, pending.first()), (3, Some(7)), "a record is told once all of it is scored");
+        assert_eq!(pending.take(2), Some((7, vec![point(3), point(4)])));
+        assert_eq!(pending.take(usize::MAX), Some((9, vec![point(5)])));
+        assert_eq!((pending.n, pending.first(), pending.take(1)), (0, None, None));
+    }
+}

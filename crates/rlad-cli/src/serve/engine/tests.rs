@@ -359,6 +359,7 @@ proptest! {
         kills in proptest::collection::vec((1..300_i64, any::<bool>(), 0..3_u8), 1..5),
         swap_at in 50..250_i64,
         scored in proptest::collection::vec(0..7_usize, 300),
+        begun in proptest::collection::vec(0..300_i64, 1..6),
     ) {
         let models = [model(2_000), model(1_500)];
         let run = |kills: &[(i64, bool, u8)], scored: Option<&[usize]>| {
@@ -370,10 +371,14 @@ proptest! {
                     engine.swap(&models[1]).unwrap();
                 }
                 let series: &[usize] = if minute % 7 == 3 { &[1, 2] } else { &[0, 1, 2] };
+                if scored.is_some() && begun.contains(&minute) {
+                    engine.begin_snapshot().unwrap();
+                }
                 take(&mut engine, series, minute);
                 engine.score_pending(scored.map_or(usize::MAX, |scored| scored[minute as usize])).unwrap();
-                if engine.has_snapshot() && minute % 2 == 0 {
-                    engine.step_snapshot().unwrap();
+                if minute % 2 == 0 {
+                    // Points may wait now.
+                    settle(&mut engine);
                 }
                 for (_, begins, steps) in kills.iter().filter(|kill| kill.0 == minute) {
                     if *begins {
