@@ -39,6 +39,8 @@ use crate::training::{begin, resume, teach_rest};
 const MIN_POINTS: usize = 100;
 /// The first detector waits for a series with so many points.
 const FIRST_POINTS: usize = 300;
+/// It waits as well while a past that is sent grows by more than this part between two looks.
+const STILL_COMING: usize = 20;
 /// The points that are learned from, at most.
 const MAX_POINTS: usize = 5_000_000;
 /// How often it looks what there is to do.
@@ -72,6 +74,8 @@ pub(crate) struct Learning {
     pub(crate) current: Option<Arc<Model>>,
     /// Whether a detector was named at the start, which stays in use then.
     pub(crate) is_pinned: bool,
+    /// The points that there were when it last looked for the first detector.
+    pub(crate) n_seen: usize,
 }
 
 impl Learning {
@@ -131,6 +135,12 @@ impl Learning {
                 "values come in: {} so far, the longest has {longest} of the {FIRST_POINTS} points that a first detector needs",
                 count(points.len(), "series")
             ));
+            return Ok(Duration::from_secs(2));
+        }
+        let n_points = points.values().map(Vec::len).sum::<usize>();
+        if self.current.is_none() && n_points > self.n_seen + self.n_seen / STILL_COMING {
+            self.n_seen = n_points;
+            self.say("the past comes in; a first detector is made once it is there");
             return Ok(Duration::from_secs(2));
         }
         let series = self.series_of(&points)?;

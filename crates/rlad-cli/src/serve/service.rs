@@ -142,6 +142,7 @@ pub(crate) fn run(start: Start) -> anyhow::Result<()> {
         ending: ending.clone(),
         current,
         is_pinned,
+        n_seen: 0,
     };
     let threads = vec![
         std::thread::spawn(move || puller.run()),
