@@ -259,12 +259,9 @@ impl Learning {
         let streams = series.iter().map(|series| prepared(&model, series, &points[series.name()]));
         let streams = streams.collect::<anyhow::Result<_>>()?;
         self.worker.install(Prepared { model: Arc::clone(&model), streams })?;
-        let n = count(self.telemetry.series.get().unsigned_abs() as usize, "series");
-        tell(&format!(
-            "detector {} scores {n} from here on; it knows {}",
-            short(model.hash()),
-            count(model.n_questions(), "answer")
-        ));
+        let (name, n) = (short(model.hash()), count(series.len(), "series"));
+        let known = count(model.n_questions(), "answer");
+        tell(&format!("detector {name} scores from here on; it was made from {n}, and knows {known}"));
         self.current = Some(model);
         Ok(())
     }

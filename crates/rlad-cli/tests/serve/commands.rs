@@ -57,6 +57,7 @@ fn a_dry_run_tells_the_configuration_and_touches_nothing() {
     [writer.metric_format]
     __name__ = "anomaly_score"
     for = "$QUERY_KEY"
+    model_alias = "rlad"
 
     [alertmanager]
     urls = []
