@@ -204,7 +204,7 @@ fn scores_are_found(setup: &Setup, service: &Service) {
     });
     let expected = json!({
         "__name__": "anomaly_score", "for": "toy_queue_length", "instance": setup.exporter.address, "job": "toy",
-        "service": "shop",
+        "model_alias": "rlad", "service": "shop",
     });
     assert_eq!(json!(found.labels), expected);
     let status = service.status().unwrap();

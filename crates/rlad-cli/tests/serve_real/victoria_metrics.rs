@@ -50,7 +50,7 @@ fn samples_come_and_scores_go(programs: &Programs) {
     });
     let expected = json!({
         "__name__": "anomaly_score", "for": "toy_queue_length", "instance": exporter.address, "job": "toy",
-        "service": "shop",
+        "model_alias": "rlad", "service": "shop",
     });
     assert_eq!(json!(labels), expected);
     // Whatever vmagent tried first was understood.
