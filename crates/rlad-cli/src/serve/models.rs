@@ -181,6 +181,8 @@ mod tests {
         assert!(models.of("ab").is_err());
         let (first, second) = (model(300), model(400));
         models.keep(&first).unwrap();
+        // Times of files go by the ticks of the system.
+        std::thread::sleep(std::time::Duration::from_millis(50));
         models.keep(&second).unwrap();
         let again = Models::open(dir.path()).unwrap();
         assert_eq!(again.of(&first.hash()[..12]).unwrap().hash(), first.hash());
