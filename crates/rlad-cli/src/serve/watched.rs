@@ -111,7 +111,12 @@ impl Watched {
         let (id, name, as_of, is_kept, intake, last, event, stream) = parts;
         let rule = rule_of(&name);
         let stream = match (stream, model_of(rule)) {
-            (Some(bytes), Some(model)) => Some(Box::new(Stream::from_bytes(model, bytes)?)),
+            (Some(bytes), Some(model)) => match Stream::from_bytes(model, bytes) {
+                Ok(stream) => Some(Box::new(stream)),
+                // The decision asks for more than was kept of the series: it begins anew, as it does where a decision changes meanwhile.
+                Err(rlad::Error::Swap { .. }) => None,
+                Err(error) => return Err(error.into()),
+            },
             _ => None,
         };
         Ok((id, Self { name: name.into(), rule, intake, stream, is_kept, last, event, as_of }))

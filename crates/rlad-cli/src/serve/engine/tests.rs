@@ -350,6 +350,31 @@ fn a_first_detector_that_no_snapshot_has_is_made_anew() {
     assert!(open(dir.path(), &told, &models).model().is_some());
 }
 
+#[test]
+fn a_decision_that_asks_for_more_than_was_kept_lets_series_begin_anew_and_no_start_fails() {
+    let (dir, told, model) = (tempfile::tempdir().unwrap(), Told::default(), model(2_000));
+    let models = [Arc::clone(&model)];
+    let mut engine = open(dir.path(), &told, &models);
+    installed(&mut engine, &model);
+    (0..5).for_each(|minute| _ = feed(&mut engine, &[0], minute));
+    engine.close(BEGIN + 5 * MINUTE).unwrap();
+    drop(engine);
+    let toml = "[decision]\ndirection = \"above\"\n[[watch]]\nmatch = '{__name__=\"load\"}'\nstep = \"1m\"";
+    let opening = Opening {
+        folder: dir.path(),
+        window: 1_000 * MINUTE,
+        syncs: false,
+        limits: limits(),
+        rules: rules(toml),
+        outputs: Box::new(told.clone()),
+    };
+    let mut engine = Engine::open(opening, |_| Ok(Arc::clone(&model))).unwrap();
+    assert_eq!(feed(&mut engine, &[0], 5).accepted, 1);
+    engine.catch_up().unwrap();
+    engine.tick(BEGIN + 6 * MINUTE).unwrap();
+    assert_eq!(told.points().last().unwrap().1, BEGIN + 5 * MINUTE);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 12, ..ProptestConfig::default() })]
 
