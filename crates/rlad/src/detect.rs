@@ -10,6 +10,7 @@ pub(crate) mod lineage;
 pub(crate) mod model;
 pub(crate) mod scoring;
 pub(crate) mod stream;
+mod transfer;
 mod walk;
 pub(crate) mod warm_up;
 

@@ -96,6 +96,26 @@ fn a_stream_decides_as_a_batch_on_every_shipped_series() {
 }
 
 #[test]
+fn what_other_series_taught_is_limited_alike_in_a_stream_and_a_batch() {
+    let limited = |transfer_share: f64| {
+        let decision = DecisionConfig { transfer_share, ..DecisionConfig::of_goal(Goal::MissCost(200.0)) };
+        Arc::new(Model::clone(&TREES).with_decision(decision).unwrap())
+    };
+    let (strict, free) = (limited(0.001), limited(1.0));
+    let mut differs = false;
+    for (series, _) in shipped() {
+        check(&strict, &series);
+        check(&free, &series);
+        let alarms = |model: &Model| model.detect(&series).unwrap().alarms;
+        if series.name().contains("ec2_cpu") {
+            assert_eq!(alarms(&strict), alarms(&free), "answers were about this one");
+        }
+        differs |= alarms(&strict) != alarms(&free);
+    }
+    assert!(differs, "there is something to limit");
+}
+
+#[test]
 fn a_decision_in_units_of_time_needs_a_clock() {
     let model = choosy(Goal::F1, Length::Points(1), Direction::Both, 1.0);
     let mut stream = Stream::new(Arc::clone(&model), "s", Clock { step: 1, has_days: false });

@@ -35,6 +35,10 @@ pub(crate) struct DecisionArgs {
     /// Open an event only after this many points in a row above the threshold, or after a time such as `10m`
     #[arg(long, value_name = "LENGTH", value_parser = length)]
     pub(crate) hold: Option<Length>,
+    /// Where nobody called a point of a series an anomaly, believe what other series taught in full only while it alone makes at most this
+    /// fraction of half a day alarms; 1 for always
+    #[arg(long, value_name = "FRACTION", value_parser = number)]
+    pub(crate) transfer_share: Option<f64>,
 }
 
 impl DecisionArgs {
@@ -48,6 +52,7 @@ impl DecisionArgs {
         decision.min_relative_deviation = self.min_relative_deviation.unwrap_or(decision.min_relative_deviation);
         decision.merge_within = self.merge_within.unwrap_or(decision.merge_within);
         decision.hold = self.hold.unwrap_or(decision.hold);
+        decision.transfer_share = self.transfer_share.unwrap_or(decision.transfer_share);
     }
 
     /// The first flag that was given.
@@ -61,6 +66,7 @@ impl DecisionArgs {
             ("--min-relative-deviation", self.min_relative_deviation.is_some()),
             ("--merge-within", self.merge_within.is_some()),
             ("--hold", self.hold.is_some()),
+            ("--transfer-share", self.transfer_share.is_some()),
         ];
         given.into_iter().find(|(_, is_given)| *is_given).map(|(flag, _)| flag)
     }

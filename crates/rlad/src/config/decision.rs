@@ -32,6 +32,15 @@ pub struct DecisionConfig {
     /// An event is opened by the last of so many points in a row above the threshold, at least 1, or of as many as cover the time.
     #[serde(default = "one_point")]
     pub hold: Length,
+    /// In a series of which no expert called a point an anomaly: the share of the last half day's points (at least 720) that are alarms only
+    /// by what answers about other series taught, up to which it counts in full, in `[0.001, 1]`; 1 for no limit. Without a prior
+    /// (`agent.prior`) there is none.
+    #[serde(default = "few_points")]
+    pub transfer_share: f64,
+}
+
+const fn few_points() -> f64 {
+    0.03
 }
 
 const fn no_points() -> Length {
@@ -109,6 +118,7 @@ impl DecisionConfig {
             min_relative_deviation: 0.0,
             merge_within: no_points(),
             hold: one_point(),
+            transfer_share: few_points(),
         }
     }
 
@@ -146,7 +156,9 @@ impl DecisionConfig {
         check(is_size(self.min_deviation), "decision.min_deviation", "at least 0", self.min_deviation)?;
         let relative = self.min_relative_deviation;
         check(is_size(relative), "decision.min_relative_deviation", "at least 0", relative)?;
-        check(self.hold != Length::Points(0), "decision.hold", "at least 1 point, or a time", self.hold)
+        check(self.hold != Length::Points(0), "decision.hold", "at least 1 point, or a time", self.hold)?;
+        let share = self.transfer_share;
+        check((0.001..=1.0).contains(&share), "decision.transfer_share", "in [0.001, 1]", share)
     }
 
     /// Refuses settings in units of time for a series that has no timestamps.
@@ -189,7 +201,7 @@ mod tests {
     #[test]
     fn every_setting_is_read_and_survives_toml_and_json() {
         let text = "[decision]\nalarms_per_week = 2\ndirection = 'below'\nmin_deviation = 1\nmin_relative_deviation = 0.1\n\
-            merge_within = '10m'\nhold = 3";
+            merge_within = '10m'\nhold = 3\ntransfer_share = 0.5";
         let config = Config::from_toml(text).unwrap();
         let want = DecisionConfig {
             alarms_per_week: 2.0,
@@ -198,6 +210,7 @@ mod tests {
             min_relative_deviation: 0.1,
             merge_within: Length::Time(600_000_000_000),
             hold: Length::Points(3),
+            transfer_share: 0.5,
             ..DecisionConfig::of_goal(Goal::F1)
         };
         assert_eq!(config.decision, want);
@@ -222,6 +235,7 @@ mod tests {
             ),
             ("min_deviation = inf", "`decision.min_deviation` must be at least 0, got inf"),
             ("min_relative_deviation = -0.1", "`decision.min_relative_deviation` must be at least 0"),
+            ("transfer_share = 0", "`decision.transfer_share` must be in [0.001, 1], got 0"),
             ("hold = 0", "`decision.hold` must be at least 1 point, or a time, got 0"),
         ] {
             let message = Config::from_toml(&format!("[decision]\n{setting}")).unwrap_err().to_string();

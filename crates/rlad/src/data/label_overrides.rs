@@ -58,6 +58,12 @@ impl LabelOverrides {
         }
     }
 
+    /// The series of which a point was called an anomaly, rising.
+    pub(crate) fn with_anomalies(&self) -> impl Iterator<Item = &str> {
+        let has_anomaly = |runs: &[LabelRun]| runs.iter().any(|run| run.label == Label::Anomaly);
+        self.0.iter().filter(move |(_, runs)| has_anomaly(runs)).map(|(name, _)| name.as_str())
+    }
+
     /// The labelled points of a series, in time order: of each run that is in it whole.
     pub(crate) fn of(&self, series: &Series) -> Vec<(usize, Label)> {
         let Some(runs) = self.0.get(series.name()) else { return Vec::new() };
@@ -107,6 +113,15 @@ mod tests {
         assert_eq!(known().of(&series("a", 11, &VALUES[1..])), expected.map(|(point, label)| (point - 1, label)));
         // The anomaly is cut off: what was said of all of it is not known of a part.
         assert_eq!(known().of(&series("a", 10, &VALUES[..3])), expected[..1]);
+    }
+
+    #[test]
+    fn series_with_anomalies_are_named() {
+        let mut known = known();
+        let other = series("b", 0, &VALUES);
+        let point_hashes: Vec<u64> = (0..6).map(|point| point_hash(&other, point)).collect();
+        known.add("b", std::iter::once((1, Label::Normal)), &point_hashes);
+        assert_eq!(known.with_anomalies().collect::<Vec<_>>(), ["a"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::budget::Budget;
+use super::transfer::Transfer;
 use crate::archive::{Archive, Misfit};
 use crate::config::{DecisionConfig, Direction, Length};
 use crate::data::alarm::Alarm;
@@ -14,7 +15,7 @@ use crate::features::expected::{Deviation, Expected};
 
 /// The decision about one series: a state machine that is pushed its points in time order.
 ///
-/// A point *calls* where its score is above the threshold (a lower one after an alarm, for some goals) and it lies as far from the expected value, and on the side, that the settings
+/// A point *calls* where its score, or what [`Transfer`] leaves of it, is above the threshold (a lower one after an alarm, for some goals) and it lies as far from the expected value, and on the side, that the settings
 /// ask for. A point that does not call, or has no score, is no alarm and ends the run of those that do. A run opens an event
 /// at the point where it is as long as `hold`, if the budget lets it, or at a later one where its score has risen enough for the
 /// budget; it goes on as long as its points call. The points before the one that opened stay as they were, in a batch too. A run
@@ -32,6 +33,10 @@ pub(crate) struct Decider {
     n_hold: u32,
     merge_within: Length,
     budget: Option<Box<Budget>>,
+    /// In a series of which no expert called a point an anomaly, by a model that learned from others.
+    transfer: Option<Transfer>,
+    /// The score that the decision about the last point went by; NaN where it had none.
+    score: f64,
     /// The points in a row that call, up to the last one.
     n_in_row: u32,
     /// Whether these are alarms.
@@ -49,6 +54,15 @@ pub(crate) struct Thresholds {
     pub(crate) open: f64,
     /// Where it is one; at most `open`.
     pub(crate) go_on: f64,
+}
+
+/// The score of a point, as the decision about it needs it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scored {
+    /// NaN where it has none.
+    pub(crate) score: f64,
+    /// What its score was before any answer: read only where what other series taught has a limit.
+    pub(crate) prior: f64,
 }
 
 /// The rule on how far a point must be from the expected value.
@@ -76,6 +90,8 @@ impl Decider {
             n_hold: config.hold.points(clock).max(1),
             merge_within: config.merge_within,
             budget: (config.alarms_per_week > 0.0).then(|| Box::new(Budget::new(config.alarms_per_week))),
+            transfer: None,
+            score: f64::NAN,
             n_in_row: 0,
             is_open: false,
             last_alarm: None,
@@ -89,6 +105,11 @@ impl Decider {
         self
     }
 
+    /// The same decision where what answers about other series taught counts in full up to a limit only.
+    pub(crate) fn with_transfer(self, transfer: Option<Transfer>) -> Self {
+        Self { transfer, ..self }
+    }
+
     /// This decision with what was decided so far, for a series that goes on with it; `None` where it rests on expected values and the one
     /// before did not follow them.
     pub(crate) fn following(mut self, before: Self) -> Option<Self> {
@@ -100,12 +121,20 @@ impl Decider {
         if let (Some(budget), Some(known)) = (&mut self.budget, before.budget) {
             budget.go_on_from(*known);
         }
+        if let (Some(transfer), Some(known)) = (&mut self.transfer, before.transfer) {
+            transfer.go_on_from(known);
+        }
         Some(Self { n_in_row: before.n_in_row, is_open: before.is_open, last_alarm: before.last_alarm, ..self })
     }
 
     /// Whether it follows expected values.
     pub(crate) const fn follows_expected(&self) -> bool {
         self.rule.is_some()
+    }
+
+    /// The score that the decision about the last point went by; NaN before the first point and where it had none.
+    pub(crate) const fn score(&self) -> f64 {
+        self.score
     }
 
     /// The memory that it takes on the heap, in bytes.
@@ -124,11 +153,20 @@ impl Decider {
             archive.u32(n_since)?;
             archive.i64(last)
         })?;
+        let mut score = Some(self.score).filter(|score| !score.is_nan());
+        archive.option(&mut score, Default::default, |score, archive| archive.f64(score))?;
+        self.score = score.unwrap_or(f64::NAN);
         // What these settings have no use for is passed over, and what they have no past of begins anew.
         let mut has_budget = self.budget.is_some();
         archive.flag(&mut has_budget)?;
         if has_budget {
             self.budget.as_deref_mut().unwrap_or(&mut Budget::new(1.0)).archive(archive)?;
+        }
+        let mut has_transfer = self.transfer.is_some();
+        archive.flag(&mut has_transfer)?;
+        if has_transfer {
+            let clock = Clock { step: 1, has_days: false };
+            self.transfer.as_mut().unwrap_or(&mut Transfer::new(1.0, clock)).archive(archive)?;
         }
         match (&mut self.rule, expected) {
             (Some(rule), _) => rule.expected.archive(archive),
@@ -144,15 +182,19 @@ impl Decider {
         }
     }
 
-    /// Decides about the next point. `score`: NaN where it has none. `label`: of an expert, where one gave it.
-    pub(crate) fn push(&mut self, timestamp: i64, values: &[f64], score: f64, label: Option<Label>) -> Alarm {
+    /// Decides about the next point. `label`: of an expert, where one gave it.
+    pub(crate) fn push(&mut self, timestamp: i64, values: &[f64], scored: Scored, label: Option<Label>) -> Alarm {
         let is_far = self.rule.as_mut().is_none_or(|rule| rule.allows(timestamp, values));
+        self.score = scored.score;
         if self.calendar.as_ref().is_some_and(|calendar| calendar.contains(timestamp)) {
             self.end_run();
             self.last_alarm = None;
             return Alarm::None;
         }
-        let alarm = self.decide(timestamp, score, is_far, label);
+        if let Some(transfer) = self.transfer.as_mut().filter(|_| !scored.score.is_nan()) {
+            self.score = transfer.push(scored.score, scored.prior, self.thresholds.open, is_far);
+        }
+        let alarm = self.decide(timestamp, self.score, is_far, label);
         self.last_alarm = if alarm.is_raised() {
             Some((0, timestamp))
         } else {
@@ -217,14 +259,19 @@ impl Rule {
 
 /// The decision about some points of a series: [`Decider::push`] of each, after [`Decider::pass`] of those before.
 ///
-/// `scores`: of these points. `labels`: of any points of the series, in time order.
+/// `scores`: of these points. `priors`: what these were before any answer, asked for only where it matters. `labels`: of any points of the
+/// series, in time order.
 pub(crate) fn decide(
     mut decider: Decider,
     series: &Series,
     points: Range<usize>,
     scores: &[f64],
+    priors: impl FnOnce() -> Vec<f64>,
     labels: &[(usize, Label)],
 ) -> Vec<Alarm> {
+    let open = decider.thresholds.open;
+    decider.transfer = decider.transfer.filter(|transfer| transfer.may_limit(scores, open));
+    let priors = decider.transfer.map(|_| priors());
     if decider.rule.is_some() {
         for point in 0..points.start {
             decider.pass(series.timestamps()[point], series.row(point));
@@ -233,8 +280,9 @@ pub(crate) fn decide(
     let first = points.start;
     let mut labels = labels.iter().skip_while(|(point, _)| *point < first).copied().peekable();
     let of_point = |(point, &score): (usize, &f64)| {
+        let prior = priors.as_ref().map_or(f64::NAN, |priors| priors[point - first]);
         let label = labels.next_if(|(labelled, _)| *labelled == point).map(|(_, label)| label);
-        decider.push(series.timestamps()[point], series.row(point), score, label)
+        decider.push(series.timestamps()[point], series.row(point), Scored { score, prior }, label)
     };
     points.zip(scores).map(of_point).collect()
 }

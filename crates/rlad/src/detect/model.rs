@@ -1,6 +1,6 @@
 //! A trained detector, and its file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use crate::data::write::write_file;
 use crate::detect::decision::{Decider, Thresholds};
 use crate::detect::label_shift::threshold_shift;
 use crate::detect::lineage::LineageEntry;
+use crate::detect::transfer::Transfer;
 use crate::error::{Cause, Error, Result};
 use crate::features::Scale;
 use crate::features::surprisal::{Ecdfs, EcdfsBySeries};
@@ -49,6 +50,8 @@ pub struct Model {
     ecdfs_by_series: EcdfsBySeries,
     /// The change of the threshold that [`Model::adapted`] found.
     threshold_shift: f64,
+    /// The series of which an expert called a point an anomaly.
+    with_anomalies: Arc<BTreeSet<String>>,
     /// What is expected, where something is; no part of the file.
     calendar: Option<Arc<Calendar>>,
     bytes: Vec<u8>,
@@ -140,7 +143,7 @@ impl Model {
         }
         put(&mut tensors, ECDFS, ecdfs_by_series.tensors());
         let (bytes, hash) = tensor_file::write("model", &tensors, &record);
-        Self { members, record, ecdfs_by_series, threshold_shift: 0.0, calendar: None, bytes, hash }
+        Self::of_parts(members, record, ecdfs_by_series, bytes, hash)
     }
 
     /// Reads the bytes of a model file; `path` is for errors.
@@ -171,7 +174,18 @@ impl Model {
             expected: "a file with the ecdfs of its series".to_owned(),
             source: Some(problem.into()),
         })?;
-        Ok(Self { members, record, ecdfs_by_series, threshold_shift: 0.0, calendar: None, bytes, hash })
+        Ok(Self::of_parts(members, record, ecdfs_by_series, bytes, hash))
+    }
+
+    fn of_parts(
+        members: Vec<Scorer>,
+        record: ModelRecord,
+        ecdfs_by_series: EcdfsBySeries,
+        bytes: Vec<u8>,
+        hash: String,
+    ) -> Self {
+        let with_anomalies = Arc::new(record.label_overrides.with_anomalies().map(str::to_owned).collect());
+        Self { members, record, ecdfs_by_series, threshold_shift: 0.0, with_anomalies, calendar: None, bytes, hash }
     }
 
     /// Reads a model file.
@@ -230,7 +244,18 @@ impl Model {
     /// The decision about a series before its first point.
     pub(crate) fn decider(&self, series: &str, clock: Clock) -> Decider {
         let calendar = self.calendar.as_ref().map(|calendar| calendar.of(series, clock));
-        Decider::new(self.decision(), self.thresholds(), clock, self.record.n_channels).with_calendar(calendar)
+        Decider::new(self.decision(), self.thresholds(), clock, self.record.n_channels)
+            .with_calendar(calendar)
+            .with_transfer(self.transfer(series, clock))
+    }
+
+    /// The limit on what other series taught; `None` where an expert called a point of the series an anomaly, where nothing was learned, and
+    /// where no prior says what was known before.
+    fn transfer(&self, series: &str, clock: Clock) -> Option<Transfer> {
+        let limit = self.decision().transfer_share;
+        let has_learned = self.members.iter().any(|member| member.trees.is_some() || member.network.is_some());
+        let is_limited = limit < 1.0 && has_learned && self.record.config.agent.has_prior();
+        (is_limited && !self.with_anomalies.contains(series)).then(|| Transfer::new(limit, clock))
     }
 
     /// Which points are alarms: as it was trained, or as [`Self::with_decision`] changed it.

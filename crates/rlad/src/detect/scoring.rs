@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::agent::score::prior_log_odds;
 use crate::data::alarm::Alarm;
 use crate::data::explanation::Explanation;
 use crate::data::label::Label;
@@ -42,6 +43,19 @@ impl Model {
             self.combine(q_values, of_trees, surprisal, batch.len())
         };
         batches.into_par_iter().flat_map_iter(of_batch).collect()
+    }
+
+    /// The log-odds of some points of a series before any answer (`agent.prior`), in nats.
+    fn priors(&self, series: &Series, points: Range<usize>) -> Vec<f64> {
+        let of_piece = |piece: Piece| -> Vec<f64> {
+            (0..piece.points.len()).map(|row| self.prior(piece.tree_rows.surprisal(row))).collect()
+        };
+        Walk::new(self, series, points).flat_map(of_piece).collect()
+    }
+
+    /// The log-odds of a point of this mean surprisal before any answer, in nats.
+    pub(super) fn prior(&self, surprisal: f64) -> f64 {
+        prior_log_odds(&self.record.config.agent.prior, surprisal)
     }
 
     /// The scores of some states, shape `[n, n_steps, n_features]` (read by networks only), and their rows for the trees (read by trees
@@ -126,7 +140,8 @@ impl Detector for Model {
         check_channels(series, self.record.n_channels)?;
         let clock = series.clock();
         self.decision().check_clock(clock)?;
-        Ok(decide(self.decider(series.name(), clock), series, points, scores, labels))
+        let priors = || self.priors(series, points.clone());
+        Ok(decide(self.decider(series.name(), clock), series, points.clone(), scores, priors, labels))
     }
 
     fn explain(&self, series: &Series, events: &[Event]) -> Result<Vec<Explanation>> {

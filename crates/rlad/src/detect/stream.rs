@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::data::alarm::Alarm;
 use crate::data::series::Clock;
-use crate::detect::decision::Decider;
+use crate::detect::decision::{Decider, Scored};
 use crate::detect::model::Model;
 use crate::error::{Error, Result};
 use crate::features::FeatureState;
@@ -107,6 +107,14 @@ impl Stream {
     #[must_use]
     pub const fn alarm(&self) -> Alarm {
         self.alarm
+    }
+
+    /// The score that the decision about the last point went by; `None` before the first point and where it had none. It is that of
+    /// [`Self::push`], save in a series of which no expert called a point an anomaly: once what other series taught has passed its limit
+    /// there (`decision.transfer_share`), it is lower.
+    #[must_use]
+    pub fn decided_score(&self) -> Option<f64> {
+        Some(self.decider.score()).filter(|score| !score.is_nan())
     }
 
     /// The memory that it takes, in bytes: all of it, but for the model, which streams share.
@@ -216,9 +224,13 @@ impl<'s> Batch<'s> {
         let mut scores = self.model.score_states(&self.states, &self.tree_rows, self.n).into_iter().enumerate();
         self.outcomes.into_iter().map(move |(Arrival { stream, timestamp, values }, outcome)| {
             let scored = if outcome? { scores.next() } else { None };
-            let score = scored.map(|(row, score)| score + self.model.residual(&stream.name, &self.tree_rows, row));
-            stream.alarm = stream.decider.push(timestamp, values, score.unwrap_or(f64::NAN), None);
-            Ok(score)
+            let scored = scored.map(|(row, score)| Scored {
+                score: score + self.model.residual(&stream.name, &self.tree_rows, row),
+                prior: self.model.prior(self.tree_rows.surprisal(row)),
+            });
+            let none = Scored { score: f64::NAN, prior: f64::NAN };
+            stream.alarm = stream.decider.push(timestamp, values, scored.unwrap_or(none), None);
+            Ok(scored.map(|scored| scored.score))
         })
     }
 }

@@ -89,4 +89,5 @@ pub(super) struct Decision {
     min_relative_deviation: f64,
     merge_within: Length,
     hold: Length,
+    transfer_share: f64,
 }

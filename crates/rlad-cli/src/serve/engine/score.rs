@@ -29,7 +29,7 @@ pub(crate) struct ScoredPoint<'a> {
     pub(crate) name: Option<&'a str>,
     /// Milliseconds since 1970.
     pub(crate) at: i64,
-    /// Its score less the threshold, in nats.
+    /// The score that its decision went by, less the threshold, in nats.
     pub(crate) margin: f64,
     /// What is written back of it.
     pub(crate) written: Written,
@@ -134,10 +134,11 @@ impl Engine {
         let mut scored = Vec::with_capacity(streams.len());
         for ((id, point, stream), outcome) in streams.into_iter().zip(outcomes) {
             let (threshold, is_alarm) = (stream.model().threshold(), stream.alarm().is_raised());
+            let decided = stream.decided_score();
             let Some(watched) = self.series[id as usize].as_mut() else { continue };
             watched.stream = Some(stream);
             // Points come in time order, so that there is a score but for times that no clock has.
-            let Ok(Some(score)) = outcome else { continue };
+            let (Ok(Some(_)), Some(score)) = (outcome, decided) else { continue };
             let rule = &self.rules.0[watched.rule];
             let is_outside = rule.range.is_some_and(|(low, high)| point.value < low || point.value > high);
             let margin = if is_outside { (score - threshold).max(OUTSIDE) } else { score - threshold };

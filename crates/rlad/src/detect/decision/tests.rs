@@ -13,6 +13,11 @@ fn settings() -> DecisionConfig {
     DecisionConfig::of_goal(Goal::F1)
 }
 
+/// A score that had the same prior.
+const fn known(score: f64) -> Scored {
+    Scored { score, prior: score }
+}
+
 /// What is decided at a threshold of 0 about points, one a minute: `#` an alarm that opens, `+` one that continues, `.` none.
 fn decided(config: &DecisionConfig, points: &[(f64, f64, Option<Label>)]) -> String {
     decided_by(Decider::new(config, ZERO, CLOCK, 1), points)
@@ -22,7 +27,7 @@ fn decided_by(mut decider: Decider, points: &[(f64, f64, Option<Label>)]) -> Str
     let push = |(at, &(value, score, label)): (i64, &(f64, f64, Option<Label>))| match decider.push(
         at * MINUTE,
         &[value],
-        score,
+        known(score),
         label,
     ) {
         Alarm::None => '.',
@@ -44,6 +49,27 @@ fn around_expected(config: &DecisionConfig, scores: &str) -> String {
     let decider = Decider::new(config, ZERO, CLOCK, 1).with_calendar(Some(calendar.of("s", CLOCK)));
     let score = |c: char| c.to_digit(10).map_or(f64::NAN, |digit| f64::from(digit) - 0.5);
     decided_by(decider, &scores.chars().map(|c| (1.0, score(c), None)).collect::<Vec<_>>())
+}
+
+#[test]
+fn what_other_series_taught_raises_alarms_for_a_while() {
+    let values = vec![1.0; 60];
+    let times = (0..60).map(|minute| minute * MINUTE).collect();
+    let series = Series::new("s", vec!["v".into()], TimeFormat::Nanoseconds, times, values, None).unwrap();
+    let n_alarms = |limit: f64, score: f64, prior: f64| {
+        let transfer = (limit < 1.0).then(|| Transfer::new(limit, CLOCK));
+        let decider = Decider::new(&settings(), ZERO, CLOCK, 1).with_transfer(transfer);
+        let alarms = decide(decider, &series, 0..60, &[score; 60], || vec![prior; 60], &[]);
+        let n_raised = alarms.iter().take_while(|alarm| alarm.is_raised()).count();
+        assert!(alarms[n_raised..].iter().all(|alarm| !alarm.is_raised()), "it ends once");
+        n_raised
+    };
+    // −8 + √(.03 / r) · 8.5 is above 0 up to r = .03387: 24 points have .03280, 25 .03415, and the next one is no alarm.
+    assert_eq!(n_alarms(0.03, 0.5, -8.0), 25);
+    assert_eq!(n_alarms(1.0, 0.5, -8.0), 60, "without a limit");
+    assert_eq!(n_alarms(0.03, 0.5, 0.1), 60, "an alarm before any answer");
+    assert_eq!(n_alarms(0.03, 6.0, -2.0), 60, "sure of it");
+    assert_eq!(n_alarms(0.03, -0.5, -8.0), 0);
 }
 
 #[test]
@@ -76,15 +102,15 @@ fn another_decision_goes_on_from_what_was_decided() {
     let deep = |config: DecisionConfig| DecisionConfig { min_deviation: 1.0, ..config };
     let scarce = DecisionConfig { alarms_per_week: 1.0, ..settings() };
     let mut before = decider(&scarce);
-    assert_eq!(before.push(0, &[1.0], 1.0, None), Alarm::Opens);
+    assert_eq!(before.push(0, &[1.0], known(1.0), None), Alarm::Opens);
     // The open event goes on, its run counts, and the budget of the week is spent.
     let mut after = decider(&scarce).following(before.clone()).unwrap();
-    assert_eq!(after.push(MINUTE, &[1.0], 1.0, None), Alarm::Continues);
-    assert_eq!(after.push(2 * MINUTE, &[1.0], -1.0, None), Alarm::None);
-    assert_eq!(after.push(3 * MINUTE, &[1.0], 0.5, None), Alarm::None);
+    assert_eq!(after.push(MINUTE, &[1.0], known(1.0), None), Alarm::Continues);
+    assert_eq!(after.push(2 * MINUTE, &[1.0], known(-1.0), None), Alarm::None);
+    assert_eq!(after.push(3 * MINUTE, &[1.0], known(0.5), None), Alarm::None);
     let mut more = decider(&DecisionConfig { alarms_per_week: 2.0, ..settings() }).following(after).unwrap();
-    assert_eq!(more.push(4 * MINUTE, &[1.0], -1.0, None), Alarm::None);
-    assert_eq!(more.push(5 * MINUTE, &[1.0], 2.0, None), Alarm::Opens);
+    assert_eq!(more.push(4 * MINUTE, &[1.0], known(-1.0), None), Alarm::None);
+    assert_eq!(more.push(5 * MINUTE, &[1.0], known(2.0), None), Alarm::Opens);
     assert!(decider(&deep(settings())).following(before).is_none());
     assert!(decider(&deep(settings())).following(decider(&deep(settings()))).is_some());
 }
@@ -107,7 +133,7 @@ fn an_open_event_goes_on_at_a_lower_threshold() {
     let mut decider = Decider::new(&settings(), Thresholds { open: 1.5, go_on: 0.0 }, CLOCK, 1);
     let alarms: Vec<Alarm> = (0..)
         .zip([1.0, 2.0, 0.5, 0.0, 0.5, 2.0, f64::NAN, 1.0])
-        .map(|(at, score)| decider.push(at * MINUTE, &[1.0], score, None))
+        .map(|(at, score)| decider.push(at * MINUTE, &[1.0], known(score), None))
         .collect();
     let (none, opens, goes_on) = (Alarm::None, Alarm::Opens, Alarm::Continues);
     assert_eq!(alarms, [none, opens, goes_on, none, none, opens, none, none]);
@@ -194,12 +220,35 @@ fn any_settings() -> impl Strategy<Value = DecisionConfig> {
             min_relative_deviation,
             merge_within,
             hold,
+            transfer_share: 1.0,
         },
     )
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_limit_on_transfer_raises_nothing_and_holds_for_a_stream_as_for_a_batch(
+        limit in prop_oneof![Just(0.001), 0.001..0.2],
+        scored in proptest::collection::vec((prop_oneof![9 => -3.0..3.0, 1 => Just(f64::NAN)], -6.0..2.0_f64), 1..400),
+    ) {
+        let (scores, priors): (Vec<f64>, Vec<f64>) = scored.iter().copied().unzip();
+        let n = scores.len();
+        let times: Vec<i64> = (0..).map(|minute| minute * MINUTE).take(n).collect();
+        let series = Series::new("s", vec!["v".into()], TimeFormat::Seconds, times, vec![1.0; n], None).unwrap();
+        let limited = || Decider::new(&settings(), ZERO, CLOCK, 1).with_transfer(Some(Transfer::new(limit, CLOCK)));
+        let batch = decide(limited(), &series, 0..n, &scores, || priors.clone(), &[]);
+        let free = Alarm::above(&scores, 0.0);
+        for (at, (alarm, free)) in batch.iter().zip(&free).enumerate() {
+            prop_assert!(free.is_raised() || !alarm.is_raised(), "point {at}");
+            prop_assert_eq!(priors[at] > 0.0 && scores[at] > 0.0, priors[at] > 0.0 && alarm.is_raised(), "point {}", at);
+        }
+        let mut stream = limited();
+        for (at, (alarm, &(score, prior))) in batch.iter().zip(&scored).enumerate() {
+            prop_assert_eq!(stream.push(at as i64 * MINUTE, &[1.0], Scored { score, prior }, None), *alarm, "point {}", at);
+        }
+    }
 
     #[test]
     fn the_laws_of_a_decision(
@@ -214,7 +263,7 @@ proptest! {
             Series::new("s", vec!["v".into()], TimeFormat::Seconds, timestamps.clone(), values[..n].to_vec(), Some(MINUTE)).unwrap();
         let scores = &scores[..n];
         let run = |config: &DecisionConfig, points: Range<usize>| {
-            decide(Decider::new(config, ZERO, CLOCK, 1), &series, points.clone(), &scores[points], &[])
+            decide(Decider::new(config, ZERO, CLOCK, 1), &series, points.clone(), &scores[points], Vec::new, &[])
         };
         let alarms = run(&config, 0..n);
         // Nothing below the threshold, and nothing from later points: a stream that stops anywhere has decided the same.

@@ -14,7 +14,7 @@ use crate::features::expected::Expected;
 /// The first bytes.
 const MAGIC: [u8; 4] = *b"rlss";
 /// The version of what follows.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 /// Magic, version, and the number of all bytes.
 const N_HEAD: usize = MAGIC.len() + size_of::<u16>() + size_of::<u32>();
 const N_CHECKSUM: usize = size_of::<u32>();

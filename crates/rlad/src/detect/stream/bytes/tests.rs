@@ -114,13 +114,15 @@ fn decisions() -> impl Strategy<Value = DecisionConfig> {
         || prop_oneof![(1..4_u32).prop_map(Length::Points), (1..300_i64).prop_map(|n| Length::Time(n * MINUTE))];
     let direction = prop_oneof![Just(Direction::Both), Just(Direction::Above), Just(Direction::Below)];
     let budget = prop_oneof![Just(0.0), Just(1.0), Just(3.5), Just(0.5)];
-    (length(), length(), direction, budget, prop_oneof![Just(0.0), Just(0.5)]).prop_map(
-        |(hold, merge_within, direction, alarms_per_week, min_deviation)| DecisionConfig {
+    let transfer_share = prop_oneof![Just(0.001), Just(1.0)];
+    (length(), length(), direction, budget, prop_oneof![Just(0.0), Just(0.5)], transfer_share).prop_map(
+        |(hold, merge_within, direction, alarms_per_week, min_deviation, transfer_share)| DecisionConfig {
             alarms_per_week,
             direction,
             min_deviation,
             merge_within,
             hold,
+            transfer_share,
             ..DecisionConfig::of_goal(Goal::MissCost(5_000.0))
         },
     )
@@ -317,7 +319,7 @@ fn what_cannot_be_restored_is_told() {
       hint: restore the bytes from a copy, or begin a new stream
     the bytes are no state of a stream: expected `rlss` at their begin, found `name`
       hint: restore the bytes from a copy, or begin a new stream
-    the state of a stream has format version 9, but this program reads version 1
+    the state of a stream has format version 9, but this program reads version 2
       hint: begin a new stream, or use the version that wrote the bytes
     the bytes are no state of a stream: expected N bytes, found N - 1
       hint: restore the bytes from a copy, or begin a new stream
