@@ -283,6 +283,14 @@ fn a_model_that_does_not_fit_is_refused_and_the_stream_goes_on() {
     let told =
         [told(&TREES, &DEFAULT), told(&of_part(0.4, 0.0, 0), &TREES), told(&TREES, &two_channels), told(&TREES, &deep)];
     insta::assert_snapshot!(told.join("\n"));
+    // Expected values can be followed anew.
+    let mut stream = Stream::new(Arc::clone(&TREES), series.name(), series.clock());
+    let push = |stream: &mut Stream, i: usize| stream.push(series.timestamps()[i], series.row(i)).unwrap();
+    let mut scores: Vec<_> = (0..10).map(|i| push(&mut stream, i)).collect();
+    stream.follow_expected();
+    stream.swap(Arc::clone(&deep)).unwrap();
+    scores.extend((10..300).map(|i| push(&mut stream, i)));
+    assert_eq!(scores.into_iter().collect::<Option<Vec<f64>>>().unwrap(), TREES.score_points(&series, 0..300).unwrap());
     // The other way round nothing is missing.
     let mut stream = Stream::new(Arc::clone(&DEFAULT), series.name(), series.clock());
     stream.swap(Arc::clone(&TREES)).unwrap();

@@ -35,8 +35,8 @@ pub(crate) struct DecisionArgs {
     /// Open an event only after this many points in a row above the threshold, or after a time such as `10m`
     #[arg(long, value_name = "LENGTH", value_parser = length)]
     pub(crate) hold: Option<Length>,
-    /// Where nobody called a point of a series an anomaly, believe what other series taught in full only while it alone makes at most this
-    /// fraction of half a day alarms; 1 for always
+    /// In a series of which nobody called a point an anomaly, alarms that only answers about others make are believed in full up to this
+    /// fraction of half a day; 1 for no limit
     #[arg(long, value_name = "FRACTION", value_parser = number)]
     pub(crate) transfer_share: Option<f64>,
 }

@@ -110,7 +110,7 @@ fn every_name_of_a_setting_is_one_of_the_library() {
 #[test]
 fn the_flags_of_a_decision_stand_over_what_it_was() {
     let given = "--miss-cost 5 --alarms-per-week 0.5 --direction below --min-deviation 2 --min-relative-deviation 0.1 \
-        --merge-within 10m --hold 3";
+        --merge-within 10m --hold 3 --transfer-share 0.2";
     let args = train(&given.split_whitespace().collect::<Vec<_>>()).unwrap();
     let mut decision = DecisionConfig::of_goal(Goal::Events);
     args.settings.decision.change(&mut decision);
@@ -122,6 +122,7 @@ fn the_flags_of_a_decision_stand_over_what_it_was() {
         min_relative_deviation: 0.1,
         merge_within: Length::Time(600 * NANOS_PER_SECOND),
         hold: Length::Points(3),
+        transfer_share: 0.2,
     };
     assert_eq!(decision, want);
     let nothing = train(&[]).unwrap().settings.decision;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rlad::config::DecisionConfig;
 use rlad::{Model, Stream};
 
 use super::bytes::{Reader, Writer};
@@ -111,14 +112,22 @@ impl Watched {
         let (id, name, as_of, is_kept, intake, last, event, stream) = parts;
         let rule = rule_of(&name);
         let stream = match (stream, model_of(rule)) {
-            (Some(bytes), Some(model)) => match Stream::from_bytes(model, bytes) {
-                Ok(stream) => Some(Box::new(stream)),
-                // The decision asks for more than was kept of the series: it begins anew, as it does where a decision changes meanwhile.
-                Err(rlad::Error::Swap { .. }) => None,
-                Err(error) => return Err(error.into()),
-            },
+            (Some(bytes), Some(model)) => Some(Box::new(restored(&model, bytes)?)),
             _ => None,
         };
         Ok((id, Self { name: name.into(), rule, intake, stream, is_kept, last, event, as_of }))
     }
+}
+
+/// The stream of these bytes; where the decision has come to ask for expected values, these begin anew.
+fn restored(model: &Arc<Model>, bytes: &[u8]) -> anyhow::Result<Stream> {
+    match Stream::from_bytes(Arc::clone(model), bytes) {
+        Err(rlad::Error::Swap { .. }) => {}
+        restored => return Ok(restored?),
+    }
+    let plain = Model::clone(model).with_decision(DecisionConfig::of_goal(model.decision().goal))?;
+    let mut stream = Stream::from_bytes(Arc::new(plain), bytes)?;
+    stream.follow_expected();
+    stream.swap(Arc::clone(model))?;
+    Ok(stream)
 }

@@ -86,6 +86,7 @@ fn a_dry_run_tells_the_configuration_and_touches_nothing() {
     min_relative_deviation = 0.0
     merge_within = 0
     hold = 1
+    transfer_share = 0.03
 
     [state]
     dir = "rlad-state"

@@ -144,35 +144,56 @@ impl Decider {
         rule + budget + self.calendar.as_ref().map_or(0, |calendar| calendar.bytes())
     }
 
-    /// What was decided so far; settings and calendar are no part of the bytes. `expected`: those of another decision, which followed them
-    /// where this one does not.
-    pub(crate) fn archive(&mut self, archive: &mut Archive<'_>, expected: Option<&mut Expected>) -> Result<(), Misfit> {
+    /// What was decided so far; settings and calendar are no part of the bytes. `knows_transfer`: whether the bytes have what a limit on
+    /// transfer rests on, which begins anew otherwise. `expected`: those of another decision, which followed them where this one does not.
+    pub(crate) fn archive(
+        &mut self,
+        archive: &mut Archive<'_>,
+        knows_transfer: bool,
+        expected: Option<&mut Expected>,
+    ) -> Result<(), Misfit> {
         archive.u32(&mut self.n_in_row)?;
         archive.flag(&mut self.is_open)?;
         archive.option(&mut self.last_alarm, Default::default, |(n_since, last), archive| {
             archive.u32(n_since)?;
             archive.i64(last)
         })?;
-        let mut score = Some(self.score).filter(|score| !score.is_nan());
-        archive.option(&mut score, Default::default, |score, archive| archive.f64(score))?;
-        self.score = score.unwrap_or(f64::NAN);
         // What these settings have no use for is passed over, and what they have no past of begins anew.
         let mut has_budget = self.budget.is_some();
         archive.flag(&mut has_budget)?;
         if has_budget {
             self.budget.as_deref_mut().unwrap_or(&mut Budget::new(1.0)).archive(archive)?;
         }
-        let mut has_transfer = self.transfer.is_some();
-        archive.flag(&mut has_transfer)?;
-        if has_transfer {
-            let clock = Clock { step: 1, has_days: false };
-            self.transfer.as_mut().unwrap_or(&mut Transfer::new(1.0, clock)).archive(archive)?;
+        if knows_transfer {
+            self.archive_transfer(archive)?;
         }
         match (&mut self.rule, expected) {
             (Some(rule), _) => rule.expected.archive(archive),
             (None, Some(expected)) => expected.archive(archive),
             (None, None) => Ok(()),
         }
+    }
+
+    fn archive_transfer(&mut self, archive: &mut Archive<'_>) -> Result<(), Misfit> {
+        let mut score = Some(self.score).filter(|score| !score.is_nan());
+        archive.option(&mut score, Default::default, |score, archive| archive.f64(score))?;
+        self.score = score.unwrap_or(f64::NAN);
+        let mut has_transfer = self.transfer.is_some();
+        archive.flag(&mut has_transfer)?;
+        if has_transfer {
+            let clock = Clock { step: 1, has_days: false };
+            self.transfer.as_mut().unwrap_or(&mut Transfer::new(1.0, clock)).archive(archive)?;
+        }
+        Ok(())
+    }
+
+    /// Follows expected values from here on, whatever the settings ask for.
+    pub(crate) fn follow_expected(&mut self, clock: Clock, n_channels: usize) {
+        self.rule.get_or_insert_with(|| {
+            let expected = Expected::new(clock, n_channels);
+            let (direction, min_deviation, min_relative_deviation) = (Direction::Both, 0.0, 0.0);
+            Box::new(Rule { expected, direction, min_deviation, min_relative_deviation })
+        });
     }
 
     /// Takes in a point before the first one that is decided about: what is expected later rests on it.

@@ -128,6 +128,12 @@ impl Stream {
             + self.decider.heap_bytes()
     }
 
+    /// Follows from here on what value is expected, as decisions with a `direction` or deviations ask for: [`Self::swap`] to a model with
+    /// such a decision succeeds then. Expected values begin anew; all else stays. Nothing changes where they are followed already.
+    pub fn follow_expected(&mut self) {
+        self.decider.follow_expected(self.clock, self.model.record.n_channels);
+    }
+
     /// Takes in the next point and returns its score; `None` where every value is missing (NaN or infinite).
     ///
     /// `timestamp`: nanoseconds since 1970 (an index where the clock has no days), later than the one before.

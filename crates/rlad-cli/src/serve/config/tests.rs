@@ -162,6 +162,7 @@ fn the_defaults() {
     min_relative_deviation = 0.0
     merge_within = 0
     hold = 1
+    transfer_share = 0.03
 
     [state]
     dir = "rlad-state"

@@ -173,6 +173,10 @@ impl Engine {
         match &mut watched.stream {
             Some(stream) if Arc::ptr_eq(stream.model(), model) => {}
             Some(stream) => {
+                // What the decision has come to ask for begins anew.
+                if model.decision().needs_expected() {
+                    stream.follow_expected();
+                }
                 if stream.swap(Arc::clone(model)).is_err() {
                     // It needs what was not kept: the series begins anew.
                     **stream = new_stream(watched.intake.step(), Arc::clone(model), &watched.name)

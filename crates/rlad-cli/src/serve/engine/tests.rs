@@ -351,13 +351,13 @@ fn a_first_detector_that_no_snapshot_has_is_made_anew() {
 }
 
 #[test]
-fn a_decision_that_asks_for_more_than_was_kept_lets_series_begin_anew_and_no_start_fails() {
+fn a_decision_that_asks_for_expected_values_lets_only_these_begin_anew_and_no_start_fails() {
     let (dir, told, model) = (tempfile::tempdir().unwrap(), Told::default(), model(2_000));
     let models = [Arc::clone(&model)];
     let mut engine = open(dir.path(), &told, &models);
     installed(&mut engine, &model);
-    (0..5).for_each(|minute| _ = feed(&mut engine, &[0], minute));
-    engine.close(BEGIN + 5 * MINUTE).unwrap();
+    (0..500).for_each(|minute| _ = feed(&mut engine, &[0], minute));
+    engine.close(BEGIN + 500 * MINUTE).unwrap();
     drop(engine);
     let toml = "[decision]\ndirection = \"above\"\n[[watch]]\nmatch = '{__name__=\"load\"}'\nstep = \"1m\"";
     let opening = Opening {
@@ -369,10 +369,22 @@ fn a_decision_that_asks_for_more_than_was_kept_lets_series_begin_anew_and_no_sta
         outputs: Box::new(told.clone()),
     };
     let mut engine = Engine::open(opening, |_| Ok(Arc::clone(&model))).unwrap();
-    assert_eq!(feed(&mut engine, &[0], 5).accepted, 1);
+    assert_eq!(feed(&mut engine, &[0], 500).accepted, 1);
     engine.catch_up().unwrap();
-    engine.tick(BEGIN + 6 * MINUTE).unwrap();
-    assert_eq!(told.points().last().unwrap().1, BEGIN + 5 * MINUTE);
+    engine.tick(BEGIN + 501 * MINUTE).unwrap();
+    let mut whole = score::new_stream(Some(MINUTE), Arc::clone(&model), &name(0)).unwrap();
+    let scores = (0..=500)
+        .map(|minute| whole.push((BEGIN + minute * MINUTE) * 1_000_000, &[value(0, minute)]).unwrap().unwrap());
+    let margin = scores.last().unwrap() - model.threshold();
+    assert_eq!(*told.points().last().unwrap(), (name(0), BEGIN + 500 * MINUTE, margin.to_bits()), "it knows its past");
+    // A reload that asks for it does the same.
+    let (dir, told) = (tempfile::tempdir().unwrap(), Told::default());
+    let mut engine = open(dir.path(), &told, &models);
+    installed(&mut engine, &model);
+    (0..500).for_each(|minute| _ = feed(&mut engine, &[0], minute));
+    engine.set_rules(rules(toml), limits()).unwrap();
+    feed(&mut engine, &[0], 500);
+    assert_eq!(*told.points().last().unwrap(), (name(0), BEGIN + 500 * MINUTE, margin.to_bits()));
 }
 
 proptest! {

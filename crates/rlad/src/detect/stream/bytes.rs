@@ -13,7 +13,7 @@ use crate::features::expected::Expected;
 
 /// The first bytes.
 const MAGIC: [u8; 4] = *b"rlss";
-/// The version of what follows.
+/// The version of what follows; 1 is read as well, whose decision knows no limit on transfer.
 const VERSION: u16 = 2;
 /// Magic, version, and the number of all bytes.
 const N_HEAD: usize = MAGIC.len() + size_of::<u16>() + size_of::<u32>();
@@ -35,7 +35,7 @@ impl Stream {
         let follows_expected = self.decider.follows_expected();
         let name = self.name.as_bytes().to_vec();
         let mut head = Head { hash: hash_of(&self.model), name, clock: self.clock, follows_expected };
-        let written = head.archive(&mut archive).and_then(|()| self.clone().archive(&mut archive, None));
+        let written = head.archive(&mut archive).and_then(|()| self.clone().archive(&mut archive, VERSION, None));
         let (Ok(()), Archive::Out(mut bytes)) = (written, archive) else {
             unreachable!("what is written has the right form");
         };
@@ -52,10 +52,11 @@ impl Stream {
     ///
     /// # Errors
     /// [`Error::StreamBytes`] for bytes that are no state of a stream, or were cut or changed; [`Error::StreamVersion`] for those of
-    /// another version; [`Error::StreamModel`] for those of another model; [`Error::Swap`] where the decision of `model` needs expected
+    /// a later version; [`Error::StreamModel`] for those of another model; [`Error::Swap`] where the decision of `model` needs expected
     /// values that the stream did not follow.
     pub fn from_bytes(model: Arc<Model>, bytes: &[u8]) -> Result<Self> {
-        let mut archive = Archive::In(checked(bytes)?);
+        let (version, content) = checked(bytes)?;
+        let mut archive = Archive::In(content);
         let mut head = Head::empty();
         head.archive(&mut archive).map_err(misfit)?;
         let Head { hash, name, clock, follows_expected } = head;
@@ -69,17 +70,18 @@ impl Stream {
         if stream.decider.follows_expected() && !follows_expected {
             return Err(no_expected_values(&name, &stream.model));
         }
-        stream.archive(&mut archive, expected.as_mut()).map_err(misfit)?;
+        stream.archive(&mut archive, version, expected.as_mut()).map_err(misfit)?;
         if archive.n_left() > 0 {
             return Err(misfit(Misfit("fewer bytes")));
         }
         Ok(stream)
     }
 
-    /// What it saw. `expected`: as in [`Decider::archive`](crate::detect::decision::Decider::archive).
+    /// What it saw, in a version of the bytes. `expected`: as in [`Decider::archive`](crate::detect::decision::Decider::archive).
     fn archive(
         &mut self,
         archive: &mut Archive<'_>,
+        version: u16,
         expected: Option<&mut Expected>,
     ) -> std::result::Result<(), Misfit> {
         archive.flag(&mut self.is_empty)?;
@@ -93,7 +95,7 @@ impl Stream {
         self.window[n_features..].iter_mut().try_for_each(|number| archive.f32(number))?;
         self.features.archive(archive)?;
         self.ecdfs.iter_mut().try_for_each(|ecdfs| ecdfs.archive(archive))?;
-        self.decider.archive(archive, expected)
+        self.decider.archive(archive, version > 1, expected)
     }
 }
 
@@ -124,8 +126,8 @@ impl Head {
     }
 }
 
-/// The bytes between head and checksum, which are as they were written.
-fn checked(bytes: &[u8]) -> Result<&[u8]> {
+/// The version, and the bytes between head and checksum, which are as they were written.
+fn checked(bytes: &[u8]) -> Result<(u16, &[u8])> {
     let wrong = |expected: String, found: String| Error::StreamBytes { expected, found };
     let Some((head, _)) = bytes.split_first_chunk::<N_HEAD>() else {
         return Err(wrong(format!("at least {N_HEAD} bytes"), bytes.len().to_string()));
@@ -136,7 +138,7 @@ fn checked(bytes: &[u8]) -> Result<&[u8]> {
         return Err(wrong(format!("`{}` at their begin", MAGIC.escape_ascii()), format!("`{}`", magic.escape_ascii())));
     }
     let version = u16::from_le_bytes([v0, v1]);
-    if version != VERSION {
+    if !(1..=VERSION).contains(&version) {
         return Err(Error::StreamVersion { expected: VERSION, found: version });
     }
     let n_bytes = u32::from_le_bytes([n0, n1, n2, n3]);
@@ -149,7 +151,7 @@ fn checked(bytes: &[u8]) -> Result<&[u8]> {
     if expected != found {
         return Err(wrong(format!("the checksum {expected:08x}"), format!("{found:08x}")));
     }
-    Ok(rest.get(N_HEAD..).unwrap_or_default())
+    Ok((version, rest.get(N_HEAD..).unwrap_or_default()))
 }
 
 /// The error of bytes that are as they were written, and yet of no stream of the model.

@@ -333,6 +333,26 @@ fn what_cannot_be_restored_is_told() {
 }
 
 #[test]
+fn the_version_before_is_read() {
+    let stream = Stream::from_bytes(some_model(), &some_bytes()).unwrap();
+    let mut archive = Archive::Out(some_bytes()[..N_HEAD].to_vec());
+    let name = stream.name.as_bytes().to_vec();
+    let mut head = Head { hash: hash_of(&stream.model), name, clock: stream.clock, follows_expected: true };
+    head.archive(&mut archive).unwrap();
+    stream.clone().archive(&mut archive, 1, None).unwrap();
+    let Archive::Out(mut bytes) = archive else { unreachable!("it is written") };
+    bytes[4] = 1;
+    let bytes = sealed(bytes);
+    assert!(bytes.len() < some_bytes().len());
+    let (mut old, mut new) = (Stream::from_bytes(some_model(), &bytes).unwrap(), stream);
+    for at in 170..400 {
+        let values = [usual(at * HOUR, 3) + if at % 7 == 0 { 30.0 } else { 0.0 }];
+        assert_eq!(old.push(at * HOUR, &values).unwrap(), new.push(at * HOUR, &values).unwrap());
+        assert_eq!(old.alarm(), new.alarm());
+    }
+}
+
+#[test]
 fn another_decision_goes_on_as_after_a_swap() {
     let clock = Clock { step: HOUR, has_days: true };
     let plain = deciding(&MODELS[0][2], DecisionConfig::of_goal(Goal::MissCost(5_000.0)), clock);
