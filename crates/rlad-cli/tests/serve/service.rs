@@ -52,7 +52,9 @@ pub(crate) fn command(config: &Path) -> Command {
 
 /// A client that waits no longer than so.
 pub(crate) fn agent(timeout: Duration) -> ureq::Agent {
-    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(timeout)).build().into()
+    // A connection a request: one that the service closed after a refusal is none to send the next one on.
+    let config = ureq::Agent::config_builder().max_idle_connections(0).max_idle_connections_per_host(0);
+    config.http_status_as_error(false).timeout_global(Some(timeout)).build().into()
 }
 
 impl Service {
