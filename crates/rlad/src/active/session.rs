@@ -43,7 +43,7 @@ use crate::active::query::{AskedPoints, Query};
 use crate::agent::ensemble::{Agent, PastExamples, means};
 use crate::agent::pool::{KnownEcdfs, Pool, PoolPoint};
 use crate::agent::residual::Residual;
-use crate::config::{AnswerKind, Config};
+use crate::config::{AnswerKind, Config, DecisionConfig, Goal};
 use crate::data::calendar::Calendar;
 use crate::data::label::{Answer, Label, Labels};
 use crate::data::series::{Series, shown};
@@ -441,6 +441,12 @@ impl Session {
     /// The score above which a point is an alarm.
     fn threshold(&self) -> f64 {
         self.config.decision.threshold(&self.config.agent)
+    }
+
+    /// The score at which an answer is least sure, whatever is wanted of alarms: the threshold of the goal `f1`. Answers about the sure points
+    /// beside the threshold of a choosy goal would teach less, and a model may be decided with by any goal.
+    fn even_score(&self) -> f64 {
+        DecisionConfig::of_goal(Goal::F1).threshold(&self.config.agent)
     }
 
     fn weight_of(&self, series: usize) -> f64 {

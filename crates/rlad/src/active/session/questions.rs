@@ -145,7 +145,6 @@ impl Session {
         let turn = self.round as u64;
         let points = self.ranked_points(turn);
         let predictions = self.predictions_in_use(&points);
-        let threshold = self.threshold();
         let mut candidates: Vec<Candidate> = points
             .iter()
             .zip(predictions)
@@ -153,7 +152,7 @@ impl Session {
             .filter(|candidate| self.is_open((candidate.series, candidate.point)))
             .collect();
         let mut rng = stream(self.config.seed, Purpose::Query, turn | 1 << 40);
-        rank(&mut candidates, config.strategy, threshold, &mut rng);
+        rank(&mut candidates, config.strategy, self.even_score(), &mut rng);
         let n_random = fraction_of(n, config.random_fraction);
         let n_series = if self.config.paper.round_robin { 1 } else { self.pool.series.len() };
         let again = self.likely_wrong(fraction_of(n, config.review_fraction));

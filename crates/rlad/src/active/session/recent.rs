@@ -143,8 +143,7 @@ impl Session {
         let config = self.config.query.clone();
         let n_random = fraction_of(n, config.random_fraction).max(1).min(n - chosen.len());
         let n_by_strategy = n - chosen.len() - n_random;
-        let threshold = self.threshold();
-        rank(&mut candidates, config.strategy, threshold, &mut rng);
+        rank(&mut candidates, config.strategy, self.even_score(), &mut rng);
         let n_series = self.pool.series.len();
         let by_strategy = take(&candidates, n_by_strategy, &mut self.asked, n_series, &config);
         chosen.extend(by_strategy.into_iter().map(|candidate| (candidate, Reason::Strategy, 0..0)));
