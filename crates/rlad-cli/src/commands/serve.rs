@@ -32,8 +32,8 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         return write_assets(folder);
     }
     let config = config(args)?;
+    check(&config)?;
     if args.dry_run {
-        check(&config)?;
         print(config.to_toml()?.trim_end())?;
         tell("the configuration can be started with; nothing was asked of any server");
         return Ok(ExitCode::SUCCESS);

@@ -184,17 +184,23 @@ pub(crate) fn run(start: Start) -> anyhow::Result<()> {
     listened
 }
 
-/// What a dry run tells of a configuration.
+/// Refuses a configuration that could not be used: a rule, a client, a file with a secret or a certificate.
 ///
 /// # Errors
-/// If it could not be started with.
+/// The first thing that is wrong, with its key.
 pub(crate) fn check(config: &ServeConfig) -> anyhow::Result<()> {
     Rules::of_config(config)?;
-    Client::new(&config.reader.options())?;
-    Client::new(&config.writer.options())?;
-    Client::new(&config.alertmanager.options())?;
-    for file in [&config.server.page_secret_file, &config.server.ingest_token_file, &config.server.read_token_file] {
-        file.as_deref().map(secret_of).transpose()?;
+    Client::new(&config.reader.options()).context("cannot use `[reader]`")?;
+    Client::new(&config.writer.options()).context("cannot use `[writer]`")?;
+    Client::new(&config.alertmanager.options()).context("cannot use `[alertmanager]`")?;
+    let secrets = [
+        ("server.page_secret_file", &config.server.page_secret_file),
+        ("server.ingest_token_file", &config.server.ingest_token_file),
+        ("server.read_token_file", &config.server.read_token_file),
+        ("alertmanager.webhook_token_file", &config.alertmanager.webhook_token_file),
+    ];
+    for (key, file) in secrets {
+        file.as_deref().map(secret_of).transpose().with_context(|| format!("cannot use `{key}`"))?;
     }
     listening(config).map(|_| ())
 }

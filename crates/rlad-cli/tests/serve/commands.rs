@@ -115,8 +115,12 @@ fn a_dry_run_tells_the_configuration_and_touches_nothing() {
     2
     --
     --
-    error: cannot read `missing`: No such file or directory (os error 2)
+    error: cannot use `server.ingest_token_file`: cannot read `missing`: No such file or directory (os error 2)
     "#);
+    // A start says the same, before it touches anything.
+    let start = rlad(dir.path(), &["serve", "--config", "serve.toml"]);
+    assert!(String::from_utf8_lossy(&start.stderr).starts_with("error: cannot use `server.ingest_token_file`"));
+    assert!(!dir.path().join("rlad-state").exists());
     insta::assert_snapshot!(shown(&rlad(dir.path(), &["serve", "--datasource", "http://localhost:9090"])), @r#"
     2
     --
