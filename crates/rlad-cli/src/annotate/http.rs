@@ -87,5 +87,5 @@ pub(crate) fn serve(
     end: tokio::sync::oneshot::Receiver<()>,
 ) -> anyhow::Result<()> {
     let router = page_router(Arc::clone(server), bound.gate()?);
-    listen(bound, router, Listening::default(), end)
+    listen(bound, router, Listening::default(), end, || ())
 }

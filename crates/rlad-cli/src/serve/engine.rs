@@ -296,7 +296,7 @@ impl Engine {
         self.is_quiet = true;
         self.advance(backlog.into_iter().filter(is_new).collect(), self.journal.next())?;
         reach("installing");
-        self.begin_snapshot_anew()
+        self.begin_snapshot()
     }
 
     /// Goes on with another detector; each series at its next point.
@@ -308,7 +308,7 @@ impl Engine {
         if self.is_quiet {
             // The detector before is in no snapshot yet.
             self.set_model(model)?;
-            return self.begin_snapshot_anew();
+            return self.begin_snapshot();
         }
         self.set_model(model)?;
         self.journal.add(&Record::Model(model.hash().to_owned()));

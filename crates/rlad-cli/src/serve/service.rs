@@ -100,7 +100,7 @@ pub(crate) fn run(start: Start) -> anyhow::Result<()> {
         tell(&format!("detector {} scores from here on", short(model.hash())));
     }
     let current = engine.model().cloned();
-    tell_start(&config, &engine, &url);
+    let n_series = engine.n_series();
     let until = pull::until_of(&config, engine.watched());
     let (worker, thread) = Worker::run(engine, telemetry.clone());
 
@@ -166,9 +166,12 @@ pub(crate) fn run(start: Start) -> anyhow::Result<()> {
         is_ready: Arc::new(AtomicBool::new(true)),
     };
     let is_ready = Arc::clone(&app.is_ready);
-    opened(&url);
     let (end, ended) = tokio::sync::oneshot::channel();
-    let listened = listen(bound, http::router(app, &slot), listening, ended);
+    let begun = || {
+        tell_start(&config, n_series, &url);
+        opened(&url);
+    };
+    let listened = listen(bound, http::router(app, &slot), listening, ended, begun);
     drop(end);
     tell("ending: what was taken in is written");
     is_ready.store(false, Ordering::Release);
@@ -301,7 +304,7 @@ fn watch_outbox(outbox: Option<&Outbox>, telemetry: &Telemetry, ending: &Ending)
     }
 }
 
-fn tell_start(config: &ServeConfig, engine: &Engine, url: &str) {
+fn tell_start(config: &ServeConfig, n_series: usize, url: &str) {
     match &config.server.page_secret_file {
         None => tell(&format!("rlad serve listens at {url}")),
         // What was told may be kept in logs.
@@ -310,9 +313,8 @@ fn tell_start(config: &ServeConfig, engine: &Engine, url: &str) {
             tell(&format!("the page is opened with `?secret=` and what stands in `{}`", file.display()));
         }
     }
-    let n = engine.n_series();
-    if n > 0 {
-        tell(&format!("{} go on from the state in `{}`", count(n, "series"), config.state.dir.display()));
+    if n_series > 0 {
+        tell(&format!("{} go on from the state in `{}`", count(n_series, "series"), config.state.dir.display()));
     }
     if config.writer.url.is_some() {
         tell(

@@ -37,8 +37,9 @@ pub(crate) struct Snapshot {
     pub(crate) head: Head,
     /// The number of the series that is next.
     pub(crate) next: usize,
-    pieces: SyncSender<Vec<u8>>,
-    thread: JoinHandle<io::Result<()>>,
+    /// To the thread that writes; both are there until it is stopped.
+    pieces: Option<SyncSender<Vec<u8>>>,
+    thread: Option<JoinHandle<io::Result<()>>>,
     n: u64,
     has_ended: bool,
 }
@@ -64,13 +65,17 @@ impl Snapshot {
         let (pieces, received) = sync_channel(MOST_WAITING);
         let folder = folder.to_owned();
         let thread = std::thread::spawn(move || write(file, &received, &beside, &path, &folder));
-        Ok(Self { head, next: 0, pieces, thread, n: 0, has_ended: false })
+        Ok(Self { head, next: 0, pieces: Some(pieces), thread: Some(thread), n: 0, has_ended: false })
     }
 
-    /// Gives it up. Its file is gone, so that another one of its name may be begun.
-    pub(crate) fn abandon(self) {
-        drop(self.pieces);
-        let _ = self.thread.join();
+    fn send(&self, piece: Vec<u8>) -> bool {
+        self.pieces.as_ref().is_some_and(|pieces| pieces.send(piece).is_ok())
+    }
+
+    /// Waits until the thread has ended: its file is there where its end was told, else gone.
+    fn stop(&mut self) -> Option<std::thread::Result<io::Result<()>>> {
+        self.pieces = None;
+        self.thread.take().map(JoinHandle::join)
     }
 
     /// Hands series to the thread, which may have to wait for the disk; whether it takes them: not where it has failed.
@@ -78,7 +83,7 @@ impl Snapshot {
         let mut piece = Writer::default();
         contents.iter().for_each(|content| frame(&mut piece, content));
         self.n += contents.len() as u64;
-        self.pieces.send(piece.into_bytes()).is_ok()
+        self.send(piece.into_bytes())
     }
 
     /// Tells that all series were written.
@@ -88,8 +93,7 @@ impl Snapshot {
         content.u64(self.n);
         let mut piece = Writer::default();
         frame(&mut piece, content.as_bytes());
-        let _ = self.pieces.send(piece.into_bytes());
-        let _ = self.pieces.send(Vec::new());
+        let _ = self.send(piece.into_bytes()) && self.send(Vec::new());
         self.has_ended = true;
     }
 
@@ -100,18 +104,24 @@ impl Snapshot {
 
     /// Whether its file is there or has failed.
     pub(crate) fn is_done(&self) -> bool {
-        self.thread.is_finished()
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Its head, once its file is there.
     ///
     /// # Errors
     /// If it could not be written.
-    pub(crate) fn finish(self) -> anyhow::Result<Head> {
-        drop(self.pieces);
-        let written = self.thread.join().map_err(|_| anyhow::anyhow!("the thread failed"))?;
-        written.context("cannot write a snapshot")?;
-        Ok(self.head)
+    pub(crate) fn finish(mut self) -> anyhow::Result<Head> {
+        let written = self.stop().context("it was stopped before")?;
+        written.map_err(|_| anyhow::anyhow!("the thread failed"))?.context("cannot write a snapshot")?;
+        Ok(self.head.clone())
+    }
+}
+
+/// One that is given up leaves no file, and another one of its name may be begun: its thread has ended by then.
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        drop(self.stop());
     }
 }
 

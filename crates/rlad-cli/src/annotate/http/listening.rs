@@ -75,7 +75,7 @@ fn acceptor(certificate: &std::path::Path, key: &std::path::Path) -> anyhow::Res
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Serves routes until `end` says so, or the user ends the program.
+/// Serves routes until `end` says so, or the user ends the program. `begun` is called once that is heard.
 ///
 /// # Errors
 /// If the server cannot be started.
@@ -84,6 +84,7 @@ pub(crate) fn listen(
     router: axum::Router,
     listening: Listening,
     end: tokio::sync::oneshot::Receiver<()>,
+    begun: impl FnOnce(),
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -93,9 +94,11 @@ pub(crate) fn listen(
         .context("cannot start the server")?;
     runtime.block_on(async move {
         let listener = tokio::net::TcpListener::from_std(bound.listener).context("cannot start the server")?;
+        let ended = ended().context("cannot start the server")?;
+        begun();
         tokio::select! {
             () = accept(listener, router, listening) => {}
-            () = ended() => {}
+            () = ended => {}
             _ = end => {
                 // Requests under way are still answered.
                 tokio::time::sleep(Duration::from_millis(300)).await;
@@ -107,23 +110,23 @@ pub(crate) fn listen(
     Ok(())
 }
 
-/// The user's input to end the program.
-async fn ended() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-            let _ = interrupt.await;
-            return;
-        };
+/// The user's input to end the program, which is heard from the call on.
+#[cfg(unix)]
+fn ended() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
         tokio::select! {
-            _ = interrupt => {}
+            _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-    }
-    #[cfg(not(unix))]
-    let _ = interrupt.await;
+    })
+}
+
+/// The user's input to end the program.
+#[cfg(not(unix))]
+fn ended() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async { drop(tokio::signal::ctrl_c().await) })
 }
 
 async fn accept(listener: tokio::net::TcpListener, router: axum::Router, listening: Listening) {

@@ -85,7 +85,7 @@ impl Served {
         let slot = PageSlot::new(waiting(&gate));
         let (end, ended) = tokio::sync::oneshot::channel();
         let router = slot.router();
-        let thread = std::thread::spawn(move || listen(bound, router, Listening::default(), ended));
+        let thread = std::thread::spawn(move || listen(bound, router, Listening::default(), ended, || ()));
         Self { url, gate, slot, end: Some(end), thread: Some(thread) }
     }
 

@@ -13,12 +13,13 @@ const PIECE_TIME: Duration = Duration::from_millis(5);
 const PIECE: usize = 64;
 
 impl Engine {
-    /// Begins a snapshot.
+    /// Begins a snapshot, in the place of one that is being written.
     ///
     /// # Errors
     /// If its file cannot be made, or what it rests on not be written.
     pub(crate) fn begin_snapshot(&mut self) -> anyhow::Result<()> {
         self.catch_up()?;
+        self.snapshot = None;
         // What the journal will no longer play back is on disk elsewhere.
         self.history.sync()?;
         self.outputs.flush()?;
@@ -26,14 +27,6 @@ impl Engine {
         self.snapshot = Some(Snapshot::begin(&self.snapshots, head)?);
         self.last_snapshot = Instant::now();
         Ok(())
-    }
-
-    /// Begins a snapshot in the place of one that is being written.
-    pub(super) fn begin_snapshot_anew(&mut self) -> anyhow::Result<()> {
-        if let Some(snapshot) = self.snapshot.take() {
-            snapshot.abandon();
-        }
-        self.begin_snapshot()
     }
 
     /// Whether a snapshot is being written.
@@ -69,10 +62,7 @@ impl Engine {
         }
         if snapshot.next >= self.series.len() && !snapshot.has_ended() {
             // What follows from the records that the snapshot knows is not computed again.
-            if let Err(error) = self.history.sync().and_then(|()| self.outputs.flush()) {
-                snapshot.abandon();
-                return Err(error);
-            }
+            self.history.sync().and_then(|()| self.outputs.flush())?;
             snapshot.end();
         }
         if !snapshot.is_done() {
@@ -94,7 +84,7 @@ impl Engine {
     /// If a file cannot be written.
     pub(crate) fn close(&mut self, now: i64) -> anyhow::Result<()> {
         self.tick(now)?;
-        self.begin_snapshot_anew()?;
+        self.begin_snapshot()?;
         while self.has_snapshot() {
             if self.step_snapshot()?.is_none() {
                 std::thread::sleep(Duration::from_millis(2));
