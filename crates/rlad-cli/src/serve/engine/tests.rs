@@ -94,13 +94,18 @@ fn rules(toml: &str) -> Rules {
     Rules::of_config(&ServeConfig::from_text("serve.toml", toml, &|_| None).unwrap()).unwrap()
 }
 
+/// An engine that watches `load`.
 fn open(folder: &Path, told: &Told, models: &[Arc<Model>]) -> Engine {
+    open_with(folder, told, models, "[[watch]]\nmatch = '{__name__=\"load\"}'\nstep = \"1m\"")
+}
+
+fn open_with(folder: &Path, told: &Told, models: &[Arc<Model>], toml: &str) -> Engine {
     let opening = Opening {
         folder,
         window: 1_000 * MINUTE,
         syncs: false,
         limits: limits(),
-        rules: rules("[[watch]]\nmatch = '{__name__=\"load\"}'\nstep = \"1m\""),
+        rules: rules(toml),
         outputs: Box::new(told.clone()),
     };
     let model_of = |hash: &str| {
@@ -360,15 +365,7 @@ fn a_decision_that_asks_for_expected_values_lets_only_these_begin_anew_and_no_st
     engine.close(BEGIN + 500 * MINUTE).unwrap();
     drop(engine);
     let toml = "[decision]\ndirection = \"above\"\n[[watch]]\nmatch = '{__name__=\"load\"}'\nstep = \"1m\"";
-    let opening = Opening {
-        folder: dir.path(),
-        window: 1_000 * MINUTE,
-        syncs: false,
-        limits: limits(),
-        rules: rules(toml),
-        outputs: Box::new(told.clone()),
-    };
-    let mut engine = Engine::open(opening, |_| Ok(Arc::clone(&model))).unwrap();
+    let mut engine = open_with(dir.path(), &told, &models, toml);
     assert_eq!(feed(&mut engine, &[0], 500).accepted, 1);
     engine.catch_up().unwrap();
     engine.tick(BEGIN + 501 * MINUTE).unwrap();
