@@ -12,9 +12,9 @@ pub(crate) struct SeriesQuality {
     pub(crate) n_points: usize,
     /// The anomalous ones.
     pub(crate) n_anomalies: usize,
-    /// Strict F1 at the detector's own threshold.
+    /// Strict F1 of the detector's own alarms.
     pub(crate) strict_f1: f64,
-    /// Delay F1 at the detector's own threshold.
+    /// Delay F1 of the detector's own alarms.
     pub(crate) delay_f1: f64,
     /// Strict F1 at the threshold that is best for it.
     pub(crate) best_strict_f1: f64,
@@ -45,10 +45,9 @@ pub(crate) fn in_each_series(joined: &Joined<'_>, delay: usize) -> rlad::Result<
 
 fn in_series(one: &JoinedSeries<'_>, delay: usize) -> rlad::Result<Option<SeriesQuality>> {
     let Some(truth) = one.truth else { return Ok(None) };
-    let scored = ScoredSeries::new(truth, &one.scores, one.threshold)?;
+    let scored = ScoredSeries::new(truth, &one.scores, one.threshold)?.with_alarms(&one.alarms)?;
     let found = rlad::evaluate(&[scored], &EvaluateOptions::quick(delay));
-    let is_alarm = |(score, label): (&f64, &Option<rlad::Label>)| label.is_some() && *score > one.threshold;
-    let n_alarms = one.scores.iter().zip(truth).filter(|&(score, label)| is_alarm((score, label))).count();
+    let n_alarms = one.alarms.iter().zip(truth).filter(|(is_alarm, label)| **is_alarm && label.is_some()).count();
     Ok(Some(SeriesQuality {
         series: one.series.name().to_owned(),
         n_points: found.points,
@@ -120,7 +119,8 @@ mod tests {
 
     use super::*;
 
-    /// A series as a line of truth (`#` anomalous, `.` normal, `?` unknown) and one of alarms (`!`).
+    /// A series as a line of truth (`#` anomalous, `.` normal, `?` unknown) and one of alarms: `!` above the threshold, `+` below it; `-` is
+    /// above it and none.
     fn joined(lines: &[(&str, &str, &str)], check: impl FnOnce(&[SeriesQuality])) {
         let (mut data, mut scores) = (DataSet::default(), Vec::new());
         for (name, truth, alarms) in lines {
@@ -138,8 +138,8 @@ mod tests {
                 series: (*name).into(),
                 time_format: TimeFormat::Index,
                 timestamps: times,
-                scores: alarms.chars().map(|c| f64::from(u8::from(c == '!'))).collect(),
-                alarms: Alarm::of_runs(alarms.chars().map(|c| c == '!')),
+                scores: alarms.chars().map(|c| f64::from(u8::from("!-".contains(c)))).collect(),
+                alarms: Alarm::of_runs(alarms.chars().map(|c| "!+".contains(c))),
                 threshold: 0.5,
                 model: "m".into(),
             });
@@ -175,6 +175,16 @@ mod tests {
                 assert!((mean("alarm_share_without_anomaly") - 0.25).abs() < 1e-12);
             },
         );
+    }
+
+    #[test]
+    fn what_counts_are_alarms_not_scores() {
+        joined(&[("a", "..##....", "-.!+....")], |found| {
+            let [a] = found else { panic!("one series") };
+            assert!((a.strict_f1 - 1.0).abs() < 1e-12 && (a.delay_f1 - 1.0).abs() < 1e-12, "{a:?}");
+            assert_eq!((a.event_precision, a.alarm_share), (Some(1.0), 0.25));
+            assert!((a.best_strict_f1 - 0.5).abs() < 1e-12, "the best threshold is one of the scores: {a:?}");
+        });
     }
 
     fn with(series: &str, n_anomalies: usize, strict_f1: f64) -> SeriesQuality {
