@@ -51,6 +51,11 @@ const fn one_point() -> Length {
     Length::Points(1)
 }
 
+/// The answers from which on they tell where an event ends.
+const N_ANSWERS_THAT_TELL_THE_END: usize = 100;
+/// The log-odds above which an event stays open without an answer, with the goal `f1`.
+const TO_GO_ON_WITHOUT_ANSWERS: f64 = -1.0;
+
 /// The quality that alarms shall be best at. Each goal is a log-odds of an anomaly from which on an alarm is worth it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -96,12 +101,19 @@ impl Goal {
     }
 
     /// The log-odds above which a point that follows an alarm is one too, at most those of [`Self::log_odds`], in nats.
+    ///
+    /// With `events`, an event is open as long as an anomaly is likelier than not: opening one costs attention, staying open nothing. With
+    /// `f1`, it is open down to −1 while no question is answered, since what is known of any series alone tells the begin of an event better
+    /// than its end; the more answers there are, the nearer to the threshold, and with 100 there.
     #[must_use]
-    pub fn log_odds_to_go_on(self) -> f64 {
+    pub fn log_odds_to_go_on(self, n_answers: usize) -> f64 {
         match self {
-            // Opening costs attention, staying open nothing.
             Self::Events => 0.0,
-            goal => goal.log_odds(),
+            Self::F1 => {
+                let unknown = 1.0 - (n_answers as f64 / N_ANSWERS_THAT_TELL_THE_END as f64).min(1.0);
+                unknown.mul_add(TO_GO_ON_WITHOUT_ANSWERS - self.log_odds(), self.log_odds())
+            }
+            Self::Precision | Self::Recall | Self::MissCost(_) => self.log_odds(),
         }
     }
 }
@@ -129,10 +141,10 @@ impl DecisionConfig {
         if agent.has_prior() { self.goal.log_odds() } else { 0.0 }
     }
 
-    /// The score above which a point that follows an alarm is one too: at most [`Self::threshold`].
+    /// The score above which a point that follows an alarm is one too, after so many answers: at most [`Self::threshold`].
     #[must_use]
-    pub fn threshold_to_go_on(&self, agent: &AgentConfig) -> f64 {
-        if agent.has_prior() { self.goal.log_odds_to_go_on() } else { 0.0 }
+    pub fn threshold_to_go_on(&self, agent: &AgentConfig, n_answers: usize) -> f64 {
+        if agent.has_prior() { self.goal.log_odds_to_go_on(n_answers) } else { 0.0 }
     }
 
     /// Whether an alarm depends on what value was expected.

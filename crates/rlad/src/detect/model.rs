@@ -267,7 +267,8 @@ impl Model {
     /// The scores above which its points are alarms.
     pub(crate) fn thresholds(&self) -> Thresholds {
         let open = self.record.threshold + self.threshold_shift;
-        let go_on = self.decision().threshold_to_go_on(&self.record.config.agent) + self.threshold_shift;
+        let record = &self.record;
+        let go_on = self.decision().threshold_to_go_on(&record.config.agent, record.n_questions) + self.threshold_shift;
         Thresholds { open, go_on: go_on.min(open) }
     }
 

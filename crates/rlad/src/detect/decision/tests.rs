@@ -138,15 +138,24 @@ fn an_open_event_goes_on_at_a_lower_threshold() {
     let (none, opens, goes_on) = (Alarm::None, Alarm::Opens, Alarm::Continues);
     assert_eq!(alarms, [none, opens, goes_on, none, none, opens, none, none]);
     let config = crate::Config::default();
-    let of = |goal| {
+    let of = |goal, n_answers| {
         let decision = DecisionConfig::of_goal(goal);
-        (decision.threshold(&config.agent), decision.threshold_to_go_on(&config.agent))
+        (decision.threshold(&config.agent), decision.threshold_to_go_on(&config.agent, n_answers))
     };
-    assert_eq!(of(Goal::Events), (1.5, 0.0));
+    assert_eq!(of(Goal::Events, 0), (1.5, 0.0));
+    assert_eq!(of(Goal::Events, 500), (1.5, 0.0));
+    // Until answers tell where events end, they are told as going on.
+    assert_eq!(of(Goal::F1, 0), (0.35, -1.0));
+    let (open, go_on) = of(Goal::F1, 50);
+    assert!((open - 0.35).abs() < 1e-12 && (go_on + 0.325).abs() < 1e-12, "{open} {go_on}");
     for goal in [Goal::F1, Goal::Precision, Goal::Recall, Goal::MissCost(3.0)] {
-        let (open, go_on) = of(goal);
-        assert_eq!(open.to_bits(), go_on.to_bits(), "{goal:?}");
+        for n_answers in [100, 1_000] {
+            let (open, go_on) = of(goal, n_answers);
+            assert_eq!(open.to_bits(), go_on.to_bits(), "{goal:?}");
+        }
     }
+    let paper = crate::Config::paper();
+    assert_eq!(paper.decision.threshold_to_go_on(&paper.agent, 0).to_bits(), 0.0_f64.to_bits());
 }
 
 #[test]
