@@ -102,12 +102,14 @@ pub(crate) fn table(evaluation: &Evaluation) -> String {
     lines.join("\n")
 }
 
-/// Strict precision, recall and F1 in one line.
-pub(crate) fn strict_line(evaluation: &Evaluation) -> String {
-    let strict = &evaluation.strict;
-    let precision = strict.precision.map_or_else(|| "–".to_owned(), |precision| format!("{precision:.3}"));
-    let recall = strict.recall.map_or_else(|| "–".to_owned(), |recall| format!("{recall:.3}"));
-    format!("precision {precision}, recall {recall}, F1 {:.3} (strict, point by point)", strict.f1)
+/// Precision, recall and F1 in one line: of single points, and of events.
+pub(crate) fn quality_line(evaluation: &Evaluation) -> String {
+    let figure = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{share:.3}"));
+    let [(precision, recall, f1), (event_precision, event_recall, event_f1)] = [&evaluation.strict, &evaluation.event]
+        .map(|of| (figure(of.precision), figure(of.recall), figure(Some(of.f1))));
+    format!(
+        "precision {precision}, recall {recall}, F1 {f1} by points; {event_precision}, {event_recall}, {event_f1} by events"
+    )
 }
 
 #[cfg(test)]
@@ -115,6 +117,21 @@ mod tests {
     use rlad::Label;
 
     use super::*;
+
+    #[test]
+    fn a_line_tells_points_and_events() {
+        let truth: Vec<_> =
+            "..##..##".chars().map(|c| Some(if c == '#' { Label::Anomaly } else { Label::Normal })).collect();
+        let line = |scores: &[f64]| {
+            let scored = ScoredSeries::new(&truth, scores, 0.5).unwrap();
+            quality_line(&rlad::evaluate(&[scored], &EvaluateOptions::quick(1)))
+        };
+        assert_eq!(
+            line(&[0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]),
+            "precision 0.500, recall 0.250, F1 0.333 by points; 1.000, 0.500, 0.667 by events"
+        );
+        assert_eq!(line(&[0.0; 8]), "precision –, recall 0.000, F1 0.000 by points; –, 0.000, 0.000 by events");
+    }
 
     #[test]
     fn the_table_is_as_reviewed() {

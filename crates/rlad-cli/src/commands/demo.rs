@@ -16,7 +16,7 @@ use crate::advice::Advice;
 use crate::args::DemoArgs;
 use crate::commands::detect::{ScoredPart, score, write_report};
 use crate::commands::ending::{begin_command, next};
-use crate::evaluation::{Check, strict_line};
+use crate::evaluation::{Check, quality_line};
 use crate::findings::Findings;
 use crate::folder::Folder;
 use crate::output::{print, print_json};
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
             data.series.len(),
             data.n_points()
         ))?;
-        print(&format!("before any question: {}", strict_line(&before)))?;
+        print(&format!("before any question: {}", quality_line(&before)))?;
     }
 
     let folder = Folder::create(&out.join(SESSION), &config)?;
@@ -86,10 +86,10 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         print_json(&result)?;
     } else {
         print(&format!(
-            "after {} questions ({} labelled points):    {}",
+            "after {} questions ({} labels): {}",
             model.n_questions(),
             model.n_labelled_points(),
-            strict_line(&after)
+            quality_line(&after)
         ))?;
         print(&format!("scores {}, report {}", scores.display(), report.display()))?;
         print(&next(&begin_command(&out.join(MINE), &out.join(DATA), N_TRIED)))?;

@@ -10,7 +10,7 @@ use crate::annotate::DataSource;
 use crate::args::{OracleArg, TrainArgs};
 use crate::commands::ending::{detect_command, findings_in, label_command, lines_of, next, resume_command};
 use crate::commands::{label, train_method};
-use crate::evaluation::{Check, strict_line};
+use crate::evaluation::{Check, quality_line};
 use crate::expert::oracle;
 use crate::folder::{self, Folder};
 use crate::grounds::{expected_line, no_quality, sentences};
@@ -131,7 +131,7 @@ fn report(args: &TrainArgs, trained: &Trained, series: &[Series]) -> anyhow::Res
         trained.seconds
     ))?;
     if let Some(check) = &trained.check {
-        print(&format!("checked on {}: {}", args.check_part.unwrap_or_default(), strict_line(check)))?;
+        print(&format!("checked on {}: {}", args.check_part.unwrap_or_default(), quality_line(check)))?;
     }
     let expected = expected_line(&trained.last["expected"]).or_else(|| no_quality(&trained.grounds));
     for line in sentences(&trained.grounds).iter().chain(&expected) {

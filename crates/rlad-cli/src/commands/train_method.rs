@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::annotate::DataSource;
 use crate::args::{OracleArg, TrainArgs};
 use crate::commands::ending::{detect_command, findings_in, lines_of, next};
-use crate::evaluation::{Check, strict_line};
+use crate::evaluation::{Check, quality_line};
 use crate::expert::oracle;
 use crate::folder::{self, Folder};
 use crate::input::read;
@@ -141,7 +141,7 @@ fn train(
         begun.elapsed().as_secs_f64()
     ))?;
     if let Some(check) = &check {
-        print(&format!("checked on {}: {}", args.check_part.unwrap_or_default(), strict_line(check)))?;
+        print(&format!("checked on {}: {}", args.check_part.unwrap_or_default(), quality_line(check)))?;
     }
     for line in lines_of(&findings_in(&baseline, series)?) {
         print(&line)?;

@@ -8,7 +8,7 @@ use rlad::metrics::{Evaluation, Quality};
 use rlad::{Detector, Label, Saved, Series};
 use serde_json::Value;
 
-use crate::evaluation::{Check, rows, strict_line};
+use crate::evaluation::{Check, quality_line, rows};
 use crate::findings::Findings;
 use crate::folder::{self, read_history};
 use crate::log::{AnnotationState, AnswerLog, times};
@@ -64,7 +64,7 @@ pub(crate) fn write_report(
         if measured == Part::ALL { "every point".to_owned() } else { format!("the part {measured} of each series") };
     let (metrics, after) = metrics(saved.detector(), data, measured, before)?;
     let quality = match (after, expected) {
-        (Some(after), _) => format!("Against the labels, on {measured_on}: {}.", strict_line(&after)),
+        (Some(after), _) => format!("Against the labels, on {measured_on}: {}.", quality_line(&after)),
         (None, Some(expected)) => format!("{}.", capitalised(expected)),
         (None, None) => UNKNOWN.to_owned(),
     };
