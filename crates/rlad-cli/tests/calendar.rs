@@ -40,6 +40,30 @@ fn alarms(folder: &Path) -> Vec<i64> {
 }
 
 #[test]
+fn a_threshold_is_adapted_to_what_nobody_expects() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write_data(dir);
+    fs::write(dir.join("none.csv"), "series,every\nother,daily 00:00-24:00\n").unwrap();
+    // All spikes but the last two.
+    let mut spikes = String::from("series,from,to,every,note\n");
+    for i in (40..480).step_by(60) {
+        writeln!(spikes, "host,1970-01-{0:02}T{1:02}:00:00Z,1970-01-{0:02}T{1:02}:30:00Z,,spike", i / 24 + 1, i % 24)
+            .unwrap();
+    }
+    fs::write(dir.join("spikes.csv"), spikes).unwrap();
+    printed(&rlad(dir, "train host.csv --session s --config small.toml --oracle truth --questions 30"));
+    let threshold = |line: &str| {
+        printed(&rlad(dir, &format!("detect s host.csv --out scores.csv --without-answers {line}")));
+        let text = fs::read_to_string(dir.join("scores.csv")).unwrap();
+        text.lines().nth(1).unwrap().split(',').nth(3).unwrap().parse::<f64>().unwrap()
+    };
+    let (all, unexpected) = (threshold("--adapt --calendar none.csv"), threshold("--adapt --calendar spikes.csv"));
+    assert!(unexpected > all + 1e-6, "fewer anomalies without the spikes that are expected: {unexpected}, {all}");
+    assert_eq!(threshold("--calendar none.csv").to_bits(), threshold("--calendar spikes.csv").to_bits());
+}
+
+#[test]
 fn a_session_keeps_its_calendar_and_its_detector_heeds_it() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use rlad::baselines::Baseline;
 use rlad::data::{Calendar, Catalogue, DataSet, Event, ListedSeries, Part, ScoresWriter, SeriesScores};
-use rlad::{Detector, Saved, Series};
+use rlad::{Detector, Model, Saved, Series};
 use serde_json::{Value, json};
 
 pub(crate) use self::report::{ScoredPart, write_report};
@@ -67,8 +67,10 @@ pub(crate) fn run(args: &DetectArgs) -> anyhow::Result<ExitCode> {
         detector = detector.with_decision(|decision| args.decision.change(decision))?;
     }
     let part = args.form.part.unwrap_or_default();
-    if args.adapt {
-        let scores = own_scores(detector.detector(), &mut data, part)?;
+    if args.adapt
+        && let Saved::Model(model) = &detector
+    {
+        let scores = own_scores(model, &mut data, part)?;
         detector = detector.adapted(&scores);
     }
     let session = args.paths.first().filter(|path| args.method.name.is_none() && path.join(folder::LABELS).exists());
@@ -243,22 +245,28 @@ impl<'a> Found<'a> {
     }
 }
 
-/// The detector's own scores of the points that are to be scored, of all series.
-fn own_scores(detector: &dyn Detector, data: &mut ScoredData, part: Part) -> anyhow::Result<Vec<f64>> {
+/// The detector's own scores of the points that are to be scored, of all series; NaN where its calendar expects something.
+fn own_scores(model: &Model, data: &mut ScoredData, part: Part) -> anyhow::Result<Vec<f64>> {
     let mut all = Vec::new();
-    match data {
-        ScoredData::Whole(data) => {
-            for series in &data.series {
-                all.extend(detector.score_points(series, series.part(part))?);
-            }
+    let mut add = |series: &Series| -> anyhow::Result<()> {
+        let points = series.part(part);
+        let mut scores = model.score_points(series, points.clone())?;
+        if let Some(calendar) = model.calendar() {
+            let expected = calendar.of(series.name(), series.clock());
+            let at = series.timestamps()[points].iter();
+            let is_expected = scores.iter_mut().zip(at).filter(|(_, timestamp)| expected.contains(**timestamp));
+            is_expected.for_each(|(score, _)| *score = f64::NAN);
         }
+        all.extend(scores);
+        Ok(())
+    };
+    match data {
+        ScoredData::Whole(data) => data.series.iter().try_for_each(&mut add)?,
         ScoredData::Listed(catalogue) => {
             let series = catalogue.series().to_vec();
             for group in groups(&series, GROUP) {
                 let names: Vec<&str> = series[group].iter().map(|series| series.name.as_str()).collect();
-                for series in catalogue.read(&names)?.series {
-                    all.extend(detector.score_points(&series, series.part(part))?);
-                }
+                catalogue.read(&names)?.series.iter().try_for_each(&mut add)?;
             }
         }
     }
