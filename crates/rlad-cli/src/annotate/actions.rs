@@ -329,10 +329,14 @@ impl LabellingServer {
         let Some(LogAction::Undo { target } | LogAction::Redo { target }) = entry.map(|entry| &entry.action) else {
             return Ok(json!({ "entry": null }));
         };
-        let Some(LogAction::Annotate(logged)) = state.annotations.entry(*target).map(|entry| entry.action.clone())
+        let target = *target;
+        let Some(LogAction::Annotate(logged)) = state.annotations.entry(target).map(|entry| entry.action.clone())
         else {
             return Ok(json!({ "entry": written[0] }));
         };
+        if logged.question.is_none() {
+            self.label_taken_back(target, back)?;
+        }
         let question = logged.question.as_ref().filter(|question| state.questions.contains_key(&question.id));
         let question = question.map(|question| {
             if back {

@@ -93,7 +93,7 @@ impl LabellingServer {
         if let Some(entry) = key.map(|key| self.lock_log().of_client(key)).transpose()?.flatten() {
             // The label is in the log; whether the store knows it is not.
             if store.open().iter().any(|of| of.id == id) {
-                store.decide(id, true, &decision.who)?;
+                store.decide(id, Some(entry), &decision.who)?;
             }
             return Ok(json!({ "entry": entry, "accepted": true }));
         }
@@ -102,7 +102,7 @@ impl LabellingServer {
             ApiError::conflict("this suggestion does not wait any more", "somebody has decided it already")
         })?;
         let entry = if decision.accept { Some(self.accept(suggestion, decision)?) } else { None };
-        store.decide(id, decision.accept, &decision.who)?;
+        store.decide(id, entry, &decision.who)?;
         self.notify();
         Ok(json!({ "entry": entry, "accepted": decision.accept }))
     }
@@ -122,6 +122,18 @@ impl LabellingServer {
         let (source, key) = (AnnotationSource::Unprompted, decision.key.as_ref());
         let entries = self.label_all(&decision.who, source, &items, Some(&comment), decision.seconds, key)?;
         Ok(entries[0])
+    }
+
+    /// A label of the log was taken back, or brought back: the suggestion that became it waits again, or no longer.
+    ///
+    /// # Errors
+    /// If the store cannot keep that.
+    pub(super) fn label_taken_back(&self, label: i64, is_taken_back: bool) -> Result<(), ApiError> {
+        let Some(store) = &self.suggestions else { return Ok(()) };
+        if store.take_back(label, is_taken_back)? {
+            self.notify();
+        }
+        Ok(())
     }
 
     /// Tells every page that the store has others.

@@ -64,11 +64,18 @@ pub(crate) trait Suggestions: Send + Sync + Debug {
     /// Those that wait for a person, in the order in which they are shown.
     fn open(&self) -> Vec<Suggestion>;
 
-    /// Takes note of what a person said of one.
+    /// Takes note of what a person said of one. `label`: the entry of the log that it became, where it was accepted.
     ///
     /// # Errors
     /// If it cannot be kept.
-    fn decide(&self, id: &str, accepted: bool, who: &str) -> anyhow::Result<()>;
+    fn decide(&self, id: &str, label: Option<i64>, who: &str) -> anyhow::Result<()>;
+
+    /// Takes note that a label was taken back, or brought back: the suggestion that became it waits again, or no longer. Says whether there
+    /// is one.
+    ///
+    /// # Errors
+    /// If it cannot be kept.
+    fn take_back(&self, label: i64, is_taken_back: bool) -> anyhow::Result<bool>;
 }
 
 #[cfg(test)]

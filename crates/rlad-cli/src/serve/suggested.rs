@@ -75,8 +75,13 @@ impl Suggestions for SuggestionStore {
         self.lock().open_ones().into_iter().filter_map(shown).collect()
     }
 
-    fn decide(&self, id: &str, accepted: bool, who: &str) -> anyhow::Result<()> {
-        let verdict = Verdict { is_accepted: accepted, who: who.to_owned(), at_ms: now_ms() };
+    fn decide(&self, id: &str, label: Option<i64>, who: &str) -> anyhow::Result<()> {
+        let verdict =
+            Verdict { is_accepted: label.is_some(), who: who.to_owned(), at_ms: now_ms(), label, is_taken_back: false };
         self.lock().answer(id, verdict).map(|_| ())
+    }
+
+    fn take_back(&self, label: i64, is_taken_back: bool) -> anyhow::Result<bool> {
+        self.lock().take_back(label, is_taken_back)
     }
 }

@@ -13,19 +13,33 @@ const HOUR: i64 = 3_600 * rlad::data::NANOS_PER_SECOND;
 pub(super) struct Store {
     pub(super) open: Mutex<Vec<Suggestion>>,
     pub(super) decided: Mutex<Vec<(String, bool, String)>>,
+    /// Those that became a label, with the label's entry, and whether it was taken back.
+    pub(super) accepted: Mutex<Vec<(Suggestion, i64, bool)>>,
     pub(super) fails: AtomicBool,
 }
 
 impl Suggestions for Store {
     fn open(&self) -> Vec<Suggestion> {
-        self.open.lock().unwrap().clone()
+        let accepted = self.accepted.lock().unwrap();
+        let again = accepted.iter().filter(|(.., is_taken_back)| *is_taken_back).map(|(of, ..)| of.clone());
+        self.open.lock().unwrap().iter().cloned().chain(again).collect()
     }
 
-    fn decide(&self, id: &str, accepted: bool, who: &str) -> anyhow::Result<()> {
+    fn decide(&self, id: &str, label: Option<i64>, who: &str) -> anyhow::Result<()> {
         anyhow::ensure!(!self.fails.load(Ordering::SeqCst), "the disk is full");
+        let of = self.open().into_iter().find(|of| of.id == id).unwrap();
         self.open.lock().unwrap().retain(|of| of.id != id);
-        self.decided.lock().unwrap().push((id.to_owned(), accepted, who.to_owned()));
+        let mut accepted = self.accepted.lock().unwrap();
+        accepted.retain(|(of, ..)| of.id != id);
+        accepted.extend(label.map(|label| (of, label, false)));
+        self.decided.lock().unwrap().push((id.to_owned(), label.is_some(), who.to_owned()));
         Ok(())
+    }
+
+    fn take_back(&self, label: i64, is_taken_back: bool) -> anyhow::Result<bool> {
+        let mut accepted = self.accepted.lock().unwrap();
+        let of_label = accepted.iter_mut().find(|(_, of, _)| *of == label);
+        Ok(of_label.map(|found| found.2 = is_taken_back).is_some())
     }
 }
 
@@ -117,6 +131,36 @@ fn an_accepted_suggestion_is_a_label_of_a_person_that_names_its_source() {
     assert_eq!(logged(&fixture), [label]);
     assert_eq!(fixture.write("/api/undo", &json!({ "who": "ada" }))["what"], json!("label"));
     assert_eq!(labels(), json!([]));
+}
+
+#[test]
+fn a_suggestion_waits_again_when_its_label_is_taken_back() {
+    let (fixture, store) = with_store();
+    let accept = json!({ "who": "ada", "accept": true });
+    let n_open = || fixture.read("/api/state")["suggestions"].clone();
+    let (undo, redo) = (
+        || fixture.write("/api/undo", &json!({ "who": "ada" })),
+        || fixture.write("/api/redo", &json!({ "who": "ada" })),
+    );
+    fixture.write("/api/suggestions/a%2F1", &accept);
+    assert_eq!(n_open(), json!(3));
+    let changes = fixture.server.changes();
+    undo();
+    assert_eq!(n_open(), json!(4));
+    assert!(changes.has_changed().unwrap());
+    redo();
+    assert_eq!(n_open(), json!(3));
+    assert_eq!(fixture.post("/api/suggestions/a%2F1", &accept).0, 409);
+    // Taken back and dismissed, it is gone for good, and a label that came of none opens none.
+    undo();
+    fixture.write("/api/suggestions/a%2F1", &json!({ "who": "ada", "accept": false }));
+    assert_eq!(n_open(), json!(3));
+    let spans = json!([{ "first": 1, "last": 2, "label": "normal" }]);
+    fixture.write("/api/labels", &json!({ "who": "ada", "source": "unprompted", "series": 0, "spans": spans }));
+    undo();
+    assert_eq!(n_open(), json!(3));
+    let decided: Vec<bool> = store.decided.lock().unwrap().iter().map(|(_, accepted, _)| *accepted).collect();
+    assert_eq!(decided, [true, false]);
 }
 
 #[test]

@@ -51,6 +51,18 @@ pub(crate) struct Verdict {
     pub who: String,
     /// When, in milliseconds since 1970.
     pub at_ms: i64,
+    /// The entry of the log that it became, where it was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<i64>,
+    /// Whether that was taken back, so that it waits again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_taken_back: bool,
+}
+
+impl Entry {
+    fn is_open(&self) -> bool {
+        self.verdict.as_ref().is_none_or(|verdict| verdict.is_taken_back)
+    }
 }
 
 impl Suggestions {
@@ -76,7 +88,7 @@ impl Suggestions {
     pub(crate) fn offer(&mut self, suggestions: impl IntoIterator<Item = Suggestion>, only_known: bool) {
         for suggestion in suggestions {
             if let Some(entry) = self.kept.entries.iter_mut().find(|entry| entry.suggestion.id == suggestion.id) {
-                if entry.verdict.is_none() && entry.suggestion != suggestion {
+                if entry.is_open() && entry.suggestion != suggestion {
                     entry.suggestion = suggestion;
                     self.is_changed = true;
                 }
@@ -87,8 +99,8 @@ impl Suggestions {
         }
         while self.kept.entries.len() > MAX {
             let age = |entry: &Entry| match &entry.verdict {
-                Some(verdict) => (false, verdict.at_ms),
-                None => (true, entry.suggestion.from_ms),
+                Some(verdict) if !entry.is_open() => (false, verdict.at_ms),
+                _ => (true, entry.suggestion.from_ms),
             };
             let first = self.kept.entries.iter().enumerate().min_by_key(|(_, entry)| age(entry));
             let Some((at, _)) = first else { break };
@@ -98,8 +110,8 @@ impl Suggestions {
 
     /// The suggestions that nobody has answered, the latest first.
     pub(crate) fn open_ones(&self) -> Vec<&Suggestion> {
-        let is_open = |entry: &&Entry| entry.verdict.is_none();
-        let mut open: Vec<_> = self.kept.entries.iter().filter(is_open).map(|entry| &entry.suggestion).collect();
+        let open = self.kept.entries.iter().filter(|entry| entry.is_open());
+        let mut open: Vec<_> = open.map(|entry| &entry.suggestion).collect();
         open.sort_by_key(|suggestion| (std::cmp::Reverse(suggestion.from_ms), &suggestion.id));
         open
     }
@@ -119,13 +131,15 @@ impl Suggestions {
     pub(crate) fn answer(&mut self, id: &str, verdict: Verdict) -> anyhow::Result<Suggestion> {
         let before = self.kept.clone();
         let mut entries = self.kept.entries.iter_mut();
-        let Some(entry) = entries.find(|entry| entry.suggestion.id == id && entry.verdict.is_none()) else {
+        let Some(entry) = entries.find(|entry| entry.suggestion.id == id && entry.is_open()) else {
             let hint = "it was answered already, or newer ones took its place: read the list again";
             return Err(Advice::error(format!("expected an open suggestion, found `{id}`"), hint.to_owned()));
         };
         entry.verdict = Some(verdict);
         let suggestion = entry.suggestion.clone();
-        self.kept.answered.push_back(id.to_owned());
+        if !self.kept.answered.iter().any(|answered| answered == id) {
+            self.kept.answered.push_back(id.to_owned());
+        }
         if self.kept.answered.len() > MAX_ANSWERED {
             self.kept.answered.pop_front();
         }
@@ -134,6 +148,25 @@ impl Suggestions {
             return Err(error);
         }
         Ok(suggestion)
+    }
+
+    /// The label that an accepted suggestion became was taken back, and the suggestion is open again; or it was brought back. It is on disk
+    /// when this returns. Says whether there is such a suggestion.
+    ///
+    /// # Errors
+    /// If the file cannot be written; then nothing changed.
+    pub(crate) fn take_back(&mut self, label: i64, is_taken_back: bool) -> anyhow::Result<bool> {
+        let mut verdicts = self.kept.entries.iter_mut().filter_map(|entry| entry.verdict.as_mut());
+        let Some(verdict) = verdicts.find(|verdict| verdict.label == Some(label)) else { return Ok(false) };
+        let before = std::mem::replace(&mut verdict.is_taken_back, is_taken_back);
+        if let Err(error) = self.write() {
+            let mut verdicts = self.kept.entries.iter_mut().filter_map(|entry| entry.verdict.as_mut());
+            if let Some(verdict) = verdicts.find(|verdict| verdict.label == Some(label)) {
+                verdict.is_taken_back = before;
+            }
+            return Err(error);
+        }
+        Ok(true)
     }
 
     /// Writes the file if something changed.

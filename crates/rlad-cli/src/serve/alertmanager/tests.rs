@@ -137,7 +137,7 @@ fn suggestion(id: &str, from_ms: i64) -> Suggestion {
 }
 
 fn verdict(is_accepted: bool, at_ms: i64) -> Verdict {
-    Verdict { is_accepted, who: "ann".to_owned(), at_ms }
+    Verdict { is_accepted, who: "ann".to_owned(), at_ms, label: is_accepted.then_some(at_ms), is_taken_back: false }
 }
 
 #[test]
@@ -162,6 +162,31 @@ fn a_suggestion_comes_once_and_its_answer_stays() {
     assert_eq!(all.open_ones(), Vec::<&Suggestion>::new());
     assert_eq!(all.get("a").unwrap().1, Some(&verdict(true, 5)));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no file is left over");
+}
+
+#[test]
+fn one_whose_label_is_taken_back_is_open_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("suggestions.json");
+    let mut all = Suggestions::open(&path).unwrap();
+    all.offer([suggestion("a", 1), suggestion("b", 2)], false);
+    all.answer("a", verdict(true, 5)).unwrap();
+    all.answer("b", verdict(false, 6)).unwrap();
+    assert!(!all.take_back(6, true).unwrap(), "no label came of the dismissed one");
+    assert!(all.take_back(5, true).unwrap());
+    let mut all = Suggestions::open(&path).unwrap();
+    assert_eq!(all.open_ones().iter().map(|of| of.id.as_str()).collect::<Vec<_>>(), ["a"]);
+    // It is brought up to date again, and brought back it waits no longer.
+    all.offer([Suggestion { to_ms: Some(9), ..suggestion("a", 1) }], true);
+    assert_eq!(all.get("a").unwrap().0.to_ms, Some(9));
+    assert!(all.take_back(5, false).unwrap());
+    assert_eq!(all.open_ones(), Vec::<&Suggestion>::new());
+    // Accepted anew, it is the new label that counts.
+    all.take_back(5, true).unwrap();
+    all.answer("a", verdict(true, 7)).unwrap();
+    assert!(!all.take_back(5, true).unwrap() && all.open_ones().is_empty());
+    std::fs::remove_dir_all(dir.path()).unwrap();
+    assert!(all.take_back(7, true).is_err() && all.open_ones().is_empty(), "what cannot be written is not so");
 }
 
 #[test]
