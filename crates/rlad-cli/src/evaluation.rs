@@ -58,13 +58,17 @@ pub(crate) fn rows(evaluation: &Evaluation) -> Vec<(String, Quality)> {
     ]
 }
 
+/// A share as people read it.
+fn figure(share: Option<f64>) -> String {
+    share.map_or_else(|| "–".to_owned(), |share| format!("{share:.3}"))
+}
+
 /// The metrics as a table for people.
 pub(crate) fn table(evaluation: &Evaluation) -> String {
     let mut lines = vec![
         format!("{} points, {} anomalous", evaluation.points, evaluation.anomalies),
         format!("{:<34}{:>10}{:>10}{:>10}", "", "precision", "recall", "F1"),
     ];
-    let figure = |figure: Option<f64>| figure.map_or_else(|| "–".to_owned(), |figure| format!("{figure:.3}"));
     for (name, metric) in rows(evaluation) {
         lines.push(format!(
             "{name:<34}{:>10}{:>10}{:>10.3}",
@@ -104,7 +108,6 @@ pub(crate) fn table(evaluation: &Evaluation) -> String {
 
 /// Precision, recall and F1 in one line: of single points, and of events.
 pub(crate) fn quality_line(evaluation: &Evaluation) -> String {
-    let figure = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{share:.3}"));
     let [(precision, recall, f1), (event_precision, event_recall, event_f1)] = [&evaluation.strict, &evaluation.event]
         .map(|of| (figure(of.precision), figure(of.recall), figure(Some(of.f1))));
     format!(

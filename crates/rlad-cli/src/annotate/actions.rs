@@ -329,14 +329,10 @@ impl LabellingServer {
         let Some(LogAction::Undo { target } | LogAction::Redo { target }) = entry.map(|entry| &entry.action) else {
             return Ok(json!({ "entry": null }));
         };
-        let target = *target;
-        let Some(LogAction::Annotate(logged)) = state.annotations.entry(target).map(|entry| entry.action.clone())
+        let Some(LogAction::Annotate(logged)) = state.annotations.entry(*target).map(|entry| entry.action.clone())
         else {
             return Ok(json!({ "entry": written[0] }));
         };
-        if logged.question.is_none() {
-            self.label_taken_back(target, back)?;
-        }
         let question = logged.question.as_ref().filter(|question| state.questions.contains_key(&question.id));
         let question = question.map(|question| {
             if back {
@@ -344,12 +340,15 @@ impl LabellingServer {
             }
             self.answered_question_json(&state, question.id, question.again, who)
         });
-        Ok(json!({
+        let reply = json!({
             "entry": written[0],
             "what": if logged.question.is_some() { "answer" } else { "label" },
             "question": question.transpose()?,
             "series": self.data.index.get(&logged.series),
-        }))
+        });
+        drop(state);
+        self.suggestions_follow();
+        Ok(reply)
     }
 
     /// Allows more questions. It takes effect with the next round.

@@ -92,7 +92,7 @@ impl LabellingServer {
         let key = decision.key.as_ref();
         if let Some(entry) = key.map(|key| self.lock_log().of_client(key)).transpose()?.flatten() {
             // The label is in the log; whether the store knows it is not.
-            if store.open().iter().any(|of| of.id == id) {
+            if self.lock().annotations.is_current(entry) && store.open().iter().any(|of| of.id == id) {
                 store.decide(id, Some(entry), &decision.who)?;
             }
             return Ok(json!({ "entry": entry, "accepted": true }));
@@ -124,16 +124,18 @@ impl LabellingServer {
         Ok(entries[0])
     }
 
-    /// A label of the log was taken back, or brought back: the suggestion that became it waits again, or no longer.
-    ///
-    /// # Errors
-    /// If the store cannot keep that.
-    pub(super) fn label_taken_back(&self, label: i64, is_taken_back: bool) -> Result<(), ApiError> {
-        let Some(store) = &self.suggestions else { return Ok(()) };
-        if store.take_back(label, is_taken_back)? {
+    /// Lets the suggestions follow the labels of the log: one whose label was taken back waits again.
+    pub(super) fn suggestions_follow(&self) {
+        let Some(store) = &self.suggestions else { return };
+        // Not between a label and what the store knows of it.
+        let _turn = self.deciding.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_changed = {
+            let state = self.lock();
+            store.follow(&|label| state.annotations.is_current(label))
+        };
+        if has_changed {
             self.notify();
         }
-        Ok(())
     }
 
     /// Tells every page that the store has others.

@@ -260,6 +260,7 @@ impl LabellingServer {
         if server.settings.browses {
             server.remember_questions();
         }
+        server.suggestions_follow();
         Ok(server)
     }
 

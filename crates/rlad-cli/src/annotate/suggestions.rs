@@ -70,12 +70,9 @@ pub(crate) trait Suggestions: Send + Sync + Debug {
     /// If it cannot be kept.
     fn decide(&self, id: &str, label: Option<i64>, who: &str) -> anyhow::Result<()>;
 
-    /// Takes note that a label was taken back, or brought back: the suggestion that became it waits again, or no longer. Says whether there
-    /// is one.
-    ///
-    /// # Errors
-    /// If it cannot be kept.
-    fn take_back(&self, label: i64, is_taken_back: bool) -> anyhow::Result<bool>;
+    /// Takes note of which labels of the log hold: a suggestion whose label was taken back waits again. Says whether others wait now. The
+    /// log knows it anyway, so that nothing of it is kept.
+    fn follow(&self, holds: &dyn Fn(i64) -> bool) -> bool;
 }
 
 #[cfg(test)]

@@ -76,12 +76,12 @@ impl Suggestions for SuggestionStore {
     }
 
     fn decide(&self, id: &str, label: Option<i64>, who: &str) -> anyhow::Result<()> {
-        let verdict =
-            Verdict { is_accepted: label.is_some(), who: who.to_owned(), at_ms: now_ms(), label, is_taken_back: false };
+        let (is_accepted, who) = (label.is_some(), who.to_owned());
+        let verdict = Verdict { is_accepted, who, at_ms: now_ms(), label, is_taken_back: false };
         self.lock().answer(id, verdict).map(|_| ())
     }
 
-    fn take_back(&self, label: i64, is_taken_back: bool) -> anyhow::Result<bool> {
-        self.lock().take_back(label, is_taken_back)
+    fn follow(&self, holds: &dyn Fn(i64) -> bool) -> bool {
+        self.lock().follow(holds)
     }
 }

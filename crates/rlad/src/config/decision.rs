@@ -104,7 +104,8 @@ impl Goal {
     ///
     /// With `events`, an event is open as long as an anomaly is likelier than not: opening one costs attention, staying open nothing. With
     /// `f1`, it is open down to −1 while no question is answered, since what is known of any series alone tells the begin of an event better
-    /// than its end; the more answers there are, the nearer to the threshold, and with 100 there.
+    /// than its end; the more answers there are, the nearer to the threshold, and with 100 there. `n_answers`: the questions that were
+    /// answered. Measured in `docs/src/algorithm.md`, D23.
     #[must_use]
     pub fn log_odds_to_go_on(self, n_answers: usize) -> f64 {
         match self {

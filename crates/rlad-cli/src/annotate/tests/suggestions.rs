@@ -36,10 +36,13 @@ impl Suggestions for Store {
         Ok(())
     }
 
-    fn take_back(&self, label: i64, is_taken_back: bool) -> anyhow::Result<bool> {
-        let mut accepted = self.accepted.lock().unwrap();
-        let of_label = accepted.iter_mut().find(|(_, of, _)| *of == label);
-        Ok(of_label.map(|found| found.2 = is_taken_back).is_some())
+    fn follow(&self, holds: &dyn Fn(i64) -> bool) -> bool {
+        let mut has_changed = false;
+        for (_, label, is_taken_back) in self.accepted.lock().unwrap().iter_mut() {
+            has_changed |= *is_taken_back == holds(*label);
+            *is_taken_back = !holds(*label);
+        }
+        has_changed
     }
 }
 
@@ -65,9 +68,13 @@ fn with_store() -> (Fixture, Arc<Store>) {
         suggestion("d", SuggestedKind::Anomaly, "web", 45 * HOUR, None, ["alert", "", ""]),
     ];
     let store = Arc::new(Store { open: Mutex::new(open), ..Store::default() });
-    let folder = tempfile::tempdir().unwrap();
+    (over(tempfile::tempdir().unwrap(), &store), store)
+}
+
+/// A labelling server over the log of a folder.
+fn over(folder: tempfile::TempDir, store: &Arc<Store>) -> Fixture {
     let log = AnswerLog::open(&folder.path().join("labels.sqlite")).unwrap();
-    let suggestions: Option<Arc<dyn Suggestions>> = Some(Arc::clone(&store) as _);
+    let suggestions: Option<Arc<dyn Suggestions>> = Some(Arc::clone(store) as _);
     let begun = SessionStart { suggestions, ..SessionStart::default() };
     let (data, settings) = (Data::new(series()), settings(true));
     let server = Arc::new(
@@ -75,7 +82,7 @@ fn with_store() -> (Fixture, Arc<Store>) {
     );
     let gate = Gate::new(HOST.parse().unwrap(), None).unwrap();
     let token = gate.token.clone();
-    (Fixture { router: router(Arc::clone(&server), gate), server, folder, token }, store)
+    Fixture { router: router(Arc::clone(&server), gate), server, folder, token }
 }
 
 /// What the log holds: who, the labelled points, and the comment.
@@ -136,7 +143,7 @@ fn an_accepted_suggestion_is_a_label_of_a_person_that_names_its_source() {
 #[test]
 fn a_suggestion_waits_again_when_its_label_is_taken_back() {
     let (fixture, store) = with_store();
-    let accept = json!({ "who": "ada", "accept": true });
+    let accept = json!({ "who": "ada", "accept": true, "key": "k" });
     let n_open = || fixture.read("/api/state")["suggestions"].clone();
     let (undo, redo) = (
         || fixture.write("/api/undo", &json!({ "who": "ada" })),
@@ -148,9 +155,12 @@ fn a_suggestion_waits_again_when_its_label_is_taken_back() {
     undo();
     assert_eq!(n_open(), json!(4));
     assert!(changes.has_changed().unwrap());
+    // What is sent once more does not accept it anew.
+    assert_eq!(fixture.write("/api/suggestions/a%2F1", &accept)["entry"], json!(1));
+    assert_eq!(n_open(), json!(4));
     redo();
     assert_eq!(n_open(), json!(3));
-    assert_eq!(fixture.post("/api/suggestions/a%2F1", &accept).0, 409);
+    assert_eq!(fixture.post("/api/suggestions/a%2F1", &json!({ "who": "ada", "accept": true })).0, 409);
     // Taken back and dismissed, it is gone for good, and a label that came of none opens none.
     undo();
     fixture.write("/api/suggestions/a%2F1", &json!({ "who": "ada", "accept": false }));
@@ -161,6 +171,20 @@ fn a_suggestion_waits_again_when_its_label_is_taken_back() {
     assert_eq!(n_open(), json!(3));
     let decided: Vec<bool> = store.decided.lock().unwrap().iter().map(|(_, accepted, _)| *accepted).collect();
     assert_eq!(decided, [true, false]);
+}
+
+#[test]
+fn a_server_that_is_started_anew_knows_from_the_log_which_suggestions_wait() {
+    let (fixture, store) = with_store();
+    fixture.write("/api/suggestions/a%2F1", &json!({ "who": "ada", "accept": true }));
+    fixture.write("/api/undo", &json!({ "who": "ada" }));
+    // As after a kill: the store has what it wrote last.
+    store.accepted.lock().unwrap()[0].2 = false;
+    assert_eq!(store.open().len(), 3);
+    let Fixture { folder, server, .. } = fixture;
+    drop(server);
+    let again = over(folder, &store);
+    assert_eq!(again.read("/api/state")["suggestions"], json!(4));
 }
 
 #[test]

@@ -54,8 +54,8 @@ pub(crate) struct Verdict {
     /// The entry of the log that it became, where it was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<i64>,
-    /// Whether that was taken back, so that it waits again.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    /// Whether the label was taken back, so that the suggestion waits again; the log knows it.
+    #[serde(skip)]
     pub is_taken_back: bool,
 }
 
@@ -108,7 +108,7 @@ impl Suggestions {
         }
     }
 
-    /// The suggestions that nobody has answered, the latest first.
+    /// The suggestions that nobody has answered, or whose label was taken back, the latest first.
     pub(crate) fn open_ones(&self) -> Vec<&Suggestion> {
         let open = self.kept.entries.iter().filter(|entry| entry.is_open());
         let mut open: Vec<_> = open.map(|entry| &entry.suggestion).collect();
@@ -150,23 +150,15 @@ impl Suggestions {
         Ok(suggestion)
     }
 
-    /// The label that an accepted suggestion became was taken back, and the suggestion is open again; or it was brought back. It is on disk
-    /// when this returns. Says whether there is such a suggestion.
-    ///
-    /// # Errors
-    /// If the file cannot be written; then nothing changed.
-    pub(crate) fn take_back(&mut self, label: i64, is_taken_back: bool) -> anyhow::Result<bool> {
-        let mut verdicts = self.kept.entries.iter_mut().filter_map(|entry| entry.verdict.as_mut());
-        let Some(verdict) = verdicts.find(|verdict| verdict.label == Some(label)) else { return Ok(false) };
-        let before = std::mem::replace(&mut verdict.is_taken_back, is_taken_back);
-        if let Err(error) = self.write() {
-            let mut verdicts = self.kept.entries.iter_mut().filter_map(|entry| entry.verdict.as_mut());
-            if let Some(verdict) = verdicts.find(|verdict| verdict.label == Some(label)) {
-                verdict.is_taken_back = before;
-            }
-            return Err(error);
+    /// Opens each accepted suggestion again whose label does not hold, and closes it again where it does. Says whether others are open now.
+    pub(crate) fn follow(&mut self, holds: impl Fn(i64) -> bool) -> bool {
+        let mut has_changed = false;
+        for verdict in self.kept.entries.iter_mut().filter_map(|entry| entry.verdict.as_mut()) {
+            let is_taken_back = verdict.label.is_some_and(|label| !holds(label));
+            has_changed |= is_taken_back != verdict.is_taken_back;
+            verdict.is_taken_back = is_taken_back;
         }
-        Ok(true)
+        has_changed
     }
 
     /// Writes the file if something changed.
